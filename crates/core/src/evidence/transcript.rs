@@ -1,0 +1,200 @@
+//! A transcript: request and response as on the wire, redacted.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::redact::{Redacted, Redactor};
+use crate::exchange::{Exchange, PreparedRequest, Timings};
+
+/// The most of a body that a transcript shows, in bytes; what is cut is said.
+pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// One exchange as evidence.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Transcript {
+    /// When it was sent, RFC 3339.
+    pub sent_at: String,
+    /// The request as on the wire, JSON pretty-printed.
+    pub request: Redacted,
+    /// The response as on the wire, or why there is none.
+    pub response: Redacted,
+    /// The claims of the bearer token, where one was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Redacted>,
+    /// How long its phases took.
+    pub timings: Timings,
+}
+
+impl Transcript {
+    /// The transcript of `exchange`. The request's own secrets join those of `redactor`.
+    #[must_use]
+    pub fn of(exchange: &Exchange, redactor: &Redactor) -> Self {
+        let redactor = redactor.clone().with(&exchange.request.secrets);
+        Self {
+            sent_at: exchange.sent_at.to_string(),
+            request: redactor.text(&request_text(&exchange.request, &redactor)),
+            response: redactor.text(&response_text(exchange, &redactor)),
+            claims: exchange
+                .request
+                .claims
+                .as_ref()
+                .map(|claims| redactor.json_pretty(claims)),
+            timings: exchange.timings,
+        }
+    }
+}
+
+fn request_text(request: &PreparedRequest, redactor: &Redactor) -> String {
+    let mut text = format!(
+        "{} {} HTTP/1.1\nHost: {}\n",
+        request.method.as_str(),
+        request.target,
+        request.base.authority()
+    );
+    for header in &request.headers {
+        push_header(&mut text, &header.name, header.value.expose(), redactor);
+    }
+    if let Some(body) = &request.body {
+        push_header(
+            &mut text,
+            "Content-Length",
+            &body.len().to_string(),
+            redactor,
+        );
+        push_body(&mut text, body.as_bytes(), redactor);
+    }
+    text
+}
+
+fn response_text(exchange: &Exchange, redactor: &Redactor) -> String {
+    let response = match &exchange.result {
+        Ok(response) => response,
+        Err(failure) => {
+            return format!(
+                "(no answer: {}: {})",
+                failure.class.as_str(),
+                failure.detail
+            );
+        }
+    };
+    let mut text = format!(
+        "{} {} {}\n",
+        response.version,
+        response.status,
+        reason(response.status)
+    );
+    for (name, value) in &response.headers {
+        push_header(&mut text, name, value, redactor);
+    }
+    push_body(&mut text, &response.body, redactor);
+    text
+}
+
+fn push_header(text: &mut String, name: &str, value: &str, redactor: &Redactor) {
+    // Writing to a String cannot fail.
+    let _infallible = writeln!(text, "{name}: {}", redactor.header(name, value));
+}
+
+fn push_body(text: &mut String, body: &[u8], redactor: &Redactor) {
+    if body.is_empty() {
+        return;
+    }
+    let shown = redactor.body(body);
+    text.push('\n');
+    let mut end = shown.as_str().len().min(BODY_LIMIT);
+    while !shown.as_str().is_char_boundary(end) {
+        end -= 1;
+    }
+    text.push_str(&shown.as_str()[..end]);
+    if end < shown.as_str().len() {
+        let _infallible = write!(
+            text,
+            "\n(cut: {} of {} bytes shown)",
+            end,
+            shown.as_str().len()
+        );
+    }
+}
+
+/// The usual reason phrase of a status; empty for one without.
+#[must_use]
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        409 => "Conflict",
+        422 => "Unprocessable Entity",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{Base, Method, Response, Secret};
+    use serde_json::json;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_transcript_is_the_wire_without_its_secrets() {
+        let token = Secret::new("eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl");
+        let mut request = PreparedRequest::new(
+            Base::parse("http://127.0.0.1:8080").unwrap(),
+            Method::Post,
+            "/v1/actions/execute",
+        )
+        .bearer(&token)
+        .json(&json!({"action": "sign", "signature": {"signature_hash": "0a1b2c3d"}}));
+        request.secrets.push(Secret::new("0a1b2c3d"));
+        let exchange = Exchange {
+            request: Arc::new(request),
+            sent_at: jiff::Timestamp::UNIX_EPOCH,
+            result: Ok(Response {
+                version: "HTTP/1.1",
+                status: 400,
+                headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+                body: br#"{"error":"bad hash 0a1b2c3d for eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl"}"#
+                    .to_vec(),
+            }),
+            timings: Timings::default(),
+        };
+        let transcript = Transcript::of(&exchange, &Redactor::default());
+        insta::assert_snapshot!(format!("{}\n\n{}", transcript.request, transcript.response), @r#"
+        POST /v1/actions/execute HTTP/1.1
+        Host: 127.0.0.1:8080
+        Authorization: Bearer eyJ…[redacted]
+        Content-Type: application/json
+        Content-Length: 59
+
+        {
+          "action": "sign",
+          "signature": {
+            "signature_hash": "[redacted]"
+          }
+        }
+
+        HTTP/1.1 400 Bad Request
+        content-type: application/json
+
+        {
+          "error": "bad hash [redacted] for eyJ…[redacted]"
+        }
+        "#);
+    }
+}

@@ -1,0 +1,436 @@
+//! The gate: a window of checks becomes a decision.
+//!
+//! Strict policy, first match wins: any unhealthy check rolls back; too little coverage or too
+//! long a gap is not enough data; any degraded check is to be investigated; else proceed. A slot
+//! without a check is missed, never healthy; the newest one is pending until the next is due.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::ident::LensId;
+use crate::record::Status;
+use crate::schedule::{Schedule, slot_id};
+
+/// Slots that must have been checked, in hundredths of a percent: 99 %.
+const LEAST_COVERAGE: u64 = 9_900;
+
+/// The most consecutive missed slots: a gap of more than two intervals is too long.
+const LONGEST_GAP: u64 = 2;
+
+/// Checks named in a reason; the rest is counted.
+const NAMED: usize = 5;
+
+/// What the gate says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Go on to the next phase.
+    Proceed,
+    /// Look at it first.
+    Investigate,
+    /// Switch it off.
+    RollBack,
+    /// Wait, or mend the monitoring.
+    NotEnoughData,
+}
+
+impl Decision {
+    /// For people.
+    #[must_use]
+    pub fn tell(self) -> &'static str {
+        match self {
+            Self::Proceed => "✅ PROCEED",
+            Self::Investigate => "⚠️ INVESTIGATE",
+            Self::RollBack => "❌ ROLL BACK",
+            Self::NotEnoughData => "❔ NOT ENOUGH DATA",
+        }
+    }
+
+    /// Which of two decisions over two tenants stands for both.
+    fn precedence(self) -> u8 {
+        match self {
+            Self::Proceed => 0,
+            Self::Investigate => 1,
+            Self::NotEnoughData => 2,
+            Self::RollBack => 3,
+        }
+    }
+}
+
+/// A check as far as the gate looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckPoint {
+    /// Its id.
+    pub id: Uuid,
+    /// Its status.
+    pub status: Status,
+    /// When it was observed.
+    pub observed_at: Timestamp,
+    /// Whether the lens was paused.
+    pub paused: bool,
+}
+
+/// What the gate looked at and what it says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GateReport {
+    /// The tenant.
+    pub tenant: Uuid,
+    /// The decision.
+    pub decision: Decision,
+    /// Why, one line.
+    pub reason: String,
+    /// The start of the window.
+    pub from: Timestamp,
+    /// Its end.
+    pub until: Timestamp,
+    /// Slots due in the window; a pending one is not among them.
+    pub slots: u64,
+    /// Slots with a check.
+    pub covered: u64,
+    /// The longest run of missed slots.
+    pub longest_gap: u64,
+    /// Healthy checks.
+    pub healthy: u64,
+    /// Degraded checks.
+    pub degraded: u64,
+    /// Unhealthy checks.
+    pub unhealthy: u64,
+    /// Checks left out because the lens was paused.
+    pub paused: u64,
+    /// The worst checks, newest first: the unhealthy ones, else the degraded ones.
+    pub named: Vec<String>,
+}
+
+/// Decides for one tenant over the window that ends at `at`.
+#[must_use]
+pub fn decide(
+    lens: &LensId,
+    tenant: Uuid,
+    schedule: &Schedule,
+    window: SignedDuration,
+    at: Timestamp,
+    checks: &[CheckPoint],
+) -> GateReport {
+    let from = at.checked_sub(window).unwrap_or(Timestamp::MIN);
+    let within: Vec<&CheckPoint> = checks
+        .iter()
+        .filter(|check| check.observed_at > from && check.observed_at <= at)
+        .collect();
+    let (paused, judged): (Vec<&CheckPoint>, Vec<&CheckPoint>) =
+        within.into_iter().partition(|check| check.paused);
+    // A slot is covered by the check with its id, whenever that check was observed.
+    let mut ids: Vec<Uuid> = checks
+        .iter()
+        .filter(|check| !check.paused)
+        .map(|check| check.id)
+        .collect();
+    ids.sort_unstable();
+    let (slots, covered, longest_gap) = coverage(lens, tenant, schedule, from, at, &ids);
+    let count =
+        |status: Status| judged.iter().filter(|check| check.status == status).count() as u64;
+    let (healthy, degraded, unhealthy) = (
+        count(Status::Healthy),
+        count(Status::Degraded),
+        count(Status::Unhealthy),
+    );
+
+    let worst = if unhealthy > 0 {
+        Status::Unhealthy
+    } else {
+        Status::Degraded
+    };
+    let mut worst_checks: Vec<&&CheckPoint> = judged
+        .iter()
+        .filter(|check| check.status == worst)
+        .collect();
+    worst_checks.sort_by_key(|check| std::cmp::Reverse(check.observed_at));
+    let named: Vec<String> = worst_checks
+        .iter()
+        .map(|check| {
+            format!(
+                "{} {} ({})",
+                check.observed_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                check.status.as_str(),
+                check.id
+            )
+        })
+        .collect();
+    let told = |what: &str| {
+        let more = named.len().saturating_sub(NAMED);
+        let first = named
+            .iter()
+            .take(NAMED)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
+        format!(
+            "{} {what}: {first}{}",
+            named.len(),
+            if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            }
+        )
+    };
+    let gap_ms = longest_gap * schedule.every_ms().unsigned_abs();
+    let (decision, reason) = if unhealthy > 0 {
+        (Decision::RollBack, told("unhealthy"))
+    } else if slots == 0 || covered * 10_000 < slots * LEAST_COVERAGE {
+        (
+            Decision::NotEnoughData,
+            format!("{covered} of {slots} slots were checked, 99 % are needed"),
+        )
+    } else if longest_gap > LONGEST_GAP {
+        (
+            Decision::NotEnoughData,
+            format!(
+                "{longest_gap} slots in a row ({} minutes) were missed, two intervals are the most",
+                gap_ms / 60_000
+            ),
+        )
+    } else if degraded > 0 {
+        (Decision::Investigate, told("degraded"))
+    } else {
+        (
+            Decision::Proceed,
+            format!("{covered} of {slots} slots were checked, all healthy"),
+        )
+    };
+    GateReport {
+        tenant,
+        decision,
+        reason,
+        from,
+        until: at,
+        slots,
+        covered,
+        longest_gap,
+        healthy,
+        degraded,
+        unhealthy,
+        paused: paused.len() as u64,
+        named,
+    }
+}
+
+/// Slots due in the window, how many are covered, and the longest run of missed ones.
+fn coverage(
+    lens: &LensId,
+    tenant: Uuid,
+    schedule: &Schedule,
+    from: Timestamp,
+    at: Timestamp,
+    ids: &[Uuid],
+) -> (u64, u64, u64) {
+    let newest = schedule.latest(at);
+    let (mut slots, mut covered, mut gap, mut longest_gap) = (0, 0, 0, 0);
+    for due in schedule.between(from, at) {
+        let found = ids.binary_search(&slot_id(tenant, lens, due)).is_ok();
+        if !found && due == newest {
+            continue;
+        }
+        slots += 1;
+        if found {
+            covered += 1;
+            gap = 0;
+        } else {
+            gap += 1;
+            longest_gap = longest_gap.max(gap);
+        }
+    }
+    (slots, covered, longest_gap)
+}
+
+/// The decision that stands for all tenants; not enough data where there is none.
+#[must_use]
+pub fn worst(reports: &[GateReport]) -> Decision {
+    reports
+        .iter()
+        .map(|report| report.decision)
+        .max_by_key(|decision| decision.precedence())
+        .unwrap_or(Decision::NotEnoughData)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Every;
+
+    const TENANT: Uuid = Uuid::from_u128(0x53fb_df09);
+
+    fn week() -> (LensId, Schedule, Timestamp, Vec<CheckPoint>) {
+        let lens: LensId = "faults".parse().unwrap();
+        let schedule = Schedule::new(Every::QUARTER_HOUR, &lens, TENANT);
+        let at: Timestamp = "2026-01-08T00:00:00Z".parse().unwrap();
+        let check = |due| CheckPoint {
+            id: slot_id(TENANT, &lens, due),
+            status: Status::Healthy,
+            observed_at: due,
+            paused: false,
+        };
+        let checks = schedule
+            .between(at - SignedDuration::from_hours(168), at)
+            .map(check)
+            .collect();
+        (lens, schedule, at, checks)
+    }
+
+    fn decision(change: impl Fn(&mut Vec<CheckPoint>)) -> GateReport {
+        let (lens, schedule, at, mut checks) = week();
+        change(&mut checks);
+        decide(
+            &lens,
+            TENANT,
+            &schedule,
+            SignedDuration::from_hours(168),
+            at,
+            &checks,
+        )
+    }
+
+    fn status(checks: &mut [CheckPoint], index: usize, status: Status) {
+        checks[index].status = status;
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_decides() {
+        use Decision::{Investigate, NotEnoughData, Proceed, RollBack};
+        type Change = fn(&mut Vec<CheckPoint>);
+        let table: [(&str, Change, Decision); 11] = [
+            ("all healthy", |_| {}, Proceed),
+            (
+                "one unhealthy",
+                |c| status(c, 300, Status::Unhealthy),
+                RollBack,
+            ),
+            (
+                "one degraded",
+                |c| status(c, 300, Status::Degraded),
+                Investigate,
+            ),
+            (
+                "unhealthy beside degraded",
+                |c| {
+                    status(c, 300, Status::Degraded);
+                    status(c, 301, Status::Unhealthy)
+                },
+                RollBack,
+            ),
+            (
+                "unhealthy though hardly any data",
+                |c| {
+                    c.truncate(3);
+                    status(c, 0, Status::Unhealthy)
+                },
+                RollBack,
+            ),
+            ("no check at all", Vec::clear, NotEnoughData),
+            (
+                "six missed, not in a row",
+                |c| {
+                    for n in 0..6 {
+                        c.remove(n * 100 + 50);
+                    }
+                },
+                Proceed,
+            ),
+            (
+                "seven missed is under 99 %",
+                |c| {
+                    for n in 0..7 {
+                        c.remove(n * 90 + 50);
+                    }
+                },
+                NotEnoughData,
+            ),
+            (
+                "two missed in a row",
+                |c| {
+                    c.drain(300..302);
+                },
+                Proceed,
+            ),
+            (
+                "three missed in a row",
+                |c| {
+                    c.drain(300..303);
+                },
+                NotEnoughData,
+            ),
+            (
+                "the newest slot is still pending",
+                |c| {
+                    c.pop();
+                },
+                Proceed,
+            ),
+        ];
+        for (what, change, expected) in table {
+            let report = decision(change);
+            assert_eq!(report.decision, expected, "{what}: {}", report.reason);
+        }
+    }
+
+    #[test]
+    fn a_week_has_672_slots_and_unhealthy_checks_are_named() {
+        let report = decision(|checks| status(checks, 300, Status::Unhealthy));
+        assert_eq!((report.slots, report.covered), (672, 672));
+        assert!(
+            report.reason.starts_with("1 unhealthy: 2026-01-04T"),
+            "{}",
+            report.reason
+        );
+    }
+
+    #[test]
+    fn checks_of_a_paused_lens_count_neither_way() {
+        let report = decision(|checks| {
+            for check in checks.iter_mut() {
+                check.paused = true;
+                check.status = Status::Unhealthy
+            }
+        });
+        assert_eq!(
+            (report.decision, report.paused),
+            (Decision::NotEnoughData, 672)
+        );
+    }
+
+    #[test]
+    fn an_ad_hoc_check_does_not_cover_a_slot_but_its_failure_counts() {
+        let (lens, _, at, _) = week();
+        let extra = CheckPoint {
+            id: crate::schedule::ad_hoc_id(TENANT, &lens, at, 1),
+            status: Status::Unhealthy,
+            observed_at: at,
+            paused: false,
+        };
+        assert_eq!(
+            decision(|checks| checks.push(extra.clone())).decision,
+            Decision::RollBack
+        );
+        let report = decision(|checks| {
+            *checks = vec![CheckPoint {
+                status: Status::Healthy,
+                ..extra.clone()
+            }]
+        });
+        assert_eq!(
+            (report.decision, report.covered),
+            (Decision::NotEnoughData, 0)
+        );
+    }
+
+    #[test]
+    fn over_tenants_a_roll_back_wins_and_no_tenant_is_no_data() {
+        let good = decision(|_| {});
+        let bad = decision(|checks| status(checks, 1, Status::Unhealthy));
+        assert_eq!(worst(&[good.clone(), bad]), Decision::RollBack);
+        assert_eq!(
+            (worst(&[good]), worst(&[])),
+            (Decision::Proceed, Decision::NotEnoughData)
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! Names that are safe by construction: lens ids, identifiers, environment variable names.
+//!
+//! Each has one way in, `FromStr`, so that no later code has to ask whether a name can leave the
+//! output folder, break a YAML line or end a shell word.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a name was refused. The text says what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {given:?} is not valid: {rule}")]
+pub struct NameError {
+    what: &'static str,
+    given: String,
+    rule: &'static str,
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) {
+                    return Ok(Self(text.to_owned()));
+                }
+                Err(NameError { what: $what, given: text.chars().take(80).collect(), rule: $rule })
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+name_type!(
+    /// A lens id: 1 to 40 bytes of `a-z`, `0-9`, `_`, starting with a letter. File- and URL-safe.
+    LensId,
+    "lens id",
+    "use 1 to 40 of a-z, 0-9 and _, starting with a letter",
+    |text| (1..=40).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+);
+
+impl LensId {
+    /// A lens id from what a person typed: upper case and `-` or space become `snake_case` first.
+    ///
+    /// # Errors
+    /// When the result is still not a lens id.
+    pub fn from_human(text: &str) -> Result<Self, NameError> {
+        match text.to_ascii_lowercase().replace(['-', ' '], "_").parse() {
+            Ok(id) => Ok(id),
+            // The refusal shows what was typed, not what it was turned into.
+            Err(NameError { what, rule, .. }) => Err(NameError {
+                what,
+                given: text.to_owned(),
+                rule,
+            }),
+        }
+    }
+
+    /// The id as a service name: `work_orders` → `work-orders`.
+    #[must_use]
+    pub fn kebab(&self) -> String {
+        self.0.replace('_', "-")
+    }
+
+    /// The id in capitals, as document names carry it: `WORK_ORDERS`.
+    #[must_use]
+    pub fn upper(&self) -> String {
+        self.0.to_ascii_uppercase()
+    }
+
+    /// The id as a title: `Work orders`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let mut title = self.0.replace('_', " ");
+        if let Some(first) = title.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        title
+    }
+}
+
+name_type!(
+    /// An identifier of the API: a domain, role, user, action, entity type or payload key.
+    /// 1 to 80 bytes of letters, digits, `_`, `-` and `.`, starting with a letter or `_`.
+    Ident,
+    "name",
+    "use 1 to 80 of letters, digits, _, - and ., starting with a letter",
+    |text| (1..=80).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+);
+
+name_type!(
+    /// The name of an environment variable, as a flag is one: letters, digits and `_`.
+    EnvName,
+    "flag",
+    "a flag is an environment variable: letters, digits and _, not starting with a digit",
+    |text| (1..=120).contains(&text.len())
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Defect 19: a quote in a lens id broke the output, `../` left the output folder.
+    #[test]
+    fn defect_19_a_lens_id_with_a_quote_or_a_path_is_refused() {
+        for bad in [
+            "fa\"ults",
+            "fa'ults",
+            "../faults",
+            "a/b",
+            "",
+            "9lives",
+            "é",
+            "a b\n",
+            "..",
+            "a.b",
+        ] {
+            assert!(bad.parse::<LensId>().is_err(), "{bad:?} must be refused");
+            assert!(
+                LensId::from_human(bad).is_err(),
+                "{bad:?} must be refused when typed"
+            );
+        }
+    }
+
+    #[test]
+    fn a_typed_id_becomes_snake_case_and_back_kebab_case() {
+        let id = LensId::from_human("Work-Orders").unwrap();
+        assert_eq!(
+            (id.as_str(), id.kebab().as_str(), id.upper().as_str()),
+            ("work_orders", "work-orders", "WORK_ORDERS")
+        );
+        assert_eq!(id.title(), "Work orders");
+    }
+
+    #[test]
+    fn an_id_of_41_bytes_is_refused() {
+        assert!("a".repeat(40).parse::<LensId>().is_ok());
+        assert!("a".repeat(41).parse::<LensId>().is_err());
+    }
+}

@@ -1,0 +1,22 @@
+//! The pure core of lensops: data in, data out.
+//!
+//! A lens definition becomes plans, a plan becomes prepared requests, an exchange is judged into
+//! outcomes, outcomes fold into a status or verdict, and a history of checks into a gate decision.
+//! Nothing here opens a socket or a file, reads the environment or looks at a clock: those live in
+//! the `lensops` crate, which hands their results in.
+
+pub mod digest;
+pub mod evidence;
+pub mod exchange;
+pub mod gate;
+pub mod ident;
+pub mod lens;
+pub mod outcome;
+pub mod percentile;
+pub mod plan;
+pub mod record;
+pub mod schedule;
+pub mod template;
+pub mod token;
+pub mod verdict;
+pub mod yaml;

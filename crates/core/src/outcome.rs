@@ -1,0 +1,484 @@
+//! The judge: an expectation held against an exchange.
+//!
+//! An outcome is met, broken or unjudged; a broken expectation is a value, not an error. There is
+//! one judge for every plan, so that "200" and "FEATURE_DISABLED" mean the same in a check, an
+//! acceptance case and a stress run.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::exchange::{Exchange, Failure, FailureClass, Response};
+use crate::plan::expect::FEATURE_DISABLED;
+use crate::plan::{Dialect, Expect};
+
+/// How much a broken expectation weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It makes a check degraded.
+    Warn,
+    /// It makes a check unhealthy, a case failed.
+    Fail,
+}
+
+/// What one expectation came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// As expected.
+    Met,
+    /// Not as expected.
+    Broken(Severity, Why),
+    /// It could not be told.
+    Unjudged(String),
+}
+
+impl Outcome {
+    /// The reason of a broken expectation.
+    #[must_use]
+    pub fn broken(&self) -> Option<(Severity, &Why)> {
+        match self {
+            Self::Broken(severity, why) => Some((*severity, why)),
+            _ => None,
+        }
+    }
+}
+
+/// Why an expectation is broken.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Why {
+    /// There was no usable answer.
+    Failed {
+        /// Which kind of failure.
+        class: FailureClass,
+        /// What the system said.
+        detail: String,
+    },
+    /// The API says the feature is switched off: no outage.
+    Disabled {
+        /// The status it said so with.
+        status: u16,
+    },
+    /// Another status than expected.
+    Status {
+        /// What was expected.
+        expected: String,
+        /// What came.
+        got: u16,
+        /// The error code that came with it.
+        code: Option<String>,
+    },
+    /// Another error code than expected.
+    Code {
+        /// What was expected, as the dialect spells it.
+        expected: String,
+        /// What came.
+        got: Option<String>,
+    },
+    /// Something about the body.
+    Body {
+        /// What, one line.
+        detail: String,
+    },
+    /// Flags that are off at the provider.
+    FlagsOff {
+        /// Which.
+        flags: Vec<String>,
+    },
+    /// A figure beyond its limit.
+    Limit {
+        /// Which figure, its value and its limit.
+        detail: String,
+    },
+}
+
+impl Why {
+    /// The failure class, where the reason is one.
+    #[must_use]
+    pub fn class(&self) -> Option<FailureClass> {
+        match self {
+            Self::Failed { class, .. } => Some(*class),
+            Self::Status { got, .. } => FailureClass::of_status(*got),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { class, detail } => write!(f, "{detail} ({})", class.as_str()),
+            Self::Disabled { status } => write!(f, "{status} {FEATURE_DISABLED}"),
+            Self::Status {
+                expected,
+                got,
+                code: Some(code),
+            } => write!(f, "Expected {expected}, got {got} {}", line(code)),
+            Self::Status {
+                expected,
+                got,
+                code: None,
+            } => write!(f, "Expected {expected}, got {got}"),
+            Self::Code {
+                expected,
+                got: Some(got),
+            } => write!(f, "Expected {expected}, got {}", line(got)),
+            Self::Code {
+                expected,
+                got: None,
+            } => write!(f, "Expected {expected}, got no error code"),
+            Self::Body { detail } | Self::Limit { detail } => f.write_str(detail),
+            Self::FlagsOff { flags } => write!(f, "{} off", flags.join(", ")),
+        }
+    }
+}
+
+/// Text of a stranger as one short line.
+fn line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(120).collect()
+}
+
+impl From<&Failure> for Why {
+    fn from(failure: &Failure) -> Self {
+        Self::Failed {
+            class: failure.class,
+            detail: failure.detail.clone(),
+        }
+    }
+}
+
+/// Holds `expect` against `exchange`, one outcome a condition, in the order of the grammar.
+///
+/// A failed exchange breaks the whole expectation once. In an expectation of severity `Warn` a
+/// place that is not in the body leaves its condition unjudged; in one of severity `Fail` it is
+/// broken, since the answer is not what the plan says it is.
+#[must_use]
+pub fn judge(
+    expect: &Expect,
+    severity: Severity,
+    dialect: &Dialect,
+    exchange: &Exchange,
+) -> Vec<Outcome> {
+    let response = match &exchange.result {
+        Ok(response) => response,
+        Err(failure) => return vec![Outcome::Broken(severity, failure.into())],
+    };
+    let body = response.json();
+    let mut outcomes = vec![judge_status(
+        expect,
+        severity,
+        dialect,
+        response,
+        body.as_ref(),
+    )];
+    if !matches!(outcomes[0], Outcome::Met) || !expect.needs_json() {
+        return outcomes;
+    }
+    match &body {
+        Some(body) => outcomes.extend(judge_body(expect, severity, dialect, body)),
+        None => outcomes.push(Outcome::Broken(severity, not_json(response))),
+    }
+    outcomes
+}
+
+/// Whether every condition is met.
+#[must_use]
+pub fn matches(expect: &Expect, dialect: &Dialect, exchange: &Exchange) -> bool {
+    judge(expect, Severity::Fail, dialect, exchange)
+        .iter()
+        .all(|outcome| *outcome == Outcome::Met)
+}
+
+fn not_json(response: &Response) -> Why {
+    let kind = response.header("content-type").unwrap_or("no content type");
+    let detail = if response.body.is_empty() {
+        "empty body".to_owned()
+    } else {
+        format!("body is not JSON ({})", line(kind))
+    };
+    Why::Failed {
+        class: FailureClass::BadBody,
+        detail: format!("{} with {detail}", response.status),
+    }
+}
+
+fn judge_status(
+    expect: &Expect,
+    severity: Severity,
+    dialect: &Dialect,
+    response: &Response,
+    body: Option<&Value>,
+) -> Outcome {
+    let got = response.status;
+    let accepted = match &expect.status {
+        Some(set) => set.contains(got),
+        // A warning that says nothing of the status leaves it to `expect`.
+        None => severity == Severity::Warn || (200..300).contains(&got),
+    };
+    if accepted {
+        return Outcome::Met;
+    }
+    let expected = expect
+        .status
+        .as_ref()
+        .map_or_else(|| "2xx".to_owned(), ToString::to_string);
+    let code = body.and_then(|body| dialect.code(body));
+    Outcome::Broken(
+        severity,
+        Why::Status {
+            expected,
+            got,
+            code,
+        },
+    )
+}
+
+fn judge_body(
+    expect: &Expect,
+    severity: Severity,
+    dialect: &Dialect,
+    body: &Value,
+) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    if let Some(symbol) = &expect.code {
+        let (expected, got) = (dialect.spell(symbol), dialect.code(body));
+        outcomes.push(if got.as_deref() == Some(expected) {
+            Outcome::Met
+        } else {
+            Outcome::Broken(
+                severity,
+                Why::Code {
+                    expected: expected.to_owned(),
+                    got,
+                },
+            )
+        });
+    }
+    if let Some(name) = &expect.present {
+        outcomes.push(if dialect.find(name, body).is_some() {
+            Outcome::Met
+        } else {
+            Outcome::Broken(
+                severity,
+                Why::Body {
+                    detail: format!("the answer holds no {name}"),
+                },
+            )
+        });
+    }
+    let absent = |path: &dyn fmt::Display| match severity {
+        Severity::Warn => Outcome::Unjudged(format!("the answer has no {path}")),
+        Severity::Fail => Outcome::Broken(
+            severity,
+            Why::Body {
+                detail: format!("the answer has no {path}"),
+            },
+        ),
+    };
+    let broken = |detail: String| Outcome::Broken(severity, Why::Body { detail });
+    if let Some((a, b)) = &expect.equal {
+        outcomes.push(match (a.first(body), b.first(body)) {
+            (Some(x), Some(y)) if x == y => Outcome::Met,
+            (Some(x), Some(y)) => broken(format!("{a} is {}, {b} is {}", short(x), short(y))),
+            (None, _) => absent(a),
+            (_, None) => absent(b),
+        });
+    }
+    for (path, least) in &expect.at_least {
+        outcomes.push(match path.first(body) {
+            None => absent(path),
+            Some(value) => match value.as_f64() {
+                Some(number) if number >= *least => Outcome::Met,
+                _ => broken(format!(
+                    "{path} is {}, expected at least {least}",
+                    short(value)
+                )),
+            },
+        });
+    }
+    for (path, wanted) in &expect.is {
+        outcomes.push(match path.first(body) {
+            None => absent(path),
+            Some(value) if value == wanted => Outcome::Met,
+            Some(value) => broken(format!(
+                "{path} is {}, expected {}",
+                short(value),
+                short(wanted)
+            )),
+        });
+    }
+    outcomes
+}
+
+fn short(value: &Value) -> String {
+    match value {
+        Value::String(text) => line(text),
+        other => line(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::exchange::{Base, Method, PreparedRequest, Timings};
+    use std::sync::Arc;
+
+    /// An exchange that came to `result` in `total_us`.
+    pub(crate) fn exchange(result: Result<(u16, &str), FailureClass>, total_us: u64) -> Exchange {
+        let request = PreparedRequest::new(
+            Base::parse("http://127.0.0.1:1").unwrap(),
+            Method::Get,
+            "/x",
+        );
+        Exchange {
+            request: Arc::new(request),
+            sent_at: jiff::Timestamp::UNIX_EPOCH,
+            result: result
+                .map(|(status, body)| Response {
+                    version: "HTTP/1.1",
+                    status,
+                    headers: Vec::new(),
+                    body: body.into(),
+                })
+                .map_err(|class| Failure {
+                    class,
+                    detail: "no answer".to_owned(),
+                }),
+            timings: Timings {
+                total_us,
+                ..Timings::default()
+            },
+        }
+    }
+
+    fn dialect() -> Dialect {
+        crate::yaml::read(
+            "x",
+            "paths: {code: [$.error_code, $.error.error_code]}\ncodes: {denied: FORBIDDEN}",
+        )
+        .unwrap()
+    }
+
+    fn outcomes(
+        expect: &str,
+        severity: Severity,
+        result: Result<(u16, &str), FailureClass>,
+    ) -> String {
+        let expect: Expect = crate::yaml::read("x", expect).unwrap();
+        let judged = judge(&expect, severity, &dialect(), &exchange(result, 1));
+        judged
+            .iter()
+            .map(|outcome| match outcome {
+                Outcome::Met => "met".to_owned(),
+                Outcome::Broken(severity, why) => format!("{severity:?}: {why}"),
+                Outcome::Unjudged(reason) => format!("unjudged: {reason}"),
+            })
+            .collect::<Vec<_>>()
+            .join(" | ")
+    }
+
+    #[test]
+    fn each_condition_has_its_three_answers() {
+        use Severity::{Fail, Warn};
+        let table = [
+            ("{}", Fail, Ok((204, "")), "met"),
+            ("{}", Fail, Ok((302, "")), "Fail: Expected 2xx, got 302"),
+            ("{}", Warn, Ok((302, "")), "met"),
+            (
+                "status: 200",
+                Fail,
+                Ok((404, r#"{"error_code":"NOT_FOUND"}"#)),
+                "Fail: Expected 200, got 404 NOT_FOUND",
+            ),
+            (
+                "status: 200",
+                Fail,
+                Err(FailureClass::Timeout),
+                "Fail: no answer (timeout)",
+            ),
+            (
+                "status: 403\ncode: denied",
+                Fail,
+                Ok((403, r#"{"error":{"error_code":"FORBIDDEN"}}"#)),
+                "met | met",
+            ),
+            (
+                "status: 403\ncode: denied",
+                Fail,
+                Ok((403, r#"{"error_code":"RLS_DENIED"}"#)),
+                "met | Fail: Expected FORBIDDEN, got RLS_DENIED",
+            ),
+            (
+                "status: 403\ncode: denied",
+                Fail,
+                Ok((403, "{}")),
+                "met | Fail: Expected FORBIDDEN, got no error code",
+            ),
+            (
+                "at_least: {$.n: 1}",
+                Fail,
+                Ok((200, r#"{"n":0}"#)),
+                "met | Fail: $.n is 0, expected at least 1",
+            ),
+            (
+                "at_least: {$.n: 1}",
+                Fail,
+                Ok((200, r#"{"n":"many"}"#)),
+                "met | Fail: $.n is many, expected at least 1",
+            ),
+            (
+                "at_least: {$.n: 1}",
+                Fail,
+                Ok((200, "{}")),
+                "met | Fail: the answer has no $.n",
+            ),
+            (
+                "at_least: {$.n: 1}",
+                Warn,
+                Ok((200, "{}")),
+                "met | unjudged: the answer has no $.n",
+            ),
+            (
+                "equal: [$.a, $.b]",
+                Warn,
+                Ok((200, r#"{"a":3,"b":4}"#)),
+                "met | Warn: $.a is 3, $.b is 4",
+            ),
+            (
+                "is: {$.s: healthy}",
+                Warn,
+                Ok((200, r#"{"s":"degraded"}"#)),
+                "met | Warn: $.s is degraded, expected healthy",
+            ),
+            (
+                "is: {$.s: healthy}",
+                Fail,
+                Ok((200, "<html>")),
+                "met | Fail: 200 with body is not JSON (no content type) (bad_body)",
+            ),
+            (
+                "is: {$.s: healthy}",
+                Fail,
+                Ok((200, "")),
+                "met | Fail: 200 with empty body (bad_body)",
+            ),
+        ];
+        for (expect, severity, result, told) in table {
+            assert_eq!(
+                outcomes(expect, severity, result),
+                told,
+                "{expect} on {result:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hostile_error_code_stays_one_short_line() {
+        let body = format!(r#"{{"error_code":"x\ny{}"}}"#, "z".repeat(5000));
+        let told = outcomes("status: 200", Severity::Fail, Ok((400, &body)));
+        assert!(!told.contains('\n') && told.len() < 200, "{told}");
+    }
+}

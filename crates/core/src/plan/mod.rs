@@ -1,0 +1,239 @@
+//! Plans: generated, reviewed YAML files that the binary executes.
+//!
+//! The three kinds share their grammar: a `request`, an `expect`, the users and tenants they run
+//! for. Parsing refuses what can never be right, so that a plan that loads can run.
+
+pub mod acceptance;
+pub mod expect;
+pub mod header;
+pub mod monitor;
+pub mod prepare;
+pub mod stress;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use expect::{Expect, JsonPath, Show, StatusSet};
+
+use crate::exchange::Method;
+use crate::ident::Ident;
+use crate::lens::User;
+
+/// Where an answer of this API keeps what expectations speak of, and how it spells error codes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dialect {
+    /// Named places, each a list of JSONPaths of which the first that is there counts.
+    /// `code` is where an error code stands.
+    #[serde(default)]
+    pub paths: IndexMap<Ident, Vec<JsonPath>>,
+    /// Symbolic error codes and their spelling; a code not named here is spelled as it is.
+    #[serde(default)]
+    pub codes: IndexMap<String, String>,
+}
+
+impl Dialect {
+    /// How this dialect spells `symbol`.
+    #[must_use]
+    pub fn spell<'a>(&'a self, symbol: &'a str) -> &'a str {
+        self.codes.get(symbol).map_or(symbol, String::as_str)
+    }
+
+    /// The value at the named place of `body`: the first listed path that is there.
+    #[must_use]
+    pub fn find<'a>(&self, name: &str, body: &'a Value) -> Option<&'a Value> {
+        let (_, paths) = self.paths.iter().find(|(key, _)| key.as_str() == name)?;
+        paths
+            .iter()
+            .find_map(|path| path.first(body))
+            .filter(|value| !value.is_null())
+    }
+
+    /// The error code of `body`, if it has one.
+    #[must_use]
+    pub fn code(&self, body: &Value) -> Option<String> {
+        self.find("code", body)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    }
+}
+
+/// A request as a plan writes it: one method with its path, and optionally a JSON body.
+///
+/// Strings may hold variables: `$tenant`, `$entity`, `$signature` and captures; `$$` is a dollar.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawRequest", into = "RawRequest")]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Path and query below the API's base.
+    pub path: String,
+    /// The JSON body.
+    pub json: Option<Value>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    get: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    post: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    put: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json: Option<Value>,
+}
+
+impl TryFrom<RawRequest> for Request {
+    type Error = String;
+    fn try_from(raw: RawRequest) -> Result<Self, String> {
+        let given = [
+            (Method::Get, raw.get),
+            (Method::Post, raw.post),
+            (Method::Put, raw.put),
+            (Method::Patch, raw.patch),
+            (Method::Delete, raw.delete),
+        ];
+        let mut given = given
+            .into_iter()
+            .filter_map(|(method, path)| Some((method, path?)));
+        let (Some((method, path)), None) = (given.next(), given.next()) else {
+            return Err(
+                "a request names exactly one of get, post, put, patch, delete with its path"
+                    .to_owned(),
+            );
+        };
+        if !path.starts_with('/') || path.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(format!(
+                "request path {path:?} must start with / and hold no white space"
+            ));
+        }
+        if method == Method::Get && raw.json.is_some() {
+            return Err("a GET request carries no json body".to_owned());
+        }
+        Ok(Self {
+            method,
+            path,
+            json: raw.json,
+        })
+    }
+}
+
+impl From<Request> for RawRequest {
+    fn from(request: Request) -> Self {
+        let mut raw = Self {
+            json: request.json,
+            ..Self::default()
+        };
+        let path = Some(request.path);
+        match request.method {
+            Method::Get => raw.get = path,
+            Method::Post => raw.post = path,
+            Method::Put => raw.put = path,
+            Method::Patch => raw.patch = path,
+            Method::Delete => raw.delete = path,
+        }
+        raw
+    }
+}
+
+/// Variables of a plan by name; `null` is declared but not known, and makes a case unjudged.
+pub type Vars = IndexMap<Ident, Value>;
+
+/// Why a plan that parses cannot run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A list that must not be empty is.
+    #[error("the plan has no {0}: there is nothing to run")]
+    Empty(&'static str),
+    /// Two items share a name.
+    #[error("two {what} are named {name:?}")]
+    Twice {
+        /// What kind of item.
+        what: &'static str,
+        /// Their name.
+        name: String,
+    },
+    /// A name that points nowhere.
+    #[error("{place} names {what} {name:?}, which the plan does not define{}", nearest(.name, .known))]
+    Unknown {
+        /// Where the name stands.
+        place: String,
+        /// What it should be.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What is defined.
+        known: Vec<String>,
+    },
+    /// Something that cannot be as it is.
+    #[error("{place}: {why}")]
+    Invalid {
+        /// Where.
+        place: String,
+        /// Why, and the way out.
+        why: String,
+    },
+}
+
+fn nearest(name: &str, known: &[String]) -> String {
+    let close = known.iter().map(|candidate| {
+        (
+            similar::TextDiff::from_chars(name, candidate).ratio(),
+            candidate,
+        )
+    });
+    match close.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((ratio, candidate)) if ratio > 0.6 => format!(" (did you mean {candidate:?}?)"),
+        _ if known.is_empty() => String::new(),
+        _ => format!(" (it defines {})", known.join(", ")),
+    }
+}
+
+fn check_user(
+    place: &str,
+    name: Option<&Ident>,
+    users: &IndexMap<Ident, User>,
+) -> Result<(), PlanError> {
+    match name {
+        Some(name) if !users.contains_key(name) => Err(PlanError::Unknown {
+            place: place.to_owned(),
+            what: "user",
+            name: name.to_string(),
+            known: users.keys().map(ToString::to_string).collect(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_unique<'a>(
+    what: &'static str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), PlanError> {
+    let mut seen = Vec::new();
+    for name in names {
+        if seen.contains(&name) {
+            return Err(PlanError::Twice {
+                what,
+                name: name.to_owned(),
+            });
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+fn check_tenants(tenants: &[Uuid]) -> Result<(), PlanError> {
+    if tenants.is_empty() {
+        Err(PlanError::Empty("tenants"))
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! The monitor plan: probes that make one check.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    Dialect, Expect, PlanError, Request, Show, Vars, check_tenants, check_unique, check_user,
+};
+use crate::ident::{EnvName, Ident, LensId};
+use crate::lens::{Slo, User};
+use crate::schedule::Every;
+
+fn yes() -> bool {
+    true
+}
+
+/// A monitor plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MonitorPlan {
+    /// The lens it checks.
+    pub monitor: LensId,
+    /// How often.
+    pub every: Every,
+    /// Samples of a timed probe.
+    pub samples: u32,
+    /// The tenants it runs for.
+    pub tenants: Vec<Uuid>,
+    /// The users its probes run as.
+    #[serde(default)]
+    pub users: IndexMap<Ident, User>,
+    /// Its variables besides `$tenant`.
+    #[serde(default)]
+    pub vars: Vars,
+    /// Where answers keep what probes speak of.
+    #[serde(default)]
+    pub answers: Dialect,
+    /// The probes, in order.
+    pub probes: Vec<Probe>,
+    /// What the lens promises.
+    #[serde(default)]
+    pub slo: Slo,
+    /// Why the lens is rolled back on purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
+}
+
+/// One probe: a request, or the flags of the lens at the provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// Its name in reports.
+    pub name: String,
+    /// Whether an unjudged probe makes the check degraded.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// Whether it takes the plan's samples and counts in latency and error rate.
+    #[serde(default)]
+    pub timed: bool,
+    /// The user it runs as; without one no token is sent.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub user: Option<Ident>,
+    /// The request; absent in a flag probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
+    /// Flags that must all be on at the provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<EnvName>,
+    /// Broken: unhealthy.
+    #[serde(default)]
+    pub expect: Expect,
+    /// Broken: degraded. Looked at only when `expect` is met.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn: Option<Expect>,
+    /// The answer by which the API says that the feature is switched off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Expect>,
+    /// What of a good answer is worth showing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub show: Option<Show>,
+}
+
+impl MonitorPlan {
+    /// Checks what one field says against another.
+    ///
+    /// # Errors
+    /// The first thing that could never run.
+    pub fn validate(&self) -> Result<(), PlanError> {
+        check_tenants(&self.tenants)?;
+        if self.probes.is_empty() {
+            return Err(PlanError::Empty("probes"));
+        }
+        check_unique(
+            "probes",
+            self.probes.iter().map(|probe| probe.name.as_str()),
+        )?;
+        if !(1..=1000).contains(&self.samples) {
+            return Err(PlanError::Invalid {
+                place: "samples".to_owned(),
+                why: "take 1 to 1000 samples".to_owned(),
+            });
+        }
+        for probe in &self.probes {
+            let place = format!("probe {:?}", probe.name);
+            check_user(&place, probe.user.as_ref(), &self.users)?;
+            let invalid = |why: &str| PlanError::Invalid {
+                place: place.clone(),
+                why: why.to_owned(),
+            };
+            match (&probe.request, probe.flags.is_empty()) {
+                (None, true) => return Err(invalid("it needs a `request` or `flags`")),
+                (Some(_), false) => {
+                    return Err(invalid(
+                        "it has both a `request` and `flags`: make two probes of it",
+                    ));
+                }
+                (None, false) if probe.timed => {
+                    return Err(invalid("a flag probe cannot be `timed`"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The flags named by any probe, each once.
+    #[must_use]
+    pub fn flags(&self) -> Vec<&EnvName> {
+        let mut flags: Vec<_> = self.probes.iter().flat_map(|probe| &probe.flags).collect();
+        flags.dedup();
+        flags
+    }
+}

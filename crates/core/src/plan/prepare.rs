@@ -1,0 +1,245 @@
+//! The plan compiler: a plan's request, a user and variables become a prepared request.
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Request, Vars};
+use crate::digest::sha256_hex;
+use crate::exchange::{Base, PreparedRequest, Secret};
+use crate::ident::Ident;
+use crate::lens::User;
+use crate::token::Token;
+
+/// Why a request could not be made of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PrepareError {
+    /// A variable nobody defined: the plan cannot run.
+    #[error("${0} is not defined")]
+    Undefined(String),
+    /// A variable that is declared `null`: the case that needs it is unjudged.
+    #[error("${0} is not known")]
+    NotKnown(String),
+}
+
+/// Replaces the variables of `text`. A text that is one variable alone becomes its value, of any
+/// type; elsewhere strings and numbers are put in place. `$$` is a dollar.
+fn expand(text: &str, vars: &Vars) -> Result<Value, PrepareError> {
+    if let Some(name) = text.strip_prefix('$').filter(|name| is_name(name)) {
+        return lookup(name, vars).cloned();
+    }
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+            continue;
+        }
+        let end = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .unwrap_or(rest.len());
+        if end == 0 {
+            out.push('$');
+            continue;
+        }
+        match lookup(&rest[..end], vars)? {
+            Value::String(value) => out.push_str(value),
+            value => out.push_str(&value.to_string()),
+        }
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    Ok(Value::String(out))
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn lookup<'a>(name: &str, vars: &'a Vars) -> Result<&'a Value, PrepareError> {
+    match vars.iter().find(|(key, _)| key.as_str() == name) {
+        None => Err(PrepareError::Undefined(name.to_owned())),
+        Some((_, Value::Null)) => Err(PrepareError::NotKnown(name.to_owned())),
+        Some((_, value)) => Ok(value),
+    }
+}
+
+/// Expands a text that must stay text.
+///
+/// # Errors
+/// An undefined or unknown variable.
+pub fn expand_text(text: &str, vars: &Vars) -> Result<String, PrepareError> {
+    Ok(match expand(text, vars)? {
+        Value::String(text) => text,
+        value => value.to_string(),
+    })
+}
+
+/// Expands every string of a JSON body. Keys stay as they are.
+///
+/// # Errors
+/// An undefined or unknown variable.
+pub fn expand_json(body: &Value, vars: &Vars) -> Result<Value, PrepareError> {
+    Ok(match body {
+        Value::String(text) => expand(text, vars)?,
+        Value::Array(items) => Value::Array(
+            items
+                .iter()
+                .map(|item| expand_json(item, vars))
+                .collect::<Result<_, _>>()?,
+        ),
+        Value::Object(entries) => Value::Object(
+            entries
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), expand_json(value, vars)?)))
+                .collect::<Result<_, PrepareError>>()?,
+        ),
+        other => other.clone(),
+    })
+}
+
+/// The plan's variables with `$tenant` added.
+#[must_use]
+pub fn vars_of(plan: &Vars, tenant: Uuid) -> Vars {
+    let mut vars = plan.clone();
+    set(&mut vars, "tenant", json!(tenant));
+    vars
+}
+
+/// Sets one variable. The names used here are all identifiers.
+pub fn set(vars: &mut Vars, name: &str, value: Value) {
+    if let Ok(name) = name.parse::<Ident>() {
+        vars.insert(name, value);
+    }
+}
+
+/// Makes the request of `spec` against `base`, as the user of `token` where there is one.
+///
+/// # Errors
+/// An undefined or unknown variable in path or body.
+pub fn prepare(
+    base: &Base,
+    spec: &Request,
+    token: Option<&Token>,
+    vars: &Vars,
+) -> Result<PreparedRequest, PrepareError> {
+    let path = expand_text(&spec.path, vars)?;
+    let mut request = PreparedRequest::new(base.clone(), spec.method, &encode_target(&path))
+        .header("Accept", "application/json")
+        .header("User-Agent", concat!("lensops/", env!("CARGO_PKG_VERSION")));
+    if let Some(token) = token {
+        request = request.bearer(&token.compact);
+        request.claims = Some(token.claims.clone());
+    }
+    if let Some(body) = &spec.json {
+        request = request.json(&expand_json(body, vars)?);
+    }
+    Ok(request)
+}
+
+/// Percent-encodes what a request target may not hold raw.
+fn encode_target(path: &str) -> String {
+    use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+    const UNSAFE: &AsciiSet = &CONTROLS
+        .add(b' ')
+        .add(b'"')
+        .add(b'<')
+        .add(b'>')
+        .add(b'`')
+        .add(b'#')
+        .add(b'{')
+        .add(b'}')
+        .add(b'|')
+        .add(b'\\')
+        .add(b'^');
+    utf8_percent_encode(path, UNSAFE).to_string()
+}
+
+/// A well-formed signature of `user` in `role`, and its hash as a secret.
+#[must_use]
+pub fn signature(user: &User, role: &Ident, signed_at: Timestamp, nonce: u64) -> (Value, Secret) {
+    let hash = sha256_hex(format!("{}|{role}|{signed_at}|{nonce}", user.id).as_bytes());
+    let value = json!({
+        "signed_at": signed_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "user_id": user.id,
+        "role_at_signing": role,
+        "signature_type": "pin_totp",
+        "signature_hash": hash,
+    });
+    (value, Secret::new(hash))
+}
+
+/// Minted tokens by user name.
+pub type Tokens = IndexMap<Ident, Token>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Method;
+
+    fn vars() -> Vars {
+        let mut vars = vars_of(&Vars::new(), Uuid::from_u128(1));
+        set(&mut vars, "count", json!(3));
+        set(&mut vars, "signature", json!({"a": 1}));
+        set(&mut vars, "entity", Value::Null);
+        vars
+    }
+
+    #[test]
+    fn a_variable_alone_keeps_its_type_and_within_text_becomes_text() {
+        let body = json!({"signature": "$signature", "n": "$count", "text": "n=$count, 5 $$, $", "$count": true});
+        let expanded = expand_json(&body, &vars()).unwrap();
+        assert_eq!(
+            expanded,
+            json!({"signature": {"a": 1}, "n": 3, "text": "n=3, 5 $, $", "$count": true})
+        );
+    }
+
+    #[test]
+    fn undefined_and_unknown_variables_are_two_answers() {
+        assert_eq!(
+            expand_text("$nobody", &vars()),
+            Err(PrepareError::Undefined("nobody".to_owned()))
+        );
+        assert_eq!(
+            expand_text("x/$entity", &vars()),
+            Err(PrepareError::NotKnown("entity".to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_request_carries_path_token_and_body() {
+        let spec = Request {
+            method: Method::Post,
+            path: "/v1/x?t=$tenant&q=a b".to_owned(),
+            json: Some(json!({"y": "$tenant"})),
+        };
+        let base = Base::parse("http://127.0.0.1:1/api").unwrap();
+        let now = Timestamp::from_second(1_770_000_000).unwrap();
+        let token =
+            crate::token::mint(&Secret::new("made up"), "http://x", Uuid::from_u128(9), now)
+                .unwrap();
+        let request = prepare(&base, &spec, Some(&token), &vars()).unwrap();
+        assert_eq!(
+            request.target,
+            "/api/v1/x?t=00000000-0000-0000-0000-000000000001&q=a%20b"
+        );
+        assert_eq!(
+            request.body.unwrap(),
+            r#"{"y":"00000000-0000-0000-0000-000000000001"}"#
+        );
+        let names: Vec<_> = request
+            .headers
+            .iter()
+            .map(|header| header.name.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            ["Accept", "User-Agent", "Authorization", "Content-Type"]
+        );
+    }
+}

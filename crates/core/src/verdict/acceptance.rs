@@ -1,0 +1,192 @@
+//! Acceptance cases and the verdict over them.
+
+use serde::Serialize;
+
+use super::Verdict;
+use crate::evidence::{Redacted, Transcript};
+
+/// What a case came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum CaseResult {
+    /// As expected; the text says what: `200 + work_order created: ID`.
+    Passed {
+        /// What came.
+        told: Redacted,
+    },
+    /// Not as expected.
+    Failed {
+        /// Why.
+        why: Redacted,
+    },
+    /// It could not be told.
+    Unjudged {
+        /// Why not.
+        reason: Redacted,
+    },
+    /// Left out on purpose.
+    Skipped {
+        /// Why.
+        reason: Redacted,
+    },
+}
+
+/// One case of an acceptance run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Case {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Its name.
+    pub name: String,
+    /// Whether it belongs to the signed flow.
+    pub signed_flow: bool,
+    /// What it came to.
+    #[serde(flatten)]
+    pub result: CaseResult,
+    /// Postconditions that were not looked at, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proofs_skipped: Vec<String>,
+    /// The exchange, unless none was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<Transcript>,
+    /// Whether the API answered.
+    pub answered: bool,
+}
+
+impl Case {
+    /// `[PASS] Test 1: Missing signature: 400 signature_required`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let (mark, told) = match &self.result {
+            CaseResult::Passed { told } => ("PASS", told),
+            CaseResult::Failed { why } => ("FAIL", why),
+            CaseResult::Unjudged { reason } => ("UNJUDGED", reason),
+            CaseResult::Skipped { reason } => ("SKIP", reason),
+        };
+        format!("[{mark}] Test {}: {}: {told}", self.number, self.name)
+    }
+}
+
+/// How many cases came to what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Passed.
+    pub passed: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Unjudged.
+    pub unjudged: usize,
+    /// Skipped.
+    pub skipped: usize,
+}
+
+/// Counts `cases`.
+#[must_use]
+pub fn count(cases: &[Case]) -> Counts {
+    let mut counts = Counts::default();
+    for case in cases {
+        match case.result {
+            CaseResult::Passed { .. } => counts.passed += 1,
+            CaseResult::Failed { .. } => counts.failed += 1,
+            CaseResult::Unjudged { .. } => counts.unjudged += 1,
+            CaseResult::Skipped { .. } => counts.skipped += 1,
+        }
+    }
+    counts
+}
+
+/// The verdict over `cases` and its reason.
+///
+/// Where nothing answered there is nothing to blame the feature for: could not judge. A failure
+/// among answers is a failure whatever else could not be told.
+#[must_use]
+pub fn judge_cases(cases: &[Case]) -> (Verdict, String) {
+    let counts = count(cases);
+    let ran = counts.passed + counts.failed;
+    let told = format!(
+        "{} passed, {} failed, {} unjudged, {} skipped",
+        counts.passed, counts.failed, counts.unjudged, counts.skipped
+    );
+    if ran > 0 && !cases.iter().any(|case| case.answered) {
+        return (Verdict::CouldNotJudge, format!("nothing answered ({told})"));
+    }
+    if counts.failed > 0 {
+        return (Verdict::Fail, told);
+    }
+    if ran == 0 {
+        return (Verdict::CouldNotJudge, format!("no case ran ({told})"));
+    }
+    if cases
+        .iter()
+        .any(|case| case.signed_flow && matches!(case.result, CaseResult::Unjudged { .. }))
+    {
+        return (
+            Verdict::CouldNotJudge,
+            format!("a signed-flow case is unjudged ({told})"),
+        );
+    }
+    (Verdict::Pass, told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Redactor;
+
+    fn case(result: &str, signed_flow: bool, answered: bool) -> Case {
+        let text = Redactor::default().text("x");
+        let result = match result {
+            "passed" => CaseResult::Passed { told: text },
+            "failed" => CaseResult::Failed { why: text },
+            "unjudged" => CaseResult::Unjudged { reason: text },
+            _ => CaseResult::Skipped { reason: text },
+        };
+        Case {
+            number: 1,
+            name: "n".to_owned(),
+            signed_flow,
+            result,
+            proofs_skipped: Vec::new(),
+            transcript: None,
+            answered,
+        }
+    }
+
+    #[test]
+    fn every_mixture_has_its_verdict() {
+        use Verdict::{CouldNotJudge, Fail, Pass};
+        let (pass, fail) = (case("passed", true, true), case("failed", true, true));
+        let (silent, skip) = (case("failed", true, false), case("skipped", true, false));
+        let (unjudged, unjudged_read) = (
+            case("unjudged", true, false),
+            case("unjudged", false, false),
+        );
+        let table = [
+            ("nothing", vec![], CouldNotJudge),
+            ("passed", vec![pass.clone()], Pass),
+            ("one failed", vec![pass.clone(), fail.clone()], Fail),
+            ("failed beside unjudged", vec![unjudged.clone(), fail], Fail),
+            (
+                "passed beside skipped",
+                vec![pass.clone(), skip.clone()],
+                Pass,
+            ),
+            ("only skipped", vec![skip], CouldNotJudge),
+            (
+                "signed flow unjudged",
+                vec![pass.clone(), unjudged],
+                CouldNotJudge,
+            ),
+            ("READ unjudged", vec![pass.clone(), unjudged_read], Pass),
+            (
+                "nothing answered",
+                vec![silent.clone(), silent.clone()],
+                CouldNotJudge,
+            ),
+            ("one did not answer", vec![pass, silent], Fail),
+        ];
+        for (what, cases, verdict) in table {
+            assert_eq!(judge_cases(&cases).0, verdict, "{what}");
+        }
+    }
+}

@@ -1,0 +1,374 @@
+use super::*;
+use crate::exchange::{Exchange, FailureClass};
+use crate::outcome::tests::exchange;
+use crate::plan::monitor::{MonitorPlan, Probe};
+use crate::verdict::Sample;
+
+const PLAN: &str = r#"
+monitor: faults
+every: 15m
+samples: 7
+tenants: [53fbdf09-b709-509d-aad0-3a6f50239a5d]
+answers: {paths: {code: [$.error_code]}}
+probes:
+  - name: Service health
+    request: {get: /health}
+    expect: {status: 200}
+    warn: {equal: [$.loaded, $.total], is: {$.status: healthy}}
+    show: "{$.status} ({$.loaded}/{$.total} handlers)"
+  - {name: Feature flags, flags: [A], required: false}
+  - name: List endpoint
+    timed: true
+    request: {get: /list}
+    expect: {status: 200, at_least: {$.total_count: 1}}
+    disabled: {status: 503, code: FEATURE_DISABLED}
+    show: "{$.total_count} actions"
+  - {name: Suggestions endpoint, timed: true, request: {get: /suggest}, expect: {status: 200}}
+  - {name: Read action, timed: true, request: {get: /read}, expect: {status: [200, 404]}}
+"#;
+
+const GOOD_HEALTH: &str = r#"{"status":"healthy","loaded":4,"total":4}"#;
+const GOOD_LIST: &str = r#"{"total_count":12}"#;
+type Answer = Result<(u16, &'static str), FailureClass>;
+
+fn plan() -> MonitorPlan {
+    let plan: MonitorPlan = crate::yaml::read("plan.yml", PLAN).unwrap();
+    plan.validate().unwrap();
+    plan
+}
+
+fn context() -> CheckContext {
+    CheckContext {
+        id: Uuid::from_u128(1 << 80),
+        tenant: plan().tenants[0],
+        lens: plan().monitor,
+        observed_at: Timestamp::UNIX_EPOCH,
+        slo: Slo::default(),
+        earlier: Latencies::new(),
+        disabled_before: None,
+        flags: Vec::new(),
+        paused: None,
+        virtual_clock: false,
+        plan_origin: "generated",
+    }
+}
+
+fn sample(probe: &Probe, attempts: &[Exchange]) -> Sample {
+    Sample::of(probe, &plan().answers, attempts, &Redactor::default()).unwrap()
+}
+
+fn times(n: usize, answer: Answer) -> Vec<Answer> {
+    vec![answer; n]
+}
+
+/// A check in which each probe met these answers.
+fn check_with(
+    context: &CheckContext,
+    health: Answer,
+    list: &[Answer],
+    suggest: &[Answer],
+    read: &[Answer],
+) -> CheckReport {
+    let plan = plan();
+    let report = |probe: &Probe, answers: &[Answer]| {
+        let samples: Vec<Sample> = answers
+            .iter()
+            .map(|answer| sample(probe, &[exchange(*answer, 100_000)]))
+            .collect();
+        ProbeReport::of(probe, &samples)
+    };
+    let probes = vec![
+        report(&plan.probes[0], &[health]),
+        ProbeReport::unsent(
+            &plan.probes[1],
+            ProbeResult::Unjudged("RENDER_API_KEY is not set".to_owned()),
+        ),
+        report(&plan.probes[2], list),
+        report(&plan.probes[3], suggest),
+        report(&plan.probes[4], read),
+    ];
+    judge_check(context, probes, &Redactor::default())
+}
+
+fn check(health: Answer, list: &[Answer], suggest: &[Answer], read: &[Answer]) -> CheckReport {
+    check_with(&context(), health, list, suggest, read)
+}
+
+fn good() -> [Vec<Answer>; 3] {
+    [
+        times(7, Ok((200, GOOD_LIST))),
+        times(7, Ok((200, "{}"))),
+        times(7, Ok((404, "{}"))),
+    ]
+}
+
+#[test]
+fn a_good_check_is_healthy_and_an_unreadable_optional_flag_changes_nothing() {
+    let [list, suggest, read] = good();
+    let report = check(Ok((200, GOOD_HEALTH)), &list, &suggest, &read);
+    assert_eq!((report.status, report.judged), (Status::Healthy, true));
+    let record = &report.record;
+    assert_eq!(
+        (
+            record.p95_latency_ms,
+            record.error_rate_hundredths,
+            record.sample_size
+        ),
+        (Some(100), Some(0), 21)
+    );
+    let lines: Vec<_> = report.lines.iter().map(|(_, line)| line.as_str()).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    ✅ Service health: healthy (4/4 handlers)
+    ❔ Feature flags: not judged: RENDER_API_KEY is not set
+    ✅ List endpoint: 200 OK (12 actions, 100ms)
+    ✅ Suggestions endpoint: 200 OK (100ms)
+    ✅ Read action: 404 Not Found (100ms)
+    ");
+}
+
+/// Defect 1: list and suggestions unreachable was reported healthy with an error rate of 0 %.
+#[test]
+fn defect_1_unreachable_endpoints_are_unhealthy() {
+    let dead = times(7, Err(FailureClass::Connectivity));
+    let [_, _, read] = good();
+    let report = check(Ok((200, GOOD_HEALTH)), &dead, &dead, &read);
+    assert_eq!(
+        (report.status, report.record.error_rate_hundredths),
+        (Status::Unhealthy, Some(6666))
+    );
+    let all = check(Err(FailureClass::Connectivity), &dead, &dead, &dead);
+    assert_eq!(
+        (
+            all.status,
+            all.record.error_rate_hundredths,
+            all.record.p95_latency_ms
+        ),
+        (Status::Unhealthy, Some(10_000), None)
+    );
+}
+
+/// Defect 2: 401, 404 or 429 on both was reported healthy.
+#[test]
+fn defect_2_unasserted_4xx_is_unhealthy() {
+    for status in [401, 403, 404, 429] {
+        let [_, _, read] = good();
+        let refused = times(7, Ok((status, "{}")));
+        let report = check(Ok((200, GOOD_HEALTH)), &refused, &refused, &read);
+        assert_eq!(report.status, Status::Unhealthy, "{status}");
+    }
+}
+
+/// Defect 3: zero actions (wrong domain, user without a role) was reported healthy.
+#[test]
+fn defect_3_zero_actions_is_unhealthy() {
+    let [_, suggest, read] = good();
+    let report = check(
+        Ok((200, GOOD_HEALTH)),
+        &times(7, Ok((200, r#"{"total_count":0}"#))),
+        &suggest,
+        &read,
+    );
+    assert_eq!(report.status, Status::Unhealthy);
+    assert!(
+        report.lines[2]
+            .1
+            .contains("$.total_count is 0, expected at least 1"),
+        "{:?}",
+        report.lines
+    );
+}
+
+/// Defect 7: the service's own `degraded` was reported unhealthy, health without counters healthy.
+#[test]
+fn defect_7_the_service_s_own_degraded_is_degraded_and_no_counters_is_unjudged() {
+    let [list, suggest, read] = good();
+    let cases = [
+        (
+            r#"{"status":"degraded","loaded":3,"total":4}"#,
+            "⚠️ Service health: degraded (3/4 handlers)",
+        ),
+        (
+            r#"{"status":"degraded","loaded":4,"total":4}"#,
+            "⚠️ Service health: degraded (4/4 handlers)",
+        ),
+        (
+            r#"{"status":"healthy","loaded":3,"total":4}"#,
+            "⚠️ Service health: healthy (3/4 handlers)",
+        ),
+        (
+            r#"{"status":"healthy"}"#,
+            "⚠️ Service health: not judged: the answer has no $.loaded",
+        ),
+    ];
+    for (body, line) in cases {
+        let report = check(Ok((200, body)), &list, &suggest, &read);
+        assert_eq!(
+            (report.status, report.lines[0].1.as_str()),
+            (Status::Degraded, line),
+            "{body}"
+        );
+        assert!(
+            report
+                .record
+                .events
+                .iter()
+                .any(|event| event.level == Level::Warning),
+            "{body}"
+        );
+    }
+}
+
+/// Defect 11: retries collapsed a persistent 500 into "status 0", which was healthy.
+#[test]
+fn defect_11_a_retry_never_hides_a_5xx() {
+    let plan = plan();
+    let probe = &plan.probes[2];
+    let [_, suggest, read] = good();
+    for last in [
+        Ok((200, GOOD_LIST)),
+        Ok((500, "{}")),
+        Err(FailureClass::Connectivity),
+    ] {
+        let attempts = [exchange(Ok((500, "{}")), 5), exchange(last, 5)];
+        let mut samples: Vec<Sample> = (0..6)
+            .map(|_| sample(probe, &[exchange(Ok((200, GOOD_LIST)), 5)]))
+            .collect();
+        samples.push(sample(probe, &attempts));
+        let mut report = check(
+            Ok((200, GOOD_HEALTH)),
+            &times(7, Ok((200, GOOD_LIST))),
+            &suggest,
+            &read,
+        );
+        report.probes[2] = ProbeReport::of(probe, &samples);
+        let report = judge_check(&context(), report.probes, &Redactor::default());
+        assert_eq!(report.status, Status::Unhealthy, "{last:?}");
+        assert!(
+            report.lines[2].1.contains("500"),
+            "{last:?}: {}",
+            report.lines[2].1
+        );
+    }
+}
+
+#[test]
+fn one_failure_in_21_is_degraded_and_two_are_unhealthy() {
+    let [mut list, mut suggest, read] = good();
+    list[3] = Err(FailureClass::Timeout);
+    let report = check(Ok((200, GOOD_HEALTH)), &list, &suggest, &read);
+    assert_eq!(
+        (report.status, report.record.error_rate_hundredths),
+        (Status::Degraded, Some(476))
+    );
+    suggest[0] = Ok((429, "{}"));
+    let report = check(Ok((200, GOOD_HEALTH)), &list, &suggest, &read);
+    assert_eq!(
+        (report.status, report.record.error_rate_hundredths),
+        (Status::Unhealthy, Some(952))
+    );
+}
+
+#[test]
+fn a_switched_off_feature_is_told_apart_from_an_outage_and_its_changes_are_events() {
+    let [good_list, suggest, read] = good();
+    let off = times(7, Ok((503, r#"{"error_code":"FEATURE_DISABLED"}"#)));
+    let mut context = context();
+    context.disabled_before = Some(Vec::new());
+    let report = check_with(&context, Ok((200, GOOD_HEALTH)), &off, &suggest, &read);
+    assert_eq!(
+        (report.status, report.lines[2].1.as_str()),
+        (Status::Unhealthy, "❌ List endpoint: 503 FEATURE_DISABLED")
+    );
+    let kinds = |report: &CheckReport| {
+        let kind =
+            |event: &EventRecord| event.detail.to_value()["kind"].as_str().unwrap().to_owned();
+        report.record.events.iter().map(kind).collect::<Vec<_>>()
+    };
+    assert!(
+        kinds(&report).contains(&"flag_transition".to_owned()),
+        "{:?}",
+        kinds(&report)
+    );
+    assert_eq!(
+        report.record.notes.to_value()["disabled"],
+        json!(["List endpoint"])
+    );
+    context.disabled_before = Some(vec!["List endpoint".to_owned()]);
+    let back = check_with(
+        &context,
+        Ok((200, GOOD_HEALTH)),
+        &good_list,
+        &suggest,
+        &read,
+    );
+    assert!(
+        back.lines.iter().any(|(_, line)| line.contains("503→200")),
+        "{:?}",
+        back.lines
+    );
+    let outage = check_with(
+        &context,
+        Ok((200, GOOD_HEALTH)),
+        &times(7, Ok((503, "{}"))),
+        &suggest,
+        &read,
+    );
+    assert_eq!(
+        outage.lines[2].1,
+        "❌ List endpoint: Expected 200, got 503, 7 of 7 samples failed"
+    );
+}
+
+#[test]
+fn the_p95_of_the_window_decides_and_is_unjudged_below_twenty_samples() {
+    let [list, suggest, read] = good();
+    let mut context = context();
+    context.earlier = std::iter::repeat_n(3_000_000, 30).collect();
+    let report = check_with(&context, Ok((200, GOOD_HEALTH)), &list, &suggest, &read);
+    assert_eq!(report.status, Status::Degraded, "{:?}", report.lines);
+    context.earlier = std::iter::repeat_n(11_000_000, 30).collect();
+    assert_eq!(
+        check_with(&context, Ok((200, GOOD_HEALTH)), &list, &suggest, &read).status,
+        Status::Unhealthy
+    );
+    let few = check(
+        Ok((200, GOOD_HEALTH)),
+        &list[..2],
+        &suggest[..2],
+        &read[..2],
+    );
+    assert_eq!(few.status, Status::Healthy);
+    assert!(
+        few.record
+            .events
+            .iter()
+            .any(|event| event.detail.as_str().contains("P95 not judged: 6 samples"))
+    );
+}
+
+#[test]
+fn a_required_probe_that_is_unjudged_degrades_and_nothing_judged_is_said() {
+    let plan = plan();
+    let unjudged = |probe: &Probe| {
+        ProbeReport::unsent(probe, ProbeResult::Unjudged("no test entity".to_owned()))
+    };
+    let report = judge_check(
+        &context(),
+        plan.probes.iter().map(unjudged).collect(),
+        &Redactor::default(),
+    );
+    assert_eq!((report.status, report.judged), (Status::Degraded, false));
+    let empty = judge_check(&context(), Vec::new(), &Redactor::default());
+    assert_eq!((empty.status, empty.judged), (Status::Degraded, false));
+}
+
+/// Defect 16, as far as the judge is concerned: connecting is no part of a sample's latency.
+#[test]
+fn connecting_is_no_part_of_the_latency() {
+    let mut slow_connect = exchange(Ok((200, GOOD_LIST)), 1_000);
+    slow_connect.timings.connect_us = Some(900_000);
+    assert_eq!(
+        sample(&plan().probes[2], &[slow_connect]).latency_us,
+        Some(1_000)
+    );
+}

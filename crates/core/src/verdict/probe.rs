@@ -1,0 +1,278 @@
+//! One probe of a check: its samples folded into a result.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::evidence::transcript::reason;
+use crate::evidence::{Redactor, Transcript};
+use crate::exchange::{Exchange, FailureClass};
+use crate::outcome::{Outcome, Severity, Why, judge, matches};
+use crate::percentile::{Latencies, Quantile, ms};
+use crate::plan::Dialect;
+use crate::plan::monitor::Probe;
+
+/// One sample of a probe: all attempts of one request, judged.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// What `expect` came to, then, where it was met, what `warn` came to.
+    pub outcomes: Vec<Outcome>,
+    /// The status of the last attempt.
+    pub status: Option<u16>,
+    /// The latency of the last attempt, in microseconds.
+    pub latency_us: Option<u64>,
+    /// Statuses of 500 and above, of any attempt: a retry never hides one.
+    pub server_errors: Vec<u16>,
+    /// Whether the API said that the feature is switched off.
+    pub disabled: bool,
+    /// Attempts after the first.
+    pub retries: u32,
+    /// What of the answer is worth showing.
+    pub shown: Option<String>,
+    /// The exchange that broke the expectation, redacted.
+    pub transcript: Option<Transcript>,
+}
+
+impl Sample {
+    /// Judges one sample of `probe` from its attempts, oldest first; `None` without an attempt.
+    #[must_use]
+    pub fn of(
+        probe: &Probe,
+        dialect: &Dialect,
+        attempts: &[Exchange],
+        redactor: &Redactor,
+    ) -> Option<Self> {
+        let last = attempts.last()?;
+        let disabled = probe
+            .disabled
+            .as_ref()
+            .is_some_and(|off| attempts.iter().any(|try_| matches(off, dialect, try_)));
+        let mut outcomes = judge(&probe.expect, Severity::Fail, dialect, last);
+        let met = outcomes.iter().all(|outcome| *outcome == Outcome::Met);
+        if met && let Some(warn) = &probe.warn {
+            outcomes.extend(judge(warn, Severity::Warn, dialect, last));
+        }
+        let server_errors: Vec<u16> = attempts
+            .iter()
+            .filter_map(Exchange::status)
+            .filter(|code| *code >= 500)
+            .collect();
+        let worst = attempts
+            .iter()
+            .find(|try_| try_.status().is_some_and(|code| code >= 500))
+            .unwrap_or(last);
+        let keep = !met
+            || !server_errors.is_empty()
+            || outcomes.iter().any(|outcome| outcome.broken().is_some());
+        Some(Self {
+            status: last.status(),
+            latency_us: last.latency_us(),
+            disabled,
+            retries: u32::try_from(attempts.len() - 1).unwrap_or(u32::MAX),
+            shown: probe
+                .show
+                .as_ref()
+                .and_then(|show| show.render(&json_of(last)?)),
+            transcript: keep.then(|| Transcript::of(worst, redactor)),
+            outcomes,
+            server_errors,
+        })
+    }
+
+    /// Why `expect` is broken, if it is.
+    fn failure(&self) -> Option<&Why> {
+        self.outcomes
+            .iter()
+            .filter_map(Outcome::broken)
+            .find(|(severity, _)| *severity == Severity::Fail)
+            .map(|(_, why)| why)
+    }
+}
+
+fn json_of(exchange: &Exchange) -> Option<Value> {
+    exchange.result.as_ref().ok()?.json()
+}
+
+/// What a probe came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeResult {
+    /// As expected.
+    Healthy,
+    /// `expect` holds, `warn` does not.
+    Warned(Why),
+    /// Some samples failed: the error rate of the check decides.
+    Flaky(Why),
+    /// Broken.
+    Broken(Why),
+    /// It could not be told.
+    Unjudged(String),
+}
+
+/// One probe of a check.
+#[derive(Debug, Clone)]
+pub struct ProbeReport {
+    /// Its name.
+    pub name: String,
+    /// Whether an unjudged one makes the check degraded.
+    pub required: bool,
+    /// Whether its samples count in latency and error rate.
+    pub timed: bool,
+    /// What it came to.
+    pub result: ProbeResult,
+    /// Samples taken.
+    pub taken: u64,
+    /// Samples that failed.
+    pub failed: u64,
+    /// Attempts after the first, over all samples.
+    pub retries: u64,
+    /// Answers by status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Latencies in microseconds, in the order taken.
+    pub samples_us: Vec<u64>,
+    /// Whether the API said that the feature is switched off.
+    pub disabled: bool,
+    /// What of the first good answer is worth showing.
+    pub shown: Option<String>,
+    /// The first exchange that broke something.
+    pub transcript: Option<Transcript>,
+}
+
+impl ProbeReport {
+    /// A probe that sent nothing.
+    #[must_use]
+    pub fn unsent(probe: &Probe, result: ProbeResult) -> Self {
+        Self {
+            name: probe.name.clone(),
+            required: probe.required,
+            timed: probe.timed,
+            result,
+            taken: 0,
+            failed: 0,
+            retries: 0,
+            statuses: BTreeMap::new(),
+            samples_us: Vec::new(),
+            disabled: false,
+            shown: None,
+            transcript: None,
+        }
+    }
+
+    /// Folds the samples of `probe`; without a sample it is unjudged.
+    #[must_use]
+    pub fn of(probe: &Probe, samples: &[Sample]) -> Self {
+        let mut report = Self::unsent(probe, fold(samples));
+        report.taken = samples.len() as u64;
+        report.failed = samples
+            .iter()
+            .filter(|sample| sample.failure().is_some())
+            .count() as u64;
+        report.retries = samples.iter().map(|sample| u64::from(sample.retries)).sum();
+        for status in samples.iter().filter_map(|sample| sample.status) {
+            *report.statuses.entry(status).or_default() += 1;
+        }
+        report.samples_us = samples
+            .iter()
+            .filter_map(|sample| sample.latency_us)
+            .collect();
+        report.disabled = samples.iter().any(|sample| sample.disabled);
+        report.shown = samples
+            .iter()
+            .find(|sample| sample.failure().is_none())
+            .and_then(|sample| sample.shown.clone());
+        report.transcript = samples.iter().find_map(|sample| sample.transcript.clone());
+        report
+    }
+
+    /// The probe as one line without its mark.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let name = &self.name;
+        match &self.result {
+            ProbeResult::Healthy => format!("{name}: {}", self.good()),
+            ProbeResult::Warned(_) if self.shown.is_some() && !self.timed => {
+                format!("{name}: {}", self.good())
+            }
+            ProbeResult::Warned(why) => format!("{name}: {} ({why})", self.good()),
+            ProbeResult::Flaky(why) => format!(
+                "{name}: {} of {} samples failed: {why}",
+                self.failed, self.taken
+            ),
+            ProbeResult::Broken(why @ Why::Disabled { .. }) => format!("{name}: {why}"),
+            ProbeResult::Broken(why) if self.taken > 1 => format!(
+                "{name}: {why}, {} of {} samples failed",
+                self.failed, self.taken
+            ),
+            ProbeResult::Broken(why) => format!("{name}: {why}"),
+            ProbeResult::Unjudged(reason) => format!("{name}: not judged: {reason}"),
+        }
+    }
+
+    /// What a good answer was: `200 OK (12 actions, 867ms)`, or what is shown of it alone.
+    fn good(&self) -> String {
+        let status = self
+            .statuses
+            .keys()
+            .next()
+            .map_or_else(String::new, |code| format!("{code} {}", reason(*code)));
+        if !self.timed {
+            return self.shown.clone().unwrap_or(status);
+        }
+        let median = self
+            .samples_us
+            .iter()
+            .copied()
+            .collect::<Latencies>()
+            .at(Quantile::P50)
+            .map(ms);
+        let inside: Vec<String> = self.shown.iter().cloned().chain(median).collect();
+        format!("{} ({})", status.trim_end(), inside.join(", "))
+    }
+}
+
+fn fold(samples: &[Sample]) -> ProbeResult {
+    if samples.is_empty() {
+        return ProbeResult::Unjudged("no request was sent".to_owned());
+    }
+    let failures: Vec<&Why> = samples.iter().filter_map(Sample::failure).collect();
+    let server_errors: Vec<u16> = samples
+        .iter()
+        .flat_map(|sample| sample.server_errors.iter().copied())
+        .collect();
+    if let (true, Some(status)) = (
+        samples.iter().any(|sample| sample.disabled),
+        server_errors.first(),
+    ) {
+        return ProbeResult::Broken(Why::Disabled { status: *status });
+    }
+    // Any 5xx, also one that a retry got past.
+    if let Some(first) = server_errors.first() {
+        let told = failures
+            .iter()
+            .find(|why| why.class() == Some(FailureClass::Server5xx));
+        return ProbeResult::Broken(told.map_or_else(
+            || Why::Failed {
+                class: FailureClass::Server5xx,
+                detail: format!("{first} before a retry answered"),
+            },
+            |why| (*why).clone(),
+        ));
+    }
+    match failures.first() {
+        Some(why) if failures.len() == samples.len() => return ProbeResult::Broken((*why).clone()),
+        Some(why) => return ProbeResult::Flaky((*why).clone()),
+        None => {}
+    }
+    let outcomes = || samples.iter().flat_map(|sample| &sample.outcomes);
+    if let Some((_, why)) = outcomes().find_map(Outcome::broken) {
+        return ProbeResult::Warned(why.clone());
+    }
+    match outcomes().find_map(|outcome| match outcome {
+        Outcome::Unjudged(reason) => Some(reason.clone()),
+        _ => None,
+    }) {
+        Some(reason) => ProbeResult::Unjudged(reason),
+        None => ProbeResult::Healthy,
+    }
+}

@@ -1,0 +1,143 @@
+//! Reading and writing YAML: one set of options, one form of error.
+//!
+//! Every error is a first line that stands alone (`FILE:LINE:COLUMN: what`), followed by a snippet.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A file that is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}{}: {message}{}", position(*.line, *.column), snippet_block(.snippet))]
+pub struct YamlError {
+    /// The file as the user knows it.
+    pub file: String,
+    /// Line, from 1; 0 when the parser knew none.
+    pub line: u64,
+    /// Column, from 1; 0 when the parser knew none.
+    pub column: u64,
+    /// What is wrong, one line.
+    pub message: String,
+    /// The lines around it, with a caret; empty when there are none.
+    pub snippet: String,
+}
+
+fn position(line: u64, column: u64) -> String {
+    if line == 0 {
+        String::new()
+    } else {
+        format!(":{line}:{column}")
+    }
+}
+
+fn snippet_block(snippet: &str) -> String {
+    if snippet.is_empty() {
+        String::new()
+    } else {
+        format!("\n{snippet}")
+    }
+}
+
+/// Reads `text` as a `T`. `file` is the name that errors carry.
+///
+/// # Errors
+/// Malformed YAML, an unknown or duplicate key, a wrong type or a value that `T` refuses.
+pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, YamlError> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let (line, column) = error
+            .location()
+            .map_or((0, 0), |at| (at.line(), at.column()));
+        let first = error.to_string();
+        let mut lines = first.lines();
+        let head = lines.next().unwrap_or("not valid YAML");
+        // The position stands in front of the message already.
+        let message = head.split(" at line ").next().unwrap_or(head);
+        let message = message
+            .split_once(": ")
+            .filter(|(p, _)| p.starts_with("line "))
+            .map_or(message, |(_, m)| m);
+        YamlError {
+            file: file.to_owned(),
+            line,
+            column,
+            message: message
+                .trim_start_matches("error: ")
+                .trim_end_matches(", set DuplicateKeyPolicy in Options if acceptable")
+                .to_owned(),
+            snippet: snippet(text, line, column),
+        }
+    })
+}
+
+/// The line before `line` and `line` itself, with a caret under `column`.
+fn snippet(text: &str, line: u64, column: u64) -> String {
+    let Some(at) = usize::try_from(line)
+        .ok()
+        .and_then(|line| line.checked_sub(1))
+    else {
+        return String::new();
+    };
+    let mut block = String::new();
+    for (number, content) in text
+        .lines()
+        .enumerate()
+        .skip(at.saturating_sub(1))
+        .take(if at == 0 { 1 } else { 2 })
+    {
+        let shown: String = content.chars().take(160).collect();
+        block.push_str(&format!("{:>5} | {shown}\n", number + 1));
+    }
+    let indent = usize::try_from(column)
+        .unwrap_or(1)
+        .saturating_sub(1)
+        .min(160);
+    block.push_str(&format!("      | {}^", " ".repeat(indent)));
+    block
+}
+
+/// Writes `value` as YAML.
+///
+/// # Errors
+/// When `value` has no YAML form, such as a map with a map as key.
+pub fn write<T: Serialize>(value: &T) -> Result<String, String> {
+    serde_saphyr::to_string(value).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Two {
+        a: u32,
+        b: Option<String>,
+    }
+
+    #[test]
+    fn each_mistake_is_told_with_file_line_and_column() {
+        let cases = [
+            ("unknown field", "a: 1\nc: 2\n", 2),
+            ("wrong type", "b: x\na: many\n", 2),
+            ("duplicate key", "a: 1\na: 2\n", 2),
+            ("syntax", "a: \"x\nb: 2\n", 0),
+        ];
+        for (case, text, line) in cases {
+            let error = read::<Two>("lenses/x.yml", text).unwrap_err();
+            let told = error.to_string();
+            assert!(told.starts_with("lenses/x.yml:"), "{case}: {told}");
+            assert!(line == 0 || error.line == line, "{case}: {told}");
+            assert!(
+                !error.message.is_empty() && !error.message.contains('\n'),
+                "{case}: {told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        let error = read::<Two>("x.yml", "b: hello\n").unwrap_err();
+        assert!(error.to_string().contains("`a`"), "{error}");
+    }
+}

@@ -1,0 +1,127 @@
+//! The API's door: a listener that can be closed, with its port kept, and opened again.
+//!
+//! A closed gate keeps a socket that is bound but does not listen: the system answers connection
+//! attempts with a reset, and nobody else is handed the port. Both moves are immediate, so that
+//! what follows them in a test cannot race them.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+/// Room for a burst of connections before the accept loop gets a turn.
+const BACKLOG: u32 = 4096;
+
+#[derive(Debug)]
+enum Door {
+    Open(TcpListener),
+    /// The socket that keeps the port; `None` when it could not be kept.
+    Closed(Option<TcpSocket>),
+}
+
+#[derive(Debug)]
+struct Inner {
+    door: Door,
+    waiting: Option<Waker>,
+}
+
+/// A listener on one address.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    addr: SocketAddr,
+    runtime: Handle,
+    inner: Mutex<Inner>,
+    closings: watch::Sender<u64>,
+}
+
+impl Gate {
+    /// Listens; must be called on a tokio runtime.
+    pub(crate) fn bind(addr: SocketAddr) -> io::Result<Self> {
+        let listener = reserve(addr)?.listen(BACKLOG)?;
+        Ok(Self {
+            addr: listener.local_addr()?,
+            runtime: Handle::current(),
+            inner: Mutex::new(Inner {
+                door: Door::Open(listener),
+                waiting: None,
+            }),
+            closings: watch::Sender::new(0),
+        })
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Changes whenever open connections are to be cut.
+    pub(crate) fn closings(&self) -> watch::Receiver<u64> {
+        self.closings.subscribe()
+    }
+
+    /// The next connection; waits while the gate is closed.
+    pub(crate) async fn accept(&self) -> io::Result<TcpStream> {
+        poll_fn(|cx| {
+            let mut inner = self.inner();
+            if let Door::Open(listener) = &inner.door
+                && let Poll::Ready(accepted) = listener.poll_accept(cx)
+            {
+                return Poll::Ready(accepted.map(|(stream, _)| stream));
+            }
+            inner.waiting = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Closes the gate, keeps the port, and cuts open connections.
+    pub(crate) fn refuse(&self) {
+        let _context = self.runtime.enter();
+        let mut inner = self.inner();
+        if matches!(inner.door, Door::Open(_)) {
+            inner.door = Door::Closed(None);
+            inner.door = Door::Closed(reserve(self.addr).ok());
+            self.closings.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Opens the gate again on the same port.
+    pub(crate) fn open(&self) -> io::Result<()> {
+        let _context = self.runtime.enter();
+        let mut inner = self.inner();
+        if let Door::Closed(kept) = &mut inner.door {
+            let socket = kept.take().map_or_else(|| reserve(self.addr), Ok)?;
+            inner.door = Door::Open(socket.listen(BACKLOG)?);
+            if let Some(waiting) = inner.waiting.take() {
+                waiting.wake();
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the gate for good and gives the port up.
+    pub(crate) fn shut(&self) {
+        self.inner().door = Door::Closed(None);
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A socket bound to the address that does not listen yet.
+fn reserve(addr: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if addr.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    // Connections of the last listener may linger on the port; without this they would block it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    Ok(socket)
+}
