@@ -84,8 +84,7 @@ impl Base {
             given: redact_userinfo(text),
             why: why.to_owned(),
         };
-        let url =
-            Url::parse(text.trim_end_matches('/')).map_err(|error| refuse(&error.to_string()))?;
+        let url = Url::parse(text.trim_end_matches('/')).map_err(|error| refuse(&error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(refuse("it needs http:// or https:// and a host"));
         }
@@ -107,10 +106,7 @@ impl Base {
     /// The host, without brackets around an IPv6 address.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.0
-            .host_str()
-            .unwrap_or_default()
-            .trim_matches(['[', ']'])
+        self.0.host_str().unwrap_or_default().trim_matches(['[', ']'])
     }
 
     /// The port, that of the scheme where none is given.
@@ -400,8 +396,8 @@ mod tests {
 
     #[test]
     fn debug_shows_no_token() {
-        let request = PreparedRequest::new(Base::parse("http://h").unwrap(), Method::Get, "/x")
-            .bearer(&Secret::new("tok-en"));
+        let request =
+            PreparedRequest::new(Base::parse("http://h").unwrap(), Method::Get, "/x").bearer(&Secret::new("tok-en"));
         assert!(!format!("{request:?} {:?}", request.secrets).contains("tok-en"));
     }
 }

@@ -117,8 +117,7 @@ pub fn decide(
         .iter()
         .filter(|check| check.observed_at > from && check.observed_at <= at)
         .collect();
-    let (paused, judged): (Vec<&CheckPoint>, Vec<&CheckPoint>) =
-        within.into_iter().partition(|check| check.paused);
+    let (paused, judged): (Vec<&CheckPoint>, Vec<&CheckPoint>) = within.into_iter().partition(|check| check.paused);
     // A slot is covered by the check with its id, whenever that check was observed.
     let mut ids: Vec<Uuid> = checks
         .iter()
@@ -127,8 +126,7 @@ pub fn decide(
         .collect();
     ids.sort_unstable();
     let (slots, covered, longest_gap) = coverage(lens, tenant, schedule, from, at, &ids);
-    let count =
-        |status: Status| judged.iter().filter(|check| check.status == status).count() as u64;
+    let count = |status: Status| judged.iter().filter(|check| check.status == status).count() as u64;
     let (healthy, degraded, unhealthy) = (
         count(Status::Healthy),
         count(Status::Degraded),
@@ -140,10 +138,7 @@ pub fn decide(
     } else {
         Status::Degraded
     };
-    let mut worst_checks: Vec<&&CheckPoint> = judged
-        .iter()
-        .filter(|check| check.status == worst)
-        .collect();
+    let mut worst_checks: Vec<&&CheckPoint> = judged.iter().filter(|check| check.status == worst).collect();
     worst_checks.sort_by_key(|check| std::cmp::Reverse(check.observed_at));
     let named: Vec<String> = worst_checks
         .iter()
@@ -158,12 +153,7 @@ pub fn decide(
         .collect();
     let told = |what: &str| {
         let more = named.len().saturating_sub(NAMED);
-        let first = named
-            .iter()
-            .take(NAMED)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ");
+        let first = named.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
         format!(
             "{} {what}: {first}{}",
             named.len(),
@@ -280,14 +270,7 @@ mod tests {
     fn decision(change: impl Fn(&mut Vec<CheckPoint>)) -> GateReport {
         let (lens, schedule, at, mut checks) = week();
         change(&mut checks);
-        decide(
-            &lens,
-            TENANT,
-            &schedule,
-            SignedDuration::from_hours(168),
-            at,
-            &checks,
-        )
+        decide(&lens, TENANT, &schedule, SignedDuration::from_hours(168), at, &checks)
     }
 
     fn status(checks: &mut [CheckPoint], index: usize, status: Status) {
@@ -300,16 +283,8 @@ mod tests {
         type Change = fn(&mut Vec<CheckPoint>);
         let table: [(&str, Change, Decision); 11] = [
             ("all healthy", |_| {}, Proceed),
-            (
-                "one unhealthy",
-                |c| status(c, 300, Status::Unhealthy),
-                RollBack,
-            ),
-            (
-                "one degraded",
-                |c| status(c, 300, Status::Degraded),
-                Investigate,
-            ),
+            ("one unhealthy", |c| status(c, 300, Status::Unhealthy), RollBack),
+            ("one degraded", |c| status(c, 300, Status::Degraded), Investigate),
             (
                 "unhealthy beside degraded",
                 |c| {
@@ -392,10 +367,7 @@ mod tests {
                 check.status = Status::Unhealthy
             }
         });
-        assert_eq!(
-            (report.decision, report.paused),
-            (Decision::NotEnoughData, 672)
-        );
+        assert_eq!((report.decision, report.paused), (Decision::NotEnoughData, 672));
     }
 
     #[test]
@@ -417,10 +389,7 @@ mod tests {
                 ..extra.clone()
             }]
         });
-        assert_eq!(
-            (report.decision, report.covered),
-            (Decision::NotEnoughData, 0)
-        );
+        assert_eq!((report.decision, report.covered), (Decision::NotEnoughData, 0));
     }
 
     #[test]

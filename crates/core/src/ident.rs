@@ -155,10 +155,7 @@ mod tests {
             "a.b",
         ] {
             assert!(bad.parse::<LensId>().is_err(), "{bad:?} must be refused");
-            assert!(
-                LensId::from_human(bad).is_err(),
-                "{bad:?} must be refused when typed"
-            );
+            assert!(LensId::from_human(bad).is_err(), "{bad:?} must be refused when typed");
         }
     }
 

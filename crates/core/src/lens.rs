@@ -110,10 +110,7 @@ impl Default for Slo {
                 warn: 2000.0,
                 fail: 10_000.0,
             },
-            error_rate_percent: Limits {
-                warn: 1.0,
-                fail: 5.0,
-            },
+            error_rate_percent: Limits { warn: 1.0, fail: 5.0 },
         }
     }
 }
@@ -218,14 +215,10 @@ pub enum LensError {
         signer: Ident,
     },
     /// A signed action that nobody signs.
-    #[error(
-        "lens {0}: signed_action.signers is empty: name the users whose signature must be accepted (--signers)"
-    )]
+    #[error("lens {0}: signed_action.signers is empty: name the users whose signature must be accepted (--signers)")]
     NoSigner(LensId),
     /// An id that was never replaced.
-    #[error(
-        "lens {lens}: {field} is the placeholder {id}: give a real id, or --allow-placeholders"
-    )]
+    #[error("lens {lens}: {field} is the placeholder {id}: give a real id, or --allow-placeholders")]
     Placeholder {
         /// The lens.
         lens: LensId,
@@ -283,11 +276,7 @@ impl Lens {
     ///
     /// # Errors
     /// The first thing that does not hold together.
-    pub fn resolve(
-        mut self,
-        defaults: &Defaults,
-        allow_placeholders: bool,
-    ) -> Result<(Self, Vec<String>), LensError> {
+    pub fn resolve(mut self, defaults: &Defaults, allow_placeholders: bool) -> Result<(Self, Vec<String>), LensError> {
         let mut notes = Vec::new();
         if self.tenants.is_empty() && !defaults.tenants.is_empty() {
             self.tenants.clone_from(&defaults.tenants);
@@ -324,10 +313,7 @@ impl Lens {
             ("error_rate_percent", self.slo.error_rate_percent),
         ] {
             if !(limits.warn >= 0.0 && limits.warn <= limits.fail && limits.fail.is_finite()) {
-                return Err(LensError::Limits {
-                    lens: lens(),
-                    field,
-                });
+                return Err(LensError::Limits { lens: lens(), field });
             }
         }
         if self.samples.is_some_and(|n| !(1..=1000).contains(&n)) {
@@ -338,21 +324,14 @@ impl Lens {
             if action.signers.is_empty() {
                 return Err(LensError::NoSigner(lens()));
             }
-            if let Some(signer) = action
-                .signers
-                .iter()
-                .find(|name| !self.users.contains_key(*name))
-            {
+            if let Some(signer) = action.signers.iter().find(|name| !self.users.contains_key(*name)) {
                 return Err(LensError::UnknownSigner {
                     lens: lens(),
                     signer: signer.clone(),
                 });
             }
         }
-        match self
-            .ids()
-            .find(|(_, id)| !allow_placeholders && is_placeholder(*id))
-        {
+        match self.ids().find(|(_, id)| !allow_placeholders && is_placeholder(*id)) {
             Some((field, id)) => Err(LensError::Placeholder {
                 lens: lens(),
                 field,
@@ -364,18 +343,9 @@ impl Lens {
 
     fn check_lists(&self) -> Result<(), LensError> {
         let lists: [(&'static str, Vec<String>); 4] = [
-            (
-                "flags",
-                self.flags.iter().map(ToString::to_string).collect(),
-            ),
-            (
-                "roles",
-                self.roles.iter().map(ToString::to_string).collect(),
-            ),
-            (
-                "tenants",
-                self.tenants.iter().map(ToString::to_string).collect(),
-            ),
+            ("flags", self.flags.iter().map(ToString::to_string).collect()),
+            ("roles", self.roles.iter().map(ToString::to_string).collect()),
+            ("tenants", self.tenants.iter().map(ToString::to_string).collect()),
             (
                 "signed_action.signers",
                 self.signed_action
@@ -386,11 +356,7 @@ impl Lens {
             ),
         ];
         for (field, items) in lists {
-            if let Some((_, item)) = items
-                .iter()
-                .enumerate()
-                .find(|(at, item)| items[..*at].contains(item))
-            {
+            if let Some((_, item)) = items.iter().enumerate().find(|(at, item)| items[..*at].contains(item)) {
                 return Err(LensError::Twice {
                     lens: self.lens.clone(),
                     field,
@@ -408,10 +374,7 @@ impl Lens {
             .users
             .iter()
             .map(|(name, user)| (format!("users.{name}.id"), user.id));
-        let signed = self
-            .signed_action
-            .iter()
-            .flat_map(|action| &action.entities);
+        let signed = self.signed_action.iter().flat_map(|action| &action.entities);
         let read = self.read_action.iter().filter_map(|action| action.entity);
         tenants
             .chain(users)
@@ -450,7 +413,9 @@ impl Lens {
             )),
         }
         if self.flags.is_empty() {
-            warnings.push(format!("lens {lens} names no feature flag: its flag probe is left out, and it cannot be rolled back by a flag"));
+            warnings.push(format!(
+                "lens {lens} names no feature flag: its flag probe is left out, and it cannot be rolled back by a flag"
+            ));
         }
         warnings
     }
@@ -459,12 +424,8 @@ impl Lens {
     #[must_use]
     pub fn probe_user(&self) -> Option<&Ident> {
         let hod = self.users.keys().find(|name| name.as_str() == "hod");
-        hod.or_else(|| {
-            self.signed_action
-                .as_ref()
-                .and_then(|action| action.signers.first())
-        })
-        .or_else(|| self.users.keys().next())
+        hod.or_else(|| self.signed_action.as_ref().and_then(|action| action.signers.first()))
+            .or_else(|| self.users.keys().next())
     }
 
     /// Samples a timed probe takes: at least 20 in a check, so that it can support a P95.
@@ -498,9 +459,7 @@ mod tests {
     #[test]
     fn a_lens_without_tenant_names_the_option() {
         let text = MINIMAL.replace("tenants: [53fbdf09-b709-509d-aad0-3a6f50239a5d]\n", "");
-        let error = lens(&text)
-            .resolve(&Defaults::default(), false)
-            .unwrap_err();
+        let error = lens(&text).resolve(&Defaults::default(), false).unwrap_err();
         assert!(error.to_string().contains("--yacht-id"), "{error}");
         let defaults = Defaults {
             tenants: vec![Uuid::from_u128(0x53fb_df09_b709)],
@@ -520,21 +479,11 @@ mod tests {
             "ffffffff-ffff-ffff-ffff-ffffffffffff",
         ] {
             let text = MINIMAL.replace("53fbdf09-b709-509d-aad0-3a6f50239a5d", id);
-            let error = lens(&text)
-                .resolve(&Defaults::default(), false)
-                .unwrap_err();
-            assert!(
-                matches!(error, LensError::Placeholder { .. }),
-                "{id}: {error}"
-            );
-            assert!(
-                lens(&text).resolve(&Defaults::default(), true).is_ok(),
-                "{id}"
-            );
+            let error = lens(&text).resolve(&Defaults::default(), false).unwrap_err();
+            assert!(matches!(error, LensError::Placeholder { .. }), "{id}: {error}");
+            assert!(lens(&text).resolve(&Defaults::default(), true).is_ok(), "{id}");
         }
-        assert!(!is_placeholder(
-            "53fbdf09-b709-509d-aad0-3a6f50239a5d".parse().unwrap()
-        ));
+        assert!(!is_placeholder("53fbdf09-b709-509d-aad0-3a6f50239a5d".parse().unwrap()));
     }
 
     #[test]
@@ -542,13 +491,8 @@ mod tests {
         let text = format!(
             "{MINIMAL}signed_action: {{name: sign, entity_type: part, entity_id_key: part_id, signers: [captain]}}\n"
         );
-        let error = lens(&text)
-            .resolve(&Defaults::default(), false)
-            .unwrap_err();
-        assert!(
-            error.to_string().contains("--user captain=ROLE:UUID"),
-            "{error}"
-        );
+        let error = lens(&text).resolve(&Defaults::default(), false).unwrap_err();
+        assert!(error.to_string().contains("--user captain=ROLE:UUID"), "{error}");
     }
 
     #[test]
@@ -560,11 +504,7 @@ mod tests {
         ] {
             let parsed = crate::yaml::read::<Lens>("x", &format!("{MINIMAL}slo: {slo}\n"));
             assert!(
-                parsed.is_err()
-                    || parsed
-                        .unwrap()
-                        .resolve(&Defaults::default(), false)
-                        .is_err(),
+                parsed.is_err() || parsed.unwrap().resolve(&Defaults::default(), false).is_err(),
                 "{slo}"
             );
         }

@@ -126,10 +126,7 @@ impl fmt::Display for Why {
                 expected,
                 got: Some(got),
             } => write!(f, "Expected {expected}, got {}", line(got)),
-            Self::Code {
-                expected,
-                got: None,
-            } => write!(f, "Expected {expected}, got no error code"),
+            Self::Code { expected, got: None } => write!(f, "Expected {expected}, got no error code"),
             Self::Body { detail } | Self::Limit { detail } => f.write_str(detail),
             Self::FlagsOff { flags } => write!(f, "{} off", flags.join(", ")),
         }
@@ -156,24 +153,13 @@ impl From<&Failure> for Why {
 /// place that is not in the body leaves its condition unjudged; in one of severity `Fail` it is
 /// broken, since the answer is not what the plan says it is.
 #[must_use]
-pub fn judge(
-    expect: &Expect,
-    severity: Severity,
-    dialect: &Dialect,
-    exchange: &Exchange,
-) -> Vec<Outcome> {
+pub fn judge(expect: &Expect, severity: Severity, dialect: &Dialect, exchange: &Exchange) -> Vec<Outcome> {
     let response = match &exchange.result {
         Ok(response) => response,
         Err(failure) => return vec![Outcome::Broken(severity, failure.into())],
     };
     let body = response.json();
-    let mut outcomes = vec![judge_status(
-        expect,
-        severity,
-        dialect,
-        response,
-        body.as_ref(),
-    )];
+    let mut outcomes = vec![judge_status(expect, severity, dialect, response, body.as_ref())];
     if !matches!(outcomes[0], Outcome::Met) || !expect.needs_json() {
         return outcomes;
     }
@@ -226,22 +212,10 @@ fn judge_status(
         .as_ref()
         .map_or_else(|| "2xx".to_owned(), ToString::to_string);
     let code = body.and_then(|body| dialect.code(body));
-    Outcome::Broken(
-        severity,
-        Why::Status {
-            expected,
-            got,
-            code,
-        },
-    )
+    Outcome::Broken(severity, Why::Status { expected, got, code })
 }
 
-fn judge_body(
-    expect: &Expect,
-    severity: Severity,
-    dialect: &Dialect,
-    body: &Value,
-) -> Vec<Outcome> {
+fn judge_body(expect: &Expect, severity: Severity, dialect: &Dialect, body: &Value) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     if let Some(symbol) = &expect.code {
         let (expected, got) = (dialect.spell(symbol), dialect.code(body));
@@ -292,10 +266,7 @@ fn judge_body(
             None => absent(path),
             Some(value) => match value.as_f64() {
                 Some(number) if number >= *least => Outcome::Met,
-                _ => broken(format!(
-                    "{path} is {}, expected at least {least}",
-                    short(value)
-                )),
+                _ => broken(format!("{path} is {}, expected at least {least}", short(value))),
             },
         });
     }
@@ -303,11 +274,7 @@ fn judge_body(
         outcomes.push(match path.first(body) {
             None => absent(path),
             Some(value) if value == wanted => Outcome::Met,
-            Some(value) => broken(format!(
-                "{path} is {}, expected {}",
-                short(value),
-                short(wanted)
-            )),
+            Some(value) => broken(format!("{path} is {}, expected {}", short(value), short(wanted))),
         });
     }
     outcomes
@@ -328,11 +295,7 @@ pub(crate) mod tests {
 
     /// An exchange that came to `result` in `total_us`.
     pub(crate) fn exchange(result: Result<(u16, &str), FailureClass>, total_us: u64) -> Exchange {
-        let request = PreparedRequest::new(
-            Base::parse("http://127.0.0.1:1").unwrap(),
-            Method::Get,
-            "/x",
-        );
+        let request = PreparedRequest::new(Base::parse("http://127.0.0.1:1").unwrap(), Method::Get, "/x");
         Exchange {
             request: Arc::new(request),
             sent_at: jiff::Timestamp::UNIX_EPOCH,
@@ -362,11 +325,7 @@ pub(crate) mod tests {
         .unwrap()
     }
 
-    fn outcomes(
-        expect: &str,
-        severity: Severity,
-        result: Result<(u16, &str), FailureClass>,
-    ) -> String {
+    fn outcomes(expect: &str, severity: Severity, result: Result<(u16, &str), FailureClass>) -> String {
         let expect: Expect = crate::yaml::read("x", expect).unwrap();
         let judged = judge(&expect, severity, &dialect(), &exchange(result, 1));
         judged
@@ -467,11 +426,7 @@ pub(crate) mod tests {
             ),
         ];
         for (expect, severity, result, told) in table {
-            assert_eq!(
-                outcomes(expect, severity, result),
-                told,
-                "{expect} on {result:?}"
-            );
+            assert_eq!(outcomes(expect, severity, result), told, "{expect} on {result:?}");
         }
     }
 

@@ -62,10 +62,7 @@ impl Latencies {
     /// Never: three significant digits is a constant the histogram accepts.
     #[must_use]
     pub fn new() -> Self {
-        #[expect(
-            clippy::expect_used,
-            reason = "a constant the library documents as valid"
-        )]
+        #[expect(clippy::expect_used, reason = "a constant the library documents as valid")]
         Self(Histogram::new(3).expect("three significant digits are valid"))
     }
 

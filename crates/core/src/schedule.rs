@@ -48,7 +48,7 @@ impl Every {
     /// For people: `15 minutes`, `1 minute`, `30 seconds`.
     #[must_use]
     pub fn tell(self) -> String {
-        let (count, unit) = if self.seconds % 60 == 0 {
+        let (count, unit) = if self.seconds.is_multiple_of(60) {
             (self.seconds / 60, "minute")
         } else {
             (self.seconds, "second")
@@ -116,8 +116,8 @@ impl From<Every> for String {
 impl fmt::Display for Every {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.seconds {
-            s if s % 3_600 == 0 => write!(f, "{}h", s / 3_600),
-            s if s % 60 == 0 => write!(f, "{}m", s / 60),
+            s if s.is_multiple_of(3_600) => write!(f, "{}h", s / 3_600),
+            s if s.is_multiple_of(60) => write!(f, "{}m", s / 60),
             s => write!(f, "{s}s"),
         }
     }
@@ -141,10 +141,7 @@ impl Schedule {
             reason = "62 bits of a hash, taken modulo the interval"
         )]
         let offset_ms = (hash as u64 >> 2) as i64 % every_ms;
-        Self {
-            every_ms,
-            offset_ms,
-        }
+        Self { every_ms, offset_ms }
     }
 
     /// The interval in milliseconds.
@@ -167,11 +164,7 @@ impl Schedule {
     }
 
     /// The slots in `(after, until]`, oldest first.
-    pub fn between(
-        &self,
-        after: Timestamp,
-        until: Timestamp,
-    ) -> impl Iterator<Item = Timestamp> + use<> {
+    pub fn between(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = Timestamp> + use<> {
         let (every_ms, last) = (self.every_ms, until.as_millisecond());
         let mut due = self.next(after).as_millisecond();
         std::iter::from_fn(move || {
@@ -185,11 +178,7 @@ impl Schedule {
 /// A time from milliseconds since the epoch; clamped at the ends of the calendar.
 #[must_use]
 pub fn from_ms(ms: i64) -> Timestamp {
-    Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    })
+    Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 /// The id of the check that fills a slot: 48 bits of due time in ms and a hash of all three.
@@ -209,12 +198,7 @@ fn check_id(tenant: Uuid, lens: &LensId, at: Timestamp, nonce: &[u8]) -> Uuid {
     let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
     uuid_v8(
         ms,
-        &[
-            tenant.as_bytes(),
-            lens.as_str().as_bytes(),
-            &ms.to_be_bytes(),
-            nonce,
-        ],
+        &[tenant.as_bytes(), lens.as_str().as_bytes(), &ms.to_be_bytes(), nonce],
     )
 }
 
@@ -248,10 +232,7 @@ mod tests {
         let due = schedule.next(at("2026-01-01T00:00:00Z"));
         assert_eq!(schedule.next(due - SignedDuration::from_millis(1)), due);
         assert_eq!(schedule.latest(due + SignedDuration::from_secs(899)), due);
-        assert_eq!(
-            schedule.next(due).duration_since(due),
-            SignedDuration::from_mins(15)
-        );
+        assert_eq!(schedule.next(due).duration_since(due), SignedDuration::from_mins(15));
     }
 
     #[test]
@@ -261,10 +242,7 @@ mod tests {
             let schedule = Schedule::new(Every::QUARTER_HOUR, &lens("faults"), Uuid::from_u128(n));
             minutes[usize::try_from(schedule.offset_ms / 60_000).unwrap()] += 1;
         }
-        assert!(
-            minutes.iter().all(|count| (60..=140).contains(count)),
-            "{minutes:?}"
-        );
+        assert!(minutes.iter().all(|count| (60..=140).contains(count)), "{minutes:?}");
     }
 
     #[test]

@@ -31,17 +31,9 @@ pub struct TokenError(#[from] jsonwebtoken::errors::Error);
 ///
 /// # Errors
 /// When the secret cannot be used as a key.
-pub fn mint(
-    secret: &Secret,
-    issuer: &str,
-    user: Uuid,
-    now: Timestamp,
-) -> Result<Token, TokenError> {
+pub fn mint(secret: &Secret, issuer: &str, user: Uuid, now: Timestamp) -> Result<Token, TokenError> {
     let iat = now.as_second();
-    let session = uuid_v8(
-        u64::try_from(iat).unwrap_or(0),
-        &[b"session", user.as_bytes()],
-    );
+    let session = uuid_v8(u64::try_from(iat).unwrap_or(0), &[b"session", user.as_bytes()]);
     let claims = json!({
         "aud": "authenticated",
         "exp": iat + LIFETIME_SECONDS,

@@ -44,9 +44,7 @@ fn snippet_block(snippet: &str) -> String {
 pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, YamlError> {
     let options = serde_saphyr::options! { with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let (line, column) = error
-            .location()
-            .map_or((0, 0), |at| (at.line(), at.column()));
+        let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
         let first = error.to_string();
         let mut lines = first.lines();
         let head = lines.next().unwrap_or("not valid YAML");
@@ -71,10 +69,7 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, YamlError>
 
 /// The line before `line` and `line` itself, with a caret under `column`.
 fn snippet(text: &str, line: u64, column: u64) -> String {
-    let Some(at) = usize::try_from(line)
-        .ok()
-        .and_then(|line| line.checked_sub(1))
-    else {
+    let Some(at) = usize::try_from(line).ok().and_then(|line| line.checked_sub(1)) else {
         return String::new();
     };
     let mut block = String::new();
@@ -87,10 +82,7 @@ fn snippet(text: &str, line: u64, column: u64) -> String {
         let shown: String = content.chars().take(160).collect();
         block.push_str(&format!("{:>5} | {shown}\n", number + 1));
     }
-    let indent = usize::try_from(column)
-        .unwrap_or(1)
-        .saturating_sub(1)
-        .min(160);
+    let indent = usize::try_from(column).unwrap_or(1).saturating_sub(1).min(160);
     block.push_str(&format!("      | {}^", " ".repeat(indent)));
     block
 }

@@ -24,11 +24,7 @@ const HANDLERS: [&str; 4] = [
 /// that is none of its own counts as one more handler that should be there.
 pub(crate) fn health(faults: &Faults) -> Reply {
     let missing = &faults.missing_handlers;
-    let status = if missing.is_empty() {
-        "healthy"
-    } else {
-        "degraded"
-    };
+    let status = if missing.is_empty() { "healthy" } else { "degraded" };
     if faults.health_without_counters {
         let body = json!({ "status": status, "service": SERVICE, "version": VERSION });
         return Reply::json(StatusCode::OK, &body);
@@ -81,11 +77,7 @@ pub(crate) fn suggestions(state: &State, faults: &Faults, ask: &Ask<'_>) -> Resu
 }
 
 /// The caller's job role; `None` for a user without one, who is let in and shown nothing.
-fn caller_role(
-    state: &State,
-    faults: &Faults,
-    ask: &Ask<'_>,
-) -> Result<Option<&'static str>, Refusal> {
+fn caller_role(state: &State, faults: &Faults, ask: &Ask<'_>) -> Result<Option<&'static str>, Refusal> {
     let user: Uuid = state
         .verifier
         .user(ask, faults.stale_jwt_secret)
@@ -102,9 +94,7 @@ fn cards(role: Option<&str>, domain: Option<&str>, q: &str) -> (String, usize) {
     let matches = |action: &&Action| {
         domain.is_none_or(|domain| action.domain == domain)
             && action.allows(role)
-            && (q.is_empty()
-                || action.action_id.contains(&q)
-                || action.label().to_lowercase().contains(&q))
+            && (q.is_empty() || action.action_id.contains(&q) || action.label().to_lowercase().contains(&q))
     };
     let mut cards = String::with_capacity(4096);
     let mut count = 0;
@@ -150,11 +140,7 @@ fn not_text(field: &'static str) -> BodyError {
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, BodyError> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(BodyError::new(
-            "dict_type",
-            "",
-            "Input should be a valid dictionary",
-        )),
+        Ok(_) => Err(BodyError::new("dict_type", "", "Input should be a valid dictionary")),
         Err(_) => Err(BodyError::new("json_invalid", "", "JSON decode error")),
     }
 }
@@ -167,11 +153,7 @@ pub(crate) fn optional_object(
     match fields.remove(name) {
         Some(Value::Object(inner)) => Ok(inner),
         None | Some(Value::Null) => Ok(Map::new()),
-        Some(_) => Err(BodyError::new(
-            "dict_type",
-            name,
-            "Input should be a valid dictionary",
-        )),
+        Some(_) => Err(BodyError::new("dict_type", name, "Input should be a valid dictionary")),
     }
 }
 
@@ -218,7 +200,7 @@ mod tests {
             (Some("captain"), Some("no_such_domain"), "", 0),
             (Some("captain"), Some("faults"), "PHOTO", 1),
             (Some("captain"), Some("faults"), "work order", 1),
-            (Some("captain"), None, "view_", 7),
+            (Some("captain"), None, "view_", 8),
             (None, Some("faults"), "", 0),
         ] {
             let (cards, count) = cards(role, domain, q);

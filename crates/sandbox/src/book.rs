@@ -166,11 +166,7 @@ mod tests {
 
     fn plan_at(book: &FaultBook, path: &str, query: &str, body: Value, now: Instant) -> Plan {
         let ask = Ask {
-            method: if body.is_null() {
-                &Method::GET
-            } else {
-                &Method::POST
-            },
+            method: if body.is_null() { &Method::GET } else { &Method::POST },
             path,
             query,
             headers: &HeaderMap::new(),
@@ -216,11 +212,7 @@ mod tests {
     #[test]
     fn the_same_seed_strikes_the_same_requests() {
         let rules = json!([{"act": "reset", "probability": 0.3}]);
-        let run = |book: &FaultBook| {
-            (0..1000)
-                .map(|_| plan(book).act.is_some())
-                .collect::<Vec<_>>()
-        };
+        let run = |book: &FaultBook| (0..1000).map(|_| plan(book).act.is_some()).collect::<Vec<_>>();
         let book_one = book(rules.clone());
         let first = run(&book_one);
         assert_eq!(first, run(&book(rules)));
@@ -263,11 +255,7 @@ mod tests {
         let book = book(json!([{"act": {"stall_ms": 100}, "times": 1, "path": "/a"}]));
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let wait = |path, ms| {
-            plan_at(&book, path, "", Value::Null, at(ms))
-                .wait
-                .as_millis()
-        };
+        let wait = |path, ms| plan_at(&book, path, "", Value::Null, at(ms)).wait.as_millis();
         assert_eq!(wait("/a", 0), 100);
         assert_eq!(wait("/a", 30), 70);
         assert_eq!(wait("/b", 30), 0, "not selected by the rule");

@@ -80,11 +80,7 @@ mod tests {
     fn debug_output_holds_no_secret() {
         let config = Config::loopback(Dialect::Documented);
         let shown = format!("{config:?}");
-        for secret in [
-            &config.jwt_secret,
-            &config.service_key,
-            &config.provider_key,
-        ] {
+        for secret in [&config.jwt_secret, &config.service_key, &config.provider_key] {
             assert!(!shown.contains(secret.as_str()), "{shown}");
         }
     }

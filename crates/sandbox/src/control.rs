@@ -35,11 +35,9 @@ fn judged(state: &State, parts: &Parts, body: &Bytes) -> Reply {
     if ask.headers.contains_key("origin") {
         return error(StatusCode::FORBIDDEN, "requests from web pages are refused");
     }
-    if !ask.header("host").is_some_and(is_loopback) {
-        return error(
-            StatusCode::FORBIDDEN,
-            "requests for another host are refused",
-        );
+    let mut hosts = ask.headers.get_all("host").iter();
+    if !hosts.all(|host| host.to_str().is_ok_and(is_loopback)) {
+        return error(StatusCode::FORBIDDEN, "requests for another host are refused");
     }
     route(state, &ask)
 }
@@ -56,9 +54,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 fn route(state: &State, ask: &Ask<'_>) -> Reply {
-    let (head, tail) = ask.path[1..]
-        .split_once('/')
-        .unwrap_or((&ask.path[1..], ""));
+    let (head, tail) = ask.path[1..].split_once('/').unwrap_or((&ask.path[1..], ""));
     match (head, tail, ask.method) {
         ("healthz", "", &Method::GET) => Reply::json(StatusCode::OK, &json!({ "status": "ok" })),
         ("faults", "", &Method::GET) => shown_faults(state),
@@ -74,9 +70,7 @@ fn route(state: &State, ask: &Ask<'_>) -> Reply {
             Reply::empty(StatusCode::NO_CONTENT)
         }
         ("flags", "", &Method::GET) => Reply::json(StatusCode::OK, &*state.flags()),
-        ("flags", name, &Method::PUT) if !name.is_empty() => {
-            put_flag(state, &query::segment(name), ask.body)
-        }
+        ("flags", name, &Method::PUT) if !name.is_empty() => put_flag(state, &query::segment(name), ask.body),
         ("rows", name, &Method::GET) => match state.rows(&query::segment(name)) {
             Some(rows) => Reply::json(StatusCode::OK, &rows),
             None => error(StatusCode::NOT_FOUND, format!("no table {name:?}")),
@@ -84,10 +78,7 @@ fn route(state: &State, ask: &Ask<'_>) -> Reply {
         ("healthz" | "faults" | "audit" | "requests" | "flags", ..) => {
             error(StatusCode::METHOD_NOT_ALLOWED, "no such method here")
         }
-        _ => error(
-            StatusCode::NOT_FOUND,
-            format!("no such endpoint: {}", ask.path),
-        ),
+        _ => error(StatusCode::NOT_FOUND, format!("no such endpoint: {}", ask.path)),
     }
 }
 
@@ -106,10 +97,7 @@ fn put_faults(state: &State, faults: Faults) -> Reply {
         Ok(()) => shown_faults(state),
         Err(lost) => error(
             StatusCode::INTERNAL_SERVER_ERROR,
-            format!(
-                "the API cannot listen again on {}: {lost}",
-                state.gate.addr()
-            ),
+            format!("the API cannot listen again on {}: {lost}", state.gate.addr()),
         ),
     }
 }
@@ -126,10 +114,7 @@ fn put_flag(state: &State, name: &str, body: &[u8]) -> Reply {
             state.set_flag(name, &value);
             Reply::json(StatusCode::OK, &json!({ "name": name, "value": value }))
         }
-        Err(why) => error(
-            StatusCode::BAD_REQUEST,
-            format!("expected {{\"value\": \"…\"}}: {why}"),
-        ),
+        Err(why) => error(StatusCode::BAD_REQUEST, format!("expected {{\"value\": \"…\"}}: {why}")),
     }
 }
 

@@ -81,13 +81,9 @@ fn route(state: &State, faults: &Faults, ask: &Ask<'_>) -> Reply {
         ("/v1/actions/list", &Method::GET) => actions::list(state, faults, ask),
         ("/v1/actions/suggestions", &Method::POST) => actions::suggestions(state, faults, ask),
         ("/v1/actions/execute", &Method::POST) => execute::execute(state, faults, ask),
-        (
-            "/v1/actions/health"
-            | "/v1/actions/list"
-            | "/v1/actions/suggestions"
-            | "/v1/actions/execute",
-            _,
-        ) => Ok(plain(StatusCode::METHOD_NOT_ALLOWED, dialect, ask.path)),
+        ("/v1/actions/health" | "/v1/actions/list" | "/v1/actions/suggestions" | "/v1/actions/execute", _) => {
+            Ok(plain(StatusCode::METHOD_NOT_ALLOWED, dialect, ask.path))
+        }
         (path, _) => Ok(if let Some(rest) = path.strip_prefix("/v1/services/") {
             provider::answer(state, faults, ask, rest)
         } else if let Some(rest) = path.strip_prefix("/rest/v1/") {
@@ -105,10 +101,7 @@ fn instead(act: &Act, state: &State, parts: &Parts) -> Option<Reply> {
         Act::Status(answer) => Some(given(answer, state, parts.uri.path())),
         Act::NonJson => Some(Reply::html(StatusCode::OK, PAGE)),
         Act::RedirectLoop => {
-            let target = parts
-                .uri
-                .path_and_query()
-                .map_or("/", |target| target.as_str());
+            let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
             let target = HeaderValue::try_from(target).ok()?;
             Some(Reply::empty(StatusCode::TEMPORARY_REDIRECT).with(LOCATION, target))
         }
@@ -146,9 +139,7 @@ fn spoil(act: &Act, reply: Reply, reset: &AtomicBool) -> Result<Response<OutBody
             Ok(respond(reply))
         }
         Act::Truncate(truncation) => {
-            let part = reply
-                .body
-                .slice(..reply.body.len().min(truncation.after_bytes));
+            let part = reply.body.slice(..reply.body.len().min(truncation.after_bytes));
             // Even a body that fits is announced as longer: the answer must come short.
             let announced = reply.body.len().max(part.len() + 1);
             let reply = reply.with(CONTENT_LENGTH, HeaderValue::from(announced));
@@ -158,9 +149,7 @@ fn spoil(act: &Act, reply: Reply, reset: &AtomicBool) -> Result<Response<OutBody
             let pace = duration(*ms);
             Ok(respond_with(reply, |body| OutBody::trickle(body, pace)))
         }
-        Act::Latency(_) | Act::StallMs(_) | Act::Status(_) | Act::NonJson | Act::RedirectLoop => {
-            Ok(respond(reply))
-        }
+        Act::Latency(_) | Act::StallMs(_) | Act::Status(_) | Act::NonJson | Act::RedirectLoop => Ok(respond(reply)),
     }
 }
 

@@ -168,9 +168,7 @@ impl<'a> Deed<'a> {
             let mut required = self.action.required_fields.iter();
             let read = self.action.variant == Variant::Read;
             required
-                .find(|field| {
-                    read && (registry().lens_keyed(field).is_some() || *field == "entity_id")
-                })
+                .find(|field| read && (registry().lens_keyed(field).is_some() || *field == "entity_id"))
                 .map(String::as_str)
         })?;
         Some((key, self.call.id(key)?))
@@ -214,9 +212,7 @@ impl<'a> Deed<'a> {
             entity_type,
             entity_id,
             user_id: self.user,
-            signature: signature
-                .filter(|_| signed)
-                .unwrap_or_else(|| Map::new().into()),
+            signature: signature.filter(|_| signed).unwrap_or_else(|| Map::new().into()),
             new_values: new_values.into(),
             created_at: Timestamp::now().to_string(),
         }

@@ -169,10 +169,7 @@ impl BodyError {
         let mut place = vec!["body"];
         place.extend((!self.at.is_empty()).then_some(self.at));
         let complaint = json!({ "type": self.kind, "loc": place, "msg": self.message });
-        Reply::json(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            &json!({ "detail": [complaint] }),
-        )
+        Reply::json(StatusCode::UNPROCESSABLE_ENTITY, &json!({ "detail": [complaint] }))
     }
 }
 

@@ -77,12 +77,7 @@ pub(crate) fn execute(state: &State, faults: &Faults, ask: &Ask<'_>) -> Result<R
         state.flags_on(&action.domain, "_SIGNED_ACTIONS_")?;
     }
     let (tenant, role) = membership(&call, user)?;
-    let action = known.ok_or_else(|| {
-        Refusal::bad(
-            "INVALID_ACTION",
-            format!("Unknown action {:?}", call.action),
-        )
-    })?;
+    let action = known.ok_or_else(|| Refusal::bad("INVALID_ACTION", format!("Unknown action {:?}", call.action)))?;
     let lens = registry().lens_of(&action.domain);
 
     let dialect = state.config.dialect;
@@ -95,7 +90,7 @@ pub(crate) fn execute(state: &State, faults: &Faults, ask: &Ask<'_>) -> Result<R
     }
     may(action, role)?;
     complete(action, &call)?;
-    valid(&call)?;
+    valid(action, &call)?;
     exists(state, action, lens, tenant, &call)?;
     if !dialect.signature_first() {
         sign()?;
@@ -152,9 +147,11 @@ fn complete(action: &Action, call: &Call) -> Result<(), Refusal> {
     }
 }
 
-/// Every field that names an id is a UUID; every quantity is a number.
-fn valid(call: &Call) -> Result<(), Refusal> {
-    let fields = call.payload.iter().chain(&call.context);
+/// Every field that names an id is a UUID; every quantity is a number. The context may carry what
+/// is nobody's business here: of it only required fields are looked at.
+fn valid(action: &Action, call: &Call) -> Result<(), Refusal> {
+    let context = call.context.iter().filter(|(name, _)| action.requires(name));
+    let fields = call.payload.iter().chain(context);
     for (name, value) in fields.filter(|(_, value)| !value.is_null()) {
         let wrong = if name.ends_with("_id") {
             let id = value.as_str().and_then(|text| Uuid::parse_str(text).ok());
@@ -182,20 +179,12 @@ fn is_quantity(name: &str) -> bool {
 
 /// The entities that a request must find in its tenant: for a READ every one it names, for the
 /// others the one its domain is about. People, locations and comments are not looked up.
-fn exists(
-    state: &State,
-    action: &Action,
-    lens: Option<&Lens>,
-    tenant: Uuid,
-    call: &Call,
-) -> Result<(), Refusal> {
+fn exists(state: &State, action: &Action, lens: Option<&Lens>, tenant: Uuid, call: &Call) -> Result<(), Refusal> {
     let world = state.world();
     for field in &action.required_fields {
         let found = match (action.variant, registry().lens_keyed(field)) {
             (Variant::Read, Some(owner)) => world.has(tenant, call.id(field), Some(owner.kind())),
-            (Variant::Read, None) if field == "entity_id" => {
-                world.has(tenant, call.id(field), None)
-            }
+            (Variant::Read, None) if field == "entity_id" => world.has(tenant, call.id(field), None),
             (Variant::Read, None) => true,
             _ if lens.is_some_and(|lens| lens.entity_id_key == *field) => {
                 let kind = lens.map(Lens::kind);
@@ -213,9 +202,5 @@ fn exists(
 /// 404 for an entity that is not there, or not this tenant's: the two look the same on purpose.
 pub(crate) fn not_found(field: &str) -> Refusal {
     let kind = crate::registry::kind_of(field);
-    Refusal::new(
-        StatusCode::NOT_FOUND,
-        "NOT_FOUND",
-        format!("No such {kind}"),
-    )
+    Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("No such {kind}"))
 }

@@ -187,8 +187,7 @@ impl Faults {
     /// The first such value.
     pub fn check(&self) -> Result<(), FaultsError> {
         for (at, rule) in self.rules.iter().enumerate() {
-            rule.check()
-                .map_err(|why| FaultsError { rule: at + 1, why })?;
+            rule.check().map_err(|why| FaultsError { rule: at + 1, why })?;
         }
         Ok(())
     }
@@ -225,9 +224,7 @@ impl Answer {
             hyper::header::HeaderName::try_from(name.as_str()).is_err()
                 || hyper::header::HeaderValue::try_from(value.as_str()).is_err()
         });
-        bad.map_or(Ok(()), |(name, _)| {
-            Err(format!("header {name:?} cannot be sent"))
-        })
+        bad.map_or(Ok(()), |(name, _)| Err(format!("header {name:?} cannot be sent")))
     }
 }
 
@@ -237,9 +234,7 @@ impl Latency {
         duration(match self {
             Self::ConstantMs(ms) => *ms,
             Self::UniformMs([low, high]) => low + (high - low) * random.f64(),
-            Self::LognormalMs(Lognormal { median, sigma }) => {
-                median * (sigma * standard_normal(random)).exp()
-            }
+            Self::LognormalMs(Lognormal { median, sigma }) => median * (sigma * standard_normal(random)).exp(),
         })
     }
 }
@@ -296,26 +291,15 @@ mod tests {
             json!({"rules": [{"act": "explode"}]}),
             json!({"rules": [{"path": "/"}]}),
         ] {
-            assert!(
-                serde_json::from_value::<Faults>(wrong.clone()).is_err(),
-                "{wrong}"
-            );
+            assert!(serde_json::from_value::<Faults>(wrong.clone()).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn values_that_make_no_sense_are_named() {
         for (act, probability, why) in [
-            (
-                json!("reset"),
-                1.5,
-                "rule 1: probability 1.5 is not in 0 to 1",
-            ),
-            (
-                json!({"stall_ms": -1}),
-                1.0,
-                "rule 1: -1 is not a number of 0 or more",
-            ),
+            (json!("reset"), 1.5, "rule 1: probability 1.5 is not in 0 to 1"),
+            (json!({"stall_ms": -1}), 1.0, "rule 1: -1 is not a number of 0 or more"),
             (
                 json!({"latency": {"uniform_ms": [2, 1]}}),
                 1.0,
@@ -332,10 +316,8 @@ mod tests {
                 "rule 1: header \"a b\" cannot be sent",
             ),
         ] {
-            let faults: Faults = serde_json::from_value(
-                json!({"rules": [{"act": act, "probability": probability}]}),
-            )
-            .expect("reads");
+            let faults: Faults =
+                serde_json::from_value(json!({"rules": [{"act": act, "probability": probability}]})).expect("reads");
             let error = faults.check().expect_err("makes no sense");
             assert_eq!(error.to_string(), why);
         }
@@ -353,10 +335,7 @@ mod tests {
         let median = drawn[5_000].as_secs_f64() * 1000.0;
         assert!((38.0..42.0).contains(&median), "{median}");
         let p84 = drawn[8_413].as_secs_f64() * 1000.0;
-        assert!(
-            (62.0..70.0).contains(&p84),
-            "one sigma up is 40·e^0.5: {p84}"
-        );
+        assert!((62.0..70.0).contains(&p84), "one sigma up is 40·e^0.5: {p84}");
     }
 
     #[test]

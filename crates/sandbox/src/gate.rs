@@ -58,19 +58,15 @@ impl Gate {
         self.addr
     }
 
-    /// Changes whenever open connections are to be cut.
-    pub(crate) fn closings(&self) -> watch::Receiver<u64> {
-        self.closings.subscribe()
-    }
-
-    /// The next connection; waits while the gate is closed.
-    pub(crate) async fn accept(&self) -> io::Result<TcpStream> {
+    /// The next connection, and what changes when it is to be cut; waits while the gate is closed.
+    pub(crate) async fn accept(&self) -> io::Result<(TcpStream, watch::Receiver<u64>)> {
         poll_fn(|cx| {
             let mut inner = self.inner();
             if let Door::Open(listener) = &inner.door
                 && let Poll::Ready(accepted) = listener.poll_accept(cx)
             {
-                return Poll::Ready(accepted.map(|(stream, _)| stream));
+                // Under the lock: a gate that closes now cuts this connection too.
+                return Poll::Ready(accepted.map(|(stream, _)| (stream, self.closings.subscribe())));
             }
             inner.waiting = Some(cx.waker().clone());
             Poll::Pending

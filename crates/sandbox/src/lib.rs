@@ -109,11 +109,7 @@ pub async fn serve(mut config: Config) -> Result<Sandbox, SandboxError> {
     let state = Arc::new(State::new(config, api));
     let tasks = vec![
         tokio::spawn(server::serve_api(Arc::clone(&state), phase_seen.clone())),
-        tokio::spawn(server::serve_control(
-            Arc::clone(&state),
-            control,
-            phase_seen,
-        )),
+        tokio::spawn(server::serve_control(Arc::clone(&state), control, phase_seen)),
     ];
     Ok(Sandbox {
         state,

@@ -37,9 +37,7 @@ pub(crate) fn answer(state: &State, faults: &Faults, ask: &Ask<'_>, rest: &str) 
         (Some(_), Some("env-vars"), None, &Method::PUT) => replace_all(state, ask.body),
         (Some(_), Some("env-vars"), Some(key), &Method::PUT) => set(state, key, ask.body),
         (Some(service), Some("deploys"), None, &Method::POST) => deploy(state, service),
-        (Some(_), Some("env-vars" | "deploys"), ..) => {
-            told(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
-        }
+        (Some(_), Some("env-vars" | "deploys"), ..) => told(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
         _ => told(StatusCode::NOT_FOUND, "not found"),
     }
 }
@@ -89,10 +87,7 @@ fn set(state: &State, key: &str, body: &[u8]) -> Reply {
 /// Replaces every variable, as the real one does: a client that means to set one loses the rest.
 fn replace_all(state: &State, body: &[u8]) -> Reply {
     let Ok(vars) = serde_json::from_slice::<Vec<NewVar>>(body) else {
-        return told(
-            StatusCode::BAD_REQUEST,
-            "body must be [{\"key\", \"value\"}]",
-        );
+        return told(StatusCode::BAD_REQUEST, "body must be [{\"key\", \"value\"}]");
     };
     let vars = vars.into_iter().map(|var| (var.key, var.value));
     state.flags().provider = vars.collect();

@@ -41,9 +41,7 @@ impl Action {
     }
 
     pub(crate) fn requires(&self, field: &str) -> bool {
-        self.required_fields
-            .iter()
-            .any(|required| required == field)
+        self.required_fields.iter().any(|required| required == field)
     }
 
     /// Title-cased id: `view_fault_detail` is "View Fault Detail".
@@ -98,11 +96,7 @@ impl Lens {
     pub(crate) fn flags_for(&self, purpose: &str) -> impl Iterator<Item = &str> {
         let named = self.feature_flags.iter().skip(1);
         let named = named.filter(move |flag| flag.contains(purpose));
-        self.feature_flags
-            .first()
-            .into_iter()
-            .chain(named)
-            .map(String::as_str)
+        self.feature_flags.first().into_iter().chain(named).map(String::as_str)
     }
 
     /// The kind of entity the lens is about: its id key without `_id`.
@@ -153,8 +147,7 @@ pub(crate) struct Registry {
 }
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
-    Registry::read(crate::ACTIONS_JSON, crate::LENSES_JSON)
-        .expect("the embedded registry is checked by the tests")
+    Registry::read(crate::ACTIONS_JSON, crate::LENSES_JSON).expect("the embedded registry is checked by the tests")
 });
 
 /// The one registry.
@@ -218,12 +211,10 @@ impl Registry {
     /// Every entity that exists at start: tenant, id, kind.
     pub(crate) fn entities(&self) -> impl Iterator<Item = (Uuid, Uuid, &str)> {
         self.lenses.iter().flat_map(move |lens| {
-            [self.north, self.south]
-                .into_iter()
-                .flat_map(move |tenant| {
-                    let ids = self.entities_of(tenant, lens);
-                    ids.into_iter().map(move |id| (tenant, id, lens.kind()))
-                })
+            [self.north, self.south].into_iter().flat_map(move |tenant| {
+                let ids = self.entities_of(tenant, lens);
+                ids.into_iter().map(move |id| (tenant, id, lens.kind()))
+            })
         })
     }
 
@@ -246,17 +237,16 @@ impl Registry {
 pub fn test_entities(tenant: Uuid, lens_id: &str) -> Vec<Uuid> {
     let registry = registry();
     let lens = registry.lenses.iter().find(|lens| lens.lens_id == lens_id);
-    lens.map(|lens| registry.entities_of(tenant, lens))
-        .unwrap_or_default()
+    lens.map(|lens| registry.entities_of(tenant, lens)).unwrap_or_default()
 }
 
 /// A UUIDv8 made from a name: FNV-1a over 128 bits. Stable, and not meant to be secret.
 fn derived_id(name: &str) -> Uuid {
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let hash = name.bytes().fold(OFFSET, |hash, byte| {
-        (hash ^ u128::from(byte)).wrapping_mul(PRIME)
-    });
+    let hash = name
+        .bytes()
+        .fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
     Uuid::new_v8(hash.to_be_bytes())
 }
 
@@ -266,18 +256,12 @@ mod tests {
 
     #[test]
     fn the_embedded_registry_is_whole() {
-        let registry =
-            Registry::read(crate::ACTIONS_JSON, crate::LENSES_JSON).expect("embedded data parses");
+        let registry = Registry::read(crate::ACTIONS_JSON, crate::LENSES_JSON).expect("embedded data parses");
         assert_eq!(registry.actions.len(), 76);
         assert_eq!(registry.by_id.len(), 76, "no action id occurs twice");
         for action in &registry.actions {
             let signed = action.variant == Variant::Signed;
-            assert_eq!(
-                signed,
-                !action.signer_roles.is_empty(),
-                "{}",
-                action.action_id
-            );
+            assert_eq!(signed, !action.signer_roles.is_empty(), "{}", action.action_id);
         }
         for lens in &registry.lenses {
             for signed in lens.signed_action.iter() {
@@ -324,10 +308,7 @@ mod tests {
     fn a_lens_needs_its_master_flag_and_the_one_for_the_purpose() {
         let faults = registry().lens_of("faults").expect("exists");
         let flags: Vec<&str> = faults.flags_for("_SUGGESTIONS_").collect();
-        assert_eq!(
-            flags,
-            ["FAULT_LENS_V1_ENABLED", "FAULT_LENS_SUGGESTIONS_ENABLED"]
-        );
+        assert_eq!(flags, ["FAULT_LENS_V1_ENABLED", "FAULT_LENS_SUGGESTIONS_ENABLED"]);
         let equipment = registry().lens_of("equipment").expect("exists");
         let flags: Vec<&str> = equipment.flags_for("_SIGNED_ACTIONS_").collect();
         assert_eq!(flags, ["EQUIPMENT_LENS_V1_ENABLED"]);

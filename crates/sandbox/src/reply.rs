@@ -56,8 +56,7 @@ impl Reply {
 
     /// An answer whose body is `value` as JSON.
     pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Self {
-        let body =
-            serde_json::to_vec(value).expect("answers are made of strings, numbers and maps");
+        let body = serde_json::to_vec(value).expect("answers are made of strings, numbers and maps");
         Self::raw_json(status, body)
     }
 
@@ -65,10 +64,7 @@ impl Reply {
     pub(crate) fn html(status: StatusCode, page: &'static str) -> Self {
         Self {
             status,
-            headers: vec![(
-                CONTENT_TYPE,
-                HeaderValue::from_static("text/html; charset=utf-8"),
-            )],
+            headers: vec![(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))],
             body: Bytes::from_static(page.as_bytes()),
         }
     }

@@ -19,11 +19,7 @@ pub(crate) fn answer(state: &State, faults: &Faults, ask: &Ask<'_>, rest: &str) 
 fn judged(state: &State, faults: &Faults, ask: &Ask<'_>, rest: &str) -> Result<Reply, Complaint> {
     if faults.store_down {
         let down = StatusCode::SERVICE_UNAVAILABLE;
-        return Err(Complaint::new(
-            down,
-            "PGRST001",
-            "Could not query the database",
-        ));
+        return Err(Complaint::new(down, "PGRST001", "Could not query the database"));
     }
     let key = Some(state.config.service_key.as_str());
     if ask.header("apikey") != key || ask.bearer() != key {
@@ -40,10 +36,7 @@ fn judged(state: &State, faults: &Faults, ask: &Ask<'_>, rest: &str) -> Result<R
     }
     match (function, table, ask.method) {
         (Some(function), _, &Method::POST) => {
-            let arguments = one_or_many(ask.body)?
-                .into_iter()
-                .next()
-                .unwrap_or_default();
+            let arguments = one_or_many(ask.body)?.into_iter().next().unwrap_or_default();
             let rows = state.store().call(function, &arguments)?;
             Ok(Reply::json(StatusCode::OK, &rows))
         }
@@ -150,11 +143,7 @@ impl Filter {
             "is" if wanted == "null" => Operator::IsNull,
             "in" if wanted.starts_with('(') && wanted.ends_with(')') => {
                 let items = wanted[1..wanted.len() - 1].split(',');
-                Operator::In(
-                    items
-                        .map(|item| item.trim_matches('"').to_owned())
-                        .collect(),
-                )
+                Operator::In(items.map(|item| item.trim_matches('"').to_owned()).collect())
             }
             _ => {
                 let message = format!("\"failed to parse filter ({value})\"");
@@ -219,11 +208,7 @@ fn select(state: &State, table: &'static Table, query: &str) -> Result<Reply, Co
     found.sort_by(|one, other| {
         let by = order.iter().map(|(column, descending): &(&Column, bool)| {
             let ordering = column.kind.order(&one[column.name], &other[column.name]);
-            if *descending {
-                ordering.reverse()
-            } else {
-                ordering
-            }
+            if *descending { ordering.reverse() } else { ordering }
         });
         by.fold(Ordering::Equal, Ordering::then)
     });
@@ -237,10 +222,7 @@ fn count(text: &str) -> Result<usize, Complaint> {
 }
 
 /// `observed_at.desc,id` and the like.
-fn read_order(
-    table: &'static Table,
-    text: &str,
-) -> Result<Vec<(&'static Column, bool)>, Complaint> {
+fn read_order(table: &'static Table, text: &str) -> Result<Vec<(&'static Column, bool)>, Complaint> {
     text.split(',')
         .map(|term| {
             let (name, direction) = term.split_once('.').unwrap_or((term, "asc"));
@@ -304,18 +286,12 @@ mod tests {
             let filter = Filter::read(&CHECKS, name, value).expect(value);
             assert_eq!(filter.passes(&row).expect(value), passes, "{name}={value}");
         }
-        for (name, value, code) in [
-            ("lens_id", "like.f*", "PGRST100"),
-            ("lens", "eq.faults", "42703"),
-        ] {
+        for (name, value, code) in [("lens_id", "like.f*", "PGRST100"), ("lens", "eq.faults", "42703")] {
             let error = Filter::read(&CHECKS, name, value).err().expect(value);
             assert_eq!(error.code, code, "{name}={value}");
         }
         let unencoded_plus = Filter::read(&CHECKS, "observed_at", "gte.2026-01-28T15:00:00 00:00");
-        let error = unencoded_plus
-            .expect("parses")
-            .passes(&row)
-            .expect_err("no time");
+        let error = unencoded_plus.expect("parses").passes(&row).expect_err("no time");
         assert_eq!(error.code, "22007");
     }
 }

@@ -25,8 +25,7 @@ struct Stored {
 
 impl Stored {
     fn push(&mut self, row: Row) {
-        self.by_id
-            .insert(text(&row, "id").to_owned(), self.rows.len());
+        self.by_id.insert(text(&row, "id").to_owned(), self.rows.len());
         self.rows.push(row);
     }
 }
@@ -39,14 +38,7 @@ impl Rows {
     /// Every row of a table, by name, in the order of arrival.
     pub(crate) fn all(&self, name: &str) -> Option<Vec<Value>> {
         let table = Table::named(name)?;
-        Some(
-            self.stored(table)
-                .rows
-                .iter()
-                .cloned()
-                .map(Value::Object)
-                .collect(),
-        )
+        Some(self.stored(table).rows.iter().cloned().map(Value::Object).collect())
     }
 
     pub(crate) fn of(&self, table: &Table) -> &[Row] {
@@ -90,21 +82,13 @@ impl Rows {
         }
         let inserted = fresh.iter().cloned().map(Value::Object).collect();
         let checks = table.name == CHECKS.name;
-        let stored = if checks {
-            &mut self.checks
-        } else {
-            &mut self.events
-        };
+        let stored = if checks { &mut self.checks } else { &mut self.events };
         fresh.into_iter().for_each(|row| stored.push(row));
         Ok(inserted)
     }
 
     /// Calls one of the functions of the schema.
-    pub(crate) fn call(
-        &self,
-        function: &str,
-        arguments: &Map<String, Value>,
-    ) -> Result<Vec<Value>, Complaint> {
+    pub(crate) fn call(&self, function: &str, arguments: &Map<String, Value>) -> Result<Vec<Value>, Complaint> {
         let tenant = || required(function, arguments, "p_yacht_id", Type::Uuid);
         let lens = || required(function, arguments, "p_lens_id", Type::Text);
         match function {
@@ -118,24 +102,13 @@ impl Rows {
                     "notes",
                 ];
                 let newest = self.newest_first(&tenant()?, Some(&lens()?));
-                Ok(newest
-                    .into_iter()
-                    .take(1)
-                    .map(|row| pick(row, &columns))
-                    .collect())
+                Ok(newest.into_iter().take(1).map(|row| pick(row, &columns)).collect())
             }
             "get_health_check_history" => {
-                let columns = [
-                    "id",
-                    "status",
-                    "p95_latency_ms",
-                    "error_rate_percent",
-                    "observed_at",
-                ];
+                let columns = ["id", "status", "p95_latency_ms", "error_rate_percent", "observed_at"];
                 let hours = arguments.get("p_hours").map_or(Some(24), Value::as_i64);
-                let hours = hours.ok_or_else(|| {
-                    Complaint::bad("22P02", "invalid input syntax for type integer: p_hours")
-                })?;
+                let hours =
+                    hours.ok_or_else(|| Complaint::bad("22P02", "invalid input syntax for type integer: p_hours"))?;
                 let since = Timestamp::now() - SignedDuration::from_hours(hours.clamp(0, 87_600));
                 let newest = self.newest_first(&tenant()?, Some(&lens()?));
                 let recent = newest.into_iter().take_while(|row| observed(row) >= since);
@@ -163,13 +136,9 @@ impl Rows {
         for row in self.newest_first(tenant, None) {
             latest.entry(text(row, "lens_id")).or_insert(row);
         }
-        let sick = latest
-            .into_iter()
-            .filter(|(_, row)| text(row, "status") != "healthy");
+        let sick = latest.into_iter().filter(|(_, row)| text(row, "status") != "healthy");
         sick.map(|(lens, row)| {
-            let of_check = |event: &&Row| {
-                event.get("check_id") == row.get("id") && text(event, "level") == "error"
-            };
+            let of_check = |event: &&Row| event.get("check_id") == row.get("id") && text(event, "level") == "error";
             json!({
                 "lens_id": lens, "status": row["status"], "last_observed": row["observed_at"],
                 "error_count": self.events.rows.iter().filter(of_check).count(),
@@ -184,29 +153,18 @@ fn observed(row: &Row) -> Timestamp {
 }
 
 fn pick(row: &Row, columns: &[&str]) -> Value {
-    let picked = columns
-        .iter()
-        .map(|name| ((*name).to_owned(), row[*name].clone()));
+    let picked = columns.iter().map(|name| ((*name).to_owned(), row[*name].clone()));
     Value::Object(picked.collect())
 }
 
-fn required(
-    function: &str,
-    arguments: &Map<String, Value>,
-    name: &str,
-    kind: Type,
-) -> Result<String, Complaint> {
+fn required(function: &str, arguments: &Map<String, Value>, name: &str, kind: Type) -> Result<String, Complaint> {
     let given = arguments.get(name).and_then(Value::as_str);
     let given = given.ok_or_else(|| unknown_function(function))?;
     if kind != Type::Uuid {
         return Ok(given.to_owned());
     }
-    let id = Uuid::parse_str(given).map_err(|_| {
-        Complaint::bad(
-            "22P02",
-            format!("invalid input syntax for type uuid: \"{given}\""),
-        )
-    })?;
+    let id = Uuid::parse_str(given)
+        .map_err(|_| Complaint::bad("22P02", format!("invalid input syntax for type uuid: \"{given}\"")))?;
     Ok(id.to_string())
 }
 
@@ -217,10 +175,7 @@ fn unknown_function(name: &str) -> Complaint {
 }
 
 fn duplicate(table: &Table) -> Complaint {
-    let message = format!(
-        "duplicate key value violates unique constraint \"{}_pkey\"",
-        table.name
-    );
+    let message = format!("duplicate key value violates unique constraint \"{}_pkey\"", table.name);
     Complaint::new(StatusCode::CONFLICT, "23505", message)
 }
 
@@ -256,19 +211,14 @@ mod tests {
     #[test]
     fn a_batch_goes_in_whole_or_not_at_all() {
         let mut rows = Rows::default();
-        let (one, two) = (
-            check(1, "faults", "healthy", 0),
-            check(2, "faults", "healthy", 0),
-        );
+        let (one, two) = (check(1, "faults", "healthy", 0), check(2, "faults", "healthy", 0));
         rows.insert(&CHECKS, std::slice::from_ref(&one), false).expect("first");
         let error = rows
             .insert(&CHECKS, &[two.clone(), one.clone()], false)
             .expect_err("again");
         assert_eq!((error.status, error.code), (StatusCode::CONFLICT, "23505"));
         assert_eq!(rows.of(&CHECKS).len(), 1, "row 2 was not kept either");
-        let inserted = rows
-            .insert(&CHECKS, &[one, two.clone(), two], true)
-            .expect("ignored");
+        let inserted = rows.insert(&CHECKS, &[one, two.clone(), two], true).expect("ignored");
         assert_eq!(inserted.len(), 1, "only row 2, once");
     }
 
@@ -294,32 +244,18 @@ mod tests {
             check(5, "parts", "healthy", 1),
         ];
         rows.insert(&CHECKS, &checks, false).expect("checks");
-        let events = [
-            event(10, 3, "error"),
-            event(11, 3, "warning"),
-            event(12, 2, "error"),
-        ];
+        let events = [event(10, 3, "error"), event(11, 3, "warning"), event(12, 2, "error")];
         rows.insert(&EVENTS, &events, false).expect("events");
         let arguments = json!({"p_yacht_id": YACHT, "p_lens_id": "faults"});
         let arguments = arguments.as_object().expect("object");
 
-        let latest = rows
-            .call("get_latest_health_check", arguments)
-            .expect("latest");
+        let latest = rows.call("get_latest_health_check", arguments).expect("latest");
         assert_eq!(latest.len(), 1);
         assert_eq!(latest[0]["id"], Uuid::from_u128(3).to_string());
-        let history = rows
-            .call("get_health_check_history", arguments)
-            .expect("history");
+        let history = rows.call("get_health_check_history", arguments).expect("history");
         let statuses: Vec<&Value> = history.iter().map(|row| &row["status"]).collect();
-        assert_eq!(
-            statuses,
-            ["degraded", "unhealthy"],
-            "newest first, 24 hours"
-        );
-        let unhealthy = rows
-            .call("get_unhealthy_lenses", arguments)
-            .expect("unhealthy");
+        assert_eq!(statuses, ["degraded", "unhealthy"], "newest first, 24 hours");
+        let unhealthy = rows.call("get_unhealthy_lenses", arguments).expect("unhealthy");
         assert_eq!(unhealthy.len(), 1, "parts has recovered");
         assert_eq!(
             (&unhealthy[0]["lens_id"], &unhealthy[0]["error_count"]),

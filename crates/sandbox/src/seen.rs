@@ -50,10 +50,7 @@ pub(crate) struct SeenRing(Mutex<VecDeque<Raw>>);
 
 impl SeenRing {
     pub(crate) fn push(&self, parts: &Parts, body: &Bytes, connection: u64) {
-        let target = parts
-            .uri
-            .path_and_query()
-            .map_or("/", |target| target.as_str());
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let mut head = String::with_capacity(64 + target.len() + parts.headers.len() * 48);
         head.push_str(parts.method.as_str());
         head.push('\n');
@@ -64,11 +61,7 @@ impl SeenRing {
             head.push_str(": ");
             match value.to_str() {
                 Ok(text) => head.push_str(text),
-                Err(_) => drop(write!(
-                    head,
-                    "{}",
-                    String::from_utf8_lossy(value.as_bytes())
-                )),
+                Err(_) => drop(write!(head, "{}", String::from_utf8_lossy(value.as_bytes()))),
             }
         }
         let raw = Raw {
@@ -89,10 +82,7 @@ impl SeenRing {
     }
 
     pub(crate) fn clear(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

@@ -30,9 +30,9 @@ pub(crate) enum Phase {
 pub(crate) async fn serve_api(state: Arc<State>, mut phase: watch::Receiver<Phase>) {
     let mut connections = JoinSet::new();
     let mut number = 0;
-    while let Some(stream) = next(&state.gate, &mut connections, &mut phase).await {
+    while let Some((stream, cut)) = next(&state.gate, &mut connections, &mut phase).await {
         number += 1;
-        let connection = api_connection(Arc::clone(&state), stream, number, phase.clone());
+        let connection = api_connection(Arc::clone(&state), stream, number, cut, phase.clone());
         connections.spawn(connection);
     }
     state.gate.shut();
@@ -40,13 +40,9 @@ pub(crate) async fn serve_api(state: Arc<State>, mut phase: watch::Receiver<Phas
 }
 
 /// Serves the control port until told to stop.
-pub(crate) async fn serve_control(
-    state: Arc<State>,
-    gate: Gate,
-    mut phase: watch::Receiver<Phase>,
-) {
+pub(crate) async fn serve_control(state: Arc<State>, gate: Gate, mut phase: watch::Receiver<Phase>) {
     let mut connections = JoinSet::new();
-    while let Some(stream) = next(&gate, &mut connections, &mut phase).await {
+    while let Some((stream, _)) = next(&gate, &mut connections, &mut phase).await {
         let connection = control_connection(Arc::clone(&state), stream, phase.clone());
         connections.spawn(connection);
     }
@@ -59,11 +55,11 @@ async fn next(
     gate: &Gate,
     connections: &mut JoinSet<()>,
     phase: &mut watch::Receiver<Phase>,
-) -> Option<TcpStream> {
+) -> Option<(TcpStream, watch::Receiver<u64>)> {
     loop {
         tokio::select! {
             accepted = gate.accept() => match accepted {
-                Ok(stream) => return Some(stream),
+                Ok(connection) => return Some(connection),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
@@ -88,10 +84,10 @@ async fn api_connection(
     state: Arc<State>,
     stream: TcpStream,
     number: u64,
+    mut cut: watch::Receiver<u64>,
     mut phase: watch::Receiver<Phase>,
 ) {
     prepare(&stream);
-    let mut closings = state.gate.closings();
     let (wire, reset) = Wire::new(stream);
     let service = service_fn(|request| dispatch::answer(&state, &reset, number, request));
     let connection = http1::Builder::new().serve_connection(wire, service);
@@ -99,7 +95,7 @@ async fn api_connection(
     tokio::select! {
         // However a connection ends, its client has noticed; nobody here needs to be told.
         _ = connection.as_mut() => {}
-        _ = closings.changed() => {}
+        _ = cut.changed() => {}
         () = stopping(&mut phase) => {
             connection.as_mut().graceful_shutdown();
             drop(connection.await);
@@ -107,11 +103,7 @@ async fn api_connection(
     }
 }
 
-async fn control_connection(
-    state: Arc<State>,
-    stream: TcpStream,
-    mut phase: watch::Receiver<Phase>,
-) {
+async fn control_connection(state: Arc<State>, stream: TcpStream, mut phase: watch::Receiver<Phase>) {
     prepare(&stream);
     let service = service_fn(|request| {
         let state = &state;

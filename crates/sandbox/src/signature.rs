@@ -25,9 +25,7 @@ pub(crate) fn judge(action: &Action, signature: Option<&Value>) -> Result<(), Re
     let role = part("role_at_signing").unwrap_or_default();
     if !action.signer_roles.iter().any(|signer| signer == role) {
         let message = format!("Role {role} may not sign {}", action.action_id);
-        return Err(
-            Refusal::forbidden("invalid_signer_role", message).requiring(&action.signer_roles)
-        );
+        return Err(Refusal::forbidden("invalid_signer_role", message).requiring(&action.signer_roles));
     }
     Ok(())
 }
@@ -51,9 +49,7 @@ mod tests {
 
     #[test]
     fn a_signature_is_judged_for_presence_then_shape_then_role() {
-        let action = registry()
-            .action("create_work_order_from_fault")
-            .expect("exists");
+        let action = registry().action("create_work_order_from_fault").expect("exists");
         let whole = |role: &str| {
             json!({
                 "signed_at": "2026-01-28T15:00:00Z", "user_id": "u", "role_at_signing": role,
@@ -68,17 +64,9 @@ mod tests {
             ("empty object", Some(json!({})), Some("signature_required")),
             ("empty text", Some(json!("")), Some("signature_required")),
             ("text", Some(json!("signed")), Some("invalid_signature")),
-            (
-                "other keys",
-                Some(json!({"invalid": "x"})),
-                Some("invalid_signature"),
-            ),
+            ("other keys", Some(json!({"invalid": "x"})), Some("invalid_signature")),
             ("a part is null", Some(partial), Some("invalid_signature")),
-            (
-                "crew signs",
-                Some(whole("crew")),
-                Some("invalid_signer_role"),
-            ),
+            ("crew signs", Some(whole("crew")), Some("invalid_signer_role")),
             ("captain signs", Some(whole("captain")), None),
             ("manager signs", Some(whole("manager")), None),
         ] {

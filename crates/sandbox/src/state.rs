@@ -186,10 +186,7 @@ mod tests {
         let name = "FAULT_LENS_V1_ENABLED";
         let mut flags = Flags::new(&BTreeMap::new());
         flags.provider.insert(name.into(), "false".into());
-        assert!(
-            flags.is_on(name),
-            "the service still runs with what it read"
-        );
+        assert!(flags.is_on(name), "the service still runs with what it read");
         flags.deploy();
         assert!(!flags.is_on(name));
     }

@@ -123,9 +123,7 @@ pub(crate) static EVENTS: Table = Table {
 
 impl Table {
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
-        [&CHECKS, &EVENTS]
-            .into_iter()
-            .find(|table| table.name == name)
+        [&CHECKS, &EVENTS].into_iter().find(|table| table.name == name)
     }
 
     pub(crate) fn column(&self, name: &str) -> Option<&'static Column> {
@@ -216,11 +214,7 @@ impl Type {
     }
 
     /// How a stored value stands to a value of a filter; `None` when the stored one is null.
-    pub(crate) fn compare(
-        self,
-        stored: &Value,
-        wanted: &str,
-    ) -> Result<Option<Ordering>, Complaint> {
+    pub(crate) fn compare(self, stored: &Value, wanted: &str) -> Result<Option<Ordering>, Complaint> {
         if stored.is_null() {
             return Ok(None);
         }
@@ -238,9 +232,7 @@ impl Type {
                     let message = format!("invalid input syntax for a number: \"{wanted}\"");
                     Complaint::bad("22P02", message)
                 })?;
-                stored
-                    .as_f64()
-                    .and_then(|stored| stored.partial_cmp(&wanted))
+                stored.as_f64().and_then(|stored| stored.partial_cmp(&wanted))
             }
         })
     }
@@ -253,13 +245,8 @@ impl Type {
             (false, true) => return Ordering::Less,
             (false, false) => {}
         }
-        let wanted = other
-            .as_str()
-            .map_or_else(|| other.to_string(), str::to_owned);
-        self.compare(one, &wanted)
-            .ok()
-            .flatten()
-            .unwrap_or(Ordering::Equal)
+        let wanted = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
+        self.compare(one, &wanted).ok().flatten().unwrap_or(Ordering::Equal)
     }
 }
 
@@ -293,9 +280,7 @@ mod tests {
 
     #[test]
     fn a_row_is_stored_in_the_form_of_its_columns() {
-        let row = CHECKS
-            .row(&check(("error_rate_percent", json!(4.7619))))
-            .expect("fits");
+        let row = CHECKS.row(&check(("error_rate_percent", json!(4.7619)))).expect("fits");
         assert_eq!(row["yacht_id"], "53fbdf09-b709-509d-aad0-3a6f50239a5d");
         assert_eq!(row["observed_at"], "2026-01-28T15:00:00+00:00");
         assert_eq!(row["error_rate_percent"], 4.76);
@@ -326,10 +311,7 @@ mod tests {
     #[test]
     fn nulls_sort_last_and_times_by_instant() {
         let kind = Type::Timestamp;
-        let (early, late) = (
-            json!("2026-01-28T15:00:00+01:00"),
-            json!("2026-01-28T14:30:00Z"),
-        );
+        let (early, late) = (json!("2026-01-28T15:00:00+01:00"), json!("2026-01-28T14:30:00Z"));
         assert_eq!(kind.order(&early, &late), Ordering::Less);
         assert_eq!(kind.order(&early, &Value::Null), Ordering::Less);
         assert_eq!(kind.order(&Value::Null, &early), Ordering::Greater);

@@ -73,8 +73,8 @@ impl Verifier {
     }
 
     fn subject(&self, token: &str) -> Result<Uuid, Denied> {
-        let data = jsonwebtoken::decode::<Claims>(token, &self.key, &self.rules)
-            .map_err(|error| denied(error.kind()))?;
+        let data =
+            jsonwebtoken::decode::<Claims>(token, &self.key, &self.rules).map_err(|error| denied(error.kind()))?;
         if data.claims.sub.is_empty() {
             return Err(Denied::invalid("Token has no subject"));
         }
@@ -89,9 +89,7 @@ fn denied(kind: &ErrorKind) -> Denied {
             message: "Token has expired",
         },
         ErrorKind::InvalidAudience => Denied::invalid("Audience doesn't match"),
-        ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => {
-            Denied::invalid("Token is missing a required claim")
-        }
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => Denied::invalid("Token is missing a required claim"),
         _ => Denied::invalid("Signature verification failed"),
     }
 }
@@ -123,24 +121,11 @@ mod tests {
         let signature = "Signature verification failed";
         let claim = "Token is missing a required claim";
         let table = [
-            (
-                "wrong secret",
-                mint(&good, "another"),
-                "invalid_token",
-                signature,
-            ),
-            (
-                "no token at all",
-                "abc".to_owned(),
-                "invalid_token",
-                signature,
-            ),
+            ("wrong secret", mint(&good, "another"), "invalid_token", signature),
+            ("no token at all", "abc".to_owned(), "invalid_token", signature),
             (
                 "expired",
-                mint(
-                    &json!({ "sub": USER, "aud": "authenticated", "exp": 1 }),
-                    SECRET,
-                ),
+                mint(&json!({ "sub": USER, "aud": "authenticated", "exp": 1 }), SECRET),
                 "token_expired",
                 "Token has expired",
             ),
@@ -150,24 +135,9 @@ mod tests {
                 "invalid_token",
                 "Audience doesn't match",
             ),
-            (
-                "no audience",
-                mint(&without("aud"), SECRET),
-                "invalid_token",
-                claim,
-            ),
-            (
-                "no expiry",
-                mint(&without("exp"), SECRET),
-                "invalid_token",
-                claim,
-            ),
-            (
-                "no subject",
-                mint(&without("sub"), SECRET),
-                "invalid_token",
-                claim,
-            ),
+            ("no audience", mint(&without("aud"), SECRET), "invalid_token", claim),
+            ("no expiry", mint(&without("exp"), SECRET), "invalid_token", claim),
+            ("no subject", mint(&without("sub"), SECRET), "invalid_token", claim),
         ];
         let verifier = Verifier::new(SECRET);
         for (case, token, code, message) in table {

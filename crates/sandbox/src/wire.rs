@@ -48,21 +48,13 @@ impl Drop for Wire {
 }
 
 impl Read for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
 impl Write for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
 
@@ -103,10 +95,7 @@ pub(crate) enum OutBody {
 
 impl OutBody {
     pub(crate) fn truncated(part: Bytes) -> Self {
-        Self::Truncated {
-            part,
-            flushed: false,
-        }
+        Self::Truncated { part, flushed: false }
     }
 
     pub(crate) fn trickle(rest: Bytes, pace: Duration) -> Self {
@@ -122,10 +111,7 @@ impl Body for OutBody {
     type Data = Bytes;
     type Error = Cut;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut *self {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => {
@@ -165,9 +151,7 @@ impl Body for OutBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(rest) | Self::Trickle { rest, .. } => {
-                SizeHint::with_exact(rest.len() as u64)
-            }
+            Self::Whole(rest) | Self::Trickle { rest, .. } => SizeHint::with_exact(rest.len() as u64),
             Self::Truncated { .. } => SizeHint::default(),
         }
     }

@@ -103,9 +103,7 @@ impl Manifest {
         for entry in &entries {
             match self.files.iter().find(|known| known.name == entry.name) {
                 None => found.push(format!("{} was added", entry.name)),
-                Some(known) if known.sha256 != entry.sha256 => {
-                    found.push(format!("{} was changed", entry.name))
-                }
+                Some(known) if known.sha256 != entry.sha256 => found.push(format!("{} was changed", entry.name)),
                 Some(_) => {}
             }
         }
@@ -156,10 +154,7 @@ mod tests {
         let mut changed = files();
         changed[0].1[0] ^= 1;
         assert_eq!(manifest().differences(changed), ["b.md was changed"]);
-        assert_eq!(
-            manifest().differences(files()[..1].to_vec()),
-            ["a.json was removed"]
-        );
+        assert_eq!(manifest().differences(files()[..1].to_vec()), ["a.json was removed"]);
         let mut added = files();
         added.push(("c".to_owned(), Vec::new()));
         assert_eq!(manifest().differences(added), ["c was added"]);

@@ -94,8 +94,7 @@ impl Redactor {
     #[must_use]
     pub fn with<'a>(mut self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         for secret in secrets {
-            self.forms
-                .extend(forms(secret.expose()).into_iter().map(Form));
+            self.forms.extend(forms(secret.expose()).into_iter().map(Form));
         }
         self.forms
             .sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
@@ -140,11 +139,7 @@ impl Redactor {
         }
         match value.split_once(' ') {
             Some((scheme, token)) if name.eq_ignore_ascii_case("authorization") => {
-                let mark = if token.starts_with("eyJ") {
-                    TOKEN_MARK
-                } else {
-                    MARK
-                };
+                let mark = if token.starts_with("eyJ") { TOKEN_MARK } else { MARK };
                 Redacted(format!("{} {mark}", self.clean(scheme)))
             }
             _ => Redacted(MARK.to_owned()),
@@ -155,11 +150,7 @@ impl Redactor {
         let mut clean = text.to_owned();
         for Form(secret) in &self.forms {
             if clean.contains(secret.as_str()) {
-                let mark = if secret.starts_with("eyJ") {
-                    TOKEN_MARK
-                } else {
-                    MARK
-                };
+                let mark = if secret.starts_with("eyJ") { TOKEN_MARK } else { MARK };
                 clean = clean.replace(secret.as_str(), mark);
             }
         }
@@ -169,17 +160,12 @@ impl Redactor {
     fn value(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.clean(text)),
-            Value::Array(items) => {
-                Value::Array(items.iter().map(|item| self.value(item)).collect())
-            }
+            Value::Array(items) => Value::Array(items.iter().map(|item| self.value(item)).collect()),
             Value::Object(entries) => Value::Object(
                 entries
                     .iter()
                     .map(|(key, value)| {
-                        let hidden = is_secret_key(key)
-                            && !value.is_null()
-                            && !value.is_object()
-                            && !value.is_array();
+                        let hidden = is_secret_key(key) && !value.is_null() && !value.is_object() && !value.is_array();
                         (
                             self.clean(key),
                             if hidden {
@@ -227,10 +213,7 @@ fn forms(secret: &str) -> Vec<String> {
         let mut padded = vec![0_u8; offset];
         padded.extend_from_slice(secret.as_bytes());
         let (first, whole) = ((offset * 8).div_ceil(6), padded.len() * 8 / 6);
-        for engine in [
-            STANDARD_NO_PAD.encode(&padded),
-            URL_SAFE_NO_PAD.encode(&padded),
-        ] {
+        for engine in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
             if let Some(core) = engine.get(first..whole).filter(|core| core.len() >= 8) {
                 forms.push(core.to_owned());
             }
@@ -245,13 +228,11 @@ fn hide_tokens(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("eyJ") {
-        let end = rest[at..]
-            .find(|c| !in_token(c))
-            .map_or(rest.len(), |n| at + n);
+        let end = rest[at..].find(|c| !in_token(c)).map_or(rest.len(), |n| at + n);
         let candidate = &rest[at..end];
         let mut parts = candidate.split('.');
-        let is_token = parts.next().is_some_and(|head| head.len() >= 10)
-            && parts.next().is_some_and(|claims| claims.len() >= 4);
+        let is_token =
+            parts.next().is_some_and(|head| head.len() >= 10) && parts.next().is_some_and(|claims| claims.len() >= 4);
         clean.push_str(&rest[..at]);
         clean.push_str(if is_token { TOKEN_MARK } else { candidate });
         rest = &rest[end..];
@@ -265,9 +246,7 @@ fn hide_keyed(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((key_end, value_start)) = find_keyed(rest) {
-        let value_end = rest[value_start..]
-            .find('"')
-            .map_or(rest.len(), |n| value_start + n);
+        let value_end = rest[value_start..].find('"').map_or(rest.len(), |n| value_start + n);
         let key_start = rest[..key_end].rfind('"').map_or(0, |at| at + 1);
         clean.push_str(&rest[..value_start]);
         clean.push_str(if is_secret_key(&rest[key_start..key_end]) {
@@ -337,8 +316,7 @@ mod tests {
 
     #[test]
     fn secret_keys_lose_their_values_in_json_text_and_headers() {
-        let clean =
-            redactor().json(&json!({"signature": {"signature_hash": "abc", "user_id": "u"}}));
+        let clean = redactor().json(&json!({"signature": {"signature_hash": "abc", "user_id": "u"}}));
         assert_eq!(
             clean.as_str(),
             r#"{"signature":{"signature_hash":"[redacted]","user_id":"u"}}"#
@@ -349,16 +327,11 @@ mod tests {
             r#"bad: {"a": "b", "signature_hash": "[redacted]", "c": "d"#
         );
         assert_eq!(
-            redactor()
-                .header("Authorization", "Bearer eyJx.y.z")
-                .as_str(),
+            redactor().header("Authorization", "Bearer eyJx.y.z").as_str(),
             "Bearer eyJ…[redacted]"
         );
         assert_eq!(redactor().header("apikey", "abc").as_str(), MARK);
-        assert_eq!(
-            redactor().header("Accept", "text/html").as_str(),
-            "text/html"
-        );
+        assert_eq!(redactor().header("Accept", "text/html").as_str(), "text/html");
     }
 
     #[test]

@@ -56,12 +56,7 @@ fn request_text(request: &PreparedRequest, redactor: &Redactor) -> String {
         push_header(&mut text, &header.name, header.value.expose(), redactor);
     }
     if let Some(body) = &request.body {
-        push_header(
-            &mut text,
-            "Content-Length",
-            &body.len().to_string(),
-            redactor,
-        );
+        push_header(&mut text, "Content-Length", &body.len().to_string(), redactor);
         push_body(&mut text, body.as_bytes(), redactor);
     }
     text
@@ -71,19 +66,10 @@ fn response_text(exchange: &Exchange, redactor: &Redactor) -> String {
     let response = match &exchange.result {
         Ok(response) => response,
         Err(failure) => {
-            return format!(
-                "(no answer: {}: {})",
-                failure.class.as_str(),
-                failure.detail
-            );
+            return format!("(no answer: {}: {})", failure.class.as_str(), failure.detail);
         }
     };
-    let mut text = format!(
-        "{} {} {}\n",
-        response.version,
-        response.status,
-        reason(response.status)
-    );
+    let mut text = format!("{} {} {}\n", response.version, response.status, reason(response.status));
     for (name, value) in &response.headers {
         push_header(&mut text, name, value, redactor);
     }
@@ -108,12 +94,7 @@ fn push_body(text: &mut String, body: &[u8], redactor: &Redactor) {
     }
     text.push_str(&shown.as_str()[..end]);
     if end < shown.as_str().len() {
-        let _infallible = write!(
-            text,
-            "\n(cut: {} of {} bytes shown)",
-            end,
-            shown.as_str().len()
-        );
+        let _infallible = write!(text, "\n(cut: {} of {} bytes shown)", end, shown.as_str().len());
     }
 }
 
@@ -169,8 +150,7 @@ mod tests {
                 version: "HTTP/1.1",
                 status: 400,
                 headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-                body: br#"{"error":"bad hash 0a1b2c3d for eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl"}"#
-                    .to_vec(),
+                body: br#"{"error":"bad hash 0a1b2c3d for eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl"}"#.to_vec(),
             }),
             timings: Timings::default(),
         };

@@ -115,9 +115,9 @@ impl Registry {
         }
         let signs_as = signs_as?;
         match &entry.signer_roles {
-            Some(signers) if !signers.iter().any(|signer| signer == signs_as) => Some(format!(
-                "the registry does not let {signs_as} sign {action}"
-            )),
+            Some(signers) if !signers.iter().any(|signer| signer == signs_as) => {
+                Some(format!("the registry does not let {signs_as} sign {action}"))
+            }
             _ => None,
         }
     }
@@ -140,13 +140,12 @@ impl AcceptancePlan {
             "scenarios",
             self.scenarios.iter().map(|scenario| scenario.name.as_str()),
         )?;
-        let known =
-            |keys: Vec<String>, place: &str, what: &'static str, name: &str| PlanError::Unknown {
-                place: place.to_owned(),
-                what,
-                name: name.to_owned(),
-                known: keys,
-            };
+        let known = |keys: Vec<String>, place: &str, what: &'static str, name: &str| PlanError::Unknown {
+            place: place.to_owned(),
+            what,
+            name: name.to_owned(),
+            known: keys,
+        };
         for scenario in &self.scenarios {
             let place = format!("scenario {:?}", scenario.name);
             check_user(&place, scenario.user.as_ref(), &self.users)?;
@@ -162,19 +161,12 @@ impl AcceptancePlan {
             }
             let places = scenario.capture.values().chain(&scenario.expect.present);
             for (dialect_name, dialect) in &self.dialects {
-                if let Some(name) = places.clone().find(|name| {
-                    !dialect
-                        .paths
-                        .keys()
-                        .any(|key| key.as_str() == name.as_str())
-                }) {
+                if let Some(name) = places
+                    .clone()
+                    .find(|name| !dialect.paths.keys().any(|key| key.as_str() == name.as_str()))
+                {
                     let keys = dialect.paths.keys().map(ToString::to_string).collect();
-                    return Err(known(
-                        keys,
-                        &format!("{place}, dialect {dialect_name},"),
-                        "place",
-                        name,
-                    ));
+                    return Err(known(keys, &format!("{place}, dialect {dialect_name},"), "place", name));
                 }
             }
         }

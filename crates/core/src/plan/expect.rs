@@ -119,9 +119,7 @@ impl<'de> Deserialize<'de> for StatusSet {
                     codes.extend(Codes.visit_u64::<A::Error>(code)?.0);
                 }
                 if codes.is_empty() {
-                    return Err(A::Error::custom(
-                        "an empty list of statuses accepts nothing",
-                    ));
+                    return Err(A::Error::custom("an empty list of statuses accepts nothing"));
                 }
                 Ok(StatusSet(codes))
             }
@@ -170,10 +168,12 @@ impl TryFrom<RawExpect> for Expect {
     fn try_from(raw: RawExpect) -> Result<Self, String> {
         // A 5xx is a failure, always; the one exception proves that a flag is off.
         if let Some(status) = &raw.status {
-            let proves_flag_off =
-                status.is_only(503) && raw.code.as_deref() == Some(FEATURE_DISABLED);
+            let proves_flag_off = status.is_only(503) && raw.code.as_deref() == Some(FEATURE_DISABLED);
             if status.codes().iter().any(|code| *code >= 500) && !proves_flag_off {
-                return Err("a 5xx is always a failure; only `status: 503` with `code: FEATURE_DISABLED` may be expected".to_owned());
+                return Err(
+                    "a 5xx is always a failure; only `status: 503` with `code: FEATURE_DISABLED` may be expected"
+                        .to_owned(),
+                );
             }
         }
         let RawExpect {
@@ -251,9 +251,7 @@ impl Show {
             match part {
                 Part::Text(text) => line.push_str(text),
                 Part::Path(path) => match path.first(body)? {
-                    Value::String(text) => {
-                        line.extend(text.chars().filter(|c| !c.is_control()).take(120))
-                    }
+                    Value::String(text) => line.extend(text.chars().filter(|c| !c.is_control()).take(120)),
                     Value::Null => return None,
                     value => line.push_str(&value.to_string()),
                 },
@@ -274,9 +272,7 @@ impl TryFrom<String> for Show {
                 .ok_or_else(|| format!("{text:?} opens a place that it does not close"))?
                 + open;
             parts.push(Part::Text(rest[..open].to_owned()));
-            parts.push(Part::Path(JsonPath::try_from(
-                rest[open + 1..close].to_owned(),
-            )?));
+            parts.push(Part::Path(JsonPath::try_from(rest[open + 1..close].to_owned())?));
             rest = &rest[close + 1..];
         }
         parts.push(Part::Text(rest.to_owned()));
@@ -327,11 +323,7 @@ mod tests {
             assert!(expect(bad).is_err(), "{bad}");
         }
         assert_eq!(
-            expect("status: [200, 404]")
-                .unwrap()
-                .status
-                .unwrap()
-                .to_string(),
+            expect("status: [200, 404]").unwrap().status.unwrap().to_string(),
             "200 or 404"
         );
     }

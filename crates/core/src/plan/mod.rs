@@ -54,9 +54,7 @@ impl Dialect {
     /// The error code of `body`, if it has one.
     #[must_use]
     pub fn code(&self, body: &Value) -> Option<String> {
-        self.find("code", body)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
+        self.find("code", body).and_then(Value::as_str).map(str::to_owned)
     }
 }
 
@@ -101,14 +99,9 @@ impl TryFrom<RawRequest> for Request {
             (Method::Patch, raw.patch),
             (Method::Delete, raw.delete),
         ];
-        let mut given = given
-            .into_iter()
-            .filter_map(|(method, path)| Some((method, path?)));
+        let mut given = given.into_iter().filter_map(|(method, path)| Some((method, path?)));
         let (Some((method, path)), None) = (given.next(), given.next()) else {
-            return Err(
-                "a request names exactly one of get, post, put, patch, delete with its path"
-                    .to_owned(),
-            );
+            return Err("a request names exactly one of get, post, put, patch, delete with its path".to_owned());
         };
         if !path.starts_with('/') || path.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(format!(
@@ -184,12 +177,9 @@ pub enum PlanError {
 }
 
 fn nearest(name: &str, known: &[String]) -> String {
-    let close = known.iter().map(|candidate| {
-        (
-            similar::TextDiff::from_chars(name, candidate).ratio(),
-            candidate,
-        )
-    });
+    let close = known
+        .iter()
+        .map(|candidate| (similar::TextDiff::from_chars(name, candidate).ratio(), candidate));
     match close.max_by(|a, b| a.0.total_cmp(&b.0)) {
         Some((ratio, candidate)) if ratio > 0.6 => format!(" (did you mean {candidate:?}?)"),
         _ if known.is_empty() => String::new(),
@@ -197,11 +187,7 @@ fn nearest(name: &str, known: &[String]) -> String {
     }
 }
 
-fn check_user(
-    place: &str,
-    name: Option<&Ident>,
-    users: &IndexMap<Ident, User>,
-) -> Result<(), PlanError> {
+fn check_user(place: &str, name: Option<&Ident>, users: &IndexMap<Ident, User>) -> Result<(), PlanError> {
     match name {
         Some(name) if !users.contains_key(name) => Err(PlanError::Unknown {
             place: place.to_owned(),
@@ -213,10 +199,7 @@ fn check_user(
     }
 }
 
-fn check_unique<'a>(
-    what: &'static str,
-    names: impl Iterator<Item = &'a str>,
-) -> Result<(), PlanError> {
+fn check_unique<'a>(what: &'static str, names: impl Iterator<Item = &'a str>) -> Result<(), PlanError> {
     let mut seen = Vec::new();
     for name in names {
         if seen.contains(&name) {

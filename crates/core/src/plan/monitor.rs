@@ -4,9 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    Dialect, Expect, PlanError, Request, Show, Vars, check_tenants, check_unique, check_user,
-};
+use super::{Dialect, Expect, PlanError, Request, Show, Vars, check_tenants, check_unique, check_user};
 use crate::ident::{EnvName, Ident, LensId};
 use crate::lens::{Slo, User};
 use crate::schedule::Every;
@@ -91,10 +89,7 @@ impl MonitorPlan {
         if self.probes.is_empty() {
             return Err(PlanError::Empty("probes"));
         }
-        check_unique(
-            "probes",
-            self.probes.iter().map(|probe| probe.name.as_str()),
-        )?;
+        check_unique("probes", self.probes.iter().map(|probe| probe.name.as_str()))?;
         if !(1..=1000).contains(&self.samples) {
             return Err(PlanError::Invalid {
                 place: "samples".to_owned(),
@@ -111,9 +106,7 @@ impl MonitorPlan {
             match (&probe.request, probe.flags.is_empty()) {
                 (None, true) => return Err(invalid("it needs a `request` or `flags`")),
                 (Some(_), false) => {
-                    return Err(invalid(
-                        "it has both a `request` and `flags`: make two probes of it",
-                    ));
+                    return Err(invalid("it has both a `request` and `flags`: make two probes of it"));
                 }
                 (None, false) if probe.timed => {
                     return Err(invalid("a flag probe cannot be `timed`"));

@@ -220,26 +220,14 @@ mod tests {
         };
         let base = Base::parse("http://127.0.0.1:1/api").unwrap();
         let now = Timestamp::from_second(1_770_000_000).unwrap();
-        let token =
-            crate::token::mint(&Secret::new("made up"), "http://x", Uuid::from_u128(9), now)
-                .unwrap();
+        let token = crate::token::mint(&Secret::new("made up"), "http://x", Uuid::from_u128(9), now).unwrap();
         let request = prepare(&base, &spec, Some(&token), &vars()).unwrap();
         assert_eq!(
             request.target,
             "/api/v1/x?t=00000000-0000-0000-0000-000000000001&q=a%20b"
         );
-        assert_eq!(
-            request.body.unwrap(),
-            r#"{"y":"00000000-0000-0000-0000-000000000001"}"#
-        );
-        let names: Vec<_> = request
-            .headers
-            .iter()
-            .map(|header| header.name.as_str())
-            .collect();
-        assert_eq!(
-            names,
-            ["Accept", "User-Agent", "Authorization", "Content-Type"]
-        );
+        assert_eq!(request.body.unwrap(), r#"{"y":"00000000-0000-0000-0000-000000000001"}"#);
+        let names: Vec<_> = request.headers.iter().map(|header| header.name.as_str()).collect();
+        assert_eq!(names, ["Accept", "User-Agent", "Authorization", "Content-Type"]);
     }
 }

@@ -93,10 +93,7 @@ impl StressPlan {
         if self.targets.is_empty() {
             return Err(PlanError::Empty("targets"));
         }
-        check_unique(
-            "targets",
-            self.targets.iter().map(|target| target.name.as_str()),
-        )?;
+        check_unique("targets", self.targets.iter().map(|target| target.name.as_str()))?;
         for target in &self.targets {
             let place = format!("target {:?}", target.name);
             check_user(&place, target.user.as_ref(), &self.users)?;

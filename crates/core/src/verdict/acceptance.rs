@@ -157,32 +157,17 @@ mod tests {
         use Verdict::{CouldNotJudge, Fail, Pass};
         let (pass, fail) = (case("passed", true, true), case("failed", true, true));
         let (silent, skip) = (case("failed", true, false), case("skipped", true, false));
-        let (unjudged, unjudged_read) = (
-            case("unjudged", true, false),
-            case("unjudged", false, false),
-        );
+        let (unjudged, unjudged_read) = (case("unjudged", true, false), case("unjudged", false, false));
         let table = [
             ("nothing", vec![], CouldNotJudge),
             ("passed", vec![pass.clone()], Pass),
             ("one failed", vec![pass.clone(), fail.clone()], Fail),
             ("failed beside unjudged", vec![unjudged.clone(), fail], Fail),
-            (
-                "passed beside skipped",
-                vec![pass.clone(), skip.clone()],
-                Pass,
-            ),
+            ("passed beside skipped", vec![pass.clone(), skip.clone()], Pass),
             ("only skipped", vec![skip], CouldNotJudge),
-            (
-                "signed flow unjudged",
-                vec![pass.clone(), unjudged],
-                CouldNotJudge,
-            ),
+            ("signed flow unjudged", vec![pass.clone(), unjudged], CouldNotJudge),
             ("READ unjudged", vec![pass.clone(), unjudged_read], Pass),
-            (
-                "nothing answered",
-                vec![silent.clone(), silent.clone()],
-                CouldNotJudge,
-            ),
+            ("nothing answered", vec![silent.clone(), silent.clone()], CouldNotJudge),
             ("one did not answer", vec![pass, silent], Fail),
         ];
         for (what, cases, verdict) in table {

@@ -66,11 +66,7 @@ struct Slice {
 
 /// Judges a check from its probes.
 #[must_use]
-pub fn judge_check(
-    context: &CheckContext,
-    probes: Vec<ProbeReport>,
-    redactor: &Redactor,
-) -> CheckReport {
+pub fn judge_check(context: &CheckContext, probes: Vec<ProbeReport>, redactor: &Redactor) -> CheckReport {
     let pooled: Latencies = timed(&probes)
         .flat_map(|probe| probe.samples_us.iter().copied())
         .collect();
@@ -84,26 +80,15 @@ pub fn judge_check(
     window.merge(&pooled);
 
     let mut slices: Vec<Slice> = probes.iter().filter_map(probe_slice).collect();
-    slices
-        .extend(error_rate.and_then(|rate| {
-            error_rate_slice(rate, failed, taken, context.slo.error_rate_percent)
-        }));
+    slices.extend(error_rate.and_then(|rate| error_rate_slice(rate, failed, taken, context.slo.error_rate_percent)));
     slices.extend(p95_slice(&window, context.slo.p95_ms));
     slices.extend(transition_slices(context, &probes));
-    let status = slices
-        .iter()
-        .map(|slice| slice.status)
-        .max()
-        .unwrap_or(Status::Healthy);
+    let status = slices.iter().map(|slice| slice.status).max().unwrap_or(Status::Healthy);
     let judged = probes
         .iter()
         .any(|probe| probe.required && !matches!(probe.result, ProbeResult::Unjudged(_)));
     // A check without anything judged says nothing good.
-    let status = if judged {
-        status
-    } else {
-        status.max(Status::Degraded)
-    };
+    let status = if judged { status } else { status.max(Status::Degraded) };
 
     let mut lines: Vec<(Level, String)> = probes.iter().map(probe_line).collect();
     lines.extend(
@@ -154,9 +139,7 @@ fn probe_line(probe: &ProbeReport) -> (Level, String) {
     let (level, mark) = match &probe.result {
         ProbeResult::Healthy => (Level::Info, "✅"),
         ProbeResult::Unjudged(_) if !probe.required => (Level::Info, "❔"),
-        ProbeResult::Warned(_) | ProbeResult::Flaky(_) | ProbeResult::Unjudged(_) => {
-            (Level::Warning, "⚠️")
-        }
+        ProbeResult::Warned(_) | ProbeResult::Flaky(_) | ProbeResult::Unjudged(_) => (Level::Warning, "⚠️"),
         ProbeResult::Broken(_) => (Level::Error, "❌"),
     };
     (level, format!("{mark} {}", probe.line()))
@@ -169,16 +152,11 @@ fn probe_slice(probe: &ProbeReport) -> Option<Slice> {
         ProbeResult::Warned(why) => (Status::Degraded, Level::Warning, "warning", Some(why)),
         // The error rate of the check decides what some failures among the samples mean.
         ProbeResult::Flaky(why) => (Status::Healthy, Level::Warning, "samples_failed", Some(why)),
-        ProbeResult::Broken(why @ Why::Disabled { .. }) => (
-            Status::Unhealthy,
-            Level::Error,
-            "feature_disabled",
-            Some(why),
-        ),
-        ProbeResult::Broken(why) => (Status::Unhealthy, Level::Error, "broken", Some(why)),
-        ProbeResult::Unjudged(_) if probe.required => {
-            (Status::Degraded, Level::Warning, "unjudged", None)
+        ProbeResult::Broken(why @ Why::Disabled { .. }) => {
+            (Status::Unhealthy, Level::Error, "feature_disabled", Some(why))
         }
+        ProbeResult::Broken(why) => (Status::Unhealthy, Level::Error, "broken", Some(why)),
+        ProbeResult::Unjudged(_) if probe.required => (Status::Degraded, Level::Warning, "unjudged", None),
         ProbeResult::Unjudged(_) => (Status::Healthy, Level::Info, "unjudged", None),
     };
     let mut detail = json!({"kind": kind, "probe": probe.name, "reason": probe.line(), "samples": probe.taken, "failed": probe.failed, "retries": probe.retries});
@@ -219,8 +197,7 @@ fn p95_slice(window: &Latencies, limits: Limits) -> Option<Slice> {
             "P95 not judged: {} samples within the window, 20 are needed",
             window.len()
         );
-        let detail =
-            json!({"kind": "unjudged", "figure": "p95", "reason": reason, "samples": window.len()});
+        let detail = json!({"kind": "unjudged", "figure": "p95", "reason": reason, "samples": window.len()});
         return Some(Slice {
             status: Status::Healthy,
             level: Level::Info,
@@ -239,21 +216,14 @@ fn p95_slice(window: &Latencies, limits: Limits) -> Option<Slice> {
     )
 }
 
-fn limit_slice(
-    figure: &str,
-    value: f64,
-    limits: Limits,
-    told: String,
-    unit: &str,
-) -> Option<Slice> {
+fn limit_slice(figure: &str, value: f64, limits: Limits, told: String, unit: &str) -> Option<Slice> {
     let (status, level, limit) = match value {
         v if v > limits.fail => (Status::Unhealthy, Level::Error, limits.fail),
         v if v > limits.warn => (Status::Degraded, Level::Warning, limits.warn),
         _ => return None,
     };
     let reason = format!("{told} above {limit}{unit}");
-    let detail =
-        json!({"kind": "slo", "figure": figure, "value": value, "limit": limit, "reason": reason});
+    let detail = json!({"kind": "slo", "figure": figure, "value": value, "limit": limit, "reason": reason});
     Some(Slice {
         status,
         level,
@@ -287,10 +257,7 @@ fn transition_slices(context: &CheckContext, probes: &[ProbeReport]) -> Vec<Slic
 }
 
 fn hundredths_to_f64(hundredths: i64) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a percentage in hundredths is at most 10 000"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a percentage in hundredths is at most 10 000")]
     let value = hundredths as f64 / 100.0;
     value
 }

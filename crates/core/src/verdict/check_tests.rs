@@ -109,11 +109,7 @@ fn a_good_check_is_healthy_and_an_unreadable_optional_flag_changes_nothing() {
     assert_eq!((report.status, report.judged), (Status::Healthy, true));
     let record = &report.record;
     assert_eq!(
-        (
-            record.p95_latency_ms,
-            record.error_rate_hundredths,
-            record.sample_size
-        ),
+        (record.p95_latency_ms, record.error_rate_hundredths, record.sample_size),
         (Some(100), Some(0), 21)
     );
     let lines: Vec<_> = report.lines.iter().map(|(_, line)| line.as_str()).collect();
@@ -138,11 +134,7 @@ fn defect_1_unreachable_endpoints_are_unhealthy() {
     );
     let all = check(Err(FailureClass::Connectivity), &dead, &dead, &dead);
     assert_eq!(
-        (
-            all.status,
-            all.record.error_rate_hundredths,
-            all.record.p95_latency_ms
-        ),
+        (all.status, all.record.error_rate_hundredths, all.record.p95_latency_ms),
         (Status::Unhealthy, Some(10_000), None)
     );
 }
@@ -170,9 +162,7 @@ fn defect_3_zero_actions_is_unhealthy() {
     );
     assert_eq!(report.status, Status::Unhealthy);
     assert!(
-        report.lines[2]
-            .1
-            .contains("$.total_count is 0, expected at least 1"),
+        report.lines[2].1.contains("$.total_count is 0, expected at least 1"),
         "{:?}",
         report.lines
     );
@@ -208,11 +198,7 @@ fn defect_7_the_service_s_own_degraded_is_degraded_and_no_counters_is_unjudged()
             "{body}"
         );
         assert!(
-            report
-                .record
-                .events
-                .iter()
-                .any(|event| event.level == Level::Warning),
+            report.record.events.iter().any(|event| event.level == Level::Warning),
             "{body}"
         );
     }
@@ -224,30 +210,17 @@ fn defect_11_a_retry_never_hides_a_5xx() {
     let plan = plan();
     let probe = &plan.probes[2];
     let [_, suggest, read] = good();
-    for last in [
-        Ok((200, GOOD_LIST)),
-        Ok((500, "{}")),
-        Err(FailureClass::Connectivity),
-    ] {
+    for last in [Ok((200, GOOD_LIST)), Ok((500, "{}")), Err(FailureClass::Connectivity)] {
         let attempts = [exchange(Ok((500, "{}")), 5), exchange(last, 5)];
         let mut samples: Vec<Sample> = (0..6)
             .map(|_| sample(probe, &[exchange(Ok((200, GOOD_LIST)), 5)]))
             .collect();
         samples.push(sample(probe, &attempts));
-        let mut report = check(
-            Ok((200, GOOD_HEALTH)),
-            &times(7, Ok((200, GOOD_LIST))),
-            &suggest,
-            &read,
-        );
+        let mut report = check(Ok((200, GOOD_HEALTH)), &times(7, Ok((200, GOOD_LIST))), &suggest, &read);
         report.probes[2] = ProbeReport::of(probe, &samples);
         let report = judge_check(&context(), report.probes, &Redactor::default());
         assert_eq!(report.status, Status::Unhealthy, "{last:?}");
-        assert!(
-            report.lines[2].1.contains("500"),
-            "{last:?}: {}",
-            report.lines[2].1
-        );
+        assert!(report.lines[2].1.contains("500"), "{last:?}: {}", report.lines[2].1);
     }
 }
 
@@ -280,8 +253,7 @@ fn a_switched_off_feature_is_told_apart_from_an_outage_and_its_changes_are_event
         (Status::Unhealthy, "❌ List endpoint: 503 FEATURE_DISABLED")
     );
     let kinds = |report: &CheckReport| {
-        let kind =
-            |event: &EventRecord| event.detail.to_value()["kind"].as_str().unwrap().to_owned();
+        let kind = |event: &EventRecord| event.detail.to_value()["kind"].as_str().unwrap().to_owned();
         report.record.events.iter().map(kind).collect::<Vec<_>>()
     };
     assert!(
@@ -289,18 +261,9 @@ fn a_switched_off_feature_is_told_apart_from_an_outage_and_its_changes_are_event
         "{:?}",
         kinds(&report)
     );
-    assert_eq!(
-        report.record.notes.to_value()["disabled"],
-        json!(["List endpoint"])
-    );
+    assert_eq!(report.record.notes.to_value()["disabled"], json!(["List endpoint"]));
     context.disabled_before = Some(vec!["List endpoint".to_owned()]);
-    let back = check_with(
-        &context,
-        Ok((200, GOOD_HEALTH)),
-        &good_list,
-        &suggest,
-        &read,
-    );
+    let back = check_with(&context, Ok((200, GOOD_HEALTH)), &good_list, &suggest, &read);
     assert!(
         back.lines.iter().any(|(_, line)| line.contains("503→200")),
         "{:?}",
@@ -331,12 +294,7 @@ fn the_p95_of_the_window_decides_and_is_unjudged_below_twenty_samples() {
         check_with(&context, Ok((200, GOOD_HEALTH)), &list, &suggest, &read).status,
         Status::Unhealthy
     );
-    let few = check(
-        Ok((200, GOOD_HEALTH)),
-        &list[..2],
-        &suggest[..2],
-        &read[..2],
-    );
+    let few = check(Ok((200, GOOD_HEALTH)), &list[..2], &suggest[..2], &read[..2]);
     assert_eq!(few.status, Status::Healthy);
     assert!(
         few.record
@@ -349,9 +307,7 @@ fn the_p95_of_the_window_decides_and_is_unjudged_below_twenty_samples() {
 #[test]
 fn a_required_probe_that_is_unjudged_degrades_and_nothing_judged_is_said() {
     let plan = plan();
-    let unjudged = |probe: &Probe| {
-        ProbeReport::unsent(probe, ProbeResult::Unjudged("no test entity".to_owned()))
-    };
+    let unjudged = |probe: &Probe| ProbeReport::unsent(probe, ProbeResult::Unjudged("no test entity".to_owned()));
     let report = judge_check(
         &context(),
         plan.probes.iter().map(unjudged).collect(),
@@ -367,8 +323,5 @@ fn a_required_probe_that_is_unjudged_degrades_and_nothing_judged_is_said() {
 fn connecting_is_no_part_of_the_latency() {
     let mut slow_connect = exchange(Ok((200, GOOD_LIST)), 1_000);
     slow_connect.timings.connect_us = Some(900_000);
-    assert_eq!(
-        sample(&plan().probes[2], &[slow_connect]).latency_us,
-        Some(1_000)
-    );
+    assert_eq!(sample(&plan().probes[2], &[slow_connect]).latency_us, Some(1_000));
 }

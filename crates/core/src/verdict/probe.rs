@@ -37,12 +37,7 @@ pub struct Sample {
 impl Sample {
     /// Judges one sample of `probe` from its attempts, oldest first; `None` without an attempt.
     #[must_use]
-    pub fn of(
-        probe: &Probe,
-        dialect: &Dialect,
-        attempts: &[Exchange],
-        redactor: &Redactor,
-    ) -> Option<Self> {
+    pub fn of(probe: &Probe, dialect: &Dialect, attempts: &[Exchange], redactor: &Redactor) -> Option<Self> {
         let last = attempts.last()?;
         let disabled = probe
             .disabled
@@ -62,18 +57,13 @@ impl Sample {
             .iter()
             .find(|try_| try_.status().is_some_and(|code| code >= 500))
             .unwrap_or(last);
-        let keep = !met
-            || !server_errors.is_empty()
-            || outcomes.iter().any(|outcome| outcome.broken().is_some());
+        let keep = !met || !server_errors.is_empty() || outcomes.iter().any(|outcome| outcome.broken().is_some());
         Some(Self {
             status: last.status(),
             latency_us: last.latency_us(),
             disabled,
             retries: u32::try_from(attempts.len() - 1).unwrap_or(u32::MAX),
-            shown: probe
-                .show
-                .as_ref()
-                .and_then(|show| show.render(&json_of(last)?)),
+            shown: probe.show.as_ref().and_then(|show| show.render(&json_of(last)?)),
             transcript: keep.then(|| Transcript::of(worst, redactor)),
             outcomes,
             server_errors,
@@ -164,18 +154,12 @@ impl ProbeReport {
     pub fn of(probe: &Probe, samples: &[Sample]) -> Self {
         let mut report = Self::unsent(probe, fold(samples));
         report.taken = samples.len() as u64;
-        report.failed = samples
-            .iter()
-            .filter(|sample| sample.failure().is_some())
-            .count() as u64;
+        report.failed = samples.iter().filter(|sample| sample.failure().is_some()).count() as u64;
         report.retries = samples.iter().map(|sample| u64::from(sample.retries)).sum();
         for status in samples.iter().filter_map(|sample| sample.status) {
             *report.statuses.entry(status).or_default() += 1;
         }
-        report.samples_us = samples
-            .iter()
-            .filter_map(|sample| sample.latency_us)
-            .collect();
+        report.samples_us = samples.iter().filter_map(|sample| sample.latency_us).collect();
         report.disabled = samples.iter().any(|sample| sample.disabled);
         report.shown = samples
             .iter()
@@ -195,15 +179,11 @@ impl ProbeReport {
                 format!("{name}: {}", self.good())
             }
             ProbeResult::Warned(why) => format!("{name}: {} ({why})", self.good()),
-            ProbeResult::Flaky(why) => format!(
-                "{name}: {} of {} samples failed: {why}",
-                self.failed, self.taken
-            ),
+            ProbeResult::Flaky(why) => format!("{name}: {} of {} samples failed: {why}", self.failed, self.taken),
             ProbeResult::Broken(why @ Why::Disabled { .. }) => format!("{name}: {why}"),
-            ProbeResult::Broken(why) if self.taken > 1 => format!(
-                "{name}: {why}, {} of {} samples failed",
-                self.failed, self.taken
-            ),
+            ProbeResult::Broken(why) if self.taken > 1 => {
+                format!("{name}: {why}, {} of {} samples failed", self.failed, self.taken)
+            }
             ProbeResult::Broken(why) => format!("{name}: {why}"),
             ProbeResult::Unjudged(reason) => format!("{name}: not judged: {reason}"),
         }
@@ -240,17 +220,12 @@ fn fold(samples: &[Sample]) -> ProbeResult {
         .iter()
         .flat_map(|sample| sample.server_errors.iter().copied())
         .collect();
-    if let (true, Some(status)) = (
-        samples.iter().any(|sample| sample.disabled),
-        server_errors.first(),
-    ) {
+    if let (true, Some(status)) = (samples.iter().any(|sample| sample.disabled), server_errors.first()) {
         return ProbeResult::Broken(Why::Disabled { status: *status });
     }
     // Any 5xx, also one that a retry got past.
     if let Some(first) = server_errors.first() {
-        let told = failures
-            .iter()
-            .find(|why| why.class() == Some(FailureClass::Server5xx));
+        let told = failures.iter().find(|why| why.class() == Some(FailureClass::Server5xx));
         return ProbeResult::Broken(told.map_or_else(
             || Why::Failed {
                 class: FailureClass::Server5xx,

@@ -140,9 +140,7 @@ pub fn judge_stress(tallies: &[Tally], thresholds: &Thresholds) -> StressVerdict
     if broken.is_empty() {
         return StressVerdict {
             verdict: Verdict::Pass,
-            reason: format!(
-                "{completed} of {planned} answered as asserted, 0 × 5xx, 0 without an answer"
-            ),
+            reason: format!("{completed} of {planned} answered as asserted, 0 × 5xx, 0 without an answer"),
         };
     }
     StressVerdict {

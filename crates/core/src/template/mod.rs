@@ -1,0 +1,353 @@
+//! Template sets: a lens and a set become (path, text).
+//!
+//! A set is MiniJinja files and a manifest that lists its outputs, so that a new output is a new
+//! template and a manifest line. Delimiters are `[[ ]]`, `[% %]` and `[# #]`: the usual braces
+//! belong to the workflows that are generated. Everything is rendered in memory; plans are parsed
+//! and checked before anyone sees them, so that what is written can run.
+
+mod context;
+mod filters;
+mod merge;
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, UndefinedBehavior};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use context::{Install, RepoContext};
+
+use crate::digest::sha256_hex;
+use crate::lens::Lens;
+use crate::plan::PlanError;
+use crate::plan::acceptance::AcceptancePlan;
+use crate::plan::header::{short_hash, stamp};
+use crate::plan::monitor::MonitorPlan;
+use crate::plan::stress::StressPlan;
+use crate::yaml::{self, YamlError};
+
+/// The file of a set that lists its outputs.
+pub const MANIFEST: &str = "manifest.yml";
+
+/// Why a set cannot be read or rendered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// The set has no manifest.
+    #[error("the template set has no {MANIFEST}")]
+    NoManifest,
+    /// The manifest, or a rendered file, is not what it should be.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// A template is not one, or speaks of what is not there.
+    #[error("{file}{}: {message}", line_suffix(*.line))]
+    Template {
+        /// The template.
+        file: String,
+        /// Its line, 0 when unknown.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// The manifest names a template that is not in the set.
+    #[error("{MANIFEST} names template {0:?}, which the set does not hold")]
+    Missing(String),
+    /// An output that would leave the folder.
+    #[error("output path {0:?} would leave the output folder")]
+    Path(String),
+    /// Two outputs with one path.
+    #[error("two outputs are written to {0}")]
+    SamePath(String),
+    /// A rendered plan that could not run.
+    #[error("{path}: the rendered plan cannot run")]
+    Plan {
+        /// The plan.
+        path: String,
+        /// Why.
+        #[source]
+        source: PlanError,
+    },
+}
+
+fn line_suffix(line: usize) -> String {
+    if line == 0 { String::new() } else { format!(":{line}") }
+}
+
+/// Which plan an output is; others are plain text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanKind {
+    /// A monitor plan.
+    Monitor,
+    /// An acceptance plan.
+    Acceptance,
+    /// A stress plan.
+    Stress,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetManifest {
+    template_set: String,
+    outputs: Vec<Output>,
+    /// Actions of the CI service, pinned: name → `{version, commit}`.
+    #[serde(default)]
+    pins: IndexMap<String, Pin>,
+}
+
+/// A pinned action.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pin {
+    version: String,
+    commit: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Output {
+    path: String,
+    template: String,
+    #[serde(default)]
+    plan: Option<PlanKind>,
+    /// Rendered once for all lenses, not once a lens.
+    #[serde(default)]
+    once: bool,
+    /// An expression; the output is left out where it is false.
+    #[serde(default)]
+    when: Option<String>,
+}
+
+/// A rendered file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// Its path below the output folder, with `/`.
+    pub path: String,
+    /// Its text, header included.
+    pub text: String,
+    /// Which plan it is.
+    pub plan: Option<PlanKind>,
+}
+
+/// A template set ready to render.
+pub struct TemplateSet {
+    manifest: SetManifest,
+    label: String,
+    env: Environment<'static>,
+}
+
+impl std::fmt::Debug for TemplateSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TemplateSet")
+            .field("label", &self.label)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TemplateSet {
+    /// Reads a set from its files (name → text).
+    ///
+    /// # Errors
+    /// A missing or malformed manifest, or a template that does not parse.
+    pub fn load(files: BTreeMap<String, String>) -> Result<Self, TemplateError> {
+        let manifest: SetManifest = yaml::read(MANIFEST, files.get(MANIFEST).ok_or(TemplateError::NoManifest)?)?;
+        if let Some(output) = manifest
+            .outputs
+            .iter()
+            .find(|output| !files.contains_key(&output.template))
+        {
+            return Err(TemplateError::Missing(output.template.clone()));
+        }
+        let all: Vec<String> = files
+            .iter()
+            .map(|(name, text)| format!("{name}\n{}", sha256_hex(text.as_bytes())))
+            .collect();
+        let label = format!("{}@{}", manifest.template_set, short_hash(all.join("\n").as_bytes()));
+        let mut env = environment()?;
+        for (name, text) in files {
+            if name != MANIFEST {
+                env.add_template_owned(name, text).map_err(|error| told(&error))?;
+            }
+        }
+        Ok(Self { manifest, label, env })
+    }
+
+    /// Its name and hash, as headers carry it: `action-router@4f0c…`.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Renders all outputs for `lenses`, those that are rendered once included. Paths are sorted
+    /// as the manifest lists them, lens by lens.
+    ///
+    /// # Errors
+    /// The first output that cannot be rendered, leaves the folder, or is a plan that cannot run.
+    pub fn render(&self, lenses: &[Lens], repo: &RepoContext) -> Result<Vec<Rendered>, TemplateError> {
+        let contexts: Vec<minijinja::Value> = lenses
+            .iter()
+            .map(|lens| to_value(context::of(lens, repo, &self.manifest.pins)))
+            .collect();
+        let all: Vec<String> = lenses.iter().map(lens_hash).collect();
+        let all_lenses = short_hash(all.join("\n").as_bytes());
+        let mut files = Vec::new();
+        for (lens, context) in lenses.iter().zip(&contexts) {
+            for output in self.manifest.outputs.iter().filter(|output| !output.once) {
+                files.extend(self.output(output, Some(lens), &all_lenses, context)?);
+            }
+        }
+        if !lenses.is_empty() {
+            let context = to_value(context::of_repo(&contexts, repo, &self.manifest.pins));
+            for output in self.manifest.outputs.iter().filter(|output| output.once) {
+                files.extend(self.output(output, None, &all_lenses, &context)?);
+            }
+        }
+        let mut paths: Vec<&str> = files.iter().map(|file: &Rendered| file.path.as_str()).collect();
+        paths.sort_unstable();
+        match paths.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(TemplateError::SamePath(pair[0].to_owned())),
+            None => Ok(files),
+        }
+    }
+
+    fn output(
+        &self,
+        output: &Output,
+        lens: Option<&Lens>,
+        all_lenses: &str,
+        context: &minijinja::Value,
+    ) -> Result<Option<Rendered>, TemplateError> {
+        if let Some(when) = &output.when {
+            let expression = self
+                .env
+                .compile_expression(when)
+                .map_err(|error| manifest_error(&error))?;
+            if !expression
+                .eval(context.clone())
+                .map_err(|error| manifest_error(&error))?
+                .is_true()
+            {
+                return Ok(None);
+            }
+        }
+        let path = self
+            .env
+            .render_named_str(MANIFEST, &output.path, context.clone())
+            .map_err(|error| told(&error))?;
+        if !is_inside(&path) {
+            return Err(TemplateError::Path(path));
+        }
+        let template = self.env.get_template(&output.template).map_err(|error| told(&error))?;
+        let mut body = template.render(context.clone()).map_err(|error| told(&error))?;
+        if let (Some(kind), Some(change)) = (output.plan, lens.and_then(|lens| override_of(lens, output.plan?))) {
+            body = merge::merged(&path, &body, change, kind)?;
+        }
+        check_body(output.plan, &path, &body)?;
+        let lens_hash = lens.map_or_else(|| all_lenses.to_owned(), lens_hash);
+        Ok(Some(Rendered {
+            text: stamp(&path, &lens_hash, &self.label, &body),
+            path,
+            plan: output.plan,
+        }))
+    }
+}
+
+/// The short hash of a resolved lens: comments and layout of its file do not count.
+#[must_use]
+pub fn lens_hash(lens: &Lens) -> String {
+    short_hash(serde_json::to_string(lens).unwrap_or_default().as_bytes())
+}
+
+/// Renders the lens file itself.
+///
+/// # Errors
+/// Never for a lens that resolved; a template error otherwise.
+pub fn render_lens_file(template: &str, lens: &Lens) -> Result<String, TemplateError> {
+    let env = environment()?;
+    let context = to_value(context::of(lens, &RepoContext::default(), &IndexMap::new()));
+    env.render_named_str("lens.yml", template, context)
+        .map_err(|error| told(&error))
+}
+
+/// `json` as templates see it.
+fn to_value(json: Value) -> minijinja::Value {
+    minijinja::Value::from(minijinja::value::Serde(json))
+}
+
+fn environment() -> Result<Environment<'static>, TemplateError> {
+    let syntax = SyntaxConfig::builder()
+        .block_delimiters("[%", "%]")
+        .variable_delimiters("[[", "]]")
+        .comment_delimiters("[#", "#]")
+        .keep_trailing_newline(true)
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build()
+        .map_err(|error| told(&error))?;
+    let mut env = Environment::new();
+    env.set_syntax(syntax);
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    filters::add(&mut env);
+    Ok(env)
+}
+
+fn override_of(lens: &Lens, kind: PlanKind) -> Option<&Value> {
+    let overrides = lens.overrides.as_ref()?;
+    match kind {
+        PlanKind::Monitor => overrides.monitor.as_ref(),
+        PlanKind::Acceptance => overrides.acceptance.as_ref(),
+        PlanKind::Stress => overrides.stress.as_ref(),
+    }
+}
+
+/// Parses what was rendered, so that a broken template or override never reaches the disk.
+fn check_body(plan: Option<PlanKind>, path: &str, body: &str) -> Result<(), TemplateError> {
+    let invalid = |source| TemplateError::Plan {
+        path: path.to_owned(),
+        source,
+    };
+    match plan {
+        Some(PlanKind::Monitor) => yaml::read::<MonitorPlan>(path, body)?.validate().map_err(invalid),
+        Some(PlanKind::Acceptance) => yaml::read::<AcceptancePlan>(path, body)?.validate().map_err(invalid),
+        Some(PlanKind::Stress) => yaml::read::<StressPlan>(path, body)?.validate().map_err(invalid),
+        None if path.ends_with(".yml") || path.ends_with(".yaml") => Ok(yaml::read::<Value>(path, body).map(drop)?),
+        None => Ok(()),
+    }
+}
+
+fn is_inside(path: &str) -> bool {
+    !path.is_empty()
+        && !path.starts_with('/')
+        && !path.contains(['\\', '\0', '\n'])
+        && path
+            .split('/')
+            .all(|part| !part.is_empty() && part != "." && part != "..")
+}
+
+fn told(error: &minijinja::Error) -> TemplateError {
+    let kind = error.kind().to_string();
+    TemplateError::Template {
+        file: error.name().unwrap_or("template").to_owned(),
+        line: error.line().unwrap_or(0),
+        message: error
+            .detail()
+            .map_or(kind.clone(), |detail| format!("{kind}: {detail}")),
+    }
+}
+
+fn manifest_error(error: &minijinja::Error) -> TemplateError {
+    match told(error) {
+        TemplateError::Template { message, .. } => TemplateError::Template {
+            file: MANIFEST.to_owned(),
+            line: 0,
+            message,
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
