@@ -20,6 +20,7 @@ use serde_json::Value;
 pub use context::{Install, RepoContext};
 
 use crate::digest::sha256_hex;
+use crate::ident::LensId;
 use crate::lens::Lens;
 use crate::plan::PlanError;
 use crate::plan::acceptance::AcceptancePlan;
@@ -128,6 +129,8 @@ pub struct Rendered {
     pub text: String,
     /// Which plan it is.
     pub plan: Option<PlanKind>,
+    /// The lens it is for; `None` for a file of all lenses.
+    pub lens: Option<LensId>,
 }
 
 /// A template set ready to render.
@@ -171,6 +174,12 @@ impl TemplateSet {
             }
         }
         Ok(Self { manifest, label, env })
+    }
+
+    /// Its name: the `template_set` of the lenses it renders.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.manifest.template_set
     }
 
     /// Its name and hash, as headers carry it: `action-router@4f0c…`.
@@ -249,6 +258,7 @@ impl TemplateSet {
             text: stamp(&path, &lens_hash, &self.label, &body),
             path,
             plan: output.plan,
+            lens: lens.map(|lens| lens.lens.clone()),
         }))
     }
 }

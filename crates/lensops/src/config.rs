@@ -1,0 +1,444 @@
+//! Files and environment become resolved settings, each with its origin.
+//!
+//! Options win over the environment, the environment over `lensops.yml`, and that over defaults.
+//! The environment is passed in as a map, so that nothing else here reads it and tests need not
+//! change it. Secrets come from the environment alone.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use lensops_core::evidence::Redactor;
+use lensops_core::exchange::{Base, BaseError, Secret};
+use lensops_core::ident::Ident;
+use lensops_core::lens::{Defaults, User};
+use lensops_core::schedule::Every;
+use lensops_core::template::Install;
+use lensops_core::yaml::{self, YamlError};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::flags::RenderProvider;
+
+/// The project's file of settings.
+pub const PROJECT_FILE: &str = "lensops.yml";
+
+/// `lensops.yml`: what all lenses of a repository share. It holds no secret.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProjectFile {
+    /// Tenants of lenses that name none.
+    pub tenants: Vec<Uuid>,
+    /// Users of lenses that do not name them.
+    pub users: IndexMap<Ident, User>,
+    /// The API's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_base_url: Option<String>,
+    /// The dialect that the API speaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<String>,
+    /// The API's action registry, as a JSON file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<PathBuf>,
+    /// Where CI gets the binary from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install: Option<Install>,
+    /// `docker` or `rust`: how the hosting provider runs the worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Runtime>,
+}
+
+/// How the hosting provider runs the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Runtime {
+    /// In a container.
+    Docker,
+    /// Built from source.
+    Rust,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// `lensops.yml` is there and cannot be read.
+    #[error("{path} cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not what it should be.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// A variable that is needed and nowhere.
+    #[error("{0}")]
+    Missing(String),
+    /// An address that is none.
+    #[error("{name}: {source}")]
+    Address {
+        /// The setting.
+        name: &'static str,
+        /// Why.
+        source: BaseError,
+    },
+    /// A value that makes no sense.
+    #[error("{name}={value:?}: {why}")]
+    Value {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// Why, and what it may be.
+        why: String,
+    },
+}
+
+/// Environment variables as a map.
+pub type Env = BTreeMap<String, String>;
+
+/// Which target a command runs against: it decides which variables are looked at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// `check`, `worker`: `API_BASE_URL`, `TENANT_SUPABASE_JWT_SECRET`.
+    Production,
+    /// `accept`, `stress`: `STAGING_API_URL`, `STAGING_JWT_SECRET` first.
+    Staging,
+}
+
+/// Settings of one run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The repository's folder.
+    pub root: PathBuf,
+    /// `lensops.yml`, or its defaults.
+    pub project: ProjectFile,
+    /// `--api-url`.
+    pub api_url: Option<String>,
+    env: Env,
+}
+
+/// A setting and where it comes from, for `lensops config`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// Its name.
+    pub name: String,
+    /// Its value; a secret is masked, `None` is unset.
+    pub value: Option<String>,
+    /// `environment`, `lensops.yml`, `default`, `unset`.
+    pub origin: &'static str,
+}
+
+/// Names of the variables that hold secrets.
+const SECRETS: [&str; 6] = [
+    "TENANT_SUPABASE_JWT_SECRET",
+    "STAGING_JWT_SECRET",
+    "SUPABASE_SERVICE_KEY",
+    "DATABASE_URL",
+    "STAGING_DB_URL",
+    "RENDER_API_KEY",
+];
+
+/// The provider's public interface.
+const RENDER_API: &str = "https://api.render.com";
+
+impl Settings {
+    /// Reads `lensops.yml` below `root`, if there is one.
+    ///
+    /// # Errors
+    /// When it is there and cannot be used.
+    pub fn load(root: &Path, env: Env) -> Result<Self, ConfigError> {
+        let path = root.join(PROJECT_FILE);
+        let project = match std::fs::read_to_string(&path) {
+            Ok(text) if text.trim().is_empty() => ProjectFile::default(),
+            Ok(text) => yaml::read(&path.display().to_string(), &text)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => ProjectFile::default(),
+            Err(source) => {
+                return Err(ConfigError::Read {
+                    path: path.display().to_string(),
+                    source,
+                });
+            }
+        };
+        Ok(Self {
+            root: root.to_owned(),
+            project,
+            api_url: None,
+            env,
+        })
+    }
+
+    /// A variable; an empty one counts as unset.
+    fn var(&self, name: &str) -> Option<&str> {
+        self.env
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.trim().is_empty())
+    }
+
+    /// What lenses take from the project.
+    #[must_use]
+    pub fn defaults(&self) -> Defaults {
+        Defaults {
+            tenants: self.project.tenants.clone(),
+            users: self.project.users.clone(),
+        }
+    }
+
+    /// The API's address.
+    ///
+    /// # Errors
+    /// When it is nowhere, or is no address.
+    pub fn api(&self, target: Target) -> Result<Base, ConfigError> {
+        let names: &[&'static str] = match target {
+            Target::Production => &["API_BASE_URL"],
+            Target::Staging => &["STAGING_API_URL", "API_BASE_URL"],
+        };
+        let from_env = names.iter().find_map(|name| Some((*name, self.var(name)?.to_owned())));
+        let found = self.api_url.clone().map(|url| ("--api-url", url)).or(from_env);
+        let found = found.or_else(|| {
+            self.project
+                .api_base_url
+                .clone()
+                .map(|url| ("api_base_url of lensops.yml", url))
+        });
+        let (name, url) = found.ok_or_else(|| {
+            ConfigError::Missing(format!(
+                "{} is not set: it is the address of the API (or give --api-url)",
+                names.join(" or ")
+            ))
+        })?;
+        Base::parse(&url).map_err(|source| ConfigError::Address { name, source })
+    }
+
+    /// The secret that tokens are signed with, if there is one.
+    #[must_use]
+    pub fn jwt_secret(&self, target: Target) -> Option<Secret> {
+        let staging = (target == Target::Staging)
+            .then(|| self.var("STAGING_JWT_SECRET"))
+            .flatten();
+        staging
+            .or_else(|| self.var("TENANT_SUPABASE_JWT_SECRET"))
+            .map(Secret::new)
+    }
+
+    /// Which variable would give the signing secret.
+    #[must_use]
+    pub fn jwt_secret_names(target: Target) -> &'static str {
+        match target {
+            Target::Production => "TENANT_SUPABASE_JWT_SECRET",
+            Target::Staging => "STAGING_JWT_SECRET or TENANT_SUPABASE_JWT_SECRET",
+        }
+    }
+
+    /// Who issues tokens: the tenant's address, else the API's own.
+    #[must_use]
+    pub fn issuer(&self, api: &Base) -> String {
+        self.var("TENANT_SUPABASE_URL")
+            .map_or_else(|| api.to_string(), str::to_owned)
+    }
+
+    /// The flag provider, or why there is none.
+    ///
+    /// # Errors
+    /// When its address is no address.
+    pub fn provider(&self) -> Result<Result<RenderProvider, String>, ConfigError> {
+        let (Some(key), Some(service)) = (self.var("RENDER_API_KEY"), self.var("RENDER_SERVICE_ID")) else {
+            let missing = ["RENDER_API_KEY", "RENDER_SERVICE_ID"]
+                .into_iter()
+                .filter(|name| self.var(name).is_none());
+            return Ok(Err(format!("{} is not set", missing.collect::<Vec<_>>().join(" and "))));
+        };
+        let base = Base::parse(self.var("RENDER_API_URL").unwrap_or(RENDER_API));
+        let base = base.map_err(|source| ConfigError::Address {
+            name: "RENDER_API_URL",
+            source,
+        })?;
+        Ok(Ok(RenderProvider {
+            base,
+            key: Secret::new(key),
+            service: service.to_owned(),
+        }))
+    }
+
+    /// The interval that overrides those of the plans.
+    ///
+    /// # Errors
+    /// When it is no whole number of minutes from 1 to 1440.
+    pub fn interval(&self) -> Result<Option<Every>, ConfigError> {
+        const NAME: &str = "HEALTH_CHECK_INTERVAL_MINUTES";
+        let Some(value) = self.var(NAME) else { return Ok(None) };
+        format!("{}m", value.trim())
+            .parse()
+            .map(Some)
+            .map_err(|_| ConfigError::Value {
+                name: NAME,
+                value: value.to_owned(),
+                why: "it is a whole number of minutes from 1 to 1440".to_owned(),
+            })
+    }
+
+    /// The folder of the journal: `LENSOPS_STATE_DIR`, else `.lensops` below the repository.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.var("LENSOPS_STATE_DIR")
+            .map_or_else(|| self.root.join(".lensops"), PathBuf::from)
+    }
+
+    /// The journal's path.
+    #[must_use]
+    pub fn journal_path(&self) -> PathBuf {
+        self.state_dir().join("journal.db")
+    }
+
+    /// Where postconditions look, if anywhere.
+    #[must_use]
+    pub fn has_staging_db(&self) -> bool {
+        self.var("STAGING_DB_URL").is_some()
+    }
+
+    /// Stores elsewhere that the environment names, though this version does not deliver to them.
+    #[must_use]
+    pub fn undelivered_stores(&self) -> Vec<&'static str> {
+        ["DATABASE_URL", "SUPABASE_SERVICE_KEY"]
+            .into_iter()
+            .filter(|name| self.var(name).is_some())
+            .collect()
+    }
+
+    /// Knows every secret of the environment.
+    #[must_use]
+    pub fn redactor(&self) -> Redactor {
+        let secrets: Vec<Secret> = SECRETS
+            .iter()
+            .filter_map(|name| self.var(name))
+            .map(Secret::new)
+            .collect();
+        Redactor::new(&secrets)
+    }
+
+    /// Every setting with its origin, secrets masked.
+    #[must_use]
+    pub fn shown(&self) -> Vec<Shown> {
+        let names = [
+            "API_BASE_URL",
+            "STAGING_API_URL",
+            "TENANT_SUPABASE_URL",
+            "RENDER_SERVICE_ID",
+            "RENDER_API_URL",
+            "HEALTH_CHECK_INTERVAL_MINUTES",
+            "LOG_LEVEL",
+            "LENSOPS_STATE_DIR",
+        ];
+        let mut shown: Vec<Shown> = names.iter().map(|name| self.shown_var(name, false)).collect();
+        shown.extend(SECRETS.iter().map(|name| self.shown_var(name, true)));
+        let project = &self.project;
+        let count = |count: usize| (count > 0).then(|| count.to_string());
+        let fields = [
+            ("tenants", count(project.tenants.len())),
+            ("users", count(project.users.len())),
+            ("api_base_url", project.api_base_url.clone()),
+            ("dialect", project.dialect.clone()),
+            (
+                "registry",
+                project.registry.as_ref().map(|path| path.display().to_string()),
+            ),
+            ("install", project.install.as_ref().map(|install| install.url.clone())),
+        ];
+        shown.extend(fields.into_iter().map(|(name, value)| Shown {
+            name: name.to_owned(),
+            origin: if value.is_some() { PROJECT_FILE } else { "unset" },
+            value,
+        }));
+        shown
+    }
+
+    fn shown_var(&self, name: &str, secret: bool) -> Shown {
+        let default = match name {
+            "RENDER_API_URL" => Some(RENDER_API.to_owned()),
+            "HEALTH_CHECK_INTERVAL_MINUTES" => Some("15, or `every` of the plan".to_owned()),
+            "LOG_LEVEL" => Some("INFO".to_owned()),
+            "LENSOPS_STATE_DIR" => Some(self.root.join(".lensops").display().to_string()),
+            _ => None,
+        };
+        let (value, origin) = match (self.var(name), default) {
+            (Some(_), _) if secret => (Some("(set, masked)".to_owned()), "environment"),
+            (Some(value), _) => (Some(self.redactor().text(value).as_str().to_owned()), "environment"),
+            (None, Some(default)) => (Some(default), "default"),
+            (None, None) => (None, "unset"),
+        };
+        Shown {
+            name: name.to_owned(),
+            value,
+            origin,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(env: &[(&str, &str)]) -> Settings {
+        let env = env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Settings {
+            root: PathBuf::from("repo"),
+            project: ProjectFile::default(),
+            api_url: None,
+            env,
+        }
+    }
+
+    #[test]
+    fn staging_runs_look_at_staging_first() {
+        let both = settings(&[("API_BASE_URL", "http://prod"), ("STAGING_API_URL", "http://staging")]);
+        assert_eq!(both.api(Target::Production).unwrap().to_string(), "http://prod");
+        assert_eq!(both.api(Target::Staging).unwrap().to_string(), "http://staging");
+        let one = settings(&[("API_BASE_URL", "http://prod")]);
+        assert_eq!(one.api(Target::Staging).unwrap().to_string(), "http://prod");
+    }
+
+    #[test]
+    fn a_missing_address_names_its_variable_and_the_option() {
+        let error = settings(&[("API_BASE_URL", "  ")])
+            .api(Target::Production)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("API_BASE_URL is not set") && error.contains("--api-url"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let shown = settings(&[
+            ("STAGING_JWT_SECRET", "made-up-secret-value"),
+            ("API_BASE_URL", "http://x/made-up-secret-value"),
+        ])
+        .shown();
+        assert!(!format!("{shown:?}").contains("made-up-secret-value"), "{shown:?}");
+    }
+
+    #[test]
+    fn an_interval_that_is_none_is_refused() {
+        for bad in ["0", "-5", "1441", "soon", "1.5"] {
+            assert!(
+                settings(&[("HEALTH_CHECK_INTERVAL_MINUTES", bad)]).interval().is_err(),
+                "{bad}"
+            );
+        }
+        assert_eq!(
+            settings(&[("HEALTH_CHECK_INTERVAL_MINUTES", "5")])
+                .interval()
+                .unwrap()
+                .unwrap()
+                .to_string(),
+            "5m"
+        );
+    }
+}

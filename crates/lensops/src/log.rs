@@ -1,0 +1,106 @@
+//! Log lines: `[2026-01-28T15:00:00Z] INFO: …`, or JSON, one a line on standard error.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, SubscriberBuilder};
+use tracing_subscriber::registry::LookupSpan;
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogForm {
+    /// `[time] LEVEL: message`
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging at `level` (`INFO`, `DEBUG`, …). Lines of libraries are left out.
+///
+/// # Errors
+/// When `level` is none.
+pub fn start(form: LogForm, level: Option<&str>) -> Result<(), String> {
+    let level = level.unwrap_or("INFO").trim();
+    let parsed: Level = match level.to_ascii_uppercase().as_str() {
+        "WARNING" => Level::WARN,
+        "CRITICAL" => Level::ERROR,
+        other => other
+            .parse()
+            .map_err(|_| format!("LOG_LEVEL={level:?}: use DEBUG, INFO, WARNING or ERROR"))?,
+    };
+    let filter = EnvFilter::new(format!("off,lensops={parsed}"));
+    let builder: SubscriberBuilder = tracing_subscriber::fmt();
+    // A second start, as tests make it, keeps the first.
+    let _kept = builder
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .event_format(Lines(form))
+        .try_init();
+    Ok(())
+}
+
+struct Lines(LogForm);
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let level = match *event.metadata().level() {
+            Level::ERROR => "ERROR",
+            Level::WARN => "WARNING",
+            Level::INFO => "INFO",
+            _ => "DEBUG",
+        };
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        match self.0 {
+            LogForm::Human => writeln!(writer, "[{at}] {level}: {}", fields.message),
+            LogForm::Json => {
+                let mut line = json!({"time": at, "level": level, "message": fields.message});
+                if let Some(object) = line.as_object_mut() {
+                    object.extend(fields.others);
+                }
+                writeln!(writer, "{line}")
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: Map<String, Value>,
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            value.clone_into(&mut self.message);
+        } else {
+            self.others.insert(field.name().to_owned(), json!(value));
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.others.insert(field.name().to_owned(), json!(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.others.insert(field.name().to_owned(), json!(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.others.insert(field.name().to_owned(), json!(value));
+    }
+}

@@ -1,0 +1,260 @@
+//! One check: the probes of a monitor plan for one tenant, sent, judged and recorded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use lensops_core::evidence::Redactor;
+use lensops_core::exchange::{Base, Exchange, FailureClass, PreparedRequest, Secret, Sender};
+use lensops_core::ident::LensId;
+use lensops_core::outcome::Why;
+use lensops_core::percentile::Latencies;
+use lensops_core::plan::monitor::{MonitorPlan, Probe};
+use lensops_core::plan::prepare::{PrepareError, prepare, vars_of};
+use lensops_core::record::{Level, Status};
+use lensops_core::schedule::Schedule;
+use lensops_core::token::{Token, mint};
+use lensops_core::verdict::{CheckContext, CheckReport, ProbeReport, ProbeResult, Sample, judge_check};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::flags::{RenderProvider, is_on};
+use crate::store::{History, StoreError, StoredCheck};
+
+/// Retries that one probe may spend over all its samples.
+const RETRIES: u32 = 2;
+
+/// The wait before the first retry; doubled for the next, jittered by half.
+const RETRY_WAIT_MS: u64 = 100;
+
+/// Everything that checks of one plan share.
+#[derive(Debug)]
+pub struct Monitor {
+    /// The plan.
+    pub plan: MonitorPlan,
+    /// `generated`, `edited`, `stale` or `foreign`.
+    pub plan_origin: &'static str,
+    /// The API.
+    pub base: Base,
+    /// The secret that tokens are signed with.
+    pub jwt_secret: Option<Secret>,
+    /// Who issues them.
+    pub issuer: String,
+    /// The flag provider, or why there is none.
+    pub provider: Result<RenderProvider, String>,
+    /// Knows the secrets.
+    pub redactor: Redactor,
+    /// Whether the times of checks come from a virtual clock.
+    pub virtual_clock: bool,
+}
+
+/// What earlier checks of the same lens and tenant say.
+#[derive(Debug, Default)]
+pub struct Before {
+    samples: Latencies,
+    disabled: Option<Vec<String>>,
+}
+
+impl Before {
+    /// From the checks of the window, oldest first.
+    #[must_use]
+    pub fn of(checks: &[StoredCheck]) -> Self {
+        let samples = checks
+            .iter()
+            .flat_map(|check| numbers(&check.notes["samples_us"]))
+            .collect();
+        let disabled = checks.last().map(|check| strings(&check.notes["disabled"]));
+        Self { samples, disabled }
+    }
+}
+
+fn numbers(value: &Value) -> impl Iterator<Item = u64> + '_ {
+    value.as_array().into_iter().flatten().filter_map(Value::as_u64)
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
+}
+
+impl Monitor {
+    /// The timetable of the lens for `tenant`.
+    #[must_use]
+    pub fn schedule(&self, tenant: Uuid) -> Schedule {
+        Schedule::new(self.plan.every, &self.plan.monitor, tenant)
+    }
+
+    /// The lens.
+    #[must_use]
+    pub fn lens(&self) -> &LensId {
+        &self.plan.monitor
+    }
+
+    /// Reads what earlier checks say, as of `at`.
+    ///
+    /// # Errors
+    /// When history cannot be read.
+    pub async fn before<H: History>(&self, history: &H, tenant: Uuid, at: Timestamp) -> Result<Before, StoreError> {
+        let window = SignedDuration::from_millis(self.plan.slo.window.as_ms());
+        let from = at.checked_sub(window).unwrap_or(Timestamp::MIN);
+        Ok(Before::of(&history.between(tenant, self.lens(), from, at).await?))
+    }
+
+    /// Runs the probes for `tenant` as check `id`, observed at `observed_at`. Tokens are minted at
+    /// `now`, real time, whatever clock the check is on.
+    pub async fn check<S: Sender>(
+        &self,
+        sender: &S,
+        tenant: Uuid,
+        id: Uuid,
+        observed_at: Timestamp,
+        now: Timestamp,
+        before: Before,
+    ) -> CheckReport {
+        let mut rng = fastrand::Rng::with_seed(id.as_u64_pair().1);
+        let (mut probes, mut flags) = (Vec::new(), Vec::new());
+        for probe in &self.plan.probes {
+            probes.push(if probe.request.is_some() {
+                self.run_probe(sender, probe, tenant, now, &mut rng).await
+            } else {
+                let (report, read) = self.run_flag_probe(sender, probe).await;
+                flags.extend(read);
+                report
+            });
+        }
+        let context = CheckContext {
+            id,
+            tenant,
+            lens: self.plan.monitor.clone(),
+            observed_at,
+            slo: self.plan.slo.clone(),
+            earlier: before.samples,
+            disabled_before: before.disabled,
+            flags,
+            paused: self.plan.paused.clone(),
+            virtual_clock: self.virtual_clock,
+            plan_origin: self.plan_origin,
+        };
+        judge_check(&context, probes, &self.redactor)
+    }
+
+    async fn run_flag_probe<S: Sender>(&self, sender: &S, probe: &Probe) -> (ProbeReport, Vec<(String, bool)>) {
+        let unjudged = |reason: String| (ProbeReport::unsent(probe, ProbeResult::Unjudged(reason)), Vec::new());
+        let provider = match &self.provider {
+            Ok(provider) => provider,
+            Err(reason) => return unjudged(reason.clone()),
+        };
+        let variables: BTreeMap<String, String> = match provider.read(sender).await {
+            Ok(variables) => variables,
+            Err(error) => return unjudged(error.to_string()),
+        };
+        let state = |flag: &str| (flag.to_owned(), is_on(variables.get(flag).map(String::as_str)));
+        let flags: Vec<(String, bool)> = probe.flags.iter().map(|flag| state(flag.as_str())).collect();
+        let off: Vec<String> = flags
+            .iter()
+            .filter(|(_, on)| !on)
+            .map(|(flag, _)| flag.clone())
+            .collect();
+        let result = if off.is_empty() {
+            ProbeResult::Healthy
+        } else {
+            ProbeResult::Broken(Why::FlagsOff { flags: off })
+        };
+        let mut report = ProbeReport::unsent(probe, result);
+        report.shown = Some("enabled".to_owned());
+        (report, flags)
+    }
+
+    async fn run_probe<S: Sender>(
+        &self,
+        sender: &S,
+        probe: &Probe,
+        tenant: Uuid,
+        now: Timestamp,
+        rng: &mut fastrand::Rng,
+    ) -> ProbeReport {
+        let request = match self.prepare(probe, tenant, now) {
+            Ok(request) => Arc::new(request),
+            Err(reason) => return ProbeReport::unsent(probe, ProbeResult::Unjudged(reason)),
+        };
+        let count = if probe.timed { self.plan.samples } else { 1 };
+        let (mut samples, mut retries) = (Vec::new(), RETRIES);
+        for _ in 0..count {
+            let attempts = attempt(sender, &request, &mut retries, rng).await;
+            samples.extend(Sample::of(probe, &self.plan.answers, &attempts, &self.redactor));
+        }
+        ProbeReport::of(probe, &samples)
+    }
+
+    fn prepare(&self, probe: &Probe, tenant: Uuid, now: Timestamp) -> Result<PreparedRequest, String> {
+        let Some(spec) = &probe.request else {
+            return Err("the probe has no request".to_owned());
+        };
+        let token = self.token(probe, now)?;
+        let vars = vars_of(&self.plan.vars, tenant);
+        prepare(&self.base, spec, token.as_ref(), &vars).map_err(|error| match error {
+            PrepareError::NotKnown(name) => format!("${name} is not known: name a test {name} in the lens file"),
+            PrepareError::Undefined(_) => error.to_string(),
+        })
+    }
+
+    fn token(&self, probe: &Probe, now: Timestamp) -> Result<Option<Token>, String> {
+        let Some(user) = probe.user.as_ref().and_then(|name| self.plan.users.get(name)) else {
+            return Ok(None);
+        };
+        let secret = self.jwt_secret.as_ref().ok_or("the signing secret is not set")?;
+        mint(secret, &self.issuer, user.id, now)
+            .map(Some)
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// Sends a request and, while it fails in a way that may pass and retries are left, sends it again.
+/// Every attempt is returned: a retry hides nothing. A time-out is not tried again, it has waited
+/// long enough.
+async fn attempt<S: Sender>(
+    sender: &S,
+    request: &Arc<PreparedRequest>,
+    retries: &mut u32,
+    rng: &mut fastrand::Rng,
+) -> Vec<Exchange> {
+    let mut attempts: Vec<Exchange> = Vec::with_capacity(1);
+    loop {
+        let exchange = sender.send(request.clone()).await;
+        let again = may_pass(&exchange) && *retries > 0;
+        attempts.push(exchange);
+        if !again {
+            return attempts;
+        }
+        *retries -= 1;
+        let wait = RETRY_WAIT_MS << (attempts.len() - 1).min(6);
+        tokio::time::sleep(Duration::from_millis(rng.u64(wait / 2..=wait * 3 / 2))).await;
+    }
+}
+
+fn may_pass(exchange: &Exchange) -> bool {
+    match &exchange.result {
+        Ok(response) => response.status >= 500 || response.status == 429,
+        Err(failure) => matches!(failure.class, FailureClass::Connectivity | FailureClass::BadBody),
+    }
+}
+
+/// The line that closes a check: `✅ OVERALL: CANARY HEALTHY`.
+#[must_use]
+pub fn overall(report: &CheckReport, paused: Option<&str>) -> (Level, String) {
+    let (level, word) = match report.status {
+        Status::Healthy => (Level::Info, "HEALTHY"),
+        Status::Degraded => (Level::Warning, "DEGRADED"),
+        Status::Unhealthy => (Level::Error, "UNHEALTHY"),
+    };
+    let paused = paused.map_or_else(String::new, |reason| format!(" (paused: {reason})"));
+    (
+        level,
+        format!("{} OVERALL: CANARY {word}{paused}", report.status.mark()),
+    )
+}

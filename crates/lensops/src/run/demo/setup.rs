@@ -1,0 +1,153 @@
+//! The demo's project: a folder, `lensops.yml`, and the lenses of the sandbox's data.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use indexmap::IndexMap;
+use lensops_core::ident::{EnvName, Ident};
+use lensops_core::lens::User;
+use lensops_core::plan::monitor::MonitorPlan;
+use lensops_sandbox::{ACTIONS_JSON, LENSES_JSON, Sandbox};
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::cli;
+use crate::config::{Env, PROJECT_FILE, ProjectFile, Settings};
+use crate::run::check::Monitor;
+use crate::run::files;
+use crate::run::generate::{self, Mode, NewLens, Options};
+use crate::run::plans::{Which, load};
+
+/// Marks a folder as the demo's own, to be made anew.
+const MARKER: &str = ".lensops-demo";
+
+/// Where the registry of the API stands below the folder.
+const REGISTRY: &str = "actions.json";
+
+#[derive(Debug, Deserialize)]
+struct Data {
+    tenants: IndexMap<String, Uuid>,
+    users: IndexMap<Ident, User>,
+    lenses: Vec<Definition>,
+}
+
+/// A lens of the sandbox's data.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Definition {
+    pub(super) lens_id: String,
+    domain: String,
+    feature_flags: Vec<EnvName>,
+    roles: Vec<Ident>,
+    read_action: Option<Ident>,
+    entity_id_key: Option<Ident>,
+    signed_action: Option<Ident>,
+    entity_type: Option<Ident>,
+    #[serde(default)]
+    signed_payload: IndexMap<Ident, Value>,
+    #[serde(default)]
+    test_entities: Vec<Uuid>,
+    #[serde(default)]
+    signers: Vec<Ident>,
+    #[serde(default)]
+    consumes_entity: bool,
+}
+
+/// Makes the folder anew; one that is not the demo's own is refused.
+pub(super) fn make_folder(folder: &Path) -> Result<()> {
+    let occupied = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if occupied && !folder.join(MARKER).exists() {
+        bail!(
+            "{} is there and is not the demo's: name another folder with --dir",
+            folder.display()
+        );
+    }
+    if occupied {
+        std::fs::remove_dir_all(folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
+    }
+    files::replace_all(&[(
+        folder.join(MARKER),
+        "made by `lensops demo`, which removes and remakes this folder\n",
+    )])?;
+    Ok(())
+}
+
+/// The lens definitions.
+pub(super) fn lenses(json: &str) -> Result<Vec<Definition>> {
+    Ok(serde_json::from_str::<Data>(json)?.lenses)
+}
+
+/// Writes `lensops.yml` and the registry. No secret is in either.
+pub(super) fn write_project(folder: &Path, sandbox: &Sandbox) -> Result<()> {
+    let data: Data = serde_json::from_str(LENSES_JSON)?;
+    let project = ProjectFile {
+        tenants: data.tenants.get("north").copied().into_iter().collect(),
+        users: data.users,
+        api_base_url: Some(sandbox.url()),
+        dialect: Some(sandbox.config().dialect.to_string()),
+        registry: Some(REGISTRY.into()),
+        install: None,
+        runtime: None,
+    };
+    let text = lensops_core::yaml::write(&project).map_err(anyhow::Error::msg)?;
+    files::replace_all(&[
+        (folder.join(PROJECT_FILE), text.as_str()),
+        (folder.join(REGISTRY), ACTIONS_JSON),
+    ])?;
+    Ok(())
+}
+
+/// The settings of a run against `sandbox`; its secrets stay in memory.
+pub(super) fn settings(folder: &Path, sandbox: &Sandbox) -> Result<Settings> {
+    let config = sandbox.config();
+    let env = [
+        ("TENANT_SUPABASE_JWT_SECRET", config.jwt_secret.clone()),
+        ("RENDER_API_KEY", config.provider_key.clone()),
+        ("RENDER_SERVICE_ID", "srv-demo".to_owned()),
+        ("RENDER_API_URL", sandbox.url()),
+        ("API_BASE_URL", sandbox.url()),
+    ];
+    let env: Env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Ok(Settings::load(folder, env)?)
+}
+
+/// Generates every lens; returns how many files there are.
+pub(super) fn generate(settings: &Settings, lenses: &[Definition]) -> Result<usize> {
+    let options = Options {
+        mode: Mode::Write,
+        force: false,
+        allow_placeholders: false,
+        template_dir: None,
+        single_worker: false,
+        runtime: None,
+    };
+    let mut written = 0;
+    for lens in lenses.iter().cloned() {
+        let new = NewLens {
+            lens_id: lens.lens_id,
+            domain: lens.domain,
+            feature_flags: lens.feature_flags,
+            roles: lens.roles,
+            signed_action: lens.signed_action,
+            entity_type: lens.entity_type,
+            entity_id_key: lens.entity_id_key,
+            read_action: lens.read_action,
+            test_entities: lens.test_entities,
+            signers: lens.signers,
+            consumes_entity: lens.consumes_entity,
+            signed_payload: lens.signed_payload,
+            ..NewLens::default()
+        };
+        written += generate::generate_quietly(settings, Some(new), &options)?;
+    }
+    Ok(written)
+}
+
+/// The monitors of all lenses.
+pub(super) fn monitors(settings: &Settings, lenses: &[Definition]) -> Result<Vec<Monitor>> {
+    lenses
+        .iter()
+        .map(|lens| cli::monitor(settings, load::<MonitorPlan>(settings, &Which::Lens(&lens.lens_id))?))
+        .collect()
+}

@@ -1,0 +1,144 @@
+//! The demo's week: every slot of the past seven days, run now.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use jiff::{SignedDuration, Timestamp};
+use lensops_core::record::Status;
+use lensops_core::schedule::slot_id;
+use lensops_sandbox::{Act, Answer, Faults, Rule, Sandbox};
+use uuid::Uuid;
+
+use super::STRUCK;
+use crate::http::Client;
+use crate::run::check::Monitor;
+use crate::store::Journal;
+
+/// Quarter hours in the week.
+const STEPS: i64 = 7 * 96;
+
+/// The step at which the incident starts: in the middle of the fourth day.
+const INCIDENT: i64 = 3 * 96 + 48;
+
+/// Steps with a handler missing, then steps with a 5xx.
+const WARNING: i64 = 2;
+const OUTAGE: i64 = 3;
+
+/// A virtual week.
+pub(super) struct Week {
+    starts: Timestamp,
+}
+
+/// What the week came to.
+#[derive(Debug, Default)]
+pub(super) struct Weekly {
+    pub(super) checks: u64,
+    pub(super) healthy: u64,
+    pub(super) degraded: u64,
+    pub(super) unhealthy: u64,
+}
+
+impl Week {
+    pub(super) fn ending(at: Timestamp) -> Self {
+        Self {
+            starts: at - SignedDuration::from_hours(7 * 24),
+        }
+    }
+
+    pub(super) fn steps(&self) -> u64 {
+        STEPS.unsigned_abs()
+    }
+
+    fn step(&self, step: i64) -> Timestamp {
+        self.starts + SignedDuration::from_mins(15 * step)
+    }
+
+    pub(super) fn ends(&self) -> Timestamp {
+        self.step(STEPS)
+    }
+
+    /// The last moment before the incident.
+    pub(super) fn incident_starts(&self) -> Timestamp {
+        self.step(INCIDENT)
+    }
+
+    /// The last moment of the incident.
+    pub(super) fn incident_ends(&self) -> Timestamp {
+        self.step(INCIDENT + WARNING + OUTAGE)
+    }
+
+    /// Runs every slot, quarter hour by quarter hour, the lenses of each at once.
+    pub(super) async fn live(
+        &self,
+        sandbox: &Sandbox,
+        client: &Client,
+        journal: &Journal,
+        monitors: &[Monitor],
+        progress: impl Fn(u64),
+    ) -> Result<Weekly> {
+        let mut weekly = Weekly::default();
+        for step in 0..STEPS {
+            inject(sandbox, step);
+            let (from, until) = (self.step(step), self.step(step + 1));
+            let slots = monitors.iter().flat_map(|monitor| {
+                let tenants = monitor.plan.tenants.iter();
+                tenants.flat_map(move |tenant| {
+                    monitor
+                        .schedule(*tenant)
+                        .between(from, until)
+                        .map(move |due| (monitor, *tenant, due))
+                })
+            });
+            let checks = slots.map(|(monitor, tenant, due)| run_slot(monitor, client, journal, tenant, due));
+            for status in futures_util::future::try_join_all(checks).await? {
+                weekly.checks += 1;
+                match status {
+                    Status::Healthy => weekly.healthy += 1,
+                    Status::Degraded => weekly.degraded += 1,
+                    Status::Unhealthy => weekly.unhealthy += 1,
+                }
+            }
+            progress(step.unsigned_abs() + 1);
+        }
+        Ok(weekly)
+    }
+}
+
+async fn run_slot(
+    monitor: &Monitor,
+    client: &Client,
+    journal: &Journal,
+    tenant: Uuid,
+    due: Timestamp,
+) -> Result<Status> {
+    let before = monitor.before(journal, tenant, due).await?;
+    let id = slot_id(tenant, monitor.lens(), due);
+    let report = monitor.check(client, tenant, id, due, Timestamp::now(), before).await;
+    journal.record(report.record).await?;
+    Ok(report.status)
+}
+
+/// Switches the incident on and off at its steps.
+fn inject(sandbox: &Sandbox, step: i64) {
+    match step - INCIDENT {
+        0 => sandbox.set_faults(Faults {
+            missing_handlers: vec!["suggestions".to_owned()],
+            ..Faults::default()
+        }),
+        WARNING => {
+            let mut rule = Rule::new(Act::Status(Answer {
+                code: 500,
+                body: None,
+                headers: BTreeMap::new(),
+            }))
+            .on("/v1/actions/list");
+            rule.domain = Some(STRUCK.to_owned());
+            sandbox.set_faults(Faults {
+                rules: vec![rule],
+                ..Faults::default()
+            });
+        }
+        n if n == WARNING + OUTAGE => sandbox.set_faults(Faults::default()),
+        _ => {}
+    }
+}

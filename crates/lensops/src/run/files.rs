@@ -1,0 +1,118 @@
+//! Files: read with a clear error, written whole or not at all.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// A file that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be {verb}: {source}", .path.display())]
+pub struct FileError {
+    path: PathBuf,
+    verb: &'static str,
+    source: io::Error,
+}
+
+/// Reads a text file.
+///
+/// # Errors
+/// When it is not there, is no text, or cannot be read.
+pub fn read(path: &Path) -> Result<String, FileError> {
+    std::fs::read_to_string(path).map_err(|source| FileError {
+        path: path.to_owned(),
+        verb: "read",
+        source,
+    })
+}
+
+/// Reads a text file that may be missing.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(source) => Err(FileError {
+            path: path.to_owned(),
+            verb: "read",
+            source,
+        }),
+    }
+}
+
+/// Replaces files, each atomically: all are written beside their targets before the first takes
+/// its place, so that a full disk or a missing right leaves everything as it was.
+///
+/// # Errors
+/// The first file that cannot be written.
+pub fn replace_all(files: &[(PathBuf, &str)]) -> Result<(), FileError> {
+    let mut staged = Vec::with_capacity(files.len());
+    for (path, text) in files {
+        let failed = |source| FileError {
+            path: path.clone(),
+            verb: "written",
+            source,
+        };
+        staged.push((path, stage(path, text.as_bytes()).map_err(failed)?));
+    }
+    for (path, file) in staged {
+        file.persist(path).map_err(|error| FileError {
+            path: path.clone(),
+            verb: "written",
+            source: error.error,
+        })?;
+    }
+    Ok(())
+}
+
+fn stage(path: &Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    if path.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "there is a folder of that name",
+        ));
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".lensops-");
+    // A temporary file is for its owner alone; what it becomes is for everybody the umask lets in.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+/// The files below `folder` with that ending, sorted; none where the folder is missing.
+///
+/// # Errors
+/// When the folder is there and cannot be read.
+pub fn list(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, FileError> {
+    let failed = |source| FileError {
+        path: folder.to_owned(),
+        verb: "read",
+        source,
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.ends_with(ending) && !name.starts_with('.'))
+        {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}

@@ -1,0 +1,100 @@
+//! `lensops gate`: the decision over a window of checks, tenant by tenant.
+
+use anyhow::Result;
+use jiff::{SignedDuration, Timestamp};
+use lensops_core::gate::{CheckPoint, Decision, GateReport, decide, worst};
+use lensops_core::plan::monitor::MonitorPlan;
+use lensops_core::schedule::Schedule;
+use serde_json::{Value, json};
+
+use super::Exit;
+use crate::store::{History, StoredCheck};
+
+/// What the gate says of a lens.
+#[derive(Debug)]
+pub struct Gated {
+    /// Each tenant.
+    pub reports: Vec<GateReport>,
+    /// The decision that stands for all.
+    pub decision: Decision,
+    /// Whether any check was made under a virtual clock.
+    pub virtual_clock: bool,
+}
+
+/// Decides over the window that ends at `at`.
+///
+/// # Errors
+/// When history cannot be read.
+pub async fn gate<H: History>(history: &H, plan: &MonitorPlan, window: SignedDuration, at: Timestamp) -> Result<Gated> {
+    let (mut reports, mut virtual_clock) = (Vec::new(), false);
+    for tenant in &plan.tenants {
+        let from = at.checked_sub(window).unwrap_or(Timestamp::MIN);
+        let checks = history.between(*tenant, &plan.monitor, from, at).await?;
+        virtual_clock |= checks.iter().any(is_virtual);
+        let points: Vec<CheckPoint> = checks.iter().map(point).collect();
+        let schedule = Schedule::new(plan.every, &plan.monitor, *tenant);
+        reports.push(decide(&plan.monitor, *tenant, &schedule, window, at, &points));
+    }
+    Ok(Gated {
+        decision: worst(&reports),
+        reports,
+        virtual_clock,
+    })
+}
+
+/// Whether a check was made under a virtual clock.
+#[must_use]
+pub fn is_virtual(check: &StoredCheck) -> bool {
+    check.notes["clock"] == "virtual"
+}
+
+fn point(check: &StoredCheck) -> CheckPoint {
+    CheckPoint {
+        id: check.id,
+        status: check.status,
+        observed_at: check.observed_at,
+        paused: check.notes["paused"].is_string(),
+    }
+}
+
+/// Prints the gate's answer.
+pub fn print(plan: &MonitorPlan, gated: &Gated, window: &str, as_json: bool) -> Exit {
+    if as_json {
+        let json = json!({
+            "lens": plan.monitor,
+            "window": window,
+            "policy": "strict",
+            "decision": gated.decision,
+            "virtual_clock": gated.virtual_clock,
+            "tenants": gated.reports.iter().map(|report| serde_json::to_value(report).unwrap_or(Value::Null)).collect::<Vec<_>>(),
+        });
+        println!("{json:#}");
+        return gated.decision.into();
+    }
+    for report in &gated.reports {
+        println!(
+            "{} · tenant {} · {window} until {}",
+            plan.monitor.title(),
+            report.tenant,
+            report.until.strftime("%Y-%m-%dT%H:%M:%SZ")
+        );
+        println!("{}: {}", report.decision.tell(), report.reason);
+        println!(
+            "  slots {} · covered {} · longest gap {} · healthy {} · degraded {} · unhealthy {} · paused {}",
+            report.slots,
+            report.covered,
+            report.longest_gap,
+            report.healthy,
+            report.degraded,
+            report.unhealthy,
+            report.paused
+        );
+    }
+    if gated.reports.len() > 1 {
+        println!("Over {} tenants: {}", gated.reports.len(), gated.decision.tell());
+    }
+    if gated.virtual_clock {
+        println!("  (checks of this window were made under a virtual clock)");
+    }
+    gated.decision.into()
+}

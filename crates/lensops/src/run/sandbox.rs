@@ -1,0 +1,81 @@
+//! `lensops sandbox`: the stand-in API on loopback, until it is told to stop.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context as _, Result, bail};
+use lensops_sandbox::{Config, Dialect, Faults, serve};
+
+/// How the sandbox is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The API's port; 0 takes a free one.
+    pub port: u16,
+    /// The control port; 0 takes a free one.
+    pub control_port: u16,
+    /// The dialect it speaks.
+    pub dialect: String,
+    /// Faults as JSON.
+    pub faults: Option<String>,
+    /// Flags at start, `NAME=value`.
+    pub flags: Vec<String>,
+}
+
+/// The secrets that the sandbox shares with its clients come from the same variables as theirs.
+const SECRETS: [&str; 3] = ["TENANT_SUPABASE_JWT_SECRET", "SUPABASE_SERVICE_KEY", "RENDER_API_KEY"];
+
+/// Makes the configuration of a sandbox.
+///
+/// # Errors
+/// When an option makes no sense, or the signing secret is not set.
+pub fn config(options: &Options, env: &crate::config::Env) -> Result<Config> {
+    let dialect: Dialect = options
+        .dialect
+        .parse()
+        .map_err(|error| anyhow::anyhow!("--dialect: {error}"))?;
+    let mut config = Config::loopback(dialect);
+    config.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    config.control_bind = SocketAddr::from((Ipv4Addr::LOCALHOST, options.control_port));
+    let [jwt, service, provider] = SECRETS.map(|name| env.get(name).filter(|value| !value.is_empty()).cloned());
+    let Some(jwt) = jwt else {
+        bail!(
+            "{} is not set: the sandbox and its clients share it (any text will do, such as `export {0}=$(openssl rand -hex 32)`)",
+            SECRETS[0]
+        );
+    };
+    config.jwt_secret = jwt;
+    config.service_key = service.unwrap_or(config.service_key);
+    config.provider_key = provider.unwrap_or(config.provider_key);
+    if let Some(faults) = &options.faults {
+        config.faults = parse_faults(faults)?;
+    }
+    for flag in &options.flags {
+        let (name, value) = flag
+            .split_once('=')
+            .with_context(|| format!("--flag {flag:?} is not NAME=value"))?;
+        config.flags.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(config)
+}
+
+fn parse_faults(text: &str) -> Result<Faults> {
+    let faults: Faults = serde_json::from_str(text).context("--faults")?;
+    faults.check().context("--faults")?;
+    Ok(faults)
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// When a port is taken or the configuration is refused.
+pub async fn run(config: Config) -> Result<()> {
+    let dialect = config.dialect;
+    let sandbox = serve(config).await?;
+    println!("Sandbox: {} ({dialect} dialect)", sandbox.url());
+    println!(
+        "Control: {} (GET and PUT /faults, /flags/NAME, GET /audit, /requests)",
+        sandbox.control_url()
+    );
+    super::stopped().await;
+    sandbox.stop().await;
+    Ok(())
+}

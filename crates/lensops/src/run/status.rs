@@ -1,0 +1,144 @@
+//! `lensops status`: one table, worst first. A check that is overdue is unknown, never healthy.
+
+use anyhow::Result;
+use jiff::{SignedDuration, Timestamp};
+use lensops_core::plan::monitor::MonitorPlan;
+use lensops_core::record::Status;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Exit;
+use super::gate::is_virtual;
+use crate::store::{History, StoredCheck};
+
+/// How a lens of a tenant stands. Ordered worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Unhealthy,
+    Unknown,
+    Degraded,
+    Paused,
+    Healthy,
+}
+
+impl Standing {
+    fn tell(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unhealthy => ("❌", "Unhealthy"),
+            Self::Unknown => ("❔", "Unknown"),
+            Self::Degraded => ("⚠️", "Degraded"),
+            Self::Paused => ("⏸", "Paused"),
+            Self::Healthy => ("✅", "Healthy"),
+        }
+    }
+}
+
+struct Row {
+    lens: String,
+    tenant: Uuid,
+    standing: Standing,
+    check: Option<StoredCheck>,
+    age: Option<SignedDuration>,
+}
+
+fn row(plan: &MonitorPlan, tenant: Uuid, check: Option<StoredCheck>, now: Timestamp) -> Row {
+    let age = check.as_ref().map(|check| now.duration_since(check.observed_at));
+    // Two intervals without a check: nobody knows.
+    let overdue = age.is_none_or(|age| age > SignedDuration::from_millis(2 * plan.every.as_ms()));
+    let standing = match &check {
+        _ if overdue => Standing::Unknown,
+        Some(_) if plan.paused.is_some() => Standing::Paused,
+        Some(check) => match check.status {
+            Status::Unhealthy => Standing::Unhealthy,
+            Status::Degraded => Standing::Degraded,
+            Status::Healthy => Standing::Healthy,
+        },
+        None => Standing::Unknown,
+    };
+    Row {
+        lens: plan.monitor.title(),
+        tenant,
+        standing,
+        check,
+        age,
+    }
+}
+
+/// Prints how every lens of every tenant stands at `now`.
+///
+/// # Errors
+/// When history cannot be read.
+pub async fn status<H: History>(history: &H, plans: &[MonitorPlan], now: Timestamp, as_json: bool) -> Result<Exit> {
+    let latest = history.latest().await?;
+    let mut rows: Vec<Row> = Vec::new();
+    for plan in plans {
+        for tenant in &plan.tenants {
+            let check = latest
+                .iter()
+                .find(|check| check.lens_id == plan.monitor && check.yacht_id == *tenant);
+            rows.push(row(plan, *tenant, check.cloned(), now));
+        }
+    }
+    rows.sort_by(|a, b| (a.standing, &a.lens, a.tenant).cmp(&(b.standing, &b.lens, b.tenant)));
+    if as_json {
+        let rows: Vec<_> = rows.iter().map(row_json).collect();
+        println!("{:#}", json!(rows));
+    } else {
+        print_table(&rows);
+    }
+    Ok(Exit::Good)
+}
+
+fn row_json(row: &Row) -> serde_json::Value {
+    json!({
+        "lens": row.lens,
+        "tenant": row.tenant,
+        "standing": row.standing.tell().1.to_lowercase(),
+        "status": row.check.as_ref().map(|check| check.status),
+        "p95_latency_ms": row.check.as_ref().and_then(|check| check.p95_latency_ms),
+        "error_rate_percent": row.check.as_ref().and_then(|check| check.error_rate_percent),
+        "sample_size": row.check.as_ref().map(|check| check.sample_size),
+        "observed_at": row.check.as_ref().map(|check| check.observed_at),
+        "age_seconds": row.age.map(|age| age.as_secs()),
+        "virtual_clock": row.check.as_ref().is_some_and(is_virtual),
+    })
+}
+
+fn print_table(rows: &[Row]) {
+    let width = rows.iter().map(|row| row.lens.len()).max().unwrap_or(0);
+    let several = rows.windows(2).any(|pair| pair[0].tenant != pair[1].tenant);
+    for row in rows {
+        let (mark, word) = row.standing.tell();
+        let tenant = if several {
+            format!(" {}", row.tenant)
+        } else {
+            String::new()
+        };
+        let check = row.check.as_ref();
+        let p95 = check
+            .and_then(|check| check.p95_latency_ms)
+            .map_or_else(|| "n/a".to_owned(), |ms| format!("{ms}ms"));
+        let errors = check
+            .and_then(|check| check.error_rate_percent)
+            .map_or_else(|| "n/a".to_owned(), |rate| format!("{rate:.2} %"));
+        let last = row.age.map_or_else(|| "never".to_owned(), tell_age);
+        println!(
+            "{:width$}{tenant} {mark} {word:<9} P95: {p95:<7} Errors: {errors:<8} Last checked: {last}",
+            row.lens
+        );
+    }
+    if rows.iter().any(|row| row.check.as_ref().is_some_and(is_virtual)) {
+        println!("(checks were made under a virtual clock)");
+    }
+}
+
+/// `2 min ago`.
+fn tell_age(age: SignedDuration) -> String {
+    match age.as_secs() {
+        ..=0 => "now".to_owned(),
+        seconds @ 1..=59 => format!("{seconds} s ago"),
+        seconds @ 60..=7_199 => format!("{} min ago", seconds / 60),
+        seconds @ 7_200..=172_799 => format!("{} h ago", seconds / 3_600),
+        seconds => format!("{} days ago", seconds / 86_400),
+    }
+}
