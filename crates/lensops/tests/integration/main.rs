@@ -1,1 +1,4 @@
+//! The one integration test binary: the real program against the real stand-in API.
 
+mod harness;
+mod layers;
