@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use lensops_core::evidence::signature::PublicKey;
 use lensops_core::ident::{EnvName, Ident};
 use lensops_core::lens::User;
 use lensops_core::plan::acceptance::AcceptancePlan;
@@ -134,6 +135,20 @@ enum EvidenceCommand {
     Verify {
         /// The run's folder
         dir: PathBuf,
+        /// The public key that must have signed it
+        #[arg(long, value_name = "HEX")]
+        key: Option<PublicKey>,
+    },
+    /// Print what a run's folder says of itself
+    Show {
+        /// The run's folder
+        dir: PathBuf,
+    },
+    /// Make a private key, in a file outside the repository that only its owner can read
+    Keygen {
+        /// The file
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
 }
 
@@ -366,7 +381,11 @@ async fn run(command: Command, root: &Path, env: Env) -> Result<Exit> {
             Ok(Exit::Good)
         }
         Command::Templates(TemplatesCommand::Eject { dir }) => templates::eject(&dir).map(|()| Exit::Good),
-        Command::Evidence(EvidenceCommand::Verify { dir }) => evidence::verify(&dir),
+        Command::Evidence(command) => match command {
+            EvidenceCommand::Verify { dir, key } => evidence::verify(&dir, key.as_ref()),
+            EvidenceCommand::Show { dir } => evidence::show(&dir),
+            EvidenceCommand::Keygen { out } => evidence::keygen(&Settings::load(root, env)?, &out),
+        },
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => {
             use crate::run::sandbox::{Options, config, run};

@@ -131,7 +131,8 @@ pub struct Shown {
 }
 
 /// Names of the variables that hold secrets.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
+    "LENSOPS_EVIDENCE_KEY",
     "TENANT_SUPABASE_JWT_SECRET",
     "STAGING_JWT_SECRET",
     "SUPABASE_SERVICE_KEY",
@@ -292,6 +293,18 @@ impl Settings {
         self.state_dir().join("journal.db")
     }
 
+    /// The private key that signs evidence, if the environment holds one.
+    #[must_use]
+    pub fn evidence_key(&self) -> Option<Secret> {
+        self.var("LENSOPS_EVIDENCE_KEY").map(Secret::new)
+    }
+
+    /// The file that holds it instead.
+    #[must_use]
+    pub fn evidence_key_file(&self) -> Option<PathBuf> {
+        self.var("LENSOPS_EVIDENCE_KEY_FILE").map(PathBuf::from)
+    }
+
     /// Where postconditions look, if anywhere.
     #[must_use]
     pub fn has_staging_db(&self) -> bool {
@@ -330,6 +343,7 @@ impl Settings {
             "HEALTH_CHECK_INTERVAL_MINUTES",
             "LOG_LEVEL",
             "LENSOPS_STATE_DIR",
+            "LENSOPS_EVIDENCE_KEY_FILE",
         ];
         let mut shown: Vec<Shown> = names.iter().map(|name| self.shown_var(name, false)).collect();
         shown.extend(SECRETS.iter().map(|name| self.shown_var(name, true)));

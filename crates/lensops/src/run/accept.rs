@@ -353,9 +353,10 @@ impl Acceptance {
             plan_origin: self.loaded.origin,
             finished_at,
             nonce,
+            latest: files.iter().map(|(name, _)| name.clone()).collect(),
             files,
         };
-        evidence::write(&settings.root, bundle, &self.redactor)
+        evidence::write(settings, bundle, &self.redactor)
     }
 
     /// The run as JSON.
