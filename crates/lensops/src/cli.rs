@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -24,9 +24,9 @@ use crate::log::{self, LogForm};
 use crate::run::check::{Monitor, overall};
 use crate::run::clock::SystemClock;
 use crate::run::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
-use crate::run::plans::{Loaded, Plan, Which, load, load_all};
+use crate::run::plans::{Loaded, Plan, Which, lens_paths, load, load_all, load_lens};
 use crate::run::worker::{Worker, tell};
-use crate::run::{Exit, accept, evidence, exit_of_checks, gate, status, stress, templates};
+use crate::run::{Exit, accept, evidence, exit_of_checks, gate, matrix, status, stress, templates};
 use crate::store::Journal;
 
 /// One lens definition becomes monitoring, acceptance, stress tests, evidence and a release gate.
@@ -70,6 +70,29 @@ enum Command {
         /// The API's action registry, to leave out cases that it does not let in
         #[arg(long, value_name = "FILE")]
         registry: Option<PathBuf>,
+        /// Write JUnit, one test case a case
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
+    },
+    /// Ask the API for every action as every role, and hold it to its own registry
+    Matrix {
+        /// The lens whose actions are asked; all of the registry's where none is named
+        lens: Option<String>,
+        /// The API's action registry
+        #[arg(long, value_name = "FILE")]
+        registry: Option<PathBuf>,
+        /// The dialect that the API speaks
+        #[arg(long)]
+        dialect: Option<String>,
+        /// The API's address
+        #[arg(long, value_name = "URL")]
+        api_url: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Write JUnit, one test case a cell
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
     },
     /// Load the API as the stress plan of a lens says and keep the results
     Stress(PlanArgs),
@@ -344,6 +367,7 @@ async fn run(command: Command, root: &Path, env: Env) -> Result<Exit> {
             plan,
             dialect,
             registry,
+            junit,
         } => {
             let settings = settings(root, env, plan.api_url.clone())?;
             let run = accept::Acceptance::new(
@@ -352,7 +376,37 @@ async fn run(command: Command, root: &Path, env: Env) -> Result<Exit> {
                 dialect.as_deref(),
                 registry.as_deref(),
             )?;
-            accept::accept(&settings, &Client::new(TIMEOUT), &run, plan.json).await
+            accept::accept(
+                &settings,
+                &Client::new(TIMEOUT),
+                &run,
+                &accept::Output { json: plan.json, junit },
+            )
+            .await
+        }
+        Command::Matrix {
+            lens,
+            registry,
+            dialect,
+            api_url,
+            json,
+            junit,
+        } => {
+            let settings = settings(root, env, api_url)?;
+            let loaded: Loaded<AcceptancePlan> = match &lens {
+                Some(lens) => load(&settings, &Which::Lens(lens))?,
+                None => load_all(&settings)?.swap_remove(0),
+            };
+            let registry = accept::read_registry(&settings, registry.as_deref())?;
+            let registry =
+                registry.context("no action registry: give --registry FILE, or `registry:` in lensops.yml")?;
+            let lenses = lens_paths(&settings)?
+                .into_iter()
+                .map(|path| Ok(load_lens(&settings, &path, true)?.0));
+            let lenses = lenses.collect::<Result<Vec<_>>>()?;
+            let run =
+                matrix::RoleMatrix::new(&settings, loaded, registry, lens.is_none(), &lenses, dialect.as_deref())?;
+            matrix::matrix(&settings, &Client::new(TIMEOUT), &run, &accept::Output { json, junit }).await
         }
         Command::Stress(args) => {
             let settings = settings(root, env, args.api_url.clone())?;

@@ -40,12 +40,28 @@ pub struct ProjectFile {
     /// The API's action registry, as a JSON file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<PathBuf>,
+    /// Users of another tenant, by name: nobody of them may see anything.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub outsiders: IndexMap<Ident, User>,
+    /// Whether the target may be changed by tests that expect to be let in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destructive: Option<Destructive>,
     /// Where CI gets the binary from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub install: Option<Install>,
     /// `docker` or `rust`: how the hosting provider runs the worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<Runtime>,
+}
+
+/// Whether the target may be changed by tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Destructive {
+    /// It may: it is a staging target made for it.
+    Allowed,
+    /// It may not.
+    Forbidden,
 }
 
 /// How the hosting provider runs the worker.
@@ -291,6 +307,18 @@ impl Settings {
     #[must_use]
     pub fn journal_path(&self) -> PathBuf {
         self.state_dir().join("journal.db")
+    }
+
+    /// The file that becomes the summary page of a CI step, if there is one.
+    #[must_use]
+    pub fn step_summary(&self) -> Option<PathBuf> {
+        self.var("GITHUB_STEP_SUMMARY").map(PathBuf::from)
+    }
+
+    /// Whether the run is one of GitHub's CI service.
+    #[must_use]
+    pub fn in_github_actions(&self) -> bool {
+        self.var("GITHUB_ACTIONS") == Some("true")
     }
 
     /// The private key that signs evidence, if the environment holds one.

@@ -29,6 +29,9 @@ pub struct AcceptancePlan {
     pub requests: IndexMap<Ident, Request>,
     /// The scenarios, in order.
     pub scenarios: Vec<Scenario>,
+    /// How the role matrix asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix: Option<Matrix>,
 }
 
 /// One case.
@@ -88,39 +91,17 @@ pub struct Rows {
     pub rows: u64,
 }
 
-/// Whom the API's registry lets run and sign an action: the facts that decide whether a positive
-/// case can be one.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Registry {
-    actions: Vec<RegisteredAction>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct RegisteredAction {
-    action_id: String,
-    #[serde(default)]
-    allowed_roles: Vec<String>,
-    signer_roles: Option<Vec<String>>,
-}
-
-impl Registry {
-    /// Why the registry does not let `role`, signing as `signs_as`, run `action`; `None` when it does.
-    #[must_use]
-    pub fn refusal(&self, action: &str, role: &str, signs_as: Option<&str>) -> Option<String> {
-        let Some(entry) = self.actions.iter().find(|entry| entry.action_id == action) else {
-            return Some(format!("the registry has no action {action}"));
-        };
-        if !entry.allowed_roles.iter().any(|allowed| allowed == role) {
-            return Some(format!("the registry does not let {role} run {action}"));
-        }
-        let signs_as = signs_as?;
-        match &entry.signer_roles {
-            Some(signers) if !signers.iter().any(|signer| signer == signs_as) => {
-                Some(format!("the registry does not let {signs_as} sign {action}"))
-            }
-            _ => None,
-        }
-    }
+/// How a cell of the role matrix is asked: a request that names `$action`, and in its payload
+/// every field that the API may want, of which a cell leaves out what it must not send.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matrix {
+    /// The request, by name.
+    pub send: Ident,
+    /// Where its signature stands, dotted.
+    pub signature: String,
+    /// Where its payload stands, dotted: known fields of the action go there.
+    pub payload: String,
 }
 
 impl AcceptancePlan {
@@ -146,6 +127,14 @@ impl AcceptancePlan {
             name: name.to_owned(),
             known: keys,
         };
+        if let Some(matrix) = self
+            .matrix
+            .as_ref()
+            .filter(|matrix| !self.requests.contains_key(&matrix.send))
+        {
+            let keys = self.requests.keys().map(ToString::to_string).collect();
+            return Err(known(keys, "matrix", "request", matrix.send.as_str()));
+        }
         for scenario in &self.scenarios {
             let place = format!("scenario {:?}", scenario.name);
             check_user(&place, scenario.user.as_ref(), &self.users)?;

@@ -1,6 +1,6 @@
 //! `lensops accept`: the scenarios of an acceptance plan, one after the other, with their evidence.
 
-use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
@@ -8,17 +8,18 @@ use jiff::Timestamp;
 use lensops_core::evidence::{Redactor, Transcript};
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Secret, Sender};
 use lensops_core::outcome::{Outcome, Severity, judge, matches};
-use lensops_core::plan::acceptance::{AcceptancePlan, Registry, Scenario, omit};
+use lensops_core::plan::acceptance::{AcceptancePlan, Scenario, omit};
 use lensops_core::plan::prepare::{PrepareError, expand_text, prepare, set, signature, vars_of};
 use lensops_core::plan::{Dialect, Request, Vars};
+use lensops_core::registry::Registry;
 use lensops_core::token::{Token, mint};
 use lensops_core::verdict::Verdict;
 use lensops_core::verdict::acceptance::{Case, CaseResult, judge_cases};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::evidence::{Bundle, Written, fenced};
 use super::plans::Loaded;
-use super::{Exit, evidence, files};
+use super::report::{Report, finish};
+use super::{Exit, files};
 use crate::config::{Settings, Target};
 
 /// The dialect where nothing says which.
@@ -66,7 +67,7 @@ impl Acceptance {
         settings: &Settings,
         loaded: Loaded<AcceptancePlan>,
         dialect: Option<&str>,
-        registry: Option<&std::path::Path>,
+        registry: Option<&Path>,
     ) -> Result<Self> {
         let base = settings.api(Target::Staging)?;
         let dialect_name = dialect
@@ -81,16 +82,7 @@ impl Acceptance {
                 Settings::jwt_secret_names(Target::Staging)
             );
         }
-        let registry = match registry
-            .map(std::path::Path::to_owned)
-            .or_else(|| Some(settings.root.join(settings.project.registry.as_ref()?)))
-        {
-            Some(path) => Some(
-                serde_json::from_str(&files::read(&path)?)
-                    .with_context(|| format!("{} is no action registry", path.display()))?,
-            ),
-            None => None,
-        };
+        let registry = read_registry(settings, registry)?;
         let no_proof = if settings.has_staging_db() {
             "this version runs no SQL"
         } else {
@@ -199,8 +191,7 @@ impl Acceptance {
         let registry = self.registry.as_ref()?;
         let action = spec.json.as_ref()?.get("action")?.as_str()?;
         let user = self.loaded.plan.users.get(scenario.user.as_ref()?)?;
-        let signs_as = scenario.sign_as.as_ref().map(lensops_core::ident::Ident::as_str);
-        let refusal = registry.refusal(action, user.role.as_str(), signs_as);
+        let refusal = registry.refusal(action, &user.role, scenario.sign_as.as_ref());
         if scenario.is_positive() {
             return refusal;
         }
@@ -322,97 +313,34 @@ impl Acceptance {
         }
     }
 
-    /// Writes the evidence of a run.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(
-        &self,
-        settings: &Settings,
-        accepted: &Accepted,
-        finished_at: Timestamp,
-        nonce: u32,
-    ) -> Result<Written> {
-        let lens = &self.loaded.plan.acceptance;
-        let prefix = format!("{}_ACCEPTANCE_EVIDENCE", lens.upper());
-        let files = vec![
-            (
-                format!("{prefix}.md"),
-                self.redactor.text(&self.markdown(accepted, finished_at)),
-            ),
-            (
-                format!("{prefix}.json"),
-                self.redactor.json_pretty(&self.to_json(accepted, finished_at)),
-            ),
-        ];
-        let bundle = Bundle {
-            kind: "acceptance",
-            lens,
-            verdict: accepted.verdict,
-            plan_text: &self.loaded.text,
-            plan_origin: self.loaded.origin,
-            finished_at,
-            nonce,
-            latest: files.iter().map(|(name, _)| name.clone()).collect(),
-            files,
-        };
-        evidence::write(settings, bundle, &self.redactor)
-    }
-
-    /// The run as JSON.
+    /// What the run says of itself.
     #[must_use]
-    pub fn to_json(&self, accepted: &Accepted, finished_at: Timestamp) -> Value {
-        json!({
-            "lens": self.loaded.plan.acceptance,
-            "tenant": self.loaded.plan.tenants[0],
-            "api": self.base.to_string(),
-            "dialect": self.dialect_name,
-            "plan": {"path": self.loaded.path.display().to_string(), "origin": self.loaded.origin},
-            "finished_at": finished_at.to_string(),
-            "verdict": accepted.verdict,
-            "reason": accepted.reason,
-            "cases": accepted.cases,
-        })
+    pub fn report(&self, accepted: Accepted, finished_at: Timestamp) -> Report {
+        let plan = &self.loaded.plan;
+        Report {
+            kind: "acceptance",
+            title: format!("Acceptance evidence: {}", plan.acceptance.title()),
+            lens: plan.acceptance.clone(),
+            facts: vec![
+                ("api", self.base.to_string()),
+                ("dialect", self.dialect_name.clone()),
+                ("tenant", plan.tenants[0].to_string()),
+                ("plan", self.loaded.path.display().to_string()),
+            ],
+            plan_origin: self.loaded.origin,
+            plan_text: self.loaded.text.clone(),
+            finished_at,
+            verdict: accepted.verdict,
+            reason: accepted.reason,
+            cases: accepted.cases,
+            pages: Vec::new(),
+        }
     }
 
-    fn markdown(&self, accepted: &Accepted, finished_at: Timestamp) -> String {
-        let plan = &self.loaded.plan;
-        let mut text = format!(
-            "# Acceptance evidence: {}\n\n{}: {}\n\n| | |\n| --- | --- |\n| API | `{}` |\n| dialect | `{}` |\n| tenant | `{}` |\n| plan | `{}` ({}) |\n| finished | {} |\n\n## Cases\n\n",
-            plan.acceptance.title(),
-            accepted.verdict.tell(),
-            accepted.reason,
-            self.base,
-            self.dialect_name,
-            plan.tenants[0],
-            self.loaded.path.display(),
-            self.loaded.origin,
-            finished_at,
-        );
-        let lines: Vec<String> = accepted.cases.iter().map(Case::line).collect();
-        text.push_str(&fenced(&lines.join("\n")));
-        for case in &accepted.cases {
-            // Writing to a String cannot fail.
-            let _infallible = write!(text, "\n## Test {}: {}\n\n", case.number, case.name);
-            for reason in &case.proofs_skipped {
-                let _infallible = writeln!(text, "Database proof not looked at: {reason}.\n");
-            }
-            let Some(transcript) = &case.transcript else {
-                let _infallible = writeln!(text, "No request was sent.");
-                continue;
-            };
-            text.push_str(&fenced(transcript.request.as_str()));
-            if let Some(claims) = &transcript.claims {
-                let _infallible = write!(text, "\nClaims of the token:\n\n{}", fenced(claims.as_str()));
-            }
-            let _infallible = write!(text, "\n{}", fenced(transcript.response.as_str()));
-            let _infallible = writeln!(
-                text,
-                "\nSent {}, answered in {} µs.",
-                transcript.sent_at, transcript.timings.total_us
-            );
-        }
-        text
+    /// Knows the secrets of the run.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// The dialect that is asserted.
@@ -435,44 +363,55 @@ fn used_up(entity: &Value) -> String {
     )
 }
 
+/// Reads the action registry of the option, else of `lensops.yml`; `None` where neither names one.
+///
+/// # Errors
+/// When it cannot be read, or is no registry.
+pub fn read_registry(settings: &Settings, option: Option<&Path>) -> Result<Option<Registry>> {
+    let named = settings.project.registry.as_ref().map(|path| settings.root.join(path));
+    let Some(path) = option.map(Path::to_owned).or(named) else {
+        return Ok(None);
+    };
+    let registry = serde_json::from_str(&files::read(&path)?);
+    Ok(Some(registry.with_context(|| {
+        format!("{} is no action registry", path.display())
+    })?))
+}
+
+/// What to print and leave behind besides the evidence.
+#[derive(Debug, Clone, Default)]
+pub struct Output {
+    /// Print JSON instead of lines.
+    pub json: bool,
+    /// Write JUnit to this file as well.
+    pub junit: Option<PathBuf>,
+}
+
 /// Runs, prints and writes.
 ///
 /// # Errors
 /// When the evidence cannot be written.
-pub async fn accept<S: Sender>(settings: &Settings, sender: &S, run: &Acceptance, as_json: bool) -> Result<Exit> {
+pub async fn accept<S: Sender>(settings: &Settings, sender: &S, run: &Acceptance, output: &Output) -> Result<Exit> {
     if let Some(warning) = run.warning() {
         eprintln!("⚠️ {warning}");
     }
     let mut rng = fastrand::Rng::new();
-    let accepted = run
-        .run(sender, rng.u64(..), |case| {
-            if !as_json {
-                println!("{}", case.line());
-            }
-        })
-        .await;
-    let finished_at = Timestamp::now();
-    let written = run.write(settings, &accepted, finished_at, rng.u32(..))?;
-    if as_json {
-        let json = run.redactor.json_pretty(&run.to_json(&accepted, finished_at));
-        println!("{json}");
-    } else {
-        let mut skipped: Vec<&String> = accepted.cases.iter().flat_map(|case| &case.proofs_skipped).collect();
-        let count = skipped.len();
-        skipped.dedup();
-        if let Some(reason) = skipped.first() {
-            println!("{count} database proofs not looked at: {reason}");
+    let each = |case: &Case| {
+        if !output.json {
+            println!("{}", case.line());
         }
-        println!(
-            "{}: {} ({} dialect)",
-            accepted.verdict.tell(),
-            accepted.reason,
-            run.dialect_name()
-        );
-        println!("Evidence: {}", written.folder.display());
-        for path in &written.latest {
-            println!("          {}", path.display());
-        }
+    };
+    let accepted = run.run(sender, rng.u64(..), each).await;
+    let mut skipped: Vec<String> = accepted
+        .cases
+        .iter()
+        .flat_map(|case| case.proofs_skipped.clone())
+        .collect();
+    let count = skipped.len();
+    skipped.dedup();
+    if let (false, Some(reason)) = (output.json, skipped.first()) {
+        println!("{count} database proofs not looked at: {reason}");
     }
-    Ok(accepted.verdict.into())
+    let report = run.report(accepted, Timestamp::now());
+    finish(settings, run.redactor(), &report, output, rng.u32(..))
 }

@@ -140,7 +140,6 @@ async fn acceptance(
         let loaded = load::<AcceptancePlan>(&settings, &Which::Lens(&lens.lens_id))?;
         let run = Acceptance::new(&settings, loaded, Some(&dialect.to_string()), None)?;
         let accepted = run.run(client, fastrand::u64(..), |_| {}).await;
-        run.write(&settings, &accepted, Timestamp::now(), fastrand::u32(..))?;
         println!(
             "   {:<12} {:<14} {}: {}",
             dialect.to_string(),
@@ -154,6 +153,8 @@ async fn acceptance(
                 lens.lens_id, accepted.reason
             ));
         }
+        run.report(accepted, Timestamp::now())
+            .write(&settings, run.redactor(), fastrand::u32(..))?;
     }
     sandbox.stop().await;
     Ok(failed)

@@ -9,7 +9,9 @@ pub mod evidence;
 pub mod files;
 pub mod gate;
 pub mod generate;
+pub mod matrix;
 pub mod plans;
+pub mod report;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod status;

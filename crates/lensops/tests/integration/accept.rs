@@ -186,7 +186,7 @@ async fn the_evidence_holds_every_transcript_and_verifies_until_it_is_changed() 
         (json["verdict"].as_str(), json["cases"].as_array().unwrap().len()),
         (Some("pass"), 5)
     );
-    assert_eq!(json["plan"]["origin"], "generated");
+    assert_eq!(json["plan_origin"], "generated");
     let runs = project.path("verification_handoff/runs");
     let run = std::fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
     let verify = format!("evidence verify {}", run.display());
@@ -218,5 +218,5 @@ async fn a_plan_edited_by_hand_runs_and_its_evidence_says_so() {
     let ran = project.run("accept faults --json").expect(0);
     assert!(ran.err.contains("was edited by hand"), "{}", ran.err);
     let json: Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(json["plan"]["origin"], "edited");
+    assert_eq!(json["plan_origin"], "edited");
 }
