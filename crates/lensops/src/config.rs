@@ -78,7 +78,7 @@ pub enum Runtime {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// `lensops.yml` is there and cannot be read.
-    #[error("{path} cannot be read: {source}")]
+    #[error("{path} cannot be read")]
     Read {
         /// The file.
         path: String,
@@ -92,7 +92,7 @@ pub enum ConfigError {
     #[error("{0}")]
     Missing(String),
     /// An address that is none.
-    #[error("{name}: {source}")]
+    #[error("{name}")]
     Address {
         /// The setting.
         name: &'static str,
