@@ -15,7 +15,6 @@ use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::schedule::{Every, ad_hoc_id, parse_span};
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::{Env, Runtime, Settings, Target};
@@ -26,7 +25,7 @@ use crate::run::clock::SystemClock;
 use crate::run::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
 use crate::run::plans::{Loaded, Plan, Which, lens_paths, load, load_all, load_lens};
 use crate::run::worker::{Worker, tell};
-use crate::run::{Exit, accept, evidence, exit_of_checks, gate, matrix, status, stress, templates};
+use crate::run::{Exit, accept, evidence, exit_of_checks, gate, matrix, status, stop_on_signal, stress, templates};
 use crate::store::Journal;
 
 /// One lens definition becomes monitoring, acceptance, stress tests, evidence and a release gate.
@@ -598,12 +597,7 @@ async fn worker(settings: &Settings, lenses: &[String]) -> Result<Exit> {
         );
     }
     let journal = Journal::open(&settings.journal_path()).await?;
-    let stop = CancellationToken::new();
-    let signal = stop.clone();
-    tokio::spawn(async move {
-        crate::run::stopped().await;
-        signal.cancel();
-    });
+    let stop = stop_on_signal();
     Worker {
         clock: SystemClock,
         sender: Client::new(TIMEOUT),

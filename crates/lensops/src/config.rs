@@ -186,8 +186,9 @@ impl Settings {
         })
     }
 
-    /// A variable; an empty one counts as unset.
-    fn var(&self, name: &str) -> Option<&str> {
+    /// A variable by the name that a plan gives it; an empty one counts as unset.
+    #[must_use]
+    pub fn var(&self, name: &str) -> Option<&str> {
         self.env
             .get(name)
             .map(String::as_str)

@@ -106,12 +106,7 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         return Ok(Exit::Good);
     }
     println!("\nSandbox and worker go on; Ctrl-C ends them.");
-    let stop = CancellationToken::new();
-    let signal = stop.clone();
-    tokio::spawn(async move {
-        super::stopped().await;
-        signal.cancel();
-    });
+    let stop = super::stop_on_signal();
     let monitors = setup::monitors(&settings, &lenses)?.into_iter().map(Arc::new).collect();
     Worker {
         clock: SystemClock,
@@ -139,7 +134,9 @@ async fn acceptance(
     for lens in lenses {
         let loaded = load::<AcceptancePlan>(&settings, &Which::Lens(&lens.lens_id))?;
         let run = Acceptance::new(&settings, loaded, Some(&dialect.to_string()), None)?;
-        let accepted = run.run(client, fastrand::u64(..), |_| {}).await;
+        let accepted = run
+            .run(client, fastrand::u64(..), &CancellationToken::new(), |_| {})
+            .await;
         println!(
             "   {:<12} {:<14} {}: {}",
             dialect.to_string(),

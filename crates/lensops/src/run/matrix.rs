@@ -17,7 +17,7 @@ use lensops_core::plan::prepare::{prepare, set, signature, vars_of};
 use lensops_core::plan::{Dialect, Request};
 use lensops_core::registry::{Action, Expected, Judged, Registry, Variant};
 use lensops_core::token::mint;
-use lensops_core::verdict::acceptance::{Case, CaseResult, judge_cases};
+use lensops_core::verdict::acceptance::{Case, CaseResult, Phase, judge_cases};
 use serde_json::{Map, Value, json};
 
 use super::Exit;
@@ -295,7 +295,7 @@ impl RoleMatrix {
         let (value, hash) = signature(user, user.signing_role(), now, rng.u64(..));
         set(&mut vars, "signature", value);
         let mut spec = self.request.clone();
-        if let Some(body) = &mut spec.json {
+        if let Some(body) = spec.json_mut() {
             if action.variant != Variant::Signed {
                 omit(body, &self.matrix.signature);
             }
@@ -389,13 +389,15 @@ fn html_escaped(text: &str) -> String {
 }
 
 fn case(number: usize, name: String, result: CaseResult, transcript: Option<Transcript>) -> Case {
+    let transcripts = transcript.into_iter().collect();
     Case {
+        phase: Phase::Test,
         number,
         name,
         signed_flow: false,
         result,
         proofs_skipped: Vec::new(),
-        transcript,
+        transcripts,
         answered: false,
     }
 }

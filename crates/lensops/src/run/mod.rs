@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use lensops_core::gate::Decision;
 use lensops_core::record::Status;
 use lensops_core::verdict::Verdict;
+use tokio_util::sync::CancellationToken;
 
 /// The exit codes of every command; the table stands in the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +102,18 @@ pub async fn stopped() {
     }
     #[cfg(not(unix))]
     drop(interrupt.await);
+}
+
+/// A token that Ctrl-C and SIGTERM cancel.
+#[must_use]
+pub fn stop_on_signal() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let signal = stop.clone();
+    tokio::spawn(async move {
+        stopped().await;
+        signal.cancel();
+    });
+    stop
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ async fn a_ci_run_gets_junit_a_summary_and_an_annotation_for_each_failure() {
     assert!(
         project
             .read("summary.md")
-            .contains("| 4. CAPTAIN signature | ✅ 200 + work_order created")
+            .contains("| Test 4: CAPTAIN signature | ✅ 200 + work_order created")
     );
     let rule = json!({"rules": [{"path": "/v1/actions/execute", "times": 1, "act": {"status": {"code": 404, "body": {"detail": {"error_code": "X\n::error::forged"}}}}}]});
     sandbox.set_faults(serde_json::from_value::<Faults>(rule).unwrap());

@@ -12,6 +12,7 @@ mod hostile;
 mod journal;
 mod layers;
 mod matrix;
+mod scenarios;
 mod secrets;
 mod stress;
 mod worker;
