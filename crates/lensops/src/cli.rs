@@ -72,6 +72,13 @@ enum Command {
         /// Write JUnit, one test case a case
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
+        /// Switch the master flag off and on at the provider, see that the API follows, and put
+        /// back what was found
+        #[arg(long)]
+        flag_proof: bool,
+        /// How often the API is asked, every 2 s, until it follows
+        #[arg(long, default_value_t = 30, requires = "flag_proof")]
+        flag_tries: u32,
     },
     /// Ask the API for every action as every role, and hold it to its own registry
     Matrix {
@@ -367,6 +374,8 @@ async fn run(command: Command, root: &Path, env: Env) -> Result<Exit> {
             dialect,
             registry,
             junit,
+            flag_proof,
+            flag_tries,
         } => {
             let settings = settings(root, env, plan.api_url.clone())?;
             let run = accept::Acceptance::new(
@@ -379,7 +388,11 @@ async fn run(command: Command, root: &Path, env: Env) -> Result<Exit> {
                 &settings,
                 &Client::new(TIMEOUT),
                 &run,
-                &accept::Output { json: plan.json, junit },
+                &accept::Output {
+                    json: plan.json,
+                    junit,
+                    flag_proof: flag_proof.then_some(flag_tries),
+                },
             )
             .await
         }
@@ -405,7 +418,17 @@ async fn run(command: Command, root: &Path, env: Env) -> Result<Exit> {
             let lenses = lenses.collect::<Result<Vec<_>>>()?;
             let run =
                 matrix::RoleMatrix::new(&settings, loaded, registry, lens.is_none(), &lenses, dialect.as_deref())?;
-            matrix::matrix(&settings, &Client::new(TIMEOUT), &run, &accept::Output { json, junit }).await
+            matrix::matrix(
+                &settings,
+                &Client::new(TIMEOUT),
+                &run,
+                &accept::Output {
+                    json,
+                    junit,
+                    flag_proof: None,
+                },
+            )
+            .await
         }
         Command::Stress(args) => {
             let settings = settings(root, env, args.api_url.clone())?;

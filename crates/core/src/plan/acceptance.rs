@@ -54,6 +54,9 @@ pub struct AcceptancePlan {
     /// Scenarios that run at once; with more than one, captures stay within their scenario.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub parallel: usize,
+    /// How the master flag proves itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flag_proof: Option<FlagProof>,
     /// How the role matrix asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix: Option<Matrix>,
@@ -314,6 +317,18 @@ pub struct Proof {
 pub struct Rows {
     /// Exactly this many.
     pub rows: u64,
+}
+
+/// How the master flag proves itself: off is told by one answer, on by another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlagProof {
+    /// The flag.
+    pub flag: EnvName,
+    /// What is asked while it is off.
+    pub off: Step,
+    /// What is asked while it is on.
+    pub on: Step,
 }
 
 /// How a cell of the role matrix is asked: a request that names `$action`, and in its payload

@@ -41,6 +41,8 @@ pub enum Phase {
     Test,
     /// After the scenarios.
     Teardown,
+    /// The master flag proving itself.
+    Flag,
 }
 
 impl Phase {
@@ -51,6 +53,7 @@ impl Phase {
             Self::Setup => "Setup",
             Self::Test => "Test",
             Self::Teardown => "Teardown",
+            Self::Flag => "Flag",
         }
     }
 }

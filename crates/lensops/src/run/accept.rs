@@ -1,6 +1,7 @@
 //! `lensops accept`: the setup, scenarios and teardown of an acceptance plan, with their evidence.
 
 mod case;
+mod flag_proof;
 
 use std::path::{Path, PathBuf};
 
@@ -260,6 +261,8 @@ pub struct Output {
     pub json: bool,
     /// Write JUnit to this file as well.
     pub junit: Option<PathBuf>,
+    /// Let the master flag prove itself as well, asking the API this often for each state.
+    pub flag_proof: Option<u32>,
 }
 
 /// Runs, prints and writes. Ctrl-C and SIGTERM end the run in order: what was not sent is
@@ -278,7 +281,14 @@ pub async fn accept<S: Sender>(settings: &Settings, sender: &S, run: &Acceptance
         }
     };
     let stop = super::stop_on_signal();
-    let accepted = run.run(sender, rng.u64(..), &stop, each).await;
+    flag_proof::undo(settings, sender).await?;
+    let mut accepted = run.run(sender, rng.u64(..), &stop, each).await;
+    if let (Some(tries), false) = (output.flag_proof, stop.is_cancelled()) {
+        accepted
+            .cases
+            .extend(run.prove_flag(settings, sender, tries, &stop, each).await?);
+        (accepted.verdict, accepted.reason) = judge_cases(&accepted.cases);
+    }
     let mut skipped: Vec<String> = accepted
         .cases
         .iter()
