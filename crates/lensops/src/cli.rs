@@ -25,7 +25,9 @@ use crate::run::clock::SystemClock;
 use crate::run::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
 use crate::run::plans::{Loaded, Plan, Which, lens_paths, load, load_all, load_lens};
 use crate::run::worker::{Worker, tell};
-use crate::run::{Exit, accept, evidence, exit_of_checks, gate, matrix, status, stop_on_signal, stress, templates};
+use crate::run::{
+    Exit, accept, evidence, exit_of_checks, gate, matrix, package, status, stop_on_signal, stress, templates,
+};
 use crate::store::Journal;
 
 /// One lens definition becomes monitoring, acceptance, stress tests, evidence and a release gate.
@@ -172,6 +174,11 @@ enum EvidenceCommand {
     Show {
         /// The run's folder
         dir: PathBuf,
+    },
+    /// Write the evidence package of a lens from the runs that exist
+    Package {
+        /// The lens
+        lens: String,
     },
     /// Make a private key, in a file outside the repository that only its owner can read
     Keygen {
@@ -460,6 +467,15 @@ async fn run(command: Command, root: &Path, env: Env) -> Result<Exit> {
         Command::Evidence(command) => match command {
             EvidenceCommand::Verify { dir, key } => evidence::verify(&dir, key.as_ref()),
             EvidenceCommand::Show { dir } => evidence::show(&dir),
+            EvidenceCommand::Package { lens } => {
+                let settings = Settings::load(root, env)?;
+                let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
+                let (journal, now) = (journal_to_read(&settings).await?, Timestamp::now());
+                let [day, week] = package::windows()?;
+                let day = gate::gate(&journal, &plan, day, now).await?;
+                let week = gate::gate(&journal, &plan, week, now).await?;
+                package::package(&settings, &plan.monitor, &package::Gates { day, week }, now)
+            }
             EvidenceCommand::Keygen { out } => evidence::keygen(&Settings::load(root, env)?, &out),
         },
         #[cfg(feature = "sandbox")]

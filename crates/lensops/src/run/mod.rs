@@ -10,6 +10,7 @@ pub mod files;
 pub mod gate;
 pub mod generate;
 pub mod matrix;
+pub mod package;
 pub mod plans;
 pub mod report;
 #[cfg(feature = "sandbox")]
