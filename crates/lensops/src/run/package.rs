@@ -181,7 +181,19 @@ fn stress_section(lens: &LensId, run: Option<&Value>) -> Section {
     let targets = run["targets"].as_array().into_iter().flatten();
     section.rows = targets
         .map(|target| {
-            let latency = |key: &str| target["latency_us"][key].as_u64().map_or_else(|| "n/a".to_owned(), ms);
+            // A figure that its sample does not support carries the sample's size.
+            let mark = |key: &str| {
+                if target[format!("{key}_supported")] == false {
+                    format!(" (n={})", target["n"])
+                } else {
+                    String::new()
+                }
+            };
+            let latency = |key: &str| {
+                target["latency_us"][key]
+                    .as_u64()
+                    .map_or_else(|| "n/a".to_owned(), |us| format!("{}{}", ms(us), mark(key)))
+            };
             let answered = format!("{} of {}", target["completed"], target["planned"]);
             vec![
                 text(&target["name"]),
@@ -333,11 +345,21 @@ fn markdown(title: &str, made: &str, sections: &[Section]) -> String {
     out
 }
 
+/// Text of the document as HTML; what stands in backticks is code.
+fn coded(text: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(index, part)| match index % 2 {
+        0 => html_escaped(part),
+        _ => format!("<code>{}</code>", html_escaped(part)),
+    });
+    parts.collect()
+}
+
 fn html(title: &str, made: &str, sections: &[Section]) -> String {
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>{0}</title>\n<style>\n\
          body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark }}\n\
-         table {{ border-collapse: collapse; width: 100% }}\nth, td {{ border-bottom: 1px solid #8886; padding: .3rem .6rem; text-align: left; vertical-align: top; overflow-wrap: anywhere }}\n\
+         table {{ border-collapse: collapse; width: 100% }}\nth, td {{ border-bottom: 1px solid #8886; padding: .3rem .6rem; text-align: left; vertical-align: top }}\n\
+         th {{ white-space: nowrap }}\ntd:last-child {{ overflow-wrap: anywhere }}\ncode {{ font-family: monospace; white-space: nowrap }}\n\
          </style>\n<h1>{0}</h1>\n<p>{1}</p>\n",
         html_escaped(title),
         html_escaped(made),
@@ -346,12 +368,12 @@ fn html(title: &str, made: &str, sections: &[Section]) -> String {
         // Writing to a String cannot fail, here and below.
         let _infallible = writeln!(out, "<h2>{}</h2>", html_escaped(section.title));
         for text in &section.text {
-            let _infallible = writeln!(out, "<p>{}</p>", html_escaped(text));
+            let _infallible = writeln!(out, "<p>{}</p>", coded(text));
         }
         if !section.rows.is_empty() {
             let cells = |tag: &str, row: Vec<&str>| {
                 row.iter()
-                    .map(|text| format!("<{tag}>{}</{tag}>", html_escaped(text)))
+                    .map(|text| format!("<{tag}>{}</{tag}>", coded(text)))
                     .collect::<String>()
             };
             let _infallible = writeln!(out, "<table>\n<tr>{}</tr>", cells("th", section.head.clone()));
