@@ -389,6 +389,7 @@ fn case(number: usize, name: String, result: CaseResult, transcript: Option<Tran
         name,
         signed_flow: false,
         result,
+        proofs: Vec::new(),
         proofs_skipped: Vec::new(),
         transcripts,
         answered: false,
