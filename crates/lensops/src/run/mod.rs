@@ -3,12 +3,15 @@
 pub mod accept;
 pub mod check;
 pub mod clock;
+pub mod deliver;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod evidence;
 pub mod files;
 pub mod gate;
 pub mod generate;
+pub mod migrate;
+pub mod outbox;
 pub mod plans;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

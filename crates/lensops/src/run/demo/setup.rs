@@ -89,6 +89,7 @@ pub(super) fn write_project(folder: &Path, sandbox: &Sandbox) -> Result<()> {
         registry: Some(REGISTRY.into()),
         install: None,
         runtime: None,
+        store: None,
     };
     let text = lensops_core::yaml::write(&project).map_err(anyhow::Error::msg)?;
     files::replace_all(&[
