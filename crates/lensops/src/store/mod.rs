@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 pub use journal::Journal;
 pub use outbox::{Entry, OutboxState, Parked};
-pub use postgres::Postgres;
+pub use postgres::{Postgres, begin_as};
 pub use rest::{Rest, Returned};
 
 /// Why the store could not do it.
