@@ -2,7 +2,9 @@
 //!
 //! A batch is one transaction: checks first, then their events, each as one statement over arrays.
 //! Statements are not kept on the server, so that a pooler which hands out another connection every
-//! transaction does no harm. One connection is held; it is let go after any failure that may have
+//! transaction does no harm. Whoever may become `service_role` does so for the length of each
+//! transaction: the owner then writes with no more rights than a key has, and a login that is only
+//! a member gets the right to pass by row-level security, which is not inherited. One connection is held; it is let go after any failure that may have
 //! left it in doubt. A pool was not taken for this: while a server refuses connections it says only
 //! that it timed out.
 
@@ -28,7 +30,40 @@ use super::{Entry, History, STORE_TIMEOUT, Sink, SinkError, StoreError, StoredCh
 #[derive(Clone)]
 pub struct Postgres {
     options: PgConnectOptions,
-    kept: Arc<Mutex<Option<PgConnection>>>,
+    kept: Arc<Mutex<Option<Held>>>,
+}
+
+/// An open connection.
+struct Held {
+    connection: PgConnection,
+    /// Whether its user may become `service_role`.
+    becomes_service: bool,
+}
+
+impl Held {
+    async fn open(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
+        let mut connection = options.connect().await?;
+        let becomes_service = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles \
+             WHERE rolname = 'service_role' AND pg_catalog.pg_has_role(current_user, oid, 'MEMBER'))",
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        Ok(Self {
+            connection,
+            becomes_service,
+        })
+    }
+
+    async fn begin(&mut self) -> Result<Transaction<'_, Database>, sqlx::Error> {
+        let mut transaction = self.connection.begin().await?;
+        if self.becomes_service {
+            sqlx::query("SET LOCAL ROLE service_role")
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction)
+    }
 }
 
 /// Reads a database address.
@@ -60,15 +95,15 @@ impl Postgres {
     /// Runs `work` over the held connection, or a new one, within the time a store has.
     async fn over<T, W, F>(&self, work: W) -> Result<T, SinkError>
     where
-        W: FnOnce(PgConnection) -> F + Send,
-        F: Future<Output = (Option<PgConnection>, Result<T, sqlx::Error>)> + Send,
+        W: FnOnce(Held) -> F + Send,
+        F: Future<Output = (Option<Held>, Result<T, sqlx::Error>)> + Send,
     {
         let mut kept = self.kept.lock().await;
         let held = kept.take();
         let whole = async {
             let connection = match held {
                 Some(connection) => connection,
-                None => self.options.connect().await.map_err(|error| sink_error(&error))?,
+                None => Held::open(&self.options).await.map_err(|error| sink_error(&error))?,
             };
             let (connection, result) = work(connection).await;
             Ok((connection, result.map_err(|error| sink_error(&error))))
@@ -138,7 +173,7 @@ fn narrow(number: i64) -> i32 {
     number.clamp(0, i64::from(i32::MAX)) as i32
 }
 
-async fn insert(connection: &mut PgConnection, batch: &[Entry]) -> Result<(), sqlx::Error> {
+async fn insert(connection: &mut Held, batch: &[Entry]) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
     let column = |of: fn(&Entry) -> &str| batch.iter().map(of).collect::<Vec<&str>>();
     sqlx::query(
@@ -225,7 +260,14 @@ enum Question<'a> {
 }
 
 impl Question<'_> {
-    async fn ask(&self, connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+    async fn ask(&self, connection: &mut Held) -> Result<Vec<PgRow>, sqlx::Error> {
+        let mut transaction = connection.begin().await?;
+        let rows = self.rows(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    async fn rows(&self, connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
         match self {
             Self::Latest(pairs) => {
                 sqlx::query(
