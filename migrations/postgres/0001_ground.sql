@@ -13,7 +13,12 @@ BEGIN
         ) AS roles (name, options)
     LOOP
         IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = wanted.name) THEN
-            EXECUTE format('CREATE ROLE %I %s', wanted.name, wanted.options);
+            BEGIN
+                EXECUTE format('CREATE ROLE %I %s', wanted.name, wanted.options);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                -- Roles are the server's: another database was migrated at the same time.
+                NULL;
+            END;
         END IF;
         -- Who migrates also reads on behalf of users, and must be able to become them.
         IF NOT pg_catalog.pg_has_role(current_user, wanted.name, 'MEMBER') THEN

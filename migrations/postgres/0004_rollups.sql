@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS public.lensops_rollups (
     degraded integer NOT NULL,
     unhealthy integer NOT NULL,
     samples bigint NOT NULL,
-    failed_samples numeric(12, 2) NOT NULL,
+    failed_samples bigint NOT NULL,
     latencies bytea NOT NULL,
     PRIMARY KEY (yacht_id, lens_id, span, starts_at)
 );

@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod percentile;
 pub mod plan;
 pub mod record;
+pub mod rollup;
 pub mod schedule;
 pub mod template;
 pub mod token;

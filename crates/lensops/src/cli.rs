@@ -28,9 +28,10 @@ use crate::run::clock::SystemClock;
 use crate::run::deliver::Delivery;
 use crate::run::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
 use crate::run::plans::{Loaded, Plan, Which, load, load_all};
+use crate::run::retention::retention;
 use crate::run::worker::{Worker, tell};
 use crate::run::{Exit, accept, evidence, exit_of_checks, gate, migrate, outbox, status, stress, templates};
-use crate::store::{Journal, Postgres, Rest, Store};
+use crate::store::{Journal, Owner, Postgres, Rest, Store};
 
 /// One lens definition becomes monitoring, acceptance, stress tests, evidence and a release gate.
 ///
@@ -122,6 +123,15 @@ enum Command {
     Outbox(OutboxCommand),
     /// Print every check of the journal with its events, as JSON Lines
     Export,
+    /// Roll up the hours and days that are over, then drop checks that are old enough
+    Retention {
+        /// Age from which checks are dropped
+        #[arg(long, default_value = "90d")]
+        keep: String,
+        /// Change nothing; say what would be dropped
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Template sets
     #[command(subcommand)]
     Templates(TemplatesCommand),
@@ -426,6 +436,16 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
         }
         Command::Outbox(command) => outbox(&settings(root, env, None, store)?, command).await,
         Command::Export => outbox::export(&open_journal(&settings(root, env, None, store)?).await?, false).await,
+        Command::Retention { keep, dry_run } => {
+            let (settings, keep, now) = (settings(root, env, None, store)?, parse_span(&keep)?, Timestamp::now());
+            match settings.store()? {
+                StoreChoice::Sqlite => retention(&open_journal(&settings).await?, keep, now, dry_run).await,
+                StoreChoice::Postgres(url) => retention(&Owner::connect(&url).await?, keep, now, dry_run).await,
+                StoreChoice::Rest(..) => {
+                    bail!("retention runs as the owner of the tables: set DATABASE_URL and --store postgres")
+                }
+            }
+        }
         Command::Templates(TemplatesCommand::Eject { dir }) => templates::eject(&dir).map(|()| Exit::Good),
         Command::Evidence(EvidenceCommand::Verify { dir }) => evidence::verify(&dir),
         #[cfg(feature = "sandbox")]

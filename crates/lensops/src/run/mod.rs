@@ -13,6 +13,7 @@ pub mod generate;
 pub mod migrate;
 pub mod outbox;
 pub mod plans;
+pub mod retention;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod status;

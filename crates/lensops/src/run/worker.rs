@@ -201,6 +201,7 @@ async fn run_slot<C: Clock, S: Sender + 'static>(world: &Worker<C, S>, pair: &Pa
 /// Records a check; a journal that refuses is tried again, for the check must not be lost.
 async fn record<C: Clock, S: Sender>(world: &Worker<C, S>, pair: &Pair, check: &lensops_core::record::CheckRecord) {
     let prefix = &pair.prefix;
+    tracing::debug!(id = %check.id, "{prefix}Recording health check: id={}", check.id);
     let deadline = tokio::time::Instant::now() + RECORD_FOR;
     let mut wait = Duration::from_millis(200);
     loop {

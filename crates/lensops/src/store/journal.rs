@@ -24,12 +24,13 @@ use super::outbox::{OutboxWrite, apply};
 use super::{History, StoreError, StoredCheck};
 
 /// The schema that this version writes.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 /// The steps to it, each safe to run again.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("../../../../migrations/sqlite/0001_journal.sql"),
     include_str!("../../../../migrations/sqlite/0002_outbox.sql"),
+    include_str!("../../../../migrations/sqlite/0003_rollups.sql"),
 ];
 
 /// The most that one transaction commits.
@@ -302,7 +303,7 @@ async fn migrate(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for step in STEPS {
         sqlx::raw_sql(step).execute(&mut *transaction).await?;
     }
-    sqlx::raw_sql("PRAGMA user_version = 2")
+    sqlx::raw_sql("PRAGMA user_version = 3")
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await

@@ -27,11 +27,11 @@ pub fn script() -> String {
     )
 }
 
-async fn connect(url: &Secret) -> Result<PgConnection, StoreError> {
+pub(super) async fn connect(url: &Secret) -> Result<PgConnection, StoreError> {
     options(url)?.connect().await.map_err(|error| refused(&error))
 }
 
-fn refused(error: &sqlx::Error) -> StoreError {
+pub(super) fn refused(error: &sqlx::Error) -> StoreError {
     StoreError::Elsewhere(match error {
         sqlx::Error::Database(said) => format!("{} - {}", said.code().unwrap_or_default(), said.message()),
         other => other.to_string(),

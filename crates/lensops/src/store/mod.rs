@@ -9,6 +9,7 @@ pub mod migrate;
 mod outbox;
 mod postgres;
 mod rest;
+mod rollups;
 mod storable;
 
 use std::future::Future;
@@ -25,6 +26,7 @@ pub use journal::Journal;
 pub use outbox::{Entry, OutboxState, Parked};
 pub use postgres::{Postgres, begin_as};
 pub use rest::{Rest, Returned};
+pub use rollups::{Archive, Hour, Owner};
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]

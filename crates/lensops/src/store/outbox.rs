@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use lensops_core::evidence::Redacted;
-use lensops_core::ident::LensId;
+use lensops_core::rollup::Rollup;
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
@@ -97,8 +97,9 @@ pub(super) enum OutboxWrite {
     Unpark,
     /// Drops up to so many delivered checks, oldest first.
     DropDelivered(i64),
-    /// Drops checks observed before a time; without a store elsewhere, undelivered ones too.
-    DropBefore(Timestamp, bool),
+    /// Drops checks observed before a time whose hour is rolled up, delivered or not.
+    DropBefore(Timestamp),
+    Rollups(Vec<Rollup>),
 }
 
 pub(super) async fn apply(writer: &mut SqliteConnection, write: &OutboxWrite) -> Result<(), sqlx::Error> {
@@ -133,16 +134,18 @@ pub(super) async fn apply(writer: &mut SqliteConnection, write: &OutboxWrite) ->
             .execute(writer)
             .await?;
         }
-        OutboxWrite::DropBefore(before, undelivered) => {
+        OutboxWrite::DropBefore(before) => {
             sqlx::query(
-                "DELETE FROM pms_health_checks WHERE observed_at < $1 \
-                 AND ($2 OR NOT EXISTS (SELECT 1 FROM lensops_outbox o WHERE o.check_id = pms_health_checks.id))",
+                "DELETE FROM pms_health_checks WHERE observed_at < $1 AND EXISTS (\
+                 SELECT 1 FROM lensops_rollups r WHERE r.yacht_id = pms_health_checks.yacht_id \
+                 AND r.lens_id = pms_health_checks.lens_id AND r.span = 'hour' \
+                 AND r.starts_at = substr(pms_health_checks.observed_at, 1, 13) || ':00:00.000Z')",
             )
             .bind(super::journal::time_text(*before))
-            .bind(undelivered)
             .execute(writer)
             .await?;
         }
+        OutboxWrite::Rollups(rollups) => super::rollups::put_sqlite(writer, rollups).await?,
     }
     Ok(())
 }
@@ -304,15 +307,6 @@ impl Journal {
         self.write_outbox(OutboxWrite::DropDelivered(count)).await
     }
 
-    /// Drops checks observed before `before`; undelivered ones only where `undelivered` says so,
-    /// which is right for a journal that is the store itself.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub async fn drop_before(&self, before: Timestamp, undelivered: bool) -> Result<(), StoreError> {
-        self.write_outbox(OutboxWrite::DropBefore(before, undelivered)).await
-    }
-
     /// Up to `limit` checks with ids after `after`, by id; with `undelivered` only those that wait
     /// or are parked. For exports, which go through them page by page.
     ///
@@ -340,18 +334,5 @@ impl Journal {
             page.push((check, events));
         }
         Ok(page)
-    }
-
-    /// How many checks of one lens of one tenant the journal holds.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn count(&self, tenant: Uuid, lens: &LensId) -> Result<i64, StoreError> {
-        let count = sqlx::query_scalar("SELECT count(*) FROM pms_health_checks WHERE yacht_id = $1 AND lens_id = $2")
-            .bind(tenant.to_string())
-            .bind(lens.as_str())
-            .fetch_one(&self.reader)
-            .await?;
-        Ok(count)
     }
 }

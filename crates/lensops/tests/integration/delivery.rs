@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::fixture::{
-    Fixture, Kind, NORTH, Proxy, SOUTH, Spoil, check, check_of, delivery, journal, kept, postgres, rest, tenants_entered,
+    Fixture, Kind, NORTH, Proxy, SOUTH, Spoil, check, check_of, delivery, journal, kept, postgres, rest,
+    tenants_entered,
 };
 use crate::harness::sandbox;
 use crate::pg::Database;
@@ -24,13 +25,26 @@ fn forty() -> BTreeMap<Uuid, usize> {
 }
 
 fn down() -> Faults {
-    Faults { store_down: true, ..Faults::default() }
+    Faults {
+        store_down: true,
+        ..Faults::default()
+    }
 }
 
 fn status(code: u16, header: Option<(&str, &str)>) -> Faults {
-    let headers = header.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let answer = Answer { code, body: None, headers };
-    Faults { rules: vec![Rule::new(Act::Status(answer)).on("/rest/")], ..Faults::default() }
+    let headers = header
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let answer = Answer {
+        code,
+        body: None,
+        headers,
+    };
+    Faults {
+        rules: vec![Rule::new(Act::Status(answer)).on("/rest/")],
+        ..Faults::default()
+    }
 }
 
 /// Defect 6: the store answered 500, the row was lost and never sent again.
@@ -49,10 +63,25 @@ async fn defect_6_a_store_that_fails_loses_no_row_whatever_it_answers() {
         ("403", refused(|faults| faults.store_forbidden = true)),
         ("404", refused(|faults| faults.store_missing_table = true)),
         ("429", status(429, Some(("Retry-After", "1")))),
-        ("connection reset", Faults { rules: vec![Rule::new(Act::Reset).on("/rest/")], ..Faults::default() }),
-        ("refused connections", refused(|faults| faults.refuse_connections = true)),
+        (
+            "connection reset",
+            Faults {
+                rules: vec![Rule::new(Act::Reset).on("/rest/")],
+                ..Faults::default()
+            },
+        ),
+        (
+            "refused connections",
+            refused(|faults| faults.refuse_connections = true),
+        ),
         // These carry the insert out and spoil the answer.
-        ("closed after the insert", Faults { rules: vec![Rule::new(Act::Close).on("/rest/").times(2)], ..Faults::default() }),
+        (
+            "closed after the insert",
+            Faults {
+                rules: vec![Rule::new(Act::Close).on("/rest/").times(2)],
+                ..Faults::default()
+            },
+        ),
     ] {
         let fixture = Fixture::new(Kind::RestMinimal).await;
         let stand_in = fixture.sandbox.as_ref().unwrap();
@@ -71,9 +100,16 @@ async fn defect_6_a_store_that_fails_loses_no_row_whatever_it_answers() {
 async fn events_that_failed_after_their_check_follow_it() {
     let fixture = Fixture::new(Kind::RestRepresentation).await;
     let stand_in = fixture.sandbox.as_ref().unwrap();
-    let answer = Answer { code: 500, body: None, headers: BTreeMap::new() };
+    let answer = Answer {
+        code: 500,
+        body: None,
+        headers: BTreeMap::new(),
+    };
     let rule = Rule::new(Act::Status(answer)).on("/rest/v1/pms_health_events").times(1);
-    stand_in.set_faults(Faults { rules: vec![rule], ..Faults::default() });
+    stand_in.set_faults(Faults {
+        rules: vec![rule],
+        ..Faults::default()
+    });
     fixture.record((0..40).map(check)).await;
     assert!(!fixture.deliver().await.complete);
     assert_eq!(fixture.kept().await.values().sum::<usize>(), 0, "checks alone");
@@ -84,14 +120,27 @@ async fn events_that_failed_after_their_check_follow_it() {
 #[tokio::test]
 async fn a_store_that_asks_to_be_left_alone_is() {
     let fixture = Fixture::new(Kind::RestMinimal).await;
-    fixture.sandbox.as_ref().unwrap().set_faults(status(429, Some(("Retry-After", "120"))));
+    fixture
+        .sandbox
+        .as_ref()
+        .unwrap()
+        .set_faults(status(429, Some(("Retry-After", "120"))));
     fixture.record([check(0)]).await;
     let step = delivery(&fixture.journal, fixture.store.clone()).step().await.unwrap();
-    assert!(matches!(step, Step::Wait(wait) if wait >= Duration::from_secs(120)), "{step:?}");
+    assert!(
+        matches!(step, Step::Wait(wait) if wait >= Duration::from_secs(120)),
+        "{step:?}"
+    );
 }
 
 /// Flushes against `before`, which must fail, then against `after`, which must not.
-async fn survives(case: &str, database: &Database, before: Store<Client>, after: Store<Client>, mend: impl AsyncFnOnce()) {
+async fn survives(
+    case: &str,
+    database: &Database,
+    before: Store<Client>,
+    after: Store<Client>,
+    mend: impl AsyncFnOnce(),
+) {
     let (_folder, journal) = journal().await;
     for n in 0..40 {
         journal.record(check(n)).await.unwrap();
@@ -107,7 +156,11 @@ async fn survives(case: &str, database: &Database, before: Store<Client>, after:
 #[tokio::test]
 async fn a_database_that_is_down_at_the_start_gets_everything_later() {
     let database = tenants_entered().await;
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let (before, after) = (postgres(&database.by_way_of(closed)), postgres(&database.url));
     survives("down", &database, before, after, async || {}).await;
 }
@@ -117,7 +170,10 @@ async fn a_database_that_dies_in_the_middle_of_a_batch_has_the_batch_once() {
     let database = tenants_entered().await;
     let proxy = Proxy::to(database.address(), Spoil::CutMidBatch).await;
     let store = postgres(&database.by_way_of(proxy.port));
-    survives("mid-batch", &database, store.clone(), store, async || proxy.set(Spoil::Pass)).await;
+    survives("mid-batch", &database, store.clone(), store, async || {
+        proxy.set(Spoil::Pass)
+    })
+    .await;
     assert_eq!(proxy.cuts.load(Ordering::SeqCst), 1);
 }
 
@@ -161,13 +217,17 @@ async fn a_wrong_password_a_missing_table_and_a_missing_grant_lose_nothing() {
     let unmigrated = Database::empty().await;
     let store = postgres(&unmigrated.url);
     survives("missing table", &unmigrated, store.clone(), store, async || {
-        lensops::store::migrate::migrate(&unmigrated.secret(), &[NORTH]).await.unwrap();
+        lensops::store::migrate::migrate(&unmigrated.secret(), &[NORTH])
+            .await
+            .unwrap();
     })
     .await;
 
     let database = tenants_entered().await;
     let user = format!("worker_{}", Uuid::new_v4().simple());
-    database.run(&format!("CREATE ROLE {user} LOGIN PASSWORD 'made-up-test-password'")).await;
+    database
+        .run(&format!("CREATE ROLE {user} LOGIN PASSWORD 'made-up-test-password'"))
+        .await;
     let store = postgres(&database.url.replace("//postgres:", &format!("//{user}:")));
     survives("missing grant", &database, store.clone(), store, async || {
         database.run(&format!("GRANT service_role TO {user}")).await;
@@ -182,7 +242,10 @@ async fn a_key_revoked_while_running_stops_nothing_but_delivery() {
     let create = format!("CREATE ROLE {user} LOGIN PASSWORD 'made-up-test-password' IN ROLE service_role");
     database.run(&create).await;
     let (_folder, journal) = journal().await;
-    let mut delivery = delivery(&journal, postgres(&database.url.replace("//postgres:", &format!("//{user}:"))));
+    let mut delivery = delivery(
+        &journal,
+        postgres(&database.url.replace("//postgres:", &format!("//{user}:"))),
+    );
     journal.record(check(0)).await.unwrap();
     assert!(delivery.flush().await.unwrap().complete);
     database.run(&format!("REVOKE service_role FROM {user}")).await;
@@ -211,8 +274,15 @@ async fn rows_refused_for_good_are_parked_block_nothing_and_can_be_put_back() {
     assert_eq!((flushed.delivered, flushed.parked, flushed.complete), (40, 4, true));
     assert_eq!(kept(&database).await, forty());
     let parked = journal.parked(10).await.unwrap();
-    assert!(parked.iter().all(|parked| parked.yacht_id == stranger && parked.reason.starts_with("23503")), "{parked:?}");
-    database.run(&format!("INSERT INTO yacht_registry (id) VALUES ('{stranger}')")).await;
+    assert!(
+        parked
+            .iter()
+            .all(|parked| parked.yacht_id == stranger && parked.reason.starts_with("23503")),
+        "{parked:?}"
+    );
+    database
+        .run(&format!("INSERT INTO yacht_registry (id) VALUES ('{stranger}')"))
+        .await;
     journal.unpark().await.unwrap();
     assert_eq!(delivery.flush().await.unwrap().delivered, 4);
     assert_eq!(kept(&database).await.len(), 44);
@@ -230,8 +300,14 @@ async fn the_order_of_recording_is_the_order_of_delivery() {
         journal.record(check).await.unwrap();
     }
     // A refusal in between changes nothing about it.
-    let rule = Rule { skip: 2, ..Rule::new(Act::Close).on("/rest/").times(1) };
-    stand_in.set_faults(Faults { rules: vec![rule], ..Faults::default() });
+    let rule = Rule {
+        skip: 2,
+        ..Rule::new(Act::Close).on("/rest/").times(1)
+    };
+    stand_in.set_faults(Faults {
+        rules: vec![rule],
+        ..Faults::default()
+    });
     let mut delivery = delivery(&journal, rest(&stand_in, Returned::Minimal));
     assert!(!delivery.flush().await.unwrap().complete);
     assert!(delivery.flush().await.unwrap().complete);
@@ -254,9 +330,27 @@ async fn a_journal_over_its_limit_drops_delivered_checks_and_never_others() {
     let tight = Delivery::new(journal.clone(), postgres(&database.url), Redactor::default(), 1);
     tight.keep_within_limit().await.unwrap();
     let state = journal.outbox().await.unwrap();
-    assert_eq!((state.checks, state.waiting), (100, 100), "the undelivered hundred is all that is left");
-    assert_eq!(journal.waiting(1000).await.unwrap().iter().filter(|entry| entry.lens() == "faults").count(), 100);
-    let roomy = Delivery::new(journal.clone(), postgres(&database.url), Redactor::default(), state.bytes + 1);
+    assert_eq!(
+        (state.checks, state.waiting),
+        (100, 100),
+        "the undelivered hundred is all that is left"
+    );
+    assert_eq!(
+        journal
+            .waiting(1000)
+            .await
+            .unwrap()
+            .iter()
+            .filter(|entry| entry.lens() == "faults")
+            .count(),
+        100
+    );
+    let roomy = Delivery::new(
+        journal.clone(),
+        postgres(&database.url),
+        Redactor::default(),
+        state.bytes + 1,
+    );
     roomy.keep_within_limit().await.unwrap();
     assert_eq!(journal.outbox().await.unwrap().checks, 100);
 }

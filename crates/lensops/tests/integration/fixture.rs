@@ -35,7 +35,12 @@ pub(crate) enum Kind {
     RestRepresentation,
 }
 
-pub(crate) const KINDS: [Kind; 4] = [Kind::Sqlite, Kind::Postgres, Kind::RestMinimal, Kind::RestRepresentation];
+pub(crate) const KINDS: [Kind; 4] = [
+    Kind::Sqlite,
+    Kind::Postgres,
+    Kind::RestMinimal,
+    Kind::RestRepresentation,
+];
 
 pub(crate) fn start() -> Timestamp {
     "2026-01-28T15:00:00Z".parse().unwrap()
@@ -114,14 +119,24 @@ impl Fixture {
             }
             Kind::RestMinimal | Kind::RestRepresentation => {
                 let made = sandbox(Dialect::Documented).await;
-                let returned =
-                    if kind == Kind::RestMinimal { Returned::Minimal } else { Returned::Representation };
+                let returned = if kind == Kind::RestMinimal {
+                    Returned::Minimal
+                } else {
+                    Returned::Representation
+                };
                 let store = rest(&made, returned);
                 stand_in = Some(made);
                 store
             }
         };
-        Self { kind, journal, store, _folder: folder, database, sandbox: stand_in }
+        Self {
+            kind,
+            journal,
+            store,
+            _folder: folder,
+            database,
+            sandbox: stand_in,
+        }
     }
 
     pub(crate) async fn record(&self, checks: impl IntoIterator<Item = CheckRecord>) {
@@ -160,15 +175,24 @@ impl Fixture {
 /// A migrated database that knows the tenants of these tests.
 pub(crate) async fn tenants_entered() -> Database {
     let database = Database::migrated().await;
-    database.run(&format!("INSERT INTO yacht_registry (id) VALUES ('{NORTH}'), ('{SOUTH}')")).await;
+    database
+        .run(&format!(
+            "INSERT INTO yacht_registry (id) VALUES ('{NORTH}'), ('{SOUTH}')"
+        ))
+        .await;
     database
 }
 
 /// The ids of checks in a database, each with the number of its events.
 pub(crate) async fn kept(database: &Database) -> BTreeMap<Uuid, usize> {
     let count = "SELECT c.id, count(e.id) FROM pms_health_checks c LEFT JOIN pms_health_events e ON e.check_id = c.id GROUP BY c.id";
-    let rows = sqlx::query(count).fetch_all(&mut database.connect().await).await.unwrap();
-    rows.iter().map(|row| (row.get(0), usize::try_from(row.get::<i64, _>(1)).unwrap())).collect()
+    let rows = sqlx::query(count)
+        .fetch_all(&mut database.connect().await)
+        .await
+        .unwrap();
+    rows.iter()
+        .map(|row| (row.get(0), usize::try_from(row.get::<i64, _>(1)).unwrap()))
+        .collect()
 }
 
 /// What a [`Proxy`] does to connections.
@@ -197,7 +221,11 @@ impl Proxy {
     pub(crate) async fn to(server: &str, spoil: Spoil) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let proxy = Self { port, spoil: Arc::new(AtomicU8::new(spoil as u8)), cuts: Arc::default() };
+        let proxy = Self {
+            port,
+            spoil: Arc::new(AtomicU8::new(spoil as u8)),
+            cuts: Arc::default(),
+        };
         let (spoil, cuts, server) = (proxy.spoil.clone(), proxy.cuts.clone(), server.to_owned());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {

@@ -57,10 +57,18 @@ async fn tenant_a_reads_its_own_rows_and_nothing_of_tenant_b() {
     let database = two_tenants().await;
     let mut connection = database.connect().await;
     for (read, own) in READS.into_iter().zip([2, 2, 4, 4, 1, 1, 1, 2]) {
-        assert_eq!(count(&mut connection, &claims(A), read, A).await, Ok(own), "own: {read}");
+        assert_eq!(
+            count(&mut connection, &claims(A), read, A).await,
+            Ok(own),
+            "own: {read}"
+        );
         // The second read asks for every tenant: what it counts must all be A's.
         let of_b = if read.contains("IS NOT NULL") { 2 } else { 0 };
-        assert_eq!(count(&mut connection, &claims(A), read, B).await, Ok(of_b), "other's: {read}");
+        assert_eq!(
+            count(&mut connection, &claims(A), read, B).await,
+            Ok(of_b),
+            "other's: {read}"
+        );
     }
     let latest = "SELECT count(*) FROM lensops_latest_checks($1)";
     assert_eq!(count(&mut connection, &claims(A), latest, A).await, Ok(2));
@@ -90,7 +98,10 @@ async fn a_forged_absent_or_user_editable_claim_sees_nothing() {
 
 async fn refused(connection: &mut PgConnection, role: &str, statement: &str) -> String {
     let mut transaction = connection.begin().await.unwrap();
-    sqlx::query(AssertSqlSafe(format!("SET LOCAL ROLE {role}"))).execute(&mut *transaction).await.unwrap();
+    sqlx::query(AssertSqlSafe(format!("SET LOCAL ROLE {role}")))
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
     let set = sqlx::query("SELECT set_config('request.jwt.claims', $1, true)").bind(claims(A).to_string());
     set.execute(&mut *transaction).await.unwrap();
     match sqlx::query(AssertSqlSafe(statement)).execute(&mut *transaction).await {
@@ -122,10 +133,22 @@ async fn anon_reads_nothing_authenticated_writes_nothing_and_the_service_role_on
         ("SELECT * FROM pms_health_checks", [denied, "allowed", "allowed"]),
         ("SELECT * FROM pms_health_events", [denied, "allowed", "allowed"]),
         ("SELECT * FROM lensops_rollups", [denied, "allowed", "allowed"]),
-        ("SELECT * FROM get_unhealthy_lenses(gen_random_uuid())", [denied, "allowed", "allowed"]),
-        ("SELECT * FROM get_latest_health_check(gen_random_uuid(), 'x')", [denied, "allowed", "allowed"]),
-        ("SELECT * FROM get_health_check_history(gen_random_uuid(), 'x')", [denied, "allowed", "allowed"]),
-        ("SELECT * FROM lensops_latest_checks(gen_random_uuid())", [denied, "allowed", "allowed"]),
+        (
+            "SELECT * FROM get_unhealthy_lenses(gen_random_uuid())",
+            [denied, "allowed", "allowed"],
+        ),
+        (
+            "SELECT * FROM get_latest_health_check(gen_random_uuid(), 'x')",
+            [denied, "allowed", "allowed"],
+        ),
+        (
+            "SELECT * FROM get_health_check_history(gen_random_uuid(), 'x')",
+            [denied, "allowed", "allowed"],
+        ),
+        (
+            "SELECT * FROM lensops_latest_checks(gen_random_uuid())",
+            [denied, "allowed", "allowed"],
+        ),
         ("SELECT * FROM yacht_registry", [denied, denied, denied]),
         (&insert, [denied, denied, "allowed"]),
         (&event, [denied, denied, "allowed"]),
@@ -143,7 +166,11 @@ async fn anon_reads_nothing_authenticated_writes_nothing_and_the_service_role_on
     ];
     for (statement, expected) in table {
         for (role, expected) in ["anon", "authenticated", "service_role"].into_iter().zip(expected) {
-            assert_eq!(refused(&mut connection, role, statement).await, expected, "{role}: {statement}");
+            assert_eq!(
+                refused(&mut connection, role, statement).await,
+                expected,
+                "{role}: {statement}"
+            );
         }
     }
 }
@@ -151,8 +178,15 @@ async fn anon_reads_nothing_authenticated_writes_nothing_and_the_service_role_on
 #[tokio::test]
 async fn role_and_claims_never_reach_the_next_user_of_a_pooled_connection() {
     let database = two_tenants().await;
-    let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await.unwrap();
-    let owner: String = sqlx::query_scalar("SELECT current_user::text").fetch_one(&pool).await.unwrap();
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .connect(&database.url)
+        .await
+        .unwrap();
+    let owner: String = sqlx::query_scalar("SELECT current_user::text")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
     for end in ["commit", "rollback", "drop", "error"] {
         let mut connection = pool.acquire().await.unwrap();
         let mut transaction = begin_as(&mut connection, &claims(A)).await.unwrap();
@@ -164,7 +198,10 @@ async fn role_and_claims_never_reach_the_next_user_of_a_pooled_connection() {
             "rollback" => transaction.rollback().await.unwrap(),
             "drop" => drop(transaction),
             _ => {
-                sqlx::query("SELECT 1 / 0").execute(&mut *transaction).await.unwrap_err();
+                sqlx::query("SELECT 1 / 0")
+                    .execute(&mut *transaction)
+                    .await
+                    .unwrap_err();
                 drop(transaction);
             }
         }

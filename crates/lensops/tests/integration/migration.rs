@@ -12,8 +12,14 @@ const OLD: &str = include_str!("old_migration.sql");
 async fn defect_20_the_migration_runs_twice() {
     let database = Database::empty().await;
     for round in 1..=3 {
-        migrate(&database.secret(), &[]).await.unwrap_or_else(|error| panic!("round {round}: {error}"));
-        assert_eq!(check(&database.secret()).await.unwrap(), Vec::<String>::new(), "round {round}");
+        migrate(&database.secret(), &[])
+            .await
+            .unwrap_or_else(|error| panic!("round {round}: {error}"));
+        assert_eq!(
+            check(&database.secret()).await.unwrap(),
+            Vec::<String>::new(),
+            "round {round}"
+        );
     }
 }
 
@@ -24,14 +30,18 @@ async fn over_the_old_migration_every_row_stays_and_the_schema_is_the_new_one() 
     let database = Database::empty().await;
     database.run(OLD).await;
     let before = check(&database.secret()).await.unwrap();
-    assert!(before.iter().any(|finding| finding.contains("service_role has DELETE")), "{before:#?}");
+    assert!(
+        before.iter().any(|finding| finding.contains("service_role has DELETE")),
+        "{before:#?}"
+    );
     for _ in 0..2 {
         migrate(&database.secret(), &[]).await.unwrap();
     }
     assert_eq!(check(&database.secret()).await.unwrap(), Vec::<String>::new());
     assert_eq!(database.number("SELECT count(*) FROM pms_health_checks").await, 50);
     assert_eq!(database.number("SELECT count(*) FROM pms_health_events").await, 50);
-    let doubled = "SELECT count(*) FROM pg_indexes WHERE tablename = 'pms_health_events' AND indexdef LIKE '%(check_id)'";
+    let doubled =
+        "SELECT count(*) FROM pg_indexes WHERE tablename = 'pms_health_events' AND indexdef LIKE '%(check_id)'";
     assert_eq!(database.number(doubled).await, 1);
     let latest = "SELECT count(*) FROM get_latest_health_check('53fbdf09-b709-509d-aad0-3a6f50239a5d', 'faults') WHERE id IS NOT NULL";
     assert_eq!(database.number(latest).await, 1);
@@ -53,14 +63,27 @@ async fn on_a_supabase_shaped_database_what_exists_is_used_as_it_is() {
         )
         .await;
     let unknown = uuid::Uuid::from_u128(7);
-    assert_eq!(migrate(&database.secret(), &[unknown]).await.unwrap(), 0, "the registry is not lensops' own");
+    assert_eq!(
+        migrate(&database.secret(), &[unknown]).await.unwrap(),
+        0,
+        "the registry is not lensops' own"
+    );
     assert_eq!(check(&database.secret()).await.unwrap(), Vec::<String>::new());
-    assert_eq!(database.number("SELECT count(*) FROM yacht_registry WHERE plan = 'gold'").await, 1);
+    assert_eq!(
+        database
+            .number("SELECT count(*) FROM yacht_registry WHERE plan = 'gold'")
+            .await,
+        1
+    );
     let kept = "SELECT count(*) FROM pg_proc WHERE proname = 'get_user_yacht_id' AND prosrc LIKE '%53fbdf09%'";
     assert_eq!(database.number(kept).await, 1);
     let anon = "SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace \
                 AND p.proname <> 'get_user_yacht_id' AND has_function_privilege('anon', p.oid, 'EXECUTE')";
-    assert_eq!(database.number(anon).await, 0, "default privileges gave anon a function");
+    assert_eq!(
+        database.number(anon).await,
+        0,
+        "default privileges gave anon a function"
+    );
 }
 
 #[tokio::test]
@@ -86,8 +109,16 @@ async fn the_command_prints_checks_and_migrates_and_never_shows_the_password() {
     project.run("migrate --check").expect(0);
     let wrong = database.url.replace("made-up-test-password", "made-up-wrong-password");
     let refused = project.run(&format!("migrate --database-url {wrong}"));
-    assert!(refused.err.contains("28P01 - password authentication failed"), "{}", refused.err);
-    assert!(!refused.err.contains("made-up-wrong-password") && refused.code == 2, "{}", refused.err);
+    assert!(
+        refused.err.contains("28P01 - password authentication failed"),
+        "{}",
+        refused.err
+    );
+    assert!(
+        !refused.err.contains("made-up-wrong-password") && refused.code == 2,
+        "{}",
+        refused.err
+    );
     // What --print prints is what the command does.
     database.run(&printed).await;
     assert_eq!(check(&database.secret()).await.unwrap(), Vec::<String>::new());

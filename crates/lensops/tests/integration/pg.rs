@@ -60,8 +60,14 @@ fn binaries() -> PathBuf {
 
 fn start() -> Server {
     if let Ok(url) = std::env::var("LENSOPS_TEST_DATABASE_URL") {
-        let (base, _database) = url.rsplit_once('/').filter(|(base, _)| base.contains('@')).unwrap_or((&url, ""));
-        return Server { base: base.to_owned(), _watched: None };
+        let (base, _database) = url
+            .rsplit_once('/')
+            .filter(|(base, _)| base.contains('@'))
+            .unwrap_or((&url, ""));
+        return Server {
+            base: base.to_owned(),
+            _watched: None,
+        };
     }
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut child = Command::new("sh")
@@ -77,7 +83,10 @@ fn start() -> Server {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut said = String::new();
     loop {
-        let line = lines.next().unwrap_or_else(|| panic!("PostgreSQL did not start:\n{said}")).unwrap();
+        let line = lines
+            .next()
+            .unwrap_or_else(|| panic!("PostgreSQL did not start:\n{said}"))
+            .unwrap();
         if line.contains("ready to accept connections") {
             break;
         }
@@ -86,7 +95,10 @@ fn start() -> Server {
     }
     // Its log is read on, so that it never waits for a reader.
     std::thread::spawn(move || lines.for_each(drop));
-    Server { base: format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}"), _watched: Some(child) }
+    Server {
+        base: format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}"),
+        _watched: Some(child),
+    }
 }
 
 fn server() -> &'static Server {
@@ -96,7 +108,12 @@ fn server() -> &'static Server {
 
 /// Runs `work` on a runtime of its own, so that a test's runtime need not be the one that made the server.
 fn blocking<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
     std::thread::spawn(move || runtime().block_on(work)).join().unwrap()
 }
 
@@ -134,7 +151,9 @@ impl Database {
         let mut connection = connect(&format!("{base}/postgres")).await;
         let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         connection.execute(AssertSqlSafe(create)).await.unwrap();
-        Self { url: format!("{base}/{name}") }
+        Self {
+            url: format!("{base}/{name}"),
+        }
     }
 
     fn name(&self) -> &str {
@@ -164,11 +183,17 @@ impl Database {
     /// Runs statements as the owner.
     pub(crate) async fn run(&self, sql: &str) {
         let mut connection = self.connect().await;
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        connection
+            .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
     /// The one number that a statement answers.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut self.connect().await).await.unwrap()
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut self.connect().await)
+            .await
+            .unwrap()
     }
 }

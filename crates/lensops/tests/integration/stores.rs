@@ -9,7 +9,10 @@ use serde_json::json;
 
 use crate::fixture::{Fixture, KINDS, Kind, NORTH, SOUTH, check, check_of, start};
 
-type Case = (&'static str, for<'a> fn(&'a Fixture) -> Pin<Box<dyn Future<Output = ()> + 'a>>);
+type Case = (
+    &'static str,
+    for<'a> fn(&'a Fixture) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
+);
 
 macro_rules! cases {
     ($($name:ident),* $(,)?) => { [$((stringify!($name), |fixture| Box::pin($name(fixture)))),*] };
@@ -53,13 +56,25 @@ fn stored(check: &CheckRecord) -> StoredCheck {
 
 async fn everything(fixture: &Fixture) -> Vec<StoredCheck> {
     let lens = "faults".parse().unwrap();
-    fixture.store.between(NORTH, &lens, Timestamp::MIN, start() + SignedDuration::from_hours(24 * 365)).await.unwrap()
+    fixture
+        .store
+        .between(
+            NORTH,
+            &lens,
+            Timestamp::MIN,
+            start() + SignedDuration::from_hours(24 * 365),
+        )
+        .await
+        .unwrap()
 }
 
 async fn a_check_arrives_with_its_events_and_reads_back_as_it_was(fixture: &Fixture) {
     fixture.record([check(0)]).await;
     let flushed = fixture.deliver().await;
-    assert!(flushed.complete && flushed.delivered == 1 && flushed.parked == 0, "{flushed:?}");
+    assert!(
+        flushed.complete && flushed.delivered == 1 && flushed.parked == 0,
+        "{flushed:?}"
+    );
     assert_eq!(everything(fixture).await, [stored(&check(0))]);
     assert_eq!(fixture.kept().await, [(check(0).id, 2)].into());
     assert_eq!(fixture.journal.outbox().await.unwrap().waiting, 0);
@@ -87,7 +102,9 @@ async fn defect_5_events_are_stored_with_their_check(fixture: &Fixture) {
 
 async fn the_latest_check_is_the_newest_of_each_pair_asked_for(fixture: &Fixture) {
     fixture.record([2, 0, 1].map(check)).await;
-    fixture.record([check_of(SOUTH, "faults", 7), check_of(NORTH, "parts", 5)]).await;
+    fixture
+        .record([check_of(SOUTH, "faults", 7), check_of(NORTH, "parts", 5)])
+        .await;
     fixture.deliver().await;
     let pairs = [(NORTH, "faults"), (NORTH, "parts"), (NORTH, "crew")].map(|(t, lens)| (t, lens.parse().unwrap()));
     let mut latest = fixture.store.latest(&pairs).await.unwrap();
@@ -105,7 +122,9 @@ async fn a_window_leaves_out_its_start_and_has_its_end_oldest_first(fixture: &Fi
 }
 
 async fn lenses_and_tenants_do_not_mix(fixture: &Fixture) {
-    fixture.record([check(0), check_of(SOUTH, "faults", 0), check_of(NORTH, "parts", 0)]).await;
+    fixture
+        .record([check(0), check_of(SOUTH, "faults", 0), check_of(NORTH, "parts", 0)])
+        .await;
     fixture.deliver().await;
     assert_eq!(everything(fixture).await, [stored(&check(0))]);
     assert_eq!(fixture.kept().await.len(), 3);
@@ -128,7 +147,11 @@ async fn a_null_character_costs_the_character_and_not_the_check(fixture: &Fixtur
     odd.events[0].detail = odd.notes.clone();
     fixture.record([odd]).await;
     assert_eq!(fixture.deliver().await.parked, 0);
-    let expected = if fixture.kind == Kind::Sqlite { "a\0b" } else { "a\u{fffd}b" };
+    let expected = if fixture.kind == Kind::Sqlite {
+        "a\0b"
+    } else {
+        "a\u{fffd}b"
+    };
     assert_eq!(everything(fixture).await[0].notes["body"], expected);
 }
 
