@@ -29,7 +29,7 @@ use super::{Entry, History, STORE_TIMEOUT, Sink, SinkError, StoreError, StoredCh
 /// A PostgreSQL server. Clones share one connection.
 #[derive(Clone)]
 pub struct Postgres {
-    options: PgConnectOptions,
+    options: Arc<PgConnectOptions>,
     kept: Arc<Mutex<Option<Held>>>,
 }
 
@@ -87,7 +87,7 @@ impl Postgres {
     /// When `url` is no address of a PostgreSQL database.
     pub fn new(url: &Secret) -> Result<Self, StoreError> {
         Ok(Self {
-            options: options(url)?,
+            options: Arc::new(options(url)?),
             kept: Arc::default(),
         })
     }
