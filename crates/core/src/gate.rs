@@ -167,7 +167,9 @@ pub fn decide(
     let gap_ms = longest_gap * schedule.every_ms().unsigned_abs();
     let (decision, reason) = if unhealthy > 0 {
         (Decision::RollBack, told("unhealthy"))
-    } else if slots == 0 || covered * 10_000 < slots * LEAST_COVERAGE {
+    } else if slots == 0 {
+        (Decision::NotEnoughData, "no slot was due in the window".to_owned())
+    } else if covered * 10_000 < slots * LEAST_COVERAGE {
         (
             Decision::NotEnoughData,
             format!("{covered} of {slots} slots were checked, 99 % are needed"),

@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod percentile;
 pub mod plan;
 pub mod record;
+pub mod registry;
 pub mod rollup;
 pub mod schedule;
 pub mod template;

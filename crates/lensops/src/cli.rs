@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use lensops_core::evidence::signature::PublicKey;
 use lensops_core::exchange::Secret;
 use lensops_core::ident::{EnvName, Ident};
 use lensops_core::lens::User;
@@ -27,10 +28,12 @@ use crate::run::check::{Monitor, overall};
 use crate::run::clock::SystemClock;
 use crate::run::deliver::Delivery;
 use crate::run::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
-use crate::run::plans::{Loaded, Plan, Which, load, load_all};
+use crate::run::plans::{Loaded, Plan, Which, lens_paths, load, load_all, load_lens};
 use crate::run::retention::retention;
 use crate::run::worker::{Worker, tell};
-use crate::run::{Exit, accept, evidence, exit_of_checks, gate, migrate, outbox, status, stress, templates};
+use crate::run::{
+    Exit, accept, evidence, exit_of_checks, gate, matrix, migrate, outbox, status, stop_on_signal, stress, templates,
+};
 use crate::store::{Journal, Owner, Postgres, Rest, Store};
 
 /// One lens definition becomes monitoring, acceptance, stress tests, evidence and a release gate.
@@ -77,6 +80,36 @@ enum Command {
         /// The API's action registry, to leave out cases that it does not let in
         #[arg(long, value_name = "FILE")]
         registry: Option<PathBuf>,
+        /// Write JUnit, one test case a case
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
+        /// Switch the master flag off and on at the provider, see that the API follows, and put
+        /// back what was found
+        #[arg(long)]
+        flag_proof: bool,
+        /// How often the API is asked, every 2 s, until it follows
+        #[arg(long, default_value_t = 30, requires = "flag_proof")]
+        flag_tries: u32,
+    },
+    /// Ask the API for every action as every role, and hold it to its own registry
+    Matrix {
+        /// The lens whose actions are asked; all of the registry's where none is named
+        lens: Option<String>,
+        /// The API's action registry
+        #[arg(long, value_name = "FILE")]
+        registry: Option<PathBuf>,
+        /// The dialect that the API speaks
+        #[arg(long)]
+        dialect: Option<String>,
+        /// The API's address
+        #[arg(long, value_name = "URL")]
+        api_url: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Write JUnit, one test case a cell
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
     },
     /// Load the API as the stress plan of a lens says and keep the results
     Stress(PlanArgs),
@@ -186,6 +219,20 @@ enum EvidenceCommand {
     Verify {
         /// The run's folder
         dir: PathBuf,
+        /// The public key that must have signed it
+        #[arg(long, value_name = "HEX")]
+        key: Option<PublicKey>,
+    },
+    /// Print what a run's folder says of itself
+    Show {
+        /// The run's folder
+        dir: PathBuf,
+    },
+    /// Make a private key, in a file outside the repository that only its owner can read
+    Keygen {
+        /// The file
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
 }
 
@@ -381,6 +428,9 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             plan,
             dialect,
             registry,
+            junit,
+            flag_proof,
+            flag_tries,
         } => {
             let settings = settings(root, env, plan.api_url.clone(), store)?;
             let run = accept::Acceptance::new(
@@ -389,7 +439,51 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 dialect.as_deref(),
                 registry.as_deref(),
             )?;
-            accept::accept(&settings, &Client::new(TIMEOUT), &run, plan.json).await
+            accept::accept(
+                &settings,
+                &Client::new(TIMEOUT),
+                &run,
+                &accept::Output {
+                    json: plan.json,
+                    junit,
+                    flag_proof: flag_proof.then_some(flag_tries),
+                },
+            )
+            .await
+        }
+        Command::Matrix {
+            lens,
+            registry,
+            dialect,
+            api_url,
+            json,
+            junit,
+        } => {
+            let settings = settings(root, env, api_url, store)?;
+            let loaded: Loaded<AcceptancePlan> = match &lens {
+                Some(lens) => load(&settings, &Which::Lens(lens))?,
+                None => load_all(&settings)?.swap_remove(0),
+            };
+            let registry = accept::read_registry(&settings, registry.as_deref())?;
+            let registry =
+                registry.context("no action registry: give --registry FILE, or `registry:` in lensops.yml")?;
+            let lenses = lens_paths(&settings)?
+                .into_iter()
+                .map(|path| Ok(load_lens(&settings, &path, true)?.0));
+            let lenses = lenses.collect::<Result<Vec<_>>>()?;
+            let run =
+                matrix::RoleMatrix::new(&settings, loaded, registry, lens.is_none(), &lenses, dialect.as_deref())?;
+            matrix::matrix(
+                &settings,
+                &Client::new(TIMEOUT),
+                &run,
+                &accept::Output {
+                    json,
+                    junit,
+                    flag_proof: None,
+                },
+            )
+            .await
         }
         Command::Stress(args) => {
             let settings = settings(root, env, args.api_url.clone(), store)?;
@@ -447,7 +541,11 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             }
         }
         Command::Templates(TemplatesCommand::Eject { dir }) => templates::eject(&dir).map(|()| Exit::Good),
-        Command::Evidence(EvidenceCommand::Verify { dir }) => evidence::verify(&dir),
+        Command::Evidence(command) => match command {
+            EvidenceCommand::Verify { dir, key } => evidence::verify(&dir, key.as_ref()),
+            EvidenceCommand::Show { dir } => evidence::show(&dir),
+            EvidenceCommand::Keygen { out } => evidence::keygen(&Settings::load(root, env)?, &out),
+        },
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => {
             use crate::run::sandbox::{Options, config, run};
@@ -644,12 +742,7 @@ async fn worker(settings: &Settings, lenses: &[String]) -> Result<Exit> {
         settings.redactor(),
         settings.journal_limit()?,
     );
-    let stop = CancellationToken::new();
-    let signal = stop.clone();
-    tokio::spawn(async move {
-        crate::run::stopped().await;
-        signal.cancel();
-    });
+    let stop = stop_on_signal();
     let checked = CancellationToken::new();
     let delivering = store
         .is_elsewhere()

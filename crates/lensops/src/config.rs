@@ -40,6 +40,12 @@ pub struct ProjectFile {
     /// The API's action registry, as a JSON file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<PathBuf>,
+    /// Users of another tenant, by name: nobody of them may see anything.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub outsiders: IndexMap<Ident, User>,
+    /// Whether the target may be changed by tests that expect to be let in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destructive: Option<Destructive>,
     /// Where CI gets the binary from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub install: Option<Install>,
@@ -74,6 +80,16 @@ pub enum StoreChoice {
     Rest(Base, Secret),
 }
 
+/// Whether the target may be changed by tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Destructive {
+    /// It may: it is a staging target made for it.
+    Allowed,
+    /// It may not.
+    Forbidden,
+}
+
 /// How the hosting provider runs the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -88,7 +104,7 @@ pub enum Runtime {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// `lensops.yml` is there and cannot be read.
-    #[error("{path} cannot be read: {source}")]
+    #[error("{path} cannot be read")]
     Read {
         /// The file.
         path: String,
@@ -102,7 +118,7 @@ pub enum ConfigError {
     #[error("{0}")]
     Missing(String),
     /// An address that is none.
-    #[error("{name}: {source}")]
+    #[error("{name}")]
     Address {
         /// The setting.
         name: &'static str,
@@ -159,7 +175,8 @@ pub struct Shown {
 }
 
 /// Names of the variables that hold secrets.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
+    "LENSOPS_EVIDENCE_KEY",
     "TENANT_SUPABASE_JWT_SECRET",
     "STAGING_JWT_SECRET",
     "SUPABASE_SERVICE_KEY",
@@ -198,8 +215,9 @@ impl Settings {
         })
     }
 
-    /// A variable; an empty one counts as unset.
-    fn var(&self, name: &str) -> Option<&str> {
+    /// A variable by the name that a plan gives it; an empty one counts as unset.
+    #[must_use]
+    pub fn var(&self, name: &str) -> Option<&str> {
         self.env
             .get(name)
             .map(String::as_str)
@@ -321,6 +339,30 @@ impl Settings {
         self.state_dir().join("journal.db")
     }
 
+    /// The file that becomes the summary page of a CI step, if there is one.
+    #[must_use]
+    pub fn step_summary(&self) -> Option<PathBuf> {
+        self.var("GITHUB_STEP_SUMMARY").map(PathBuf::from)
+    }
+
+    /// Whether the run is one of GitHub's CI service.
+    #[must_use]
+    pub fn in_github_actions(&self) -> bool {
+        self.var("GITHUB_ACTIONS") == Some("true")
+    }
+
+    /// The private key that signs evidence, if the environment holds one.
+    #[must_use]
+    pub fn evidence_key(&self) -> Option<Secret> {
+        self.var("LENSOPS_EVIDENCE_KEY").map(Secret::new)
+    }
+
+    /// The file that holds it instead.
+    #[must_use]
+    pub fn evidence_key_file(&self) -> Option<PathBuf> {
+        self.var("LENSOPS_EVIDENCE_KEY_FILE").map(PathBuf::from)
+    }
+
     /// Where postconditions look, if anywhere.
     #[must_use]
     pub fn has_staging_db(&self) -> bool {
@@ -409,6 +451,7 @@ impl Settings {
             "LOG_LEVEL",
             "LENSOPS_STATE_DIR",
             "LENSOPS_JOURNAL_MAX_MB",
+            "LENSOPS_EVIDENCE_KEY_FILE",
         ];
         let mut shown: Vec<Shown> = names.iter().map(|name| self.shown_var(name, false)).collect();
         shown.extend(SECRETS.iter().map(|name| self.shown_var(name, true)));

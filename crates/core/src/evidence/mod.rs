@@ -2,6 +2,7 @@
 
 pub mod manifest;
 pub mod redact;
+pub mod signature;
 pub mod transcript;
 
 pub use manifest::Manifest;

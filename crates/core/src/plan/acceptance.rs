@@ -1,13 +1,25 @@
 //! The acceptance plan: scenarios with a fixed order, in the dialects of the API.
 
+use std::fmt;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Dialect, Expect, PlanError, Request, Vars, check_tenants, check_unique, check_user};
-use crate::ident::{Ident, LensId};
+use super::{Dialect, Expect, JsonPath, PlanError, Request, Vars, check_tenants, check_unique, check_user};
+use crate::exchange::Response;
+use crate::ident::{EnvName, Ident, LensId};
 use crate::lens::User;
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_one(parallel: &usize) -> bool {
+    *parallel == 1
+}
 
 /// An acceptance plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,20 +35,53 @@ pub struct AcceptancePlan {
     /// Its variables besides `$tenant` and `$signature`.
     #[serde(default)]
     pub vars: Vars,
+    /// Variables that come from the environment.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub env: IndexMap<Ident, FromEnv>,
     /// The dialects of the API by name.
     pub dialects: IndexMap<Ident, Dialect>,
     /// Requests that scenarios send, by name.
     pub requests: IndexMap<Ident, Request>,
+    /// Steps before the scenarios; what they capture is known to all. Where one fails, every
+    /// scenario is unjudged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<Step>,
     /// The scenarios, in order.
     pub scenarios: Vec<Scenario>,
+    /// Steps after the scenarios, whatever came of them, also when the run is interrupted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teardown: Vec<Step>,
+    /// Scenarios that run at once; with more than one, captures stay within their scenario.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub parallel: usize,
+    /// How the master flag proves itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flag_proof: Option<FlagProof>,
+    /// How the role matrix asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix: Option<Matrix>,
 }
 
-/// One case.
+/// One case: one step, written in place, or several under `steps`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "RawScenario", into = "RawScenario")]
 pub struct Scenario {
     /// Its name in reports.
     pub name: String,
+    /// Its steps, at least one; the first that fails ends it.
+    pub steps: Vec<Step>,
+    /// The answer to the first step that means an earlier run used the entity up.
+    pub used_up: Option<Expect>,
+    /// What proves the success afterwards.
+    pub then: Vec<Proof>,
+    /// Why the case is left out.
+    pub skip: Option<String>,
+}
+
+/// One request of a case with what it expects.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
     /// The user it runs as.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
     pub user: Option<Ident>,
@@ -45,29 +90,215 @@ pub struct Scenario {
     /// Places of the body left out, dotted: `payload.signature`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub omit: Vec<String>,
-    /// Variables of this case, over those of the plan.
+    /// Variables of this step, over those of the plan.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub with: Vars,
     /// The role written into the signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign_as: Option<Ident>,
     /// What the answer must be.
+    #[serde(default)]
     pub expect: Expect,
     /// What a pass says behind the status, with captures: `work_order created: $entity_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<String>,
-    /// Variables taken from the answer: name → named place of the dialect.
+    /// Variables taken from the answer: name → where it stands.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub capture: IndexMap<Ident, String>,
-    /// The answer that means an earlier run used the entity up.
+    pub capture: IndexMap<Ident, Place>,
+}
+
+/// Where a captured value stands: a named place of the dialect (`entity`), a JSONPath
+/// (`$.result.id`) or a header (`header:location`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Place {
+    /// A named place of the dialect.
+    Named(String),
+    /// A JSONPath.
+    Path(JsonPath),
+    /// A header.
+    Header(String),
+}
+
+impl TryFrom<String> for Place {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.starts_with('$') {
+            return JsonPath::try_from(text).map(Self::Path);
+        }
+        match text.strip_prefix("header:") {
+            Some(name) => Ok(Self::Header(name.trim().to_owned())),
+            None => Ok(Self::Named(text)),
+        }
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> String {
+        place.to_string()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => f.write_str(name),
+            Self::Path(path) => path.fmt(f),
+            Self::Header(name) => write!(f, "header:{name}"),
+        }
+    }
+}
+
+impl Place {
+    /// The value that stands there in `response`, if there is one.
+    #[must_use]
+    pub fn find(&self, dialect: &Dialect, response: &Response) -> Option<Value> {
+        match self {
+            Self::Header(name) => response.header(name).map(|value| Value::String(value.to_owned())),
+            Self::Named(name) => dialect.find(name, &response.json()?).cloned(),
+            Self::Path(path) => path.first(&response.json()?).filter(|value| !value.is_null()).cloned(),
+        }
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawScenario {
+    name: String,
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    user: Option<Ident>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub used_up: Option<Expect>,
-    /// What proves the success afterwards.
+    send: Option<Ident>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub then: Vec<Proof>,
-    /// Why the case is left out.
+    omit: Vec<String>,
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    with: Vars,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub skip: Option<String>,
+    sign_as: Option<Ident>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expect: Option<Expect>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    told: Option<String>,
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    capture: IndexMap<Ident, Place>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<Step>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    used_up: Option<Expect>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    then: Vec<Proof>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    skip: Option<String>,
+}
+
+impl TryFrom<RawScenario> for Scenario {
+    type Error = String;
+    fn try_from(raw: RawScenario) -> Result<Self, String> {
+        let RawScenario {
+            name,
+            user,
+            send,
+            omit,
+            with,
+            sign_as,
+            expect,
+            told,
+            capture,
+            steps,
+            used_up,
+            then,
+            skip,
+        } = raw;
+        let in_place = user.is_some()
+            || !omit.is_empty()
+            || sign_as.is_some()
+            || expect.is_some()
+            || told.is_some()
+            || !capture.is_empty();
+        let steps = match (send, steps.is_empty()) {
+            (Some(send), true) => vec![Step {
+                user,
+                send,
+                omit,
+                with,
+                sign_as,
+                expect: expect.unwrap_or_default(),
+                told,
+                capture,
+            }],
+            (None, false) if !in_place && with.is_empty() => steps,
+            (None, true) => return Err(format!("scenario {name:?} sends nothing: give it `send`, or `steps`")),
+            _ => {
+                return Err(format!(
+                    "scenario {name:?} has `steps`: what else it says of a request belongs into one of them"
+                ));
+            }
+        };
+        Ok(Self {
+            name,
+            steps,
+            used_up,
+            then,
+            skip,
+        })
+    }
+}
+
+impl From<Scenario> for RawScenario {
+    fn from(scenario: Scenario) -> Self {
+        let Scenario {
+            name,
+            mut steps,
+            used_up,
+            then,
+            skip,
+        } = scenario;
+        let mut raw = Self {
+            name,
+            user: None,
+            send: None,
+            omit: Vec::new(),
+            with: Vars::new(),
+            sign_as: None,
+            expect: None,
+            told: None,
+            capture: IndexMap::new(),
+            steps: Vec::new(),
+            used_up,
+            then,
+            skip,
+        };
+        if steps.len() != 1 {
+            raw.steps = steps;
+            return raw;
+        }
+        if let Some(Step {
+            user,
+            send,
+            omit,
+            with,
+            sign_as,
+            expect,
+            told,
+            capture,
+        }) = steps.pop()
+        {
+            (raw.user, raw.send, raw.omit, raw.with, raw.sign_as) = (user, Some(send), omit, with, sign_as);
+            (raw.expect, raw.told, raw.capture) = (Some(expect), told, capture);
+        }
+        raw
+    }
+}
+
+/// A variable that comes from the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FromEnv {
+    /// The environment variable. Unset, the cases that need it are unjudged.
+    pub from: EnvName,
+    /// Whether its value is hidden wherever it comes up.
+    #[serde(default)]
+    pub secret: bool,
 }
 
 /// A postcondition in the database.
@@ -88,39 +319,29 @@ pub struct Rows {
     pub rows: u64,
 }
 
-/// Whom the API's registry lets run and sign an action: the facts that decide whether a positive
-/// case can be one.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Registry {
-    actions: Vec<RegisteredAction>,
+/// How the master flag proves itself: off is told by one answer, on by another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlagProof {
+    /// The flag.
+    pub flag: EnvName,
+    /// What is asked while it is off.
+    pub off: Step,
+    /// What is asked while it is on.
+    pub on: Step,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-struct RegisteredAction {
-    action_id: String,
-    #[serde(default)]
-    allowed_roles: Vec<String>,
-    signer_roles: Option<Vec<String>>,
-}
-
-impl Registry {
-    /// Why the registry does not let `role`, signing as `signs_as`, run `action`; `None` when it does.
-    #[must_use]
-    pub fn refusal(&self, action: &str, role: &str, signs_as: Option<&str>) -> Option<String> {
-        let Some(entry) = self.actions.iter().find(|entry| entry.action_id == action) else {
-            return Some(format!("the registry has no action {action}"));
-        };
-        if !entry.allowed_roles.iter().any(|allowed| allowed == role) {
-            return Some(format!("the registry does not let {role} run {action}"));
-        }
-        let signs_as = signs_as?;
-        match &entry.signer_roles {
-            Some(signers) if !signers.iter().any(|signer| signer == signs_as) => {
-                Some(format!("the registry does not let {signs_as} sign {action}"))
-            }
-            _ => None,
-        }
-    }
+/// How a cell of the role matrix is asked: a request that names `$action`, and in its payload
+/// every field that the API may want, of which a cell leaves out what it must not send.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matrix {
+    /// The request, by name.
+    pub send: Ident,
+    /// Where its signature stands, dotted.
+    pub signature: String,
+    /// Where its payload stands, dotted: known fields of the action go there.
+    pub payload: String,
 }
 
 impl AcceptancePlan {
@@ -146,31 +367,65 @@ impl AcceptancePlan {
             name: name.to_owned(),
             known: keys,
         };
-        for scenario in &self.scenarios {
-            let place = format!("scenario {:?}", scenario.name);
-            check_user(&place, scenario.user.as_ref(), &self.users)?;
-            if !self.requests.contains_key(&scenario.send) {
+        if let Some(matrix) = self
+            .matrix
+            .as_ref()
+            .filter(|matrix| !self.requests.contains_key(&matrix.send))
+        {
+            let keys = self.requests.keys().map(ToString::to_string).collect();
+            return Err(known(keys, "matrix", "request", matrix.send.as_str()));
+        }
+        if !(1..=64).contains(&self.parallel) {
+            let why = "run 1 to 64 scenarios at once".to_owned();
+            return Err(PlanError::Invalid {
+                place: "parallel".to_owned(),
+                why,
+            });
+        }
+        for (place, step) in self.steps() {
+            check_user(&place, step.user.as_ref(), &self.users)?;
+            if !self.requests.contains_key(&step.send) {
                 let keys = self.requests.keys().map(ToString::to_string).collect();
-                return Err(known(keys, &place, "request", scenario.send.as_str()));
+                return Err(known(keys, &place, "request", step.send.as_str()));
             }
-            if scenario.sign_as.is_some() && scenario.user.is_none() {
-                return Err(PlanError::Invalid {
-                    place,
-                    why: "`sign_as` needs the user who signs: add `as`".to_owned(),
-                });
+            if step.sign_as.is_some() && step.user.is_none() {
+                let why = "`sign_as` needs the user who signs: add `as`".to_owned();
+                return Err(PlanError::Invalid { place, why });
             }
-            let places = scenario.capture.values().chain(&scenario.expect.present);
+            let captured = step.capture.values().filter_map(|place| match place {
+                Place::Named(name) => Some(name),
+                _ => None,
+            });
+            let places: Vec<&String> = captured.chain(&step.expect.present).collect();
             for (dialect_name, dialect) in &self.dialects {
-                if let Some(name) = places
-                    .clone()
-                    .find(|name| !dialect.paths.keys().any(|key| key.as_str() == name.as_str()))
-                {
+                let defines = |name: &&&String| dialect.paths.keys().any(|key| key.as_str() == name.as_str());
+                if let Some(name) = places.iter().find(|name| !defines(name)) {
                     let keys = dialect.paths.keys().map(ToString::to_string).collect();
                     return Err(known(keys, &format!("{place}, dialect {dialect_name},"), "place", name));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Every step with the place it stands at.
+    fn steps(&self) -> impl Iterator<Item = (String, &Step)> {
+        let scenarios = self.scenarios.iter().flat_map(|scenario| {
+            scenario
+                .steps
+                .iter()
+                .map(|step| (format!("scenario {:?}", scenario.name), step))
+        });
+        let setup = self.setup.iter().map(|step| ("setup".to_owned(), step));
+        setup
+            .chain(scenarios)
+            .chain(self.teardown.iter().map(|step| ("teardown".to_owned(), step)))
+    }
+
+    /// Whether any step runs as a user.
+    #[must_use]
+    pub fn needs_tokens(&self) -> bool {
+        self.steps().any(|(_, step)| step.user.is_some())
     }
 
     /// The dialect of that name.
@@ -191,7 +446,7 @@ impl AcceptancePlan {
     }
 }
 
-impl Scenario {
+impl Step {
     /// Whether it expects to be let in: its status is a success.
     #[must_use]
     pub fn is_positive(&self) -> bool {

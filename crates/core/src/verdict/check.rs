@@ -90,7 +90,14 @@ pub fn judge_check(context: &CheckContext, probes: Vec<ProbeReport>, redactor: &
     // A check without anything judged says nothing good.
     let status = if judged { status } else { status.max(Status::Degraded) };
 
-    let mut lines: Vec<(Level, String)> = probes.iter().map(probe_line).collect();
+    let flag_line = |(name, on): &(String, bool)| {
+        (
+            Level::Info,
+            format!("[FeatureFlags] {name}={}", if *on { "True" } else { "False" }),
+        )
+    };
+    let mut lines: Vec<(Level, String)> = context.flags.iter().map(flag_line).collect();
+    lines.extend(probes.iter().map(probe_line));
     lines.extend(
         slices
             .iter()

@@ -223,7 +223,7 @@ impl Monitor {
         let vars = vars_of(&self.plan.vars, tenant);
         prepare(&self.base, spec, token.as_ref(), &vars).map_err(|error| match error {
             PrepareError::NotKnown(name) => format!("${name} is not known: name a test {name} in the lens file"),
-            PrepareError::Undefined(_) => error.to_string(),
+            other => other.to_string(),
         })
     }
 

@@ -37,33 +37,3 @@ impl Clock for SystemClock {
         }
     }
 }
-
-/// A clock that starts at a given time and runs with the runtime's, which tests may pause.
-#[derive(Debug, Clone, Copy)]
-pub struct RuntimeClock {
-    start: Timestamp,
-    since: tokio::time::Instant,
-}
-
-impl RuntimeClock {
-    /// A clock that shows `start` now.
-    #[must_use]
-    pub fn starting_at(start: Timestamp) -> Self {
-        Self {
-            start,
-            since: tokio::time::Instant::now(),
-        }
-    }
-}
-
-impl Clock for RuntimeClock {
-    fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.since.elapsed()).unwrap_or(SignedDuration::MAX);
-        self.start.checked_add(elapsed).unwrap_or(Timestamp::MAX)
-    }
-
-    async fn sleep_until(&self, at: Timestamp) {
-        let left = at.duration_since(self.now());
-        tokio::time::sleep(Duration::try_from(left).unwrap_or(Duration::ZERO)).await;
-    }
-}

@@ -106,12 +106,7 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         return Ok(Exit::Good);
     }
     println!("\nSandbox and worker go on; Ctrl-C ends them.");
-    let stop = CancellationToken::new();
-    let signal = stop.clone();
-    tokio::spawn(async move {
-        super::stopped().await;
-        signal.cancel();
-    });
+    let stop = super::stop_on_signal();
     let monitors = setup::monitors(&settings, &lenses)?.into_iter().map(Arc::new).collect();
     Worker {
         clock: SystemClock,
@@ -140,8 +135,9 @@ async fn acceptance(
     for lens in lenses {
         let loaded = load::<AcceptancePlan>(&settings, &Which::Lens(&lens.lens_id))?;
         let run = Acceptance::new(&settings, loaded, Some(&dialect.to_string()), None)?;
-        let accepted = run.run(client, fastrand::u64(..), |_| {}).await;
-        run.write(&settings, &accepted, Timestamp::now(), fastrand::u32(..))?;
+        let accepted = run
+            .run(client, fastrand::u64(..), &CancellationToken::new(), |_| {})
+            .await;
         println!(
             "   {:<12} {:<14} {}: {}",
             dialect.to_string(),
@@ -155,6 +151,8 @@ async fn acceptance(
                 lens.lens_id, accepted.reason
             ));
         }
+        run.report(accepted, Timestamp::now())
+            .write(&settings, run.redactor(), fastrand::u32(..))?;
     }
     sandbox.stop().await;
     Ok(failed)

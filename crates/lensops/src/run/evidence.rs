@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use lensops_core::digest::sha256_hex;
-use lensops_core::evidence::{Manifest, Redacted, Redactor, manifest};
+use lensops_core::evidence::manifest::{self, Files, Manifest, Previous, Signed};
+use lensops_core::evidence::signature::{PublicKey, SigningKey};
+use lensops_core::evidence::{Redacted, Redactor};
+use lensops_core::exchange::Secret;
 use lensops_core::ident::LensId;
 use lensops_core::verdict::Verdict;
 
 use super::{Exit, files};
+use crate::config::Settings;
 
 /// The folder of all evidence below the repository.
 pub const FOLDER: &str = "verification_handoff";
@@ -31,9 +35,10 @@ pub struct Bundle<'a> {
     pub finished_at: Timestamp,
     /// Keeps two runs of one second apart.
     pub nonce: u32,
-    /// The artefacts: name and redacted text. The first two are copied to `phase6/` under the
-    /// given names.
+    /// The artefacts: name and redacted text. Those named in `latest` are copied to `phase6/`.
     pub files: Vec<(String, Redacted)>,
+    /// Names of the artefacts of which `phase6/` holds the latest.
+    pub latest: Vec<String>,
 }
 
 /// Where a bundle was written.
@@ -45,19 +50,20 @@ pub struct Written {
     pub latest: Vec<PathBuf>,
 }
 
-/// Writes `bundle` below `root`.
+/// Writes `bundle` below the repository, signed where the settings hold a key.
 ///
 /// # Errors
-/// When a file cannot be written; then no folder of that run is there.
-pub fn write(root: &Path, bundle: Bundle<'_>, redactor: &Redactor) -> Result<Written> {
-    let stamp = bundle.finished_at.strftime("%Y%m%dT%H%M%SZ");
+/// When a file cannot be written, or the key cannot be used; then no folder of that run is there.
+pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Result<Written> {
+    let key = signing_key(settings)?;
+    let stamp = bundle.finished_at.strftime("%Y%m%dT%H%M%S%3fZ");
     let run_id = format!(
         "{stamp}-{}-{}-{:06x}",
         bundle.lens,
         bundle.kind,
         bundle.nonce & 0xff_ffff
     );
-    let runs = root.join(FOLDER).join("runs");
+    let runs = settings.root.join(FOLDER).join("runs");
     let folder = runs.join(&run_id);
     std::fs::create_dir_all(&runs).with_context(|| format!("{} cannot be created", runs.display()))?;
     let staged = tempfile::Builder::new()
@@ -65,9 +71,6 @@ pub fn write(root: &Path, bundle: Bundle<'_>, redactor: &Redactor) -> Result<Wri
         .tempdir_in(&runs)
         .with_context(|| format!("{} cannot be written", runs.display()))?;
 
-    let latest_names: Vec<String> = bundle.files.iter().take(2).map(|(name, _)| name.clone()).collect();
-    let mut artefacts = bundle.files;
-    artefacts.push(("plan.yml".to_owned(), redactor.text(bundle.plan_text)));
     let manifest = Manifest {
         run_id,
         kind: bundle.kind.to_owned(),
@@ -77,36 +80,87 @@ pub fn write(root: &Path, bundle: Bundle<'_>, redactor: &Redactor) -> Result<Wri
         plan_origin: bundle.plan_origin.to_owned(),
         finished_at: bundle.finished_at.to_string(),
         lensops: env!("CARGO_PKG_VERSION").to_owned(),
+        previous: previous(&runs)?,
         files: Vec::new(),
         head: String::new(),
-        signature: "unsigned".to_owned(),
+        signature: String::new(),
     };
-    let sealed = manifest.seal(
-        artefacts
-            .iter()
-            .map(|(name, text)| (name.clone(), text.as_str().into()))
-            .collect(),
-    );
-    artefacts.push((
-        manifest::FILE.to_owned(),
-        redactor.json_pretty(&serde_json::to_value(&sealed)?),
-    ));
-    for (name, text) in &artefacts {
+    let mut artefacts: Files = bundle
+        .files
+        .iter()
+        .map(|(name, text)| (name.clone(), text.as_str().into()))
+        .collect();
+    artefacts.insert("plan.yml".to_owned(), redactor.text(bundle.plan_text).as_str().into());
+    let sealed = manifest.seal(artefacts, key.as_ref());
+    for (name, bytes) in &sealed {
         let path = staged.path().join(name);
-        std::fs::write(&path, text.as_str()).with_context(|| format!("{} cannot be written", path.display()))?;
+        std::fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     let staged = staged.keep();
     std::fs::rename(&staged, &folder).with_context(|| format!("{} cannot be written", folder.display()))?;
     readable(&folder)?;
 
-    let phase = root.join(FOLDER).join("phase6");
-    let texts = artefacts.iter().filter(|(name, _)| latest_names.contains(name));
+    let phase = settings.root.join(FOLDER).join("phase6");
+    let texts = bundle.files.iter().filter(|(name, _)| bundle.latest.contains(name));
     let latest: Vec<(PathBuf, &str)> = texts.map(|(name, text)| (phase.join(name), text.as_str())).collect();
     files::replace_all(&latest)?;
     Ok(Written {
         folder,
         latest: latest.into_iter().map(|(path, _)| path).collect(),
     })
+}
+
+/// The run before: folders sort by time.
+fn previous(runs: &Path) -> Result<Option<Previous>> {
+    let folders = files::list(runs, "")?;
+    let Some(last) = folders.iter().rev().find(|path| path.join(manifest::FILE).exists()) else {
+        return Ok(None);
+    };
+    let path = last.join(manifest::FILE);
+    let manifest: Manifest =
+        serde_json::from_str(&files::read(&path)?).with_context(|| format!("{} is no manifest", path.display()))?;
+    Ok(Some(Previous {
+        run_id: manifest.run_id,
+        head: manifest.head,
+    }))
+}
+
+/// The key of the settings: the variable, else the file it names.
+fn signing_key(settings: &Settings) -> Result<Option<SigningKey>> {
+    if let Some(seed) = settings.evidence_key() {
+        return Ok(Some(SigningKey::from_hex(&seed).context("LENSOPS_EVIDENCE_KEY")?));
+    }
+    let Some(path) = settings.evidence_key_file() else {
+        return Ok(None);
+    };
+    let shown = path.display();
+    if is_within(&path, &settings.root) {
+        bail!("{shown} lies within the repository: keep the evidence key outside of it");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&path)
+            .with_context(|| format!("{shown} cannot be read"))?
+            .permissions()
+            .mode();
+        if mode & 0o077 != 0 {
+            bail!("{shown} can be read by others: chmod 600 it");
+        }
+    }
+    let seed = Secret::new(files::read(&path)?);
+    Ok(Some(SigningKey::from_hex(&seed).with_context(|| shown.to_string())?))
+}
+
+fn is_within(path: &Path, root: &Path) -> bool {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    match (folder.canonicalize(), root.canonicalize()) {
+        (Ok(folder), Ok(root)) => folder.starts_with(root),
+        _ => false,
+    }
 }
 
 /// A temporary folder is for its owner alone; evidence is for the auditor.
@@ -120,41 +174,131 @@ fn readable(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Compares a run's folder with its manifest and prints what differs.
+/// `lensops evidence keygen`: a private key into a 0600 file outside the repository. Prints the
+/// public key.
 ///
 /// # Errors
-/// When the folder holds no manifest that can be read.
-pub fn verify(folder: &Path) -> Result<Exit> {
-    let text = files::read(&folder.join(manifest::FILE))?;
-    let manifest: Manifest = serde_json::from_str(&text)
-        .with_context(|| format!("{} is no manifest", folder.join(manifest::FILE).display()))?;
-    let mut found = Vec::new();
+/// When the file is there already, lies within the repository, or cannot be written.
+pub fn keygen(settings: &Settings, out: &Path) -> Result<Exit> {
+    use std::io::Write as _;
+    if is_within(out, &settings.root) {
+        bail!(
+            "{} lies within the repository: keep the evidence key outside of it",
+            out.display()
+        );
+    }
+    let mut seed = [0_u8; 32];
+    getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
+    let seed = Secret::new(seed.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let key = SigningKey::from_hex(&seed)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options
+        .open(out)
+        .with_context(|| format!("{} cannot be created", out.display()))?;
+    writeln!(file, "{}", seed.expose()).with_context(|| format!("{} cannot be written", out.display()))?;
+    println!(
+        "✅ Created: {} (keep it secret; name it in LENSOPS_EVIDENCE_KEY_FILE)",
+        out.display()
+    );
+    println!("Public key: {}", key.public());
+    Ok(Exit::Good)
+}
+
+/// `lensops evidence verify`: compares a run's folder with its manifest and prints what differs.
+/// With `trusted` the bundle must be signed by that key.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn verify(folder: &Path, trusted: Option<&PublicKey>) -> Result<Exit> {
+    let found = manifest::verify(read_bundle(folder)?);
+    for finding in &found.findings {
+        println!("❌ {finding}");
+    }
+    let Some(manifest) = found.manifest.filter(|_| found.findings.is_empty()) else {
+        return Ok(Exit::Bad);
+    };
+    match (found.signed, trusted) {
+        (Signed::By(key), Some(trusted)) if key == *trusted => println!("✅ signed by the given key"),
+        (Signed::By(key), Some(_)) => {
+            println!("❌ signed by another key: {key}");
+            return Ok(Exit::Bad);
+        }
+        (Signed::Unsigned, Some(_)) => {
+            println!("❌ unsigned, though a key was given");
+            return Ok(Exit::Bad);
+        }
+        (Signed::By(key), None) => println!("✅ signed by {key} (give --key to demand whose it is)"),
+        (Signed::Unsigned, None) => println!("⚠️ unsigned: nobody vouches for it"),
+    }
+    println!(
+        "✅ {} files are as the run left them: {} of {}, verdict {}, plan {}",
+        manifest.files.len(),
+        manifest.kind,
+        manifest.lens,
+        manifest.verdict,
+        manifest.plan_origin
+    );
+    Ok(Exit::Good)
+}
+
+/// `lensops evidence show`: what a bundle says of itself, verified or not.
+///
+/// # Errors
+/// When the folder cannot be read or holds no manifest.
+pub fn show(folder: &Path) -> Result<Exit> {
+    let found = manifest::verify(read_bundle(folder)?);
+    let Some(manifest) = found.manifest else {
+        bail!("{} holds no manifest that can be read", folder.display())
+    };
+    println!("run       {}", manifest.run_id);
+    println!("kind      {}", manifest.kind);
+    println!("lens      {}", manifest.lens);
+    println!("verdict   {}", manifest.verdict);
+    println!("plan      {} ({})", manifest.plan_sha256, manifest.plan_origin);
+    println!("finished  {}", manifest.finished_at);
+    println!(
+        "previous  {}",
+        manifest.previous.map_or_else(|| "none".to_owned(), |run| run.run_id)
+    );
+    println!("signature {}", manifest.signature);
+    for file in &manifest.files {
+        println!("file      {}  {}", file.sha256, file.name);
+    }
+    for finding in &found.findings {
+        println!("❌ {finding}");
+    }
+    Ok(if found.findings.is_empty() {
+        Exit::Good
+    } else {
+        Exit::Bad
+    })
+}
+
+fn read_bundle(folder: &Path) -> Result<Files> {
+    if !folder.join(manifest::FILE).is_file() {
+        bail!(
+            "{} holds no {}: name the folder of a run",
+            folder.display(),
+            manifest::FILE
+        );
+    }
+    let mut found = Files::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name == manifest::FILE {
-            continue;
-        }
         if !entry.file_type()?.is_file() {
             bail!("{name} in {} is no file: a bundle holds files alone", folder.display());
         }
-        found.push((name, std::fs::read(entry.path())?));
-    }
-    let differences = manifest.differences(found);
-    if differences.is_empty() {
-        println!(
-            "✅ {} files are as the run left them; verdict {}, plan {}, {}",
-            manifest.files.len(),
-            manifest.verdict,
-            manifest.plan_origin,
-            manifest.signature
+        let path = entry.path();
+        found.insert(
+            name,
+            std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?,
         );
-        return Ok(Exit::Good);
     }
-    for difference in &differences {
-        println!("❌ {difference}");
-    }
-    Ok(Exit::Bad)
+    Ok(found)
 }
 
 /// A fence for a block of Markdown: longer than any run of backticks within.

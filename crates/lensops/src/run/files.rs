@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("{} cannot be {verb}: {source}", .path.display())]
+#[error("{} cannot be {verb}", .path.display())]
 pub struct FileError {
     path: PathBuf,
     verb: &'static str,

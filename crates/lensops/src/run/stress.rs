@@ -163,9 +163,10 @@ impl Stress {
             plan_origin: self.loaded.origin,
             finished_at,
             nonce,
+            latest: files.iter().map(|(name, _)| name.clone()).collect(),
             files,
         };
-        evidence::write(&settings.root, bundle, &self.redactor)
+        evidence::write(settings, bundle, &self.redactor)
     }
 
     fn to_json(&self, tallies: &[Tally], verdict: &StressVerdict, finished_at: Timestamp) -> Value {

@@ -116,11 +116,14 @@ async fn run_pair<C: Clock, S: Sender + 'static>(
     let mut due = first_due(&world, &pair).await;
     loop {
         tokio::select! {
+            // In this order, or a slot that is due would race the stop.
+            biased;
             () = stop.cancelled() => return,
             () = world.clock.sleep_until(due) => {}
         }
         due = catch_up(&world, &pair, due).await;
         let Ok(_permit) = (tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             permit = slots.acquire() => permit,
         }) else {

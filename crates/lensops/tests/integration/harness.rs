@@ -40,7 +40,10 @@ pub(crate) struct Project {
 impl Project {
     /// An empty folder and an empty environment.
     pub(crate) fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), env: BTreeMap::new() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            env: BTreeMap::new(),
+        }
     }
 
     /// A folder with the faults lens generated, and the environment to run it against `sandbox`.
@@ -54,7 +57,10 @@ impl Project {
     /// Sets the environment to run against `sandbox`.
     pub(crate) fn point_at(&mut self, sandbox: &Sandbox) {
         self.env.insert("API_BASE_URL".to_owned(), sandbox.url());
-        self.env.insert("TENANT_SUPABASE_JWT_SECRET".to_owned(), sandbox.config().jwt_secret.clone());
+        self.env.insert(
+            "TENANT_SUPABASE_JWT_SECRET".to_owned(),
+            sandbox.config().jwt_secret.clone(),
+        );
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -79,7 +85,11 @@ impl Project {
     /// The program with `arguments` (split at spaces) in this project.
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lensops"));
-        command.env_clear().envs(&self.env).current_dir(self.root()).args(arguments.split_whitespace());
+        command
+            .env_clear()
+            .envs(&self.env)
+            .current_dir(self.root())
+            .args(arguments.split_whitespace());
         command
     }
 

@@ -10,10 +10,17 @@ fn sources(module: &str) -> Vec<(String, String)> {
     let file = base.join(format!("{module}.rs"));
     let mut paths = if file.exists() { vec![file] } else { Vec::new() };
     if let Ok(entries) = std::fs::read_dir(base.join(module)) {
-        paths.extend(entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "rs")));
+        paths.extend(
+            entries
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.extension().is_some_and(|e| e == "rs")),
+        );
     }
     assert!(!paths.is_empty(), "no source of {module}");
-    paths.into_iter().map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap())).collect()
+    paths
+        .into_iter()
+        .map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap()))
+        .collect()
 }
 
 #[test]
@@ -21,7 +28,12 @@ fn rim_modules_do_not_import_one_another_or_the_commands() {
     for module in RIM {
         for (path, text) in sources(module) {
             for line in text.lines().filter(|line| line.trim_start().starts_with("use crate::")) {
-                let target = line.trim_start().trim_start_matches("use crate::").split([':', ';']).next().unwrap();
+                let target = line
+                    .trim_start()
+                    .trim_start_matches("use crate::")
+                    .split([':', ';'])
+                    .next()
+                    .unwrap();
                 assert_eq!(target, module, "{path}: {line}");
             }
         }

@@ -1,12 +1,26 @@
 //! The one integration test binary: the real program against the real stand-in API.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod accept;
+mod bad_input;
+mod check;
 mod delivery;
+mod demo;
+mod evidence;
 mod fixture;
+mod generate;
 mod harness;
+mod hostile;
 mod isolation;
+mod journal;
 mod kill;
 mod layers;
+mod matrix;
 mod migration;
 mod pg;
 mod rollups;
+mod scenarios;
+mod secrets;
 mod stores;
+mod stress;
+mod worker;

@@ -87,6 +87,8 @@ pub(super) fn write_project(folder: &Path, sandbox: &Sandbox) -> Result<()> {
         api_base_url: Some(sandbox.url()),
         dialect: Some(sandbox.config().dialect.to_string()),
         registry: Some(REGISTRY.into()),
+        outsiders: IndexMap::new(),
+        destructive: None,
         install: None,
         runtime: None,
         store: None,

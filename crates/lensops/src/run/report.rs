@@ -1,0 +1,295 @@
+//! What a run of cases leaves behind: Markdown, JSON, JUnit, the evidence bundle, and what CI shows.
+//!
+//! One report for every command that runs cases, so that an auditor, a dashboard and a CI service
+//! read the same facts.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
+use lensops_core::evidence::{Redacted, Redactor};
+use lensops_core::ident::LensId;
+use lensops_core::verdict::Verdict;
+use lensops_core::verdict::acceptance::{Case, CaseResult};
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use serde_json::{Map, Value, json};
+
+use super::accept::Output;
+use super::evidence::{Bundle, Written, fenced, write};
+use super::{Exit, files};
+use crate::config::Settings;
+
+/// A run of cases.
+#[derive(Debug)]
+pub struct Report {
+    /// `acceptance` or `matrix`.
+    pub kind: &'static str,
+    /// The heading.
+    pub title: String,
+    /// The lens.
+    pub lens: LensId,
+    /// What the run was about: name and value.
+    pub facts: Vec<(&'static str, String)>,
+    /// `generated`, `edited`, `stale` or `foreign`.
+    pub plan_origin: &'static str,
+    /// The plan that ran.
+    pub plan_text: String,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// What it came to.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: String,
+    /// The cases, in order.
+    pub cases: Vec<Case>,
+    /// Further pages: the ending of the file and its text.
+    pub pages: Vec<(&'static str, Redacted)>,
+}
+
+impl Report {
+    /// The name of its files without their ending: `FAULTS_ACCEPTANCE_EVIDENCE`.
+    fn stem(&self) -> String {
+        format!("{}_{}_EVIDENCE", self.lens.upper(), self.kind.to_ascii_uppercase())
+    }
+
+    /// The run as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut json = Map::from_iter([
+            ("kind".to_owned(), json!(self.kind)),
+            ("lens".to_owned(), json!(self.lens)),
+        ]);
+        json.extend(
+            self.facts
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), json!(value))),
+        );
+        json.insert("plan_origin".to_owned(), json!(self.plan_origin));
+        json.insert("finished_at".to_owned(), json!(self.finished_at.to_string()));
+        json.insert("verdict".to_owned(), json!(self.verdict));
+        json.insert("reason".to_owned(), json!(self.reason));
+        json.insert("cases".to_owned(), json!(self.cases));
+        Value::Object(json)
+    }
+
+    /// The run as Markdown, every transcript included.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut text = format!(
+            "# {}\n\n{}: {}\n\n| | |\n| --- | --- |\n",
+            self.title,
+            self.verdict.tell(),
+            self.reason
+        );
+        // Writing to a String cannot fail, here and below.
+        for (name, value) in &self.facts {
+            let _infallible = writeln!(text, "| {name} | `{value}` |");
+        }
+        let _infallible = write!(
+            text,
+            "| plan is | {} |\n| finished | {} |\n\n## Cases\n\n",
+            self.plan_origin, self.finished_at
+        );
+        let lines: Vec<String> = self.cases.iter().map(Case::line).collect();
+        text.push_str(&fenced(&lines.join("\n")));
+        for case in &self.cases {
+            let _infallible = write!(text, "\n## {}\n\n", case.heading());
+            for reason in &case.proofs_skipped {
+                let _infallible = writeln!(text, "Database proof not looked at: {reason}.\n");
+            }
+            text.push_str(&transcripts(case));
+        }
+        text
+    }
+
+    /// The run as JUnit: one test case each, the transcript as its output.
+    ///
+    /// # Errors
+    /// When the library cannot write it.
+    pub fn junit(&self) -> Result<String> {
+        let mut suite = TestSuite::new(format!("{} {}", self.lens, self.kind));
+        for case in &self.cases {
+            let status = match &case.result {
+                CaseResult::Passed { .. } => TestCaseStatus::success(),
+                CaseResult::Failed { why } => {
+                    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                    status.set_message(why.as_str());
+                    status
+                }
+                // Neither passed nor failed: an error is what CI services show as such.
+                CaseResult::Unjudged { reason } => {
+                    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+                    status.set_message(format!("unjudged: {reason}"));
+                    status
+                }
+                CaseResult::Skipped { reason } => {
+                    let mut status = TestCaseStatus::skipped();
+                    status.set_message(reason.as_str());
+                    status
+                }
+            };
+            let mut test = TestCase::new(case.heading(), status);
+            test.set_classname(format!("lensops.{}.{}", self.kind, self.lens));
+            let took: u64 = case
+                .transcripts
+                .iter()
+                .map(|transcript| transcript.timings.total_us)
+                .sum();
+            test.set_time(std::time::Duration::from_micros(took));
+            let exchanges = case
+                .transcripts
+                .iter()
+                .map(|transcript| format!("{}\n\n{}", transcript.request, transcript.response));
+            test.set_system_out(exchanges.collect::<Vec<_>>().join("\n\n"));
+            suite.add_test_case(test);
+        }
+        let mut report = quick_junit::Report::new(format!("lensops {}", self.kind));
+        report.add_test_suite(suite);
+        report.to_string().context("JUnit cannot be written")
+    }
+
+    /// A table for the summary page of a CI run.
+    fn summary(&self) -> String {
+        let mut text = format!(
+            "### {} · {}\n\n{}: {}\n\n| test | result |\n| --- | --- |\n",
+            self.lens,
+            self.kind,
+            self.verdict.tell(),
+            self.reason
+        );
+        for case in &self.cases {
+            let (mark, told) = outcome(case);
+            let _infallible = writeln!(text, "| {} | {mark} {} |", cell(&case.heading()), cell(told.as_str()));
+        }
+        text
+    }
+
+    /// Writes the bundle, signed where there is a key.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, settings: &Settings, redactor: &Redactor, nonce: u32) -> Result<Written> {
+        let stem = self.stem();
+        let mut files: Vec<(String, Redacted)> = vec![
+            (format!("{stem}.md"), redactor.text(&self.markdown())),
+            (format!("{stem}.json"), redactor.json_pretty(&self.to_json())),
+            (format!("{stem}.junit.xml"), redactor.text(&self.junit()?)),
+        ];
+        files.extend(
+            self.pages
+                .iter()
+                .map(|(ending, text)| (format!("{stem}.{ending}"), text.clone())),
+        );
+        let bundle = Bundle {
+            kind: self.kind,
+            lens: &self.lens,
+            verdict: self.verdict,
+            plan_text: &self.plan_text,
+            plan_origin: self.plan_origin,
+            finished_at: self.finished_at,
+            nonce,
+            latest: files
+                .iter()
+                .map(|(name, _)| name.clone())
+                .filter(|name| !name.ends_with(".junit.xml"))
+                .collect(),
+            files,
+        };
+        write(settings, bundle, redactor)
+    }
+}
+
+fn transcripts(case: &Case) -> String {
+    if case.transcripts.is_empty() {
+        return "No request was sent.\n".to_owned();
+    }
+    let mut text = String::new();
+    for transcript in &case.transcripts {
+        text.push_str(&fenced(transcript.request.as_str()));
+        // Writing to a String cannot fail.
+        if let Some(claims) = &transcript.claims {
+            let _infallible = write!(text, "\nClaims of the token:\n\n{}", fenced(claims.as_str()));
+        }
+        let _infallible = write!(text, "\n{}", fenced(transcript.response.as_str()));
+        let (sent_at, took) = (&transcript.sent_at, transcript.timings.total_us);
+        let _infallible = writeln!(text, "\nSent {sent_at}, answered in {took} µs.\n");
+    }
+    text
+}
+
+fn outcome(case: &Case) -> (&'static str, &Redacted) {
+    match &case.result {
+        CaseResult::Passed { told } => ("✅", told),
+        CaseResult::Failed { why } => ("❌", why),
+        CaseResult::Unjudged { reason } => ("❔ unjudged:", reason),
+        CaseResult::Skipped { reason } => ("⏭ skipped:", reason),
+    }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+/// A message of the CI service's own format: its special characters are escaped, so that what a
+/// server answered cannot start a command of its own.
+fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Writes evidence, JUnit and what CI shows, and prints where everything lies.
+///
+/// # Errors
+/// When something cannot be written.
+pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output: &Output, nonce: u32) -> Result<Exit> {
+    let written = report.write(settings, redactor, nonce)?;
+    if let Some(path) = &output.junit {
+        files::replace_all(&[(path.clone(), redactor.text(&report.junit()?).as_str())])?;
+    }
+    if let Some(path) = settings.step_summary() {
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        writeln!(file, "{}", redactor.text(&report.summary()))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    if settings.in_github_actions() {
+        for case in &report.cases {
+            let level = match case.result {
+                CaseResult::Failed { .. } => "error",
+                CaseResult::Unjudged { .. } => "warning",
+                _ => continue,
+            };
+            println!(
+                "::{level} title={}::{}",
+                escaped(&report.title).replace([':', ','], " "),
+                escaped(&case.line())
+            );
+        }
+    }
+    if output.json {
+        println!("{}", redactor.json_pretty(&report.to_json()));
+        return Ok(report.verdict.into());
+    }
+    println!("{}: {}", report.verdict.tell(), report.reason);
+    println!("Evidence: {}", written.folder.display());
+    for path in &written.latest {
+        println!("          {}", path.display());
+    }
+    Ok(report.verdict.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn what_a_server_answered_cannot_start_a_ci_command() {
+        assert_eq!(
+            escaped("got x\n::set-output name=a::b 100%"),
+            "got x%0A::set-output name=a::b 100%25"
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! Signed evidence, and what CI shows of a run.
+
+use lensops_sandbox::{Dialect, Faults};
+use serde_json::json;
+
+use crate::harness::{Project, sandbox};
+
+fn only_run(project: &Project) -> std::path::PathBuf {
+    let mut runs: Vec<_> = std::fs::read_dir(project.path("verification_handoff/runs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    runs.sort();
+    runs.pop().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_signs_every_run_and_its_public_half_proves_it() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let mut project = Project::with_faults(&sandbox);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let key_file = elsewhere.path().join("evidence.key");
+    project.run("evidence keygen --out inside.key").expect(2);
+    let made = project
+        .run(&format!("evidence keygen --out {}", key_file.display()))
+        .expect(0);
+    let public = made
+        .out
+        .lines()
+        .find_map(|line| line.strip_prefix("Public key: "))
+        .unwrap()
+        .to_owned();
+    project
+        .run(&format!("evidence keygen --out {}", key_file.display()))
+        .expect(2);
+    project
+        .env
+        .insert("LENSOPS_EVIDENCE_KEY_FILE".to_owned(), key_file.display().to_string());
+    project.run("accept faults").expect(0);
+    let run = only_run(&project);
+    let verify = format!("evidence verify {}", run.display());
+    assert!(
+        project
+            .run(&verify)
+            .expect(0)
+            .out
+            .contains(&format!("signed by {public}"))
+    );
+    project.run(&format!("{verify} --key {public}")).expect(0);
+    project.run(&format!("{verify} --key {}", "ab".repeat(32))).expect(1);
+    project.run(&format!("{verify} --key nonsense")).expect(2);
+    assert!(
+        project
+            .run(&format!("evidence show {}", run.display()))
+            .expect(0)
+            .out
+            .contains("previous  none")
+    );
+    project.run("stress faults").expect(0);
+    let second = project
+        .run(&format!("evidence show {}", only_run(&project).display()))
+        .expect(0);
+    assert!(
+        second.out.contains("-faults-acceptance-"),
+        "a run names the run before it: {}",
+        second.out
+    );
+    // The private half is nowhere below the project.
+    let seed = std::fs::read_to_string(&key_file).unwrap();
+    for (path, bytes) in project.files() {
+        assert!(
+            !String::from_utf8_lossy(&bytes).contains(seed.trim()),
+            "{}",
+            path.display()
+        );
+    }
+    std::fs::write(run.join("plan.yml"), "changed").unwrap();
+    assert!(project.run(&verify).expect(1).out.contains("plan.yml was changed"));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_others_can_read_is_refused_before_anything_is_written() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let sandbox = sandbox(Dialect::Documented).await;
+    let mut project = Project::with_faults(&sandbox);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let key_file = elsewhere.path().join("evidence.key");
+    project
+        .run(&format!("evidence keygen --out {}", key_file.display()))
+        .expect(0);
+    std::fs::set_permissions(&key_file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    project
+        .env
+        .insert("LENSOPS_EVIDENCE_KEY_FILE".to_owned(), key_file.display().to_string());
+    let ran = project.run("accept faults").expect(2);
+    assert!(ran.err.contains("chmod 600"), "{}", ran.err);
+    assert!(!project.path("verification_handoff/runs").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ci_run_gets_junit_a_summary_and_an_annotation_for_each_failure() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let mut project = Project::with_faults(&sandbox);
+    let summary = project.path("summary.md");
+    project.env.insert("GITHUB_ACTIONS".to_owned(), "true".to_owned());
+    project
+        .env
+        .insert("GITHUB_STEP_SUMMARY".to_owned(), summary.display().to_string());
+    project.run("accept faults --junit out/junit.xml").expect(0);
+    let junit = project.read("out/junit.xml");
+    assert_eq!(
+        (junit.matches("<testcase ").count(), junit.matches("<failure").count()),
+        (5, 0)
+    );
+    assert!(junit.contains("Bearer eyJ…[redacted]"), "{junit}");
+    assert!(
+        project
+            .read("summary.md")
+            .contains("| Test 4: CAPTAIN signature | ✅ 200 + work_order created")
+    );
+    let rule = json!({"rules": [{"path": "/v1/actions/execute", "times": 1, "act": {"status": {"code": 404, "body": {"detail": {"error_code": "X\n::error::forged"}}}}}]});
+    sandbox.set_faults(serde_json::from_value::<Faults>(rule).unwrap());
+    let ran = project.run("accept faults --junit out/junit.xml").expect(1);
+    let annotations: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("::")).collect();
+    assert_eq!(annotations.len(), 1, "{}", ran.out);
+    assert!(
+        annotations[0].starts_with(
+            "::error title=Acceptance evidence  Faults::[FAIL] Test 1: Missing signature: Expected 400, got 404"
+        ),
+        "{}",
+        ran.out
+    );
+    assert_eq!(project.read("out/junit.xml").matches("<failure").count(), 1);
+}
+
+fn provider(project: &mut Project, sandbox: &lensops_sandbox::Sandbox) {
+    project
+        .env
+        .insert("RENDER_API_KEY".to_owned(), sandbox.config().provider_key.clone());
+    project
+        .env
+        .insert("RENDER_SERVICE_ID".to_owned(), "srv-made-up".to_owned());
+    project.env.insert("RENDER_API_URL".to_owned(), sandbox.url());
+}
+
+/// Values that the master flag was set to, in order, as the provider saw it.
+fn switches(sandbox: &lensops_sandbox::Sandbox) -> Vec<String> {
+    let sets = sandbox
+        .requests()
+        .into_iter()
+        .filter(|seen| seen.method == "PUT" && seen.target.ends_with("/FAULT%5FLENS%5FV1%5FENABLED"));
+    sets.map(|seen| {
+        serde_json::from_str::<serde_json::Value>(&seen.body).unwrap()["value"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_flag_proves_itself_and_is_put_back() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    sandbox.set_flag("FAULT_LENS_V1_ENABLED", "True");
+    let mut project = Project::with_faults(&sandbox);
+    assert!(
+        project
+            .run("accept faults --flag-proof")
+            .expect(2)
+            .err
+            .contains("RENDER_API_KEY"),
+        "no provider, nothing switched"
+    );
+    provider(&mut project, &sandbox);
+    let ran = project.run("accept faults --flag-proof").expect(0);
+    assert!(
+        ran.out
+            .contains("[PASS] Flag 1: FAULT_LENS_V1_ENABLED OFF: 503 FEATURE_DISABLED"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out.contains("[PASS] Flag 2: FAULT_LENS_V1_ENABLED ON: 200"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(
+        switches(&sandbox),
+        ["false", "true", "True"],
+        "what was found is put back, to the letter"
+    );
+    assert!(!project.path(".lensops/flag-proof.json").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dialect_that_never_says_503_fails_the_proof_and_the_flag_is_put_back() {
+    let sandbox = sandbox(Dialect::DeployedA).await;
+    let mut project = Project::with_faults(&sandbox);
+    provider(&mut project, &sandbox);
+    let ran = project
+        .run("accept faults --dialect deployed_a --flag-proof --flag-tries 1")
+        .expect(1);
+    assert!(
+        ran.out
+            .contains("[FAIL] Flag 1: FAULT_LENS_V1_ENABLED OFF: Expected 503, got 200"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(switches(&sandbox).last().unwrap(), "true");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_was_killed_is_undone_by_the_next_run() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let mut project = Project::with_faults(&sandbox);
+    provider(&mut project, &sandbox);
+    // As a killed run leaves it: the intent on disk, the flag off.
+    project.write(
+        ".lensops/flag-proof.json",
+        r#"{"service": "srv-made-up", "flag": "FAULT_LENS_V1_ENABLED", "found": "true"}"#,
+    );
+    sandbox.set_flag("FAULT_LENS_V1_ENABLED", "false");
+    let ran = project.run("accept faults").expect(0);
+    assert!(
+        ran.err
+            .contains("an earlier flag proof was cut off: FAULT_LENS_V1_ENABLED is \"true\" again"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(switches(&sandbox), ["true"]);
+    assert!(!project.path(".lensops/flag-proof.json").exists());
+    project.write(
+        ".lensops/flag-proof.json",
+        r#"{"service": "srv-other", "flag": "X", "found": null}"#,
+    );
+    assert!(
+        project.run("accept faults").expect(2).err.contains("srv-other"),
+        "another service is not touched"
+    );
+}

@@ -1,0 +1,139 @@
+//! The journal: what is recorded is on disk, once.
+
+use jiff::{SignedDuration, Timestamp};
+use lensops::store::{History as _, Journal, StoreError};
+use lensops_core::evidence::Redactor;
+use lensops_core::ident::LensId;
+use lensops_core::record::{CheckRecord, EventRecord, Level, Status, event_id};
+use lensops_core::schedule::slot_id;
+use serde_json::json;
+use uuid::Uuid;
+
+const TENANT: Uuid = Uuid::from_u128(0x53fb_df09);
+
+fn record(lens: &LensId, due: Timestamp) -> CheckRecord {
+    let (id, redactor) = (slot_id(TENANT, lens, due), Redactor::default());
+    let event = EventRecord {
+        id: event_id(id, 0),
+        level: Level::Warning,
+        detail: redactor.json(&json!({"kind": "warning"})),
+    };
+    CheckRecord {
+        id,
+        yacht_id: TENANT,
+        lens_id: lens.clone(),
+        status: Status::Degraded,
+        p95_latency_ms: Some(867),
+        error_rate_hundredths: Some(476),
+        sample_size: 21,
+        observed_at: due,
+        notes: redactor.json(&json!({"samples_us": [1, 2]})),
+        events: vec![event],
+    }
+}
+
+fn start() -> Timestamp {
+    "2026-01-28T15:00:00Z".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_check_recorded_twice_is_one_row_with_its_events_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state/journal.db");
+    let lens: LensId = "faults".parse().unwrap();
+    let check = record(&lens, start());
+    {
+        let journal = Journal::open(&path).await.unwrap();
+        journal.record(check.clone()).await.unwrap();
+        journal
+            .record(CheckRecord {
+                status: Status::Healthy,
+                ..check.clone()
+            })
+            .await
+            .unwrap();
+        journal.close().await;
+        assert!(matches!(journal.record(check.clone()).await, Err(StoreError::Closed)));
+    }
+    let journal = Journal::open(&path).await.unwrap();
+    let stored = journal
+        .between(TENANT, &lens, start() - SignedDuration::from_secs(1), start())
+        .await
+        .unwrap();
+    assert_eq!(stored.len(), 1);
+    assert_eq!(
+        (stored[0].status, stored[0].p95_latency_ms, stored[0].error_rate_percent),
+        (Status::Degraded, Some(867), Some(4.76))
+    );
+    assert_eq!(stored[0].notes["samples_us"], json!([1, 2]));
+    assert_eq!(
+        journal.events(check.id).await.unwrap(),
+        [("warning".to_owned(), json!({"kind": "warning"}))]
+    );
+    assert!(journal.holds(check.id).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_latest_check_of_each_lens_is_found_and_windows_are_half_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&folder.path().join("journal.db")).await.unwrap();
+    let lenses: Vec<LensId> = ["faults", "parts"].iter().map(|id| id.parse().unwrap()).collect();
+    for minutes in 0..3 {
+        for lens in &lenses {
+            journal
+                .record(record(lens, start() + SignedDuration::from_mins(15 * minutes)))
+                .await
+                .unwrap();
+        }
+    }
+    let pairs: Vec<_> = lenses.iter().map(|lens| (TENANT, lens.clone())).collect();
+    let latest = journal.latest(&pairs).await.unwrap();
+    assert_eq!(latest.len(), 2);
+    assert!(
+        latest
+            .iter()
+            .all(|check| check.observed_at == start() + SignedDuration::from_mins(30))
+    );
+    let window = journal
+        .between(TENANT, &lenses[0], start(), start() + SignedDuration::from_mins(30))
+        .await
+        .unwrap();
+    assert_eq!(window.len(), 2, "the start is outside, the end inside");
+}
+
+#[tokio::test]
+async fn many_at_once_are_all_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&folder.path().join("journal.db")).await.unwrap();
+    let lens: LensId = "faults".parse().unwrap();
+    let mut writes = tokio::task::JoinSet::new();
+    for n in 0..1_000 {
+        let (journal, check) = (journal.clone(), record(&lens, start() + SignedDuration::from_secs(n)));
+        writes.spawn(async move { journal.record(check).await });
+    }
+    assert!(writes.join_all().await.into_iter().all(|result| result.is_ok()));
+    let all = journal
+        .between(
+            TENANT,
+            &lens,
+            start() - SignedDuration::from_secs(1),
+            start() + SignedDuration::from_hours(1),
+        )
+        .await
+        .unwrap();
+    assert_eq!(all.len(), 1_000);
+}
+
+#[tokio::test]
+async fn a_journal_of_a_newer_version_or_no_journal_at_all_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.db");
+    std::fs::write(
+        &text,
+        "this is no database, but it is long enough to be read as one ".repeat(20),
+    )
+    .unwrap();
+    assert!(matches!(Journal::open(&text).await, Err(StoreError::Open { .. })));
+    let in_the_way = folder.path().join("text.db/journal.db");
+    assert!(matches!(Journal::open(&in_the_way).await, Err(StoreError::Open { .. })));
+}

@@ -1,0 +1,102 @@
+//! `lensops matrix`: the API held to its own registry.
+
+use lensops_sandbox::{ACTIONS_JSON, Dialect, Faults, LENSES_JSON, Sandbox};
+use serde_json::{Value, json};
+
+use crate::harness::{Project, sandbox};
+
+/// A project with every user of the sandbox's data, one user of another tenant, and the registry.
+async fn project(dialect: Dialect, more: &str) -> (Sandbox, Project) {
+    let sandbox = sandbox(dialect).await;
+    let data: Value = serde_json::from_str(LENSES_JSON).unwrap();
+    let mut project = Project::empty();
+    project.point_at(&sandbox);
+    project.write("actions.json", ACTIONS_JSON);
+    let users = &data["users"];
+    let outsider = &data["users_south"]["captain"];
+    project.write(
+        "lensops.yml",
+        &format!("registry: actions.json\nusers: {users}\noutsiders: {{captain_south: {outsider}}}\n{more}"),
+    );
+    project.run(crate::harness::FAULTS).expect(0);
+    (sandbox, project)
+}
+
+fn cases(project: &Project, arguments: &str, code: i32) -> Vec<Value> {
+    let ran = project.run(arguments).expect(code);
+    let json: Value = serde_json::from_str(&ran.out).unwrap();
+    json["cases"].as_array().unwrap().clone()
+}
+
+fn count(cases: &[Value], result: &str) -> usize {
+    cases.iter().filter(|case| case["result"] == result).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_leave_only_reads_and_denials_are_asked_and_nothing_changes() {
+    let (sandbox, project) = project(Dialect::Documented, "").await;
+    let cases = cases(&project, "matrix --json", 0);
+    assert_eq!(cases.len(), 76 * 15, "76 actions, 14 roles and an outsider");
+    assert_eq!((count(&cases, "failed"), count(&cases, "unjudged")), (0, 0));
+    assert!(count(&cases, "skipped") > 100 && count(&cases, "passed") > 800);
+    assert!(sandbox.audit().is_empty(), "no row was written");
+    let denied = sandbox
+        .requests()
+        .into_iter()
+        .filter(|seen| seen.body.contains("close_work_order"))
+        .all(|seen| !seen.body.contains("work_order_id"));
+    assert!(denied, "a denied cell leaves the other fields out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_leave_every_cell_is_asked_in_every_dialect() {
+    for dialect in [Dialect::Documented, Dialect::DeployedA, Dialect::DeployedB] {
+        let (_sandbox, project) = project(dialect, "destructive: allowed\n").await;
+        let cases = cases(&project, &format!("matrix --json --dialect {dialect}"), 0);
+        assert_eq!(
+            (cases.len(), count(&cases, "failed"), count(&cases, "skipped")),
+            (1140, 0, 0),
+            "{dialect}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hole_in_the_api_is_a_failure_with_its_transcript() {
+    let (sandbox, project) = project(Dialect::Documented, "").await;
+    let hole = json!({"rules": [{"path": "/v1/actions/execute", "domain": "faults", "act": {"status": {"code": 200, "body": {"status": "success"}}}}]});
+    sandbox.set_faults(serde_json::from_value::<Faults>(hole).unwrap());
+    let ran = project.run("matrix faults --junit out/matrix.xml").expect(1);
+    assert!(
+        ran.out
+            .contains("[FAIL] Test 1: create_work_order_from_fault × bosun: Expected 403, got 200"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out
+            .contains("Expected 403 or 404 for a user of another tenant, got 200"),
+        "{}",
+        ran.out
+    );
+    let junit = project.read("out/matrix.xml");
+    assert_eq!(junit.matches("<testcase ").count(), 12 * 15);
+    let page = project.read("verification_handoff/phase6/FAULTS_MATRIX_EVIDENCE.html");
+    assert!(
+        page.contains("class=\"differs\"") && !page.contains("<script"),
+        "{page}"
+    );
+    let markdown = project.read("verification_handoff/phase6/FAULTS_MATRIX_EVIDENCE.md");
+    assert!(markdown.matches("POST /v1/actions/execute HTTP/1.1").count() > 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_without_a_user_is_unjudged() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = Project::with_faults(&sandbox);
+    project.write("actions.json", ACTIONS_JSON);
+    let ran = project.run("matrix faults --registry actions.json").expect(0);
+    assert!(ran.out.contains("? "), "{}", ran.out);
+    let none = project.run("matrix faults").expect(2);
+    assert!(none.err.contains("--registry FILE"), "{}", none.err);
+}

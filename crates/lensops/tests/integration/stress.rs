@@ -1,0 +1,82 @@
+//! `lensops stress` against the sandbox.
+
+use lensops_sandbox::{Dialect, Faults};
+use serde_json::{Value, json};
+
+use crate::harness::{Project, sandbox};
+
+/// Defect 13, live: stress passed when every request was refused, and when every answer was 401.
+#[tokio::test(flavor = "multi_thread")]
+async fn defect_13_only_a_run_answered_as_asserted_passes() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = Project::with_faults(&sandbox);
+    let table = [
+        ("no fault", json!({}), 0, "80 of 80 answered as asserted"),
+        (
+            "refused",
+            json!({"refuse_connections": true}),
+            1,
+            "0 of 50 requests were answered",
+        ),
+        (
+            "every token refused",
+            json!({"stale_jwt_secret": true}),
+            1,
+            "answered otherwise than asserted",
+        ),
+        (
+            "one 500",
+            json!({"rules": [{"path": "/v1/actions/list", "times": 1, "act": {"status": {"code": 500}}}]}),
+            1,
+            "1 × 5xx",
+        ),
+        (
+            "one reset",
+            json!({"rules": [{"path": "/v1/actions/list", "times": 1, "act": "reset"}]}),
+            1,
+            "1 without an answer",
+        ),
+    ];
+    for (what, value, code, told) in table {
+        sandbox.set_faults(serde_json::from_value::<Faults>(value).unwrap());
+        let ran = project.run("stress faults");
+        assert_eq!(ran.code, code, "{what}: {}\n{}", ran.out, ran.err);
+        assert!(ran.out.contains(told), "{what}: {}", ran.out);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_results_hold_the_breakdown_and_the_percentiles_with_their_sample() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = Project::with_faults(&sandbox);
+    project.run("stress faults").expect(0);
+    let json: Value =
+        serde_json::from_str(&project.read("verification_handoff/phase6/FAULTS_STRESS_RESULTS.json")).unwrap();
+    let list = &json["targets"][0];
+    assert_eq!(
+        (list["n"].as_u64(), list["statuses"]["200"].as_u64()),
+        (Some(50), Some(50))
+    );
+    assert_eq!(
+        (list["p95_supported"].as_bool(), list["p99_supported"].as_bool()),
+        (Some(true), Some(false))
+    );
+    let latency = &list["latency_us"];
+    assert!(
+        latency["min"].as_u64().unwrap() <= latency["p50"].as_u64().unwrap()
+            && latency["p99"].as_u64() <= latency["max"].as_u64()
+    );
+    let markdown = project.read("verification_handoff/phase6/FAULTS_STRESS_RESULTS.md");
+    assert!(
+        markdown.contains("50 × 200") && markdown.contains("(n=50)"),
+        "{markdown}"
+    );
+    let mut connections: Vec<u64> = sandbox.requests().iter().map(|seen| seen.connection).collect();
+    connections.sort_unstable();
+    connections.dedup();
+    assert_eq!(
+        connections.len(),
+        80,
+        "each request of a burst has a connection of its own"
+    );
+}
