@@ -16,6 +16,7 @@ pub mod percentile;
 pub mod plan;
 pub mod record;
 pub mod registry;
+pub mod rollup;
 pub mod schedule;
 pub mod template;
 pub mod token;

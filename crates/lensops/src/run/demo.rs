@@ -34,7 +34,7 @@ use super::worker::Worker;
 use super::{Exit, status};
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
-use crate::store::Journal;
+use crate::store::{Journal, Store};
 
 /// The lens that the incident hits.
 const STRUCK: &str = "faults";
@@ -112,6 +112,7 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         clock: SystemClock,
         sender: client,
         journal: journal.clone(),
+        store: Store::Sqlite(journal.clone()),
         monitors,
     }
     .run(stop)

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod check;
 pub mod clock;
+pub mod deliver;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod evidence;
@@ -10,9 +11,12 @@ pub mod files;
 pub mod gate;
 pub mod generate;
 pub mod matrix;
+pub mod migrate;
+pub mod outbox;
 pub mod package;
 pub mod plans;
 pub mod report;
+pub mod retention;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod status;
