@@ -32,7 +32,8 @@ use crate::run::plans::{Loaded, Plan, Which, lens_paths, load, load_all, load_le
 use crate::run::retention::retention;
 use crate::run::worker::{Worker, tell};
 use crate::run::{
-    Exit, accept, evidence, exit_of_checks, gate, matrix, migrate, outbox, package, status, stop_on_signal, stress, templates,
+    Exit, accept, evidence, exit_of_checks, gate, matrix, migrate, outbox, package, status, stop_on_signal, stress,
+    templates,
 };
 use crate::store::{Journal, Owner, Postgres, Rest, Store};
 

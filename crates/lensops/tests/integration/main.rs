@@ -4,6 +4,7 @@
 mod accept;
 mod bad_input;
 mod check;
+mod database;
 mod delivery;
 mod demo;
 mod evidence;
