@@ -470,9 +470,15 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 Some(lens) => load(&settings, &Which::Lens(lens))?,
                 None => load_all(&settings)?.swap_remove(0),
             };
-            let registry = accept::read_registry(&settings, registry.as_deref())?;
-            let registry =
-                registry.context("no action registry: give --registry FILE, or `registry:` in lensops.yml")?;
+            let registry = match accept::read_registry(&settings, registry.as_deref())? {
+                Some(registry) => registry,
+                None if lens.is_some() => {
+                    matrix::fetch_registry(&settings, &loaded.plan, &Client::new(TIMEOUT)).await?
+                }
+                None => bail!(
+                    "no action registry: give --registry FILE, `registry:` in lensops.yml, or one lens, whose list is asked for"
+                ),
+            };
             let lenses = lens_paths(&settings)?
                 .into_iter()
                 .map(|path| Ok(load_lens(&settings, &path, true)?.0));

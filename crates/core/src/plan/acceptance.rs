@@ -414,6 +414,10 @@ pub struct Matrix {
     pub signature: String,
     /// Where its payload stands, dotted: known fields of the action go there.
     pub payload: String,
+    /// The request whose answer lists the actions of a role, by name: the registry where no file
+    /// is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<Ident>,
 }
 
 impl AcceptancePlan {

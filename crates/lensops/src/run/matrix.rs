@@ -396,6 +396,52 @@ fn case(number: usize, name: String, result: CaseResult, transcript: Option<Tran
     }
 }
 
+/// The registry as the API itself tells it: what each role of the plan's users is listed.
+///
+/// # Errors
+/// When the plan names no list, the signing secret is missing, or a role gets no list.
+pub async fn fetch_registry<S: Sender>(settings: &Settings, plan: &AcceptancePlan, sender: &S) -> Result<Registry> {
+    const WAY_OUT: &str = "give --registry FILE, or `registry:` in lensops.yml";
+    let list = plan.matrix.as_ref().and_then(|matrix| matrix.list.as_ref());
+    let Some(spec) = list.and_then(|name| plan.requests.get(name)) else {
+        bail!("no action registry: {WAY_OUT}")
+    };
+    let base = settings.api(Target::Staging)?;
+    let Some(secret) = settings.jwt_secret(Target::Staging) else {
+        bail!(
+            "{} is not set: the matrix sends requests as users, whose tokens it signs",
+            Settings::jwt_secret_names(Target::Staging)
+        );
+    };
+    let vars = vars_of(&plan.vars, plan.tenants[0]);
+    let mut lists: Vec<(Ident, Value)> = Vec::new();
+    for user in plan.users.values() {
+        if lists.iter().any(|(role, _)| *role == user.role) {
+            continue;
+        }
+        let token = mint(&secret, &settings.issuer(&base), user.id, Timestamp::now())?;
+        let exchange = sender.send(Arc::new(prepare(&base, spec, Some(&token), &vars)?)).await;
+        let answer = match &exchange.result {
+            Ok(response) if response.status == 200 => response.json(),
+            Ok(response) => bail!(
+                "the list of actions for {} was answered with {}: {WAY_OUT}",
+                user.role,
+                response.status
+            ),
+            Err(failure) => bail!(
+                "the list of actions for {} was not answered: {}",
+                user.role,
+                failure.detail
+            ),
+        };
+        lists.push((
+            user.role.clone(),
+            answer.with_context(|| format!("the list of actions for {} is not JSON", user.role))?,
+        ));
+    }
+    Registry::from_lists(&lists).map_err(anyhow::Error::msg)
+}
+
 /// Asks, prints and writes.
 ///
 /// # Errors

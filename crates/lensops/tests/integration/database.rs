@@ -33,7 +33,10 @@ enum Lie {
 async fn api(sandbox: &Sandbox, database: &Database, lie: Lie) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (base, address) = (Base::parse(&sandbox.url()).unwrap(), database.secret().expose().to_owned());
+    let (base, address) = (
+        Base::parse(&sandbox.url()).unwrap(),
+        database.secret().expose().to_owned(),
+    );
     tokio::spawn(async move {
         let client = Client::new(TIMEOUT);
         loop {
