@@ -3,6 +3,7 @@
 
 mod accept;
 mod bad_input;
+mod bridge;
 mod check;
 mod delivery;
 mod demo;
@@ -18,6 +19,7 @@ mod layers;
 mod matrix;
 mod migration;
 mod pg;
+mod plans;
 mod rollups;
 mod scenarios;
 mod secrets;
