@@ -32,7 +32,7 @@ use crate::run::plans::{Loaded, Plan, Which, lens_paths, load, load_all, load_le
 use crate::run::retention::retention;
 use crate::run::worker::{Worker, tell};
 use crate::run::{
-    Exit, accept, evidence, exit_of_checks, gate, matrix, migrate, outbox, status, stop_on_signal, stress, templates,
+    Exit, accept, evidence, exit_of_checks, gate, matrix, migrate, outbox, package, status, stop_on_signal, stress, templates,
 };
 use crate::store::{Journal, Owner, Postgres, Rest, Store};
 
@@ -227,6 +227,11 @@ enum EvidenceCommand {
     Show {
         /// The run's folder
         dir: PathBuf,
+    },
+    /// Write the evidence package of a lens from the runs that exist
+    Package {
+        /// The lens
+        lens: String,
     },
     /// Make a private key, in a file outside the repository that only its owner can read
     Keygen {
@@ -544,6 +549,16 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
         Command::Evidence(command) => match command {
             EvidenceCommand::Verify { dir, key } => evidence::verify(&dir, key.as_ref()),
             EvidenceCommand::Show { dir } => evidence::show(&dir),
+            EvidenceCommand::Package { lens } => {
+                let settings = Settings::load(root, env)?;
+                let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
+                let history = open_store(&settings, &open_journal(&settings).await?)?;
+                let now = Timestamp::now();
+                let [day, week] = package::windows()?;
+                let day = gate::gate(&history, &plan, day, now).await?;
+                let week = gate::gate(&history, &plan, week, now).await?;
+                package::package(&settings, &plan.monitor, &package::Gates { day, week }, now)
+            }
             EvidenceCommand::Keygen { out } => evidence::keygen(&Settings::load(root, env)?, &out),
         },
         #[cfg(feature = "sandbox")]

@@ -8,6 +8,7 @@ pub mod expect;
 pub mod header;
 pub mod monitor;
 pub mod prepare;
+pub mod sql;
 pub mod stress;
 
 use indexmap::IndexMap;

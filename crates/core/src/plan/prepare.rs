@@ -63,7 +63,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-fn lookup<'a>(name: &str, vars: &'a Vars) -> Result<&'a Value, PrepareError> {
+pub(super) fn lookup<'a>(name: &str, vars: &'a Vars) -> Result<&'a Value, PrepareError> {
     match vars.iter().find(|(key, _)| key.as_str() == name) {
         None => Err(PrepareError::Undefined(name.to_owned())),
         Some((_, Value::Null)) => Err(PrepareError::NotKnown(name.to_owned())),

@@ -58,6 +58,22 @@ impl Phase {
     }
 }
 
+/// A look into the database: the statement as the plan writes it, and what it returned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DatabaseProof {
+    /// What it proves.
+    pub name: String,
+    /// The statement, its variables not filled in.
+    pub sql: String,
+    /// Rows before the case; `None` where it could not be asked then.
+    pub before: Option<u64>,
+    /// Rows after the case.
+    pub after: u64,
+    /// Why that is not as expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
+}
+
 /// One case of an acceptance run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Case {
@@ -72,6 +88,9 @@ pub struct Case {
     /// What it came to.
     #[serde(flatten)]
     pub result: CaseResult,
+    /// What the database says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<DatabaseProof>,
     /// Postconditions that were not looked at, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub proofs_skipped: Vec<String>,
@@ -188,6 +207,7 @@ mod tests {
             name: "n".to_owned(),
             signed_flow,
             result,
+            proofs: Vec::new(),
             proofs_skipped: Vec::new(),
             transcripts: Vec::new(),
             answered,

@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use super::Exit;
 use super::accept::{DEFAULT_DIALECT, Output};
 use super::plans::Loaded;
-use super::report::{Report, finish};
+use super::report::{Report, finish, html_escaped};
 use crate::config::{Destructive, Settings, Target};
 
 /// What stands in a cell of the table.
@@ -381,13 +381,6 @@ impl RoleMatrix {
     }
 }
 
-fn html_escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-}
-
 fn case(number: usize, name: String, result: CaseResult, transcript: Option<Transcript>) -> Case {
     let transcripts = transcript.into_iter().collect();
     Case {
@@ -396,6 +389,7 @@ fn case(number: usize, name: String, result: CaseResult, transcript: Option<Tran
         name,
         signed_flow: false,
         result,
+        proofs: Vec::new(),
         proofs_skipped: Vec::new(),
         transcripts,
         answered: false,

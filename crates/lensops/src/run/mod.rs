@@ -13,6 +13,7 @@ pub mod generate;
 pub mod matrix;
 pub mod migrate;
 pub mod outbox;
+pub mod package;
 pub mod plans;
 pub mod report;
 pub mod retention;

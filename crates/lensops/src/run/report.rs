@@ -227,8 +227,17 @@ fn outcome(case: &Case) -> (&'static str, &Redacted) {
     }
 }
 
-fn cell(text: &str) -> String {
+/// Text that fits into a cell of a Markdown table.
+pub(super) fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+/// Text that stands for itself in a page.
+pub(super) fn html_escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// A message of the CI service's own format: its special characters are escaped, so that what a

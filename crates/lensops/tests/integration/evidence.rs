@@ -239,3 +239,39 @@ async fn a_proof_that_was_killed_is_undone_by_the_next_run() {
         "another service is not touched"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_package_is_filled_from_the_runs_that_exist_and_names_those_that_do_not() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = Project::with_faults(&sandbox);
+    let document = "verification_handoff/phase6/FAULTS_EVIDENCE.md";
+    project.run("evidence package faults").expect(0);
+    let empty = project.read(document);
+    for command in [
+        "lensops accept faults",
+        "lensops stress faults",
+        "lensops matrix faults",
+        "lensops accept faults --flag-proof",
+    ] {
+        assert!(empty.contains(&format!("`{command}` makes it")), "{command}: {empty}");
+    }
+    assert!(
+        empty.contains("| gate over 7 d | proceed | ❔ NOT ENOUGH DATA"),
+        "{empty}"
+    );
+    project.run("accept faults").expect(0);
+    project.run("stress faults").expect(0);
+    project.run("evidence package faults").expect(0);
+    let filled = project.read(document);
+    assert!(
+        filled.contains("| CAPTAIN signature | passed | 200 + work_order created"),
+        "{filled}"
+    );
+    assert!(filled.contains("| /v1/actions/list | 50 of 50 |"), "{filled}");
+    assert!(filled.contains("❌ Not every criterion is met."), "{filled}");
+    let page = project.read("verification_handoff/phase6/FAULTS_EVIDENCE.html");
+    assert!(
+        page.contains("<td>CAPTAIN signature</td>") && !page.contains("<script") && !page.contains("http-equiv"),
+        "{page}"
+    );
+}

@@ -61,6 +61,7 @@ impl Acceptance {
             name: scenario.name.clone(),
             signed_flow: scenario.steps.iter().any(|step| self.is_signed(step)),
             result,
+            proofs: Vec::new(),
             proofs_skipped: Vec::new(),
             transcripts: Vec::new(),
             answered: false,
