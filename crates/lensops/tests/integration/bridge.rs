@@ -118,6 +118,10 @@ async fn select(connection: &mut PgConnection, table: &str, query: &str) -> Resu
             ("limit", _) => limit = value.parse().unwrap(),
             ("offset", _) => offset = value.parse().unwrap(),
             ("order", _) => order = format!("ORDER BY {}", value.replace(".desc", " DESC")),
+            (column, Some(("in", list))) => {
+                let list = list.trim_matches(['(', ')']).replace(',', "','");
+                filters.push(format!("{column} IN ('{list}')"));
+            }
             (column, Some((operator, operand))) => {
                 let operator =
                     ["=", ">", "<="][["eq", "gt", "lte"].iter().position(|known| *known == operator).unwrap()];
