@@ -363,10 +363,10 @@ impl Settings {
         self.var("LENSOPS_EVIDENCE_KEY_FILE").map(PathBuf::from)
     }
 
-    /// Where postconditions look, if anywhere.
+    /// The tenant database that acceptance reads, if the environment names one.
     #[must_use]
-    pub fn has_staging_db(&self) -> bool {
-        self.var("STAGING_DB_URL").is_some()
+    pub fn staging_db(&self) -> Option<Secret> {
+        self.var("STAGING_DB_URL").map(Secret::new)
     }
 
     /// The database that `DATABASE_URL` names, if any.

@@ -24,6 +24,7 @@ use super::plans::Loaded;
 use super::report::{Report, finish};
 use super::{Exit, files};
 use crate::config::{Settings, Target};
+use crate::store::Staging;
 
 /// The dialect where nothing says which.
 pub const DEFAULT_DIALECT: &str = "documented";
@@ -41,7 +42,8 @@ pub struct Acceptance {
     registry: Option<Registry>,
     /// The plan's variables, those of the environment among them.
     vars: Vars,
-    no_proof: &'static str,
+    /// The tenant database, where there is one to look into.
+    database: Option<Staging>,
 }
 
 /// What a run came to.
@@ -80,11 +82,11 @@ impl Acceptance {
             );
         }
         let registry = read_registry(settings, registry)?;
-        let no_proof = if settings.has_staging_db() {
-            "this version runs no SQL"
-        } else {
-            "STAGING_DB_URL is not set"
-        };
+        let database = settings
+            .staging_db()
+            .map(|url| Staging::new(&url))
+            .transpose()
+            .context("STAGING_DB_URL")?;
         let mut vars = vars_of(&loaded.plan.vars, loaded.plan.tenants[0]);
         let mut secrets = Vec::new();
         for (name, source) in &loaded.plan.env {
@@ -108,7 +110,7 @@ impl Acceptance {
             jwt_secret,
             registry,
             vars,
-            no_proof,
+            database,
         })
     }
 

@@ -95,6 +95,17 @@ impl Report {
         text.push_str(&fenced(&lines.join("\n")));
         for case in &self.cases {
             let _infallible = write!(text, "\n## {}\n\n", case.heading());
+            for proof in &case.proofs {
+                let before = proof
+                    .before
+                    .map_or_else(|| "not asked".to_owned(), |rows| rows.to_string());
+                let verdict = proof.broken.as_deref().unwrap_or("as expected");
+                let (name, after, sql) = (&proof.name, proof.after, fenced(&proof.sql));
+                let _infallible = writeln!(
+                    text,
+                    "Database, {name}: rows before: {before}, after: {after}, {verdict}\n\n{sql}"
+                );
+            }
             for reason in &case.proofs_skipped {
                 let _infallible = writeln!(text, "Database proof not looked at: {reason}.\n");
             }

@@ -10,6 +10,7 @@ mod outbox;
 mod postgres;
 mod rest;
 mod rollups;
+mod staging;
 mod storable;
 
 use std::collections::HashMap;
@@ -28,6 +29,7 @@ pub use outbox::{Entry, OutboxState, Parked};
 pub use postgres::{Postgres, begin_as};
 pub use rest::{Rest, Returned};
 pub use rollups::{Archive, Hour, Owner};
+pub use staging::Staging;
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]

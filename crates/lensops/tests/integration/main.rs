@@ -5,6 +5,7 @@ mod accept;
 mod bad_input;
 mod bridge;
 mod check;
+mod database;
 mod delivery;
 mod demo;
 mod evidence;

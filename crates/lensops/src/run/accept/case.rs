@@ -9,8 +9,9 @@ use lensops_core::outcome::{Outcome, Severity, judge, matches};
 use lensops_core::plan::Vars;
 use lensops_core::plan::acceptance::{Scenario, Step, omit};
 use lensops_core::plan::prepare::{PrepareError, expand_text, prepare, set, signature};
+use lensops_core::plan::sql::expand_sql;
 use lensops_core::token::mint;
-use lensops_core::verdict::acceptance::{Case, CaseResult, Phase};
+use lensops_core::verdict::acceptance::{Case, CaseResult, DatabaseProof, Phase};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,8 @@ pub(super) struct Progress {
     vars: Vars,
     /// Entities that an earlier run used up.
     used_up: Vec<Value>,
+    /// The variables of the last step that was sent, its signature and captures among them.
+    last: Vars,
     rng: fastrand::Rng,
 }
 
@@ -30,6 +33,7 @@ impl Progress {
         Self {
             vars,
             used_up: Vec::new(),
+            last: Vars::new(),
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -40,6 +44,7 @@ impl Progress {
         Self {
             vars: self.vars.clone(),
             used_up: Vec::new(),
+            last: Vars::new(),
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -104,18 +109,83 @@ impl Acceptance {
                 reason: self.redactor.text("no step"),
             },
         );
+        let before = match self.counts(scenario, &progress.vars).await {
+            Ok(before) => before,
+            Err(reason) => {
+                case.result = self.result(Ended::Unjudged(reason));
+                return case;
+            }
+        };
         for (at, step) in scenario.steps.iter().enumerate() {
-            let used_up = scenario.used_up.as_ref().filter(|_| at == 0);
+            let tells_used_up = scenario.used_up.is_some() && at == 0;
             let ended = self
-                .run_step(sender, step, used_up.is_some(), scenario, progress, stop, &mut case)
+                .run_step(sender, step, tells_used_up, scenario, progress, stop, &mut case)
                 .await;
             case.result = self.result(ended);
             if !matches!(case.result, CaseResult::Passed { .. }) {
                 return case;
             }
         }
-        case.proofs_skipped = scenario.then.iter().map(|_| self.no_proof.to_owned()).collect();
+        self.prove(scenario, &before, progress, &mut case).await;
         case
+    }
+
+    /// Rows of each proof; `None` for one that speaks of what is not known yet, and for all of
+    /// them without a database.
+    async fn counts(&self, scenario: &Scenario, vars: &Vars) -> Result<Vec<Option<u64>>, String> {
+        let Some(database) = &self.database else {
+            return Ok(vec![None; scenario.then.len()]);
+        };
+        let expanded: Vec<Option<String>> = scenario
+            .then
+            .iter()
+            .map(|proof| expand_sql(&proof.sql, vars).ok())
+            .collect();
+        let statements: Vec<String> = expanded.iter().flatten().cloned().collect();
+        if statements.is_empty() {
+            return Ok(vec![None; expanded.len()]);
+        }
+        let mut counts = database.count(&statements).await?.into_iter();
+        Ok(expanded
+            .iter()
+            .map(|statement| statement.as_ref().and_then(|_| counts.next()))
+            .collect())
+    }
+
+    /// Looks into the database after a case that passed: a proof that is broken fails it.
+    async fn prove(&self, scenario: &Scenario, before: &[Option<u64>], progress: &Progress, case: &mut Case) {
+        if self.database.is_none() {
+            case.proofs_skipped = scenario
+                .then
+                .iter()
+                .map(|_| "STAGING_DB_URL is not set".to_owned())
+                .collect();
+            return;
+        }
+        let after = match self.counts(scenario, &progress.last).await {
+            Ok(after) => after,
+            Err(reason) => {
+                case.result = self.result(Ended::Unjudged(reason));
+                return;
+            }
+        };
+        for ((proof, before), after) in scenario.then.iter().zip(before).zip(after) {
+            let broken = match after {
+                Some(after) => proof.expect.broken(*before, after),
+                None => Some("the statement names a variable that is not known".to_owned()),
+            };
+            if let (Some(why), CaseResult::Passed { .. }) = (&broken, &case.result) {
+                case.result = self.result(Ended::Failed(format!("{}: {why}", proof.name)));
+            }
+            let (name, sql) = (proof.name.clone(), proof.sql.clone());
+            case.proofs.push(DatabaseProof {
+                name,
+                sql,
+                before: *before,
+                after: after.unwrap_or(0),
+                broken,
+            });
+        }
     }
 
     /// Runs one step of setup or teardown as a case of its own.
@@ -195,6 +265,7 @@ impl Acceptance {
         case.answered |= exchange.result.is_ok();
         let redactor = self.redactor.clone().with(&exchange.request.secrets);
         case.transcripts.push(Transcript::of(&exchange, &redactor));
+        progress.last.clone_from(&vars);
         if self.is_used_up(tells_used_up, scenario, &exchange, progress) {
             progress.used_up.push(entity.clone());
             return Ended::Unjudged(used_up(&entity));
@@ -292,7 +363,8 @@ impl Acceptance {
                 return failed(&format!("the answer holds no {place} to capture"));
             };
             vars.insert(name.clone(), value.clone());
-            progress.vars.insert(name.clone(), value);
+            progress.vars.insert(name.clone(), value.clone());
+            progress.last.insert(name.clone(), value);
         }
         let mut told = response.status.to_string();
         if let Some(code) = response.json().and_then(|body| self.dialect.code(&body)) {
