@@ -39,6 +39,9 @@ SELECT 'role ' || name || ' is missing'
 FROM (VALUES ('anon'), ('authenticated'), ('service_role')) AS roles (name)
 WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = name)
 UNION ALL
+SELECT 'role service_role may not pass by row-level security (BYPASSRLS), so it cannot ignore ids that are there'
+WHERE EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'service_role' AND NOT rolbypassrls AND NOT rolsuper)
+UNION ALL
 SELECT 'table ' || name || ' is missing' FROM wanted_tables WHERE to_regclass('public.' || name) IS NULL
 UNION ALL
 SELECT 'column ' || relation || '.' || w.name || ' is ' || coalesce(format_type(a.atttypid, a.atttypmod), 'missing')

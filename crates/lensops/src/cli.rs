@@ -155,7 +155,7 @@ enum Command {
     /// Checks that wait for delivery to the store
     #[command(subcommand)]
     Outbox(OutboxCommand),
-    /// Print every check of the journal with its events, as JSON Lines
+    /// Print every check of the store with its events, as JSON Lines
     Export,
     /// Roll up the hours and days that are over, then drop checks that are old enough
     Retention {
@@ -541,7 +541,11 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             migrate::migrate(&url, &tenants).await
         }
         Command::Outbox(command) => outbox(&settings(root, env, None, store)?, command).await,
-        Command::Export => outbox::export(&open_journal(&settings(root, env, None, store)?).await?, false).await,
+        Command::Export => {
+            let settings = settings(root, env, None, store)?;
+            let store = open_store(&settings, &open_journal(&settings).await?)?;
+            outbox::export(async |after, limit| store.page(after, limit).await).await
+        }
         Command::Retention { keep, dry_run } => {
             let (settings, keep, now) = (settings(root, env, None, store)?, parse_span(&keep)?, Timestamp::now());
             match settings.store()? {
@@ -677,7 +681,7 @@ async fn outbox(settings: &Settings, command: OutboxCommand) -> Result<Exit> {
             bail!("there is no store to deliver to: the journal is the store")
         }
         OutboxCommand::Flush { parked } => outbox::flush(&journal, store, settings.redactor(), limit, parked).await,
-        OutboxCommand::Export => outbox::export(&journal, true).await,
+        OutboxCommand::Export => outbox::export(async |after, limit| journal.page(after, limit, true).await).await,
     }
 }
 

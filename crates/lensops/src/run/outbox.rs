@@ -6,16 +6,17 @@ use std::io::Write;
 use anyhow::{Context as _, Result};
 use lensops_core::evidence::Redactor;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::Exit;
 use super::deliver::Delivery;
-use crate::store::{Journal, Sink};
+use crate::store::{Exported, Journal, Sink, StoreError};
 
 /// Parked checks that are shown.
 const SHOWN: u32 = 20;
 
 /// Checks read at once.
-const PAGE: u32 = 500;
+const PAGE: u32 = 100;
 
 /// Prints how the outbox stands; `goes_to` names the store, `None` where the journal is it.
 ///
@@ -71,16 +72,16 @@ pub async fn flush<K: Sink>(journal: &Journal, sink: K, redactor: Redactor, limi
     })
 }
 
-/// Writes checks with their events to standard output, one JSON object a line, by id; only what no
-/// store has taken where `undelivered` says so.
+/// Writes checks with their events to standard output, one JSON object a line, by id. `page` gives
+/// up to so many checks with ids after the given one.
 ///
 /// # Errors
-/// When the journal cannot be read or the output is closed.
-pub async fn export(journal: &Journal, undelivered: bool) -> Result<Exit> {
+/// When they cannot be read or the output is closed.
+pub async fn export(page: impl AsyncFn(Option<Uuid>, u32) -> Result<Vec<Exported>, StoreError>) -> Result<Exit> {
     let mut out = std::io::stdout().lock();
     let mut after = None;
     loop {
-        let page = journal.page(after, PAGE, undelivered).await?;
+        let page = page(after, PAGE).await?;
         let Some((last, _)) = page.last() else {
             out.flush().context("standard output")?;
             return Ok(Exit::Good);

@@ -13,6 +13,7 @@ mod rollups;
 mod staging;
 mod storable;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -90,6 +91,9 @@ pub struct StoredCheck {
     /// Its notes.
     pub notes: Value,
 }
+
+/// A check with the level and detail of each of its events.
+pub type Exported = (StoredCheck, Vec<(String, Value)>);
 
 /// What was checked. Implemented by every store that can be read.
 pub trait History: Send + Sync {
@@ -190,6 +194,18 @@ impl<S: Sender> Store<S> {
         }
     }
 
+    /// Up to `limit` checks with ids after `after`, by id. Exports go through all of them so.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn page(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Exported>, StoreError> {
+        match self {
+            Self::Sqlite(journal) => journal.page(after, limit, false).await,
+            Self::Postgres(postgres) => postgres.page(after, limit).await,
+            Self::Rest(rest) => rest.page(after, limit).await,
+        }
+    }
+
     /// Whether checks go on from the journal to somewhere else.
     #[must_use]
     pub fn is_elsewhere(&self) -> bool {
@@ -206,4 +222,17 @@ impl<S: Sender> Sink for Store<S> {
             Self::Rest(rest) => rest.deliver(batch).await,
         }
     }
+}
+
+/// Puts events beside the checks that they are of.
+fn beside(checks: Vec<StoredCheck>, events: Vec<(Uuid, String, Value)>) -> Vec<Exported> {
+    let mut of: HashMap<Uuid, Vec<(String, Value)>> = HashMap::new();
+    for (check, level, detail) in events {
+        of.entry(check).or_default().push((level, detail));
+    }
+    let take = |check: StoredCheck| {
+        let events = of.remove(&check.id).unwrap_or_default();
+        (check, events)
+    };
+    checks.into_iter().map(take).collect()
 }

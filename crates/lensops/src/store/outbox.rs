@@ -16,7 +16,7 @@ use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::journal::{Journal, parsed};
-use super::{StoreError, StoredCheck};
+use super::{Exported, StoreError};
 
 /// A check that waits for delivery, as the journal holds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -312,12 +312,7 @@ impl Journal {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn page(
-        &self,
-        after: Option<Uuid>,
-        limit: u32,
-        undelivered: bool,
-    ) -> Result<Vec<(StoredCheck, Vec<(String, serde_json::Value)>)>, StoreError> {
+    pub async fn page(&self, after: Option<Uuid>, limit: u32, undelivered: bool) -> Result<Vec<Exported>, StoreError> {
         let rows = sqlx::query(
             "SELECT * FROM pms_health_checks WHERE id > $1 \
              AND (NOT $3 OR id IN (SELECT check_id FROM lensops_outbox)) ORDER BY id LIMIT $2",

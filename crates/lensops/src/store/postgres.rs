@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::storable::storable;
-use super::{Entry, History, STORE_TIMEOUT, Sink, SinkError, StoreError, StoredCheck};
+use super::{Entry, Exported, History, STORE_TIMEOUT, Sink, SinkError, StoreError, StoredCheck, beside};
 
 /// A PostgreSQL server. Clones share one connection.
 #[derive(Clone)]
@@ -118,19 +118,37 @@ impl Postgres {
         result
     }
 
-    async fn read(&self, query: Question<'_>) -> Result<Vec<StoredCheck>, StoreError> {
-        let rows = self
-            .over(|mut connection| async move {
-                let rows = query.ask(&mut connection).await;
-                (rows.is_ok().then_some(connection), rows)
-            })
-            .await
-            .map_err(|error| StoreError::Elsewhere(error.to_string()))?;
-        rows.iter()
-            .map(stored)
-            .collect::<Result<_, _>>()
-            .map_err(|error| StoreError::Elsewhere(error.to_string()))
+    async fn rows(&self, query: Question<'_>) -> Result<Vec<PgRow>, StoreError> {
+        self.over(|mut connection| async move {
+            let rows = query.ask(&mut connection).await;
+            (rows.is_ok().then_some(connection), rows)
+        })
+        .await
+        .map_err(|error| StoreError::Elsewhere(error.to_string()))
     }
+
+    async fn read(&self, query: Question<'_>) -> Result<Vec<StoredCheck>, StoreError> {
+        let rows = self.rows(query).await?;
+        rows.iter().map(stored).collect::<Result<_, _>>().map_err(unreadable)
+    }
+
+    pub(super) async fn page(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Exported>, StoreError> {
+        let checks = self.read(Question::Page(after.unwrap_or_default(), limit)).await?;
+        let ids: Vec<Uuid> = checks.iter().map(|check| check.id).collect();
+        let rows = self.rows(Question::Events(&ids)).await?;
+        let event = |row: &PgRow| {
+            let detail: &str = row.try_get("detail")?;
+            let detail = serde_json::from_str(detail).unwrap_or(Value::Null);
+            Ok((row.try_get("check_id")?, row.try_get("level")?, detail))
+        };
+        let events = rows.iter().map(event).collect::<Result<_, _>>().map_err(unreadable)?;
+        Ok(beside(checks, events))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn unreadable(error: sqlx::Error) -> StoreError {
+    StoreError::Elsewhere(error.to_string())
 }
 
 /// Begins a transaction in which `connection` sees what the user of `claims` may see. Role and
@@ -246,8 +264,8 @@ fn sink_error(error: &sqlx::Error) -> SinkError {
     let code = said.code().unwrap_or_default();
     let told = format!("{code} - {}", said.message());
     match code.get(..2).unwrap_or_default() {
-        // Data exceptions and broken constraints are the row's own.
-        "22" | "23" => SinkError::Row(told),
+        // Data exceptions, broken constraints and what a trigger raises are the row's own.
+        "22" | "23" | "44" | "P0" => SinkError::Row(told),
         // Connection, resources, busy, operator, system, internal, read-only: these pass.
         "08" | "25" | "40" | "53" | "55" | "57" | "58" | "XX" => SinkError::later(told),
         _ => SinkError::Denied(told),
@@ -257,6 +275,8 @@ fn sink_error(error: &sqlx::Error) -> SinkError {
 enum Question<'a> {
     Latest(&'a [(Uuid, LensId)]),
     Between(Uuid, &'a LensId, Timestamp, Timestamp),
+    Page(Uuid, u32),
+    Events(&'a [Uuid]),
 }
 
 impl Question<'_> {
@@ -296,6 +316,27 @@ impl Question<'_> {
                 .bind(lens.as_str())
                 .bind(bound(*from))
                 .bind(bound(*until))
+                .fetch_all(connection)
+                .await
+            }
+            Self::Page(after, limit) => {
+                sqlx::query(
+                    "SELECT id, yacht_id, lens_id, status, p95_latency_ms, \
+                     error_rate_percent::float8 AS error_rate_percent, sample_size, \
+                     (extract(epoch FROM observed_at) * 1000)::bigint AS observed_ms, notes::text AS notes \
+                     FROM public.pms_health_checks WHERE id > $1 ORDER BY id LIMIT $2",
+                )
+                .bind(after)
+                .bind(i64::from(*limit))
+                .fetch_all(connection)
+                .await
+            }
+            Self::Events(checks) => {
+                sqlx::query(
+                    "SELECT check_id, level, detail_json::text AS detail FROM public.pms_health_events \
+                     WHERE check_id = ANY($1) ORDER BY created_at, id",
+                )
+                .bind(*checks)
                 .fetch_all(connection)
                 .await
             }

@@ -18,7 +18,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::storable::storable;
-use super::{Entry, History, Sink, SinkError, StoreError, StoredCheck};
+use super::{Entry, Exported, History, Sink, SinkError, StoreError, StoredCheck, beside};
 
 const CHECKS: &str = "pms_health_checks";
 const EVENTS: &str = "pms_health_events";
@@ -113,19 +113,51 @@ impl<S: Sender> Rest<S> {
     }
 
     async fn select(&self, tail: &str) -> Result<Vec<StoredCheck>, StoreError> {
-        let elsewhere = |what: String| StoreError::Elsewhere(what);
+        let rows = self.rows(tail).await?;
+        let checks: Option<Vec<_>> = rows.iter().map(stored).collect();
+        checks.ok_or_else(|| StoreError::Elsewhere("it answers with something other than checks".to_owned()))
+    }
+
+    async fn rows(&self, tail: &str) -> Result<Vec<Value>, StoreError> {
         let response = self
             .answer(self.request(Method::Get, tail))
             .await
-            .map_err(|error| elsewhere(error.to_string()))?;
+            .map_err(|error| StoreError::Elsewhere(error.to_string()))?;
         if let Err(refusal) = refusal(&response) {
-            return Err(elsewhere(refusal.error.to_string()));
+            return Err(StoreError::Elsewhere(refusal.error.to_string()));
         }
-        let rows = response.json().and_then(|json| match json {
-            Value::Array(rows) => rows.iter().map(stored).collect::<Option<Vec<_>>>(),
-            _ => None,
-        });
-        rows.ok_or_else(|| elsewhere(format!("{} with something other than checks", response.status)))
+        match response.json() {
+            Some(Value::Array(rows)) => Ok(rows),
+            _ => Err(StoreError::Elsewhere(format!("{} without rows", response.status))),
+        }
+    }
+
+    pub(super) async fn page(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Exported>, StoreError> {
+        let after = after.unwrap_or_default();
+        let checks = self
+            .select(&format!("{CHECKS}?id=gt.{after}&order=id&limit={limit}"))
+            .await?;
+        let ids: Vec<String> = checks.iter().map(|check| check.id.to_string()).collect();
+        let mut events = Vec::new();
+        while !checks.is_empty() {
+            let tail = format!(
+                "{EVENTS}?check_id=in.({})&order=created_at,id&limit={PAGE}&offset={}",
+                ids.join(","),
+                events.len()
+            );
+            let rows = self.rows(&tail).await?;
+            if rows.is_empty() {
+                break;
+            }
+            let event = |row: &Value| {
+                let check = row["check_id"].as_str()?.parse().ok()?;
+                Some((check, row["level"].as_str()?.to_owned(), row["detail_json"].clone()))
+            };
+            let read: Option<Vec<_>> = rows.iter().map(event).collect();
+            let unlike = || StoreError::Elsewhere("it answers with something other than events".to_owned());
+            events.extend(read.ok_or_else(unlike)?);
+        }
+        Ok(beside(checks, events))
     }
 }
 
@@ -161,7 +193,7 @@ fn refusal(response: &Response) -> Result<(), Refusal> {
         },
         // Too large: half of it may do.
         413 => SinkError::Row(told),
-        400 | 409 | 422 if code.starts_with("22") || code.starts_with("23") => SinkError::Row(told),
+        400 | 409 | 422 if matches!(code.get(..2), Some("22" | "23" | "44" | "P0")) => SinkError::Row(told),
         _ => SinkError::Denied(told),
     };
     Err(Refusal {

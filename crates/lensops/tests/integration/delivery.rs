@@ -12,8 +12,9 @@ use lensops_sandbox::{Act, Answer, Dialect, Faults, Rule};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::bridge;
 use crate::fixture::{
-    Fixture, Kind, NORTH, Proxy, SOUTH, Spoil, check, check_of, delivery, journal, kept, postgres, rest,
+    Fixture, Kind, NORTH, Proxy, SOUTH, Spoil, check, check_of, delivery, journal, kept, over_postgres, postgres, rest,
     tenants_entered,
 };
 use crate::harness::sandbox;
@@ -131,6 +132,30 @@ async fn a_store_that_asks_to_be_left_alone_is() {
         matches!(step, Step::Wait(wait) if wait >= Duration::from_secs(120)),
         "{step:?}"
     );
+}
+
+#[tokio::test]
+async fn over_rest_the_key_decides_the_role_and_a_strange_tenant_is_parked() {
+    let database = tenants_entered().await;
+    let (anon, service) = (
+        over_postgres(&database, "made-up-anonymous-key").await,
+        over_postgres(&database, bridge::SERVICE_KEY).await,
+    );
+    survives("anonymous key", &database, anon, service.clone(), async || {}).await;
+    let (_folder, journal) = journal().await;
+    journal
+        .record(check_of(Uuid::from_u128(0xBAD), "faults", 1))
+        .await
+        .unwrap();
+    let flushed = delivery(&journal, service.clone()).flush().await.unwrap();
+    assert_eq!((flushed.delivered, flushed.parked), (0, 1));
+    let reason = &journal.parked(1).await.unwrap()[0].reason;
+    assert!(reason.starts_with("409 - Conflict (23503: "), "{reason}");
+    // A table that is gone is not the rows' fault.
+    database.run("DROP TABLE pms_health_events CASCADE").await;
+    journal.record(check(50)).await.unwrap();
+    let flushed = delivery(&journal, service).flush().await.unwrap();
+    assert!(!flushed.complete && flushed.parked == 0, "{flushed:?}");
 }
 
 /// Flushes against `before`, which must fail, then against `after`, which must not.

@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
+use crate::bridge;
 use crate::harness::sandbox;
 use crate::pg::Database;
 
@@ -33,13 +34,16 @@ pub(crate) enum Kind {
     /// REST, with the empty body that an insert answers unless it is asked for rows.
     RestMinimal,
     RestRepresentation,
+    /// REST in front of a real PostgreSQL, which takes the role from the key.
+    RestOverPostgres,
 }
 
-pub(crate) const KINDS: [Kind; 4] = [
+pub(crate) const KINDS: [Kind; 5] = [
     Kind::Sqlite,
     Kind::Postgres,
     Kind::RestMinimal,
     Kind::RestRepresentation,
+    Kind::RestOverPostgres,
 ];
 
 pub(crate) fn start() -> Timestamp {
@@ -95,6 +99,12 @@ pub(crate) fn rest(sandbox: &Sandbox, returned: Returned) -> Store<Client> {
     Store::Rest(rest.returning(returned))
 }
 
+/// REST in front of `database`, opened with `key`.
+pub(crate) async fn over_postgres(database: &Database, key: &str) -> Store<Client> {
+    let base = Base::parse(&bridge::serve(&database.url).await).unwrap();
+    Store::Rest(Rest::new(Client::new(TIMEOUT), base, Secret::new(key)))
+}
+
 /// A store with a journal before it.
 pub(crate) struct Fixture {
     pub(crate) kind: Kind,
@@ -114,6 +124,12 @@ impl Fixture {
             Kind::Postgres => {
                 let made = tenants_entered().await;
                 let store = postgres(&made.url);
+                database = Some(made);
+                store
+            }
+            Kind::RestOverPostgres => {
+                let made = tenants_entered().await;
+                let store = over_postgres(&made, bridge::SERVICE_KEY).await;
                 database = Some(made);
                 store
             }

@@ -3,6 +3,7 @@
 
 mod accept;
 mod bad_input;
+mod bridge;
 mod check;
 mod database;
 mod delivery;
@@ -19,6 +20,7 @@ mod layers;
 mod matrix;
 mod migration;
 mod pg;
+mod plans;
 mod rollups;
 mod scenarios;
 mod secrets;

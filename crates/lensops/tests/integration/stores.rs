@@ -18,7 +18,7 @@ macro_rules! cases {
     ($($name:ident),* $(,)?) => { [$((stringify!($name), |fixture| Box::pin($name(fixture)))),*] };
 }
 
-const CASES: [Case; 9] = cases![
+const CASES: [Case; 10] = cases![
     a_check_arrives_with_its_events_and_reads_back_as_it_was,
     a_check_recorded_or_delivered_twice_is_one_row,
     defect_5_events_are_stored_with_their_check,
@@ -28,6 +28,7 @@ const CASES: [Case; 9] = cases![
     what_was_not_measured_stays_absent,
     a_null_character_costs_the_character_and_not_the_check,
     more_checks_than_a_batch_or_a_page_arrive,
+    an_export_has_every_check_once_with_its_events,
 ];
 
 #[tokio::test]
@@ -163,4 +164,31 @@ async fn more_checks_than_a_batch_or_a_page_arrive(fixture: &Fixture) {
     assert_eq!(found.len(), 1_203);
     assert!(found.is_sorted_by_key(|check| check.observed_at));
     assert!(fixture.kept().await.values().all(|events| *events == 2));
+}
+
+async fn an_export_has_every_check_once_with_its_events(fixture: &Fixture) {
+    fixture.record((0..25).map(check)).await;
+    fixture.deliver().await;
+    let (mut after, mut found) = (None, Vec::new());
+    loop {
+        let page = fixture.store.page(after, 10).await.unwrap();
+        let Some((last, _)) = page.last() else { break };
+        after = Some(last.id);
+        found.extend(page);
+    }
+    assert_eq!(
+        found.iter().map(|(check, _)| check.clone()).collect::<Vec<_>>(),
+        (0..25).map(|n| stored(&check(n))).collect::<Vec<_>>()
+    );
+    for (_, events) in &found {
+        let mut levels: Vec<_> = events.iter().map(|(level, _)| level.as_str()).collect();
+        levels.sort_unstable();
+        assert_eq!(levels, ["error", "info"]);
+        assert!(
+            events
+                .iter()
+                .all(|(_, detail)| detail["text"] == "quote \" and \\ and é"),
+            "{events:?}"
+        );
+    }
 }
