@@ -506,7 +506,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             let settings = settings(root, env, None, store)?;
             let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
             let span = parse_span(&window)?;
-            let history = open_store(&settings, &open_journal(&settings).await?)?;
+            let history = open_history(&settings).await?;
             let gated = gate::gate(&history, &plan, span, at.unwrap_or_else(Timestamp::now)).await?;
             Ok(gate::print(&plan, &gated, &window, json))
         }
@@ -516,7 +516,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 .into_iter()
                 .map(|loaded| Ok(monitor_plan(&settings, loaded)?.plan));
             let plans = plans.collect::<Result<Vec<_>>>()?;
-            let history = open_store(&settings, &open_journal(&settings).await?)?;
+            let history = open_history(&settings).await?;
             status::status(&history, &plans, Timestamp::now(), json).await
         }
         Command::Config { json } => {
@@ -543,7 +543,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
         Command::Outbox(command) => outbox(&settings(root, env, None, store)?, command).await,
         Command::Export => {
             let settings = settings(root, env, None, store)?;
-            let store = open_store(&settings, &open_journal(&settings).await?)?;
+            let store = open_history(&settings).await?;
             outbox::export(async |after, limit| store.page(after, limit).await).await
         }
         Command::Retention { keep, dry_run } => {
@@ -563,7 +563,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             EvidenceCommand::Package { lens } => {
                 let settings = Settings::load(root, env)?;
                 let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
-                let history = open_store(&settings, &open_journal(&settings).await?)?;
+                let history = open_history(&settings).await?;
                 let now = Timestamp::now();
                 let [day, week] = package::windows()?;
                 let day = gate::gate(&history, &plan, day, now).await?;
@@ -669,6 +669,23 @@ fn open_store(settings: &Settings, journal: &Journal) -> Result<Store<Client>> {
         StoreChoice::Postgres(url) => Store::Postgres(Postgres::new(&url)?),
         StoreChoice::Rest(base, key) => Store::Rest(Rest::new(Client::new(TIMEOUT), base, key)),
     })
+}
+
+/// The chosen store, to be read. Checks that have not arrived there are said: nobody should decide
+/// without knowing that they are missing.
+async fn open_history(settings: &Settings) -> Result<Store<Client>> {
+    let journal = open_journal(settings).await?;
+    let store = open_store(settings, &journal)?;
+    if store.is_elsewhere() {
+        let state = journal.outbox().await?;
+        if state.waiting + state.parked > 0 {
+            let (waiting, parked) = (state.waiting, state.parked);
+            eprintln!(
+                "⚠️ {waiting} checks wait for the store and {parked} are parked: what follows is without them (`lensops outbox status`)"
+            );
+        }
+    }
+    Ok(store)
 }
 
 async fn outbox(settings: &Settings, command: OutboxCommand) -> Result<Exit> {
