@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::exchange::{PreparedRequest, Secret};
-use crate::plan::prepare::{PrepareError, set};
+use crate::plan::prepare::set;
 use crate::plan::{Request, Vars};
 
 /// The variables that differ from request to request: `$counter` and `$random` are numbers of 12
@@ -111,6 +111,11 @@ impl Fill {
     }
 }
 
+/// A request that would not stay the one request that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a header or the path holds a control character")]
+pub struct ControlCharacter;
+
 /// A prepared request as bytes.
 #[derive(Clone)]
 pub struct Prebuilt {
@@ -125,7 +130,7 @@ impl Prebuilt {
     ///
     /// # Errors
     /// A header or target that holds a control character, which would end its line.
-    pub fn new(request: PreparedRequest, marks: Marks) -> Result<Self, PrepareError> {
+    pub fn new(request: PreparedRequest, marks: Marks) -> Result<Self, ControlCharacter> {
         let bytes = wire(&request)?;
         let mut holes = Vec::new();
         for Mark { what, text } in &marks.0 {
@@ -148,7 +153,7 @@ impl Prebuilt {
     ///
     /// # Errors
     /// A header or target that holds a control character, which would end its line.
-    pub fn fixed(request: PreparedRequest) -> Result<Self, PrepareError> {
+    pub fn fixed(request: PreparedRequest) -> Result<Self, ControlCharacter> {
         Self::new(request, Marks(Vec::new()))
     }
 
@@ -195,7 +200,7 @@ impl std::fmt::Debug for Prebuilt {
     }
 }
 
-fn wire(request: &PreparedRequest) -> Result<Vec<u8>, PrepareError> {
+fn wire(request: &PreparedRequest) -> Result<Vec<u8>, ControlCharacter> {
     let authority = request.base.authority();
     let mut lines = vec![
         format!("{} {} HTTP/1.1", request.method.as_str(), request.target),
@@ -210,7 +215,7 @@ fn wire(request: &PreparedRequest) -> Result<Vec<u8>, PrepareError> {
     // A tab is the one control character that a header value may hold.
     let breaks = |c: char| c.is_control() && c != '\t';
     if lines.iter().any(|line| line.contains(breaks)) {
-        return Err(PrepareError::Control);
+        return Err(ControlCharacter);
     }
     let mut bytes = lines.join("\r\n").into_bytes();
     bytes.extend_from_slice(b"\r\n\r\n");

@@ -21,9 +21,6 @@ pub enum PrepareError {
     /// A variable that is declared `null`: the case that needs it is unjudged.
     #[error("${0} is not known")]
     NotKnown(String),
-    /// A request that would not stay the one request it is.
-    #[error("a header or the path holds a control character")]
-    Control,
 }
 
 /// Replaces the variables of `text`. A text that is one variable alone becomes its value, of any
