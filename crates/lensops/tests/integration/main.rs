@@ -11,6 +11,8 @@ mod harness;
 mod hostile;
 mod journal;
 mod layers;
+mod load_faults;
+mod load_shapes;
 mod matrix;
 mod secrets;
 mod stress;
