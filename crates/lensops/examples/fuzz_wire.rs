@@ -1,4 +1,5 @@
-//! Fuzzes the reader of HTTP answers: `fuzz_wire EXECUTIONS [SEED]`.
+//! Fuzzes the reader of HTTP answers:
+//! `cargo run --release -p lensops --example fuzz_wire -- [EXECUTIONS] [SEED]`.
 //!
 //! Each execution changes an answer of the corpus (bytes flipped, inserted, removed, copied from
 //! another) and reads it three times: at once, in random pieces, and at once with a cache that has
@@ -66,7 +67,8 @@ fn main() {
     let (mut answers, mut refused) = (0_u64, 0_u64);
     for _ in 0..executions {
         let mut data = random.choice(&corpus).unwrap().clone();
-        change(&mut random, &mut data, random.clone().choice(&corpus).unwrap());
+        let other = random.choice(&corpus).unwrap();
+        change(&mut random, &mut data, other);
         let whole = read(&data, &mut HeadCache::default(), |left| left);
         let pieces = read(&data, &mut HeadCache::default(), |_| random.usize(1..48));
         let cached = read(&data, &mut stale, |left| left);

@@ -195,7 +195,11 @@ async fn begin(
         let (start, handle) = (Arc::clone(start), tokio::runtime::Handle::current());
         threads.push(builder.spawn(move || {
             // The others wait for this one, whether it can send or not.
-            worker::run(task).inspect_err(|_| drop(handle.block_on(start.wait())))
+            let ran = worker::run(task);
+            if ran.is_err() {
+                handle.block_on(start.wait());
+            }
+            ran
         })?);
     }
     Ok((snapshots, threads))

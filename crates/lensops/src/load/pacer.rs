@@ -86,15 +86,17 @@ impl Pacer {
 }
 
 /// Processor time that this thread has used; `None` where the system does not say.
+#[cfg(target_os = "linux")]
 pub(super) fn thread_time() -> Option<Duration> {
-    #[cfg(target_os = "linux")]
-    {
-        let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        return Some(Duration::new(
-            u64::try_from(used.tv_sec).ok()?,
-            u32::try_from(used.tv_nsec).ok()?,
-        ));
-    }
-    #[cfg(not(target_os = "linux"))]
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Some(Duration::new(
+        u64::try_from(used.tv_sec).ok()?,
+        u32::try_from(used.tv_nsec).ok()?,
+    ))
+}
+
+/// Processor time that this thread has used: this system does not say.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn thread_time() -> Option<Duration> {
     None
 }

@@ -17,9 +17,12 @@ fn read(answer: &[u8], size: usize, cache: &mut HeadCache) -> Result<(u16, Vec<u
     Ok((response.status, response.body, answer.len() - used))
 }
 
+/// Status, body and what is left over, or what the refusal says.
+type Expected = Result<(u16, &'static str, usize), &'static str>;
+
 #[test]
 fn an_answer_is_the_same_in_whatever_pieces_it_comes() {
-    let table: [(&str, Result<(u16, &str, usize), &str>); 22] = [
+    let table: [(&str, Expected); 22] = [
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
             Ok((200, "hello", 0)),
