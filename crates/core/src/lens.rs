@@ -57,6 +57,25 @@ pub struct SignedAction {
     /// How the database proves that a success happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
+    /// How a second try of the same is refused, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<Idempotency>,
+}
+
+/// How an action refuses to be done twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Idempotency {
+    /// The entity it is tried on, its own: other cases must not have used it.
+    pub entity: Uuid,
+    /// The error code of the second try.
+    pub code: String,
+    /// Payload keys that are left out, since they allow a second one.
+    #[serde(default)]
+    pub omit: Vec<Ident>,
+    /// A statement that returns one row afterwards; `$entity` is the entity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
 }
 
 /// A statement that returns one row when the success is in the database.
@@ -376,10 +395,15 @@ impl Lens {
             .map(|(name, user)| (format!("users.{name}.id"), user.id));
         let signed = self.signed_action.iter().flat_map(|action| &action.entities);
         let read = self.read_action.iter().filter_map(|action| action.entity);
+        let twice = self
+            .signed_action
+            .iter()
+            .filter_map(|action| Some(action.idempotency.as_ref()?.entity));
         tenants
             .chain(users)
             .chain(signed.map(|id| ("signed_action.entities".to_owned(), *id)))
             .chain(read.map(|id| ("read_action.entity".to_owned(), id)))
+            .chain(twice.map(|id| ("signed_action.idempotency.entity".to_owned(), id)))
     }
 
     /// What a person should know before running: missing test entities, missing usual users.

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod prebuilt;
 pub mod record;
 pub mod registry;
+pub mod rollup;
 pub mod schedule;
 pub mod template;
 pub mod token;

@@ -160,7 +160,11 @@ pub fn judge(expect: &Expect, severity: Severity, dialect: &Dialect, exchange: &
     };
     let body = response.json();
     let mut outcomes = vec![judge_status(expect, severity, dialect, response, body.as_ref())];
-    if !matches!(outcomes[0], Outcome::Met) || !expect.needs_json() {
+    if !matches!(outcomes[0], Outcome::Met) {
+        return outcomes;
+    }
+    outcomes.extend(judge_envelope(expect, severity, exchange, response));
+    if !expect.needs_json() {
         return outcomes;
     }
     match &body {
@@ -213,6 +217,38 @@ fn judge_status(
         .map_or_else(|| "2xx".to_owned(), ToString::to_string);
     let code = body.and_then(|body| dialect.code(body));
     Outcome::Broken(severity, Why::Status { expected, got, code })
+}
+
+/// Headers, text and latency: what needs no JSON.
+fn judge_envelope(expect: &Expect, severity: Severity, exchange: &Exchange, response: &Response) -> Vec<Outcome> {
+    let broken = |detail: String| Outcome::Broken(severity, Why::Body { detail });
+    let mut outcomes = Vec::new();
+    for (name, wanted) in &expect.headers {
+        outcomes.push(match response.header(name) {
+            Some(value) if value == wanted => Outcome::Met,
+            Some(value) => broken(format!("header {name} is {}, expected {}", line(value), line(wanted))),
+            None => broken(format!("the answer has no header {name}")),
+        });
+    }
+    if let Some(text) = &expect.contains {
+        let found = String::from_utf8_lossy(&response.body).contains(text.as_str());
+        outcomes.push(if found {
+            Outcome::Met
+        } else {
+            broken(format!("the body does not contain {:?}", line(text)))
+        });
+    }
+    if let Some(most) = expect.within_ms {
+        let took = exchange.timings.total_us;
+        let met = took <= most.saturating_mul(1000);
+        let detail = || format!("answered in {}, expected within {most}ms", crate::percentile::ms(took));
+        outcomes.push(if met {
+            Outcome::Met
+        } else {
+            Outcome::Broken(severity, Why::Limit { detail: detail() })
+        });
+    }
+    outcomes
 }
 
 fn judge_body(expect: &Expect, severity: Severity, dialect: &Dialect, body: &Value) -> Vec<Outcome> {

@@ -5,6 +5,7 @@
 //! may come out above 19 and then answers the maximum.
 
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 
 /// A quantile in thousandths: `Quantile::P95` is the smallest value that at least 95 % of the
 /// samples do not exceed.
@@ -100,9 +101,23 @@ impl Latencies {
         let _infallible = self.0.add(&other.0);
     }
 
-    /// Forgets every sample and keeps the memory.
-    pub fn clear(&mut self) {
-        self.0.reset();
+    /// The window as a deflated HDR histogram, version 2 of the format.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // Writing to memory cannot fail, and the histogram is far from the format's limit.
+        let _infallible = V2DeflateSerializer::new().serialize(&self.0, &mut bytes);
+        bytes
+    }
+
+    /// A window from [`to_bytes`](Self::to_bytes); `None` when `bytes` are no such histogram.
+    #[must_use]
+    pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+        let read: Histogram<u64> = Deserializer::new().deserialize(&mut bytes).ok()?;
+        // What is read may not grow by itself; its samples are added to one that does.
+        let mut window = Self::new();
+        window.0.add(&read).ok()?;
+        Some(window)
     }
 
     /// How many samples there are.
@@ -236,6 +251,24 @@ mod tests {
         assert_eq!(Quantile::P50.supported_from(), 2);
         assert_eq!(Quantile::P95.supported_from(), 20);
         assert_eq!(Quantile::P99.supported_from(), 100);
+    }
+
+    #[test]
+    fn a_window_reads_back_from_its_bytes() {
+        for window in [
+            Latencies::new(),
+            (0..5_000).map(|n| n * n).collect(),
+            [LONGEST_US].into_iter().collect(),
+        ] {
+            let mut read = Latencies::from_bytes(&window.to_bytes()).unwrap();
+            assert_eq!(
+                (read.len(), read.at(Quantile::P95)),
+                (window.len(), window.at(Quantile::P95))
+            );
+            read.record(LONGEST_US);
+            assert_eq!(read.len(), window.len() + 1);
+        }
+        assert!(Latencies::from_bytes(b"").is_none() && Latencies::from_bytes(b"no histogram").is_none());
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Marks {
     /// Marks for `spec`.
     #[must_use]
     pub fn for_request(spec: &Request, vars: &Vars) -> Self {
-        let around = format!("{} {:?} {:?}", spec.path, spec.json, vars);
+        let around = format!("{spec:?} {vars:?}");
         let free = |make: &dyn Fn(u64) -> String| {
             let mut candidates = (0..).map(make);
             candidates
@@ -182,6 +182,11 @@ impl Prebuilt {
             let value = String::from_utf8_lossy(&value);
             request.target = request.target.replace(text, &value);
             request.body = request.body.map(|body| body.replace(text, &value));
+            for header in &mut request.headers {
+                if header.value.expose().contains(text.as_str()) {
+                    header.value = Secret::new(header.value.expose().replace(text, &value));
+                }
+            }
         }
         request
     }
@@ -230,11 +235,11 @@ mod tests {
     use crate::plan::prepare::{prepare, vars_of};
 
     fn prebuilt(path: &str, body: Option<Value>) -> Prebuilt {
-        let spec = Request {
-            method: if body.is_some() { Method::Post } else { Method::Get },
-            path: path.to_owned(),
-            json: body,
+        let spec = match body {
+            Some(body) => json!({"post": path, "json": body}),
+            None => json!({"get": path}),
         };
+        let spec: Request = serde_json::from_value(spec).unwrap();
         let vars = vars_of(&Vars::new(), uuid::Uuid::from_u128(1));
         let marks = Marks::for_request(&spec, &vars);
         let base = Base::parse("http://127.0.0.1:9").unwrap();

@@ -4,6 +4,7 @@
 //! is the rim's.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::ident::Ident;
 
@@ -73,6 +74,41 @@ impl Action {
 }
 
 impl Registry {
+    /// The registry as roles see it: each role with the list it was answered, `{actions: […]}`.
+    /// An action is allowed to the roles that see it, whatever it says of itself.
+    ///
+    /// # Errors
+    /// When an answer is no list of actions.
+    pub fn from_lists(lists: &[(Ident, Value)]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct List {
+            actions: Vec<Action>,
+        }
+        let mut registry = Self {
+            roles: Vec::new(),
+            actions: Vec::new(),
+        };
+        for (role, answer) in lists {
+            let list = List::deserialize(answer)
+                .map_err(|error| format!("the list for {role} is no list of actions: {error}"))?;
+            registry.roles.push(role.clone());
+            for mut action in list.actions {
+                match registry
+                    .actions
+                    .iter_mut()
+                    .find(|known| known.action_id == action.action_id)
+                {
+                    Some(known) => known.allowed_roles.push(role.clone()),
+                    None => {
+                        action.allowed_roles = vec![role.clone()];
+                        registry.actions.push(action);
+                    }
+                }
+            }
+        }
+        Ok(registry)
+    }
+
     /// Why the registry does not let `role`, signing as `signs_as`, run `action`, in words; `None`
     /// when it does.
     #[must_use]
@@ -163,6 +199,29 @@ mod tests {
             registry().refusal("nothing", &ident("crew"), None).unwrap(),
             "the registry has no action nothing"
         );
+    }
+
+    #[test]
+    fn lists_of_roles_make_a_registry() {
+        let action = |id: &str| serde_json::json!({"action_id": id, "label": "x", "domain": "d", "variant": "READ", "allowed_roles": ["liar"]});
+        let lists = [
+            (
+                ident("crew"),
+                serde_json::json!({"actions": [action("view")], "total_count": 1}),
+            ),
+            (
+                ident("captain"),
+                serde_json::json!({"actions": [action("view"), action("close")]}),
+            ),
+        ];
+        let registry = Registry::from_lists(&lists).unwrap();
+        assert_eq!(registry.roles, [ident("crew"), ident("captain")]);
+        assert_eq!(registry.actions[0].allowed_roles, [ident("crew"), ident("captain")]);
+        assert_eq!(
+            registry.refusal("close", &ident("crew"), None).unwrap(),
+            "the registry does not let crew run close"
+        );
+        assert!(Registry::from_lists(&[(ident("crew"), serde_json::json!({"oops": 1}))]).is_err());
     }
 
     #[test]

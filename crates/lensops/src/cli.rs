@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use lensops_core::evidence::signature::PublicKey;
+use lensops_core::exchange::Secret;
 use lensops_core::ident::{EnvName, Ident};
 use lensops_core::lens::User;
 use lensops_core::plan::acceptance::AcceptancePlan;
@@ -15,19 +17,25 @@ use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::schedule::{Every, ad_hoc_id, parse_span};
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::config::{Env, Runtime, Settings, Target};
+use crate::config::{Env, Runtime, Settings, StoreChoice, StoreKind, Target};
 use crate::http::{Client, TIMEOUT};
 use crate::log::{self, LogForm};
 use crate::run::check::{Monitor, overall};
 use crate::run::clock::SystemClock;
+use crate::run::deliver::Delivery;
 use crate::run::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
 use crate::run::plans::{Loaded, Plan, Which, lens_paths, load, load_all, load_lens};
+use crate::run::retention::retention;
 use crate::run::worker::{Worker, tell};
-use crate::run::{Exit, accept, evidence, exit_of_checks, gate, matrix, status, stress, templates};
-use crate::store::Journal;
+use crate::run::{
+    Exit, accept, evidence, exit_of_checks, gate, matrix, migrate, outbox, package, status, stop_on_signal, stress,
+    templates,
+};
+use crate::store::{Journal, Owner, Postgres, Rest, Store};
 
 /// One lens definition becomes monitoring, acceptance, stress tests, evidence and a release gate.
 ///
@@ -42,6 +50,9 @@ pub struct Cli {
     /// Form of the log lines
     #[arg(long, global = true, value_enum, default_value = "human")]
     log: LogForm,
+    /// Where checks are kept
+    #[arg(long, global = true, value_enum)]
+    store: Option<StoreKind>,
     #[command(subcommand)]
     command: Command,
 }
@@ -73,6 +84,13 @@ enum Command {
         /// Write JUnit, one test case a case
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
+        /// Switch the master flag off and on at the provider, see that the API follows, and put
+        /// back what was found
+        #[arg(long)]
+        flag_proof: bool,
+        /// How often the API is asked, every 2 s, until it follows
+        #[arg(long, default_value_t = 30, requires = "flag_proof")]
+        flag_tries: u32,
     },
     /// Ask the API for every action as every role, and hold it to its own registry
     Matrix {
@@ -131,6 +149,32 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Bring the schema of a PostgreSQL store up to date
+    Migrate {
+        /// The database; `DATABASE_URL` where it is left out
+        #[arg(long, value_name = "URL")]
+        database_url: Option<String>,
+        /// Print the SQL instead, for psql
+        #[arg(long, conflicts_with = "check")]
+        print: bool,
+        /// Change nothing; say what is missing and exit 1 on anything
+        #[arg(long)]
+        check: bool,
+    },
+    /// Checks that wait for delivery to the store
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
+    /// Print every check of the store with its events, as JSON Lines
+    Export,
+    /// Roll up the hours and days that are over, then drop checks that are old enough
+    Retention {
+        /// Age from which checks are dropped
+        #[arg(long, default_value = "90d")]
+        keep: String,
+        /// Change nothing; say what would be dropped
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Template sets
     #[command(subcommand)]
     Templates(TemplatesCommand),
@@ -162,6 +206,24 @@ enum TemplatesCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum OutboxCommand {
+    /// Show what waits and what was refused for good; exit 4 when checks wait, 1 when some are parked
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Deliver what waits now
+    Flush {
+        /// Try again what was refused for good
+        #[arg(long)]
+        parked: bool,
+    },
+    /// Print what no store has taken, as JSON Lines
+    Export,
+}
+
+#[derive(Debug, Subcommand)]
 enum EvidenceCommand {
     /// Compare a run's folder with its manifest
     Verify {
@@ -175,6 +237,11 @@ enum EvidenceCommand {
     Show {
         /// The run's folder
         dir: PathBuf,
+    },
+    /// Write the evidence package of a lens from the runs that exist
+    Package {
+        /// The lens
+        lens: String,
     },
     /// Make a private key, in a file outside the repository that only its owner can read
     Keygen {
@@ -357,10 +424,10 @@ impl GenerateArgs {
 pub fn dispatch(cli: Cli, env: Env) -> Result<Exit> {
     log::start(cli.log, env.get("LOG_LEVEL").map(String::as_str)).map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(cli.command, &cli.root, env))
+    runtime.block_on(run(cli.command, &cli.root, cli.store, env))
 }
 
-async fn run(command: Command, root: &Path, env: Env) -> Result<Exit> {
+async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) -> Result<Exit> {
     match command {
         Command::Generate(args) => {
             let root = args.output_dir.clone().unwrap_or_else(|| root.to_owned());
@@ -368,17 +435,19 @@ async fn run(command: Command, root: &Path, env: Env) -> Result<Exit> {
             generate::generate(&settings, args.new_lens(), &options)
         }
         Command::Check(args) => {
-            let settings = settings(root, env, args.api_url.clone())?;
+            let settings = settings(root, env, args.api_url.clone(), store)?;
             check(&settings, &args).await
         }
-        Command::Worker { lenses, api_url } => worker(&settings(root, env, api_url)?, &lenses).await,
+        Command::Worker { lenses, api_url } => worker(&settings(root, env, api_url, store)?, &lenses).await,
         Command::Accept {
             plan,
             dialect,
             registry,
             junit,
+            flag_proof,
+            flag_tries,
         } => {
-            let settings = settings(root, env, plan.api_url.clone())?;
+            let settings = settings(root, env, plan.api_url.clone(), store)?;
             let run = accept::Acceptance::new(
                 &settings,
                 loaded::<AcceptancePlan>(&settings, &plan)?,
@@ -389,7 +458,11 @@ async fn run(command: Command, root: &Path, env: Env) -> Result<Exit> {
                 &settings,
                 &Client::new(TIMEOUT),
                 &run,
-                &accept::Output { json: plan.json, junit },
+                &accept::Output {
+                    json: plan.json,
+                    junit,
+                    flag_proof: flag_proof.then_some(flag_tries),
+                },
             )
             .await
         }
@@ -401,56 +474,115 @@ async fn run(command: Command, root: &Path, env: Env) -> Result<Exit> {
             json,
             junit,
         } => {
-            let settings = settings(root, env, api_url)?;
+            let settings = settings(root, env, api_url, store)?;
             let loaded: Loaded<AcceptancePlan> = match &lens {
                 Some(lens) => load(&settings, &Which::Lens(lens))?,
                 None => load_all(&settings)?.swap_remove(0),
             };
-            let registry = accept::read_registry(&settings, registry.as_deref())?;
-            let registry =
-                registry.context("no action registry: give --registry FILE, or `registry:` in lensops.yml")?;
+            let registry = match accept::read_registry(&settings, registry.as_deref())? {
+                Some(registry) => registry,
+                None if lens.is_some() => {
+                    matrix::fetch_registry(&settings, &loaded.plan, &Client::new(TIMEOUT)).await?
+                }
+                None => bail!(
+                    "no action registry: give --registry FILE, `registry:` in lensops.yml, or one lens, whose list is asked for"
+                ),
+            };
             let lenses = lens_paths(&settings)?
                 .into_iter()
                 .map(|path| Ok(load_lens(&settings, &path, true)?.0));
             let lenses = lenses.collect::<Result<Vec<_>>>()?;
             let run =
                 matrix::RoleMatrix::new(&settings, loaded, registry, lens.is_none(), &lenses, dialect.as_deref())?;
-            matrix::matrix(&settings, &Client::new(TIMEOUT), &run, &accept::Output { json, junit }).await
+            matrix::matrix(
+                &settings,
+                &Client::new(TIMEOUT),
+                &run,
+                &accept::Output {
+                    json,
+                    junit,
+                    flag_proof: None,
+                },
+            )
+            .await
         }
         Command::Stress {
             plan,
             baseline,
             threads,
         } => {
-            let settings = settings(root, env, plan.api_url.clone())?;
+            let settings = settings(root, env, plan.api_url.clone(), store)?;
             let run = stress::Stress::new(&settings, loaded::<StressPlan>(&settings, &plan)?, threads)?;
             stress::stress(&settings, &run, baseline.as_deref(), plan.json).await
         }
         Command::Gate { lens, window, at, json } => {
-            let settings = Settings::load(root, env)?;
+            let settings = settings(root, env, None, store)?;
             let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
             let span = parse_span(&window)?;
-            let journal = journal_to_read(&settings).await?;
-            let gated = gate::gate(&journal, &plan, span, at.unwrap_or_else(Timestamp::now)).await?;
+            let history = open_store(&settings, &open_journal(&settings).await?)?;
+            let gated = gate::gate(&history, &plan, span, at.unwrap_or_else(Timestamp::now)).await?;
             Ok(gate::print(&plan, &gated, &window, json))
         }
         Command::Status { json } => {
-            let settings = Settings::load(root, env)?;
+            let settings = settings(root, env, None, store)?;
             let plans = load_all(&settings)?
                 .into_iter()
                 .map(|loaded| Ok(monitor_plan(&settings, loaded)?.plan));
             let plans = plans.collect::<Result<Vec<_>>>()?;
-            let journal = journal_to_read(&settings).await?;
-            status::status(&journal, &plans, Timestamp::now(), json).await
+            let history = open_store(&settings, &open_journal(&settings).await?)?;
+            status::status(&history, &plans, Timestamp::now(), json).await
         }
         Command::Config { json } => {
             show_config(&Settings::load(root, env)?, json);
             Ok(Exit::Good)
         }
+        Command::Migrate { print: true, .. } => Ok(migrate::print()),
+        Command::Migrate {
+            database_url, check, ..
+        } => {
+            let settings = Settings::load(root, env)?;
+            let url = database_url.map(Secret::new).or_else(|| settings.database_url());
+            let Some(url) = url else {
+                bail!("DATABASE_URL is not set: give it, or --database-url URL")
+            };
+            if check {
+                return migrate::check(&url).await;
+            }
+            let plans = load_all::<MonitorPlan>(&settings).unwrap_or_default();
+            let mut tenants = settings.defaults().tenants;
+            tenants.extend(plans.into_iter().flat_map(|loaded| loaded.plan.tenants));
+            migrate::migrate(&url, &tenants).await
+        }
+        Command::Outbox(command) => outbox(&settings(root, env, None, store)?, command).await,
+        Command::Export => {
+            let settings = settings(root, env, None, store)?;
+            let store = open_store(&settings, &open_journal(&settings).await?)?;
+            outbox::export(async |after, limit| store.page(after, limit).await).await
+        }
+        Command::Retention { keep, dry_run } => {
+            let (settings, keep, now) = (settings(root, env, None, store)?, parse_span(&keep)?, Timestamp::now());
+            match settings.store()? {
+                StoreChoice::Sqlite => retention(&open_journal(&settings).await?, keep, now, dry_run).await,
+                StoreChoice::Postgres(url) => retention(&Owner::connect(&url).await?, keep, now, dry_run).await,
+                StoreChoice::Rest(..) => {
+                    bail!("retention runs as the owner of the tables: set DATABASE_URL and --store postgres")
+                }
+            }
+        }
         Command::Templates(TemplatesCommand::Eject { dir }) => templates::eject(&dir).map(|()| Exit::Good),
         Command::Evidence(command) => match command {
             EvidenceCommand::Verify { dir, key } => evidence::verify(&dir, key.as_ref()),
             EvidenceCommand::Show { dir } => evidence::show(&dir),
+            EvidenceCommand::Package { lens } => {
+                let settings = Settings::load(root, env)?;
+                let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
+                let history = open_store(&settings, &open_journal(&settings).await?)?;
+                let now = Timestamp::now();
+                let [day, week] = package::windows()?;
+                let day = gate::gate(&history, &plan, day, now).await?;
+                let week = gate::gate(&history, &plan, week, now).await?;
+                package::package(&settings, &plan.monitor, &package::Gates { day, week }, now)
+            }
             EvidenceCommand::Keygen { out } => evidence::keygen(&Settings::load(root, env)?, &out),
         },
         #[cfg(feature = "sandbox")]
@@ -481,9 +613,10 @@ async fn run(command: Command, root: &Path, env: Env) -> Result<Exit> {
     }
 }
 
-fn settings(root: &Path, env: Env, api_url: Option<String>) -> Result<Settings> {
+fn settings(root: &Path, env: Env, api_url: Option<String>, store: Option<StoreKind>) -> Result<Settings> {
     let mut settings = Settings::load(root, env)?;
     settings.api_url = api_url;
+    settings.store = store;
     Ok(settings)
 }
 
@@ -537,21 +670,45 @@ pub fn monitor(settings: &Settings, loaded: Loaded<MonitorPlan>) -> Result<Monit
     })
 }
 
-/// Opens the journal for a command that reads. One that is not there yet is empty, and stays so.
-async fn journal_to_read(settings: &Settings) -> Result<Journal> {
+/// Opens the journal. One that is not there yet is empty.
+async fn open_journal(settings: &Settings) -> Result<Journal> {
     Ok(Journal::open(&settings.journal_path()).await?)
+}
+
+/// The chosen store; nothing is connected to yet.
+fn open_store(settings: &Settings, journal: &Journal) -> Result<Store<Client>> {
+    Ok(match settings.store()? {
+        StoreChoice::Sqlite => Store::Sqlite(journal.clone()),
+        StoreChoice::Postgres(url) => Store::Postgres(Postgres::new(&url)?),
+        StoreChoice::Rest(base, key) => Store::Rest(Rest::new(Client::new(TIMEOUT), base, key)),
+    })
+}
+
+async fn outbox(settings: &Settings, command: OutboxCommand) -> Result<Exit> {
+    let journal = open_journal(settings).await?;
+    let (store, limit) = (open_store(settings, &journal)?, settings.journal_limit()?);
+    let goes_to = store.is_elsewhere().then(|| store.name());
+    match command {
+        OutboxCommand::Status { json } => outbox::status(&journal, goes_to, limit, json).await,
+        OutboxCommand::Flush { .. } if goes_to.is_none() => {
+            bail!("there is no store to deliver to: the journal is the store")
+        }
+        OutboxCommand::Flush { parked } => outbox::flush(&journal, store, settings.redactor(), limit, parked).await,
+        OutboxCommand::Export => outbox::export(async |after, limit| journal.page(after, limit, true).await).await,
+    }
 }
 
 async fn check(settings: &Settings, args: &PlanArgs) -> Result<Exit> {
     let monitor = monitor(settings, loaded(settings, args)?)?;
-    let journal = Journal::open(&settings.journal_path()).await?;
+    let journal = open_journal(settings).await?;
+    let store = open_store(settings, &journal)?;
     let client = Client::new(TIMEOUT);
     let several = monitor.plan.tenants.len() > 1;
     let (mut results, mut rows) = (Vec::new(), Vec::new());
     for tenant in &monitor.plan.tenants {
         let now = Timestamp::now();
         let id = ad_hoc_id(*tenant, monitor.lens(), now, fastrand::u64(..));
-        let before = monitor.before(&journal, *tenant, now).await?;
+        let before = monitor.before(&journal, &store, *tenant, now).await?;
         let prefix = if several { format!("[{tenant}] ") } else { String::new() };
         tracing::info!(
             "{prefix}Starting health check for lens={} yacht={tenant}",
@@ -562,7 +719,19 @@ async fn check(settings: &Settings, args: &PlanArgs) -> Result<Exit> {
             tell(*level, &format!("{prefix}{line}"));
         }
         journal.record(report.record.clone()).await?;
-        tracing::info!("{prefix}✅ Wrote health check to DB: id={id}");
+        if store.is_elsewhere() {
+            // What does not arrive now stays in the journal, and is told; the check stands.
+            Delivery::new(
+                journal.clone(),
+                store.clone(),
+                settings.redactor(),
+                settings.journal_limit()?,
+            )
+            .flush()
+            .await?;
+        } else {
+            tracing::info!("{prefix}✅ Wrote health check to DB: id={id}");
+        }
         let (level, line) = overall(&report, monitor.plan.paused.as_deref());
         tell(level, &format!("{prefix}{line}"));
         rows.push(check_json(&report));
@@ -604,29 +773,46 @@ async fn worker(settings: &Settings, lenses: &[String]) -> Result<Exit> {
         .into_iter()
         .map(|plan| monitor(settings, plan).map(Arc::new))
         .collect::<Result<Vec<_>>>()?;
-    for name in settings.undelivered_stores() {
-        tracing::warn!(
-            "⚠️ {name} is set, but this version keeps checks in its journal alone: {}",
-            settings.journal_path().display()
-        );
-    }
-    let journal = Journal::open(&settings.journal_path()).await?;
-    let stop = CancellationToken::new();
-    let signal = stop.clone();
-    tokio::spawn(async move {
-        crate::run::stopped().await;
-        signal.cancel();
-    });
-    Worker {
+    let journal = open_journal(settings).await?;
+    let store = open_store(settings, &journal)?;
+    let delivery = Delivery::new(
+        journal.clone(),
+        store.clone(),
+        settings.redactor(),
+        settings.journal_limit()?,
+    );
+    let stop = stop_on_signal();
+    let checked = CancellationToken::new();
+    let delivering = store
+        .is_elsewhere()
+        .then(|| tokio::spawn(delivery.run(checked.clone())));
+    let deadline = Worker {
         clock: SystemClock,
         sender: Client::new(TIMEOUT),
         journal: journal.clone(),
+        store,
         monitors,
     }
     .run(stop)
     .await;
+    checked.cancel();
+    if let Some(delivering) = delivering {
+        last_flush(delivering.await?, &journal, deadline).await?;
+    }
     journal.close().await;
     Ok(Exit::Good)
+}
+
+/// Delivers what the last checks left, in what is left of the grace.
+async fn last_flush(mut delivery: Delivery<Store<Client>>, journal: &Journal, deadline: Instant) -> Result<()> {
+    // A check that took the whole grace still gets a try.
+    let deadline = deadline.max(Instant::now() + Duration::from_secs(1));
+    let flushed = tokio::time::timeout_at(deadline, delivery.flush()).await;
+    if !matches!(flushed, Ok(Ok(flushed)) if flushed.complete) {
+        let waiting = journal.outbox().await?.waiting;
+        tracing::warn!("⚠️ {waiting} checks wait in the journal; they are delivered after the next start");
+    }
+    Ok(())
 }
 
 fn show_config(settings: &Settings, json: bool) {

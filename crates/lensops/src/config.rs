@@ -52,6 +52,32 @@ pub struct ProjectFile {
     /// `docker` or `rust`: how the hosting provider runs the worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<Runtime>,
+    /// Where checks go on to from the journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreKind>,
+}
+
+/// Where checks are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreKind {
+    /// In the journal alone.
+    Sqlite,
+    /// At `DATABASE_URL`.
+    Postgres,
+    /// At the REST interface of `TENANT_SUPABASE_URL`.
+    Rest,
+}
+
+/// The chosen store with what opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreChoice {
+    /// The journal alone.
+    Sqlite,
+    /// The database at this address.
+    Postgres(Secret),
+    /// The REST interface at this address, with the service key.
+    Rest(Base, Secret),
 }
 
 /// Whether the target may be changed by tests.
@@ -132,6 +158,8 @@ pub struct Settings {
     pub project: ProjectFile,
     /// `--api-url`.
     pub api_url: Option<String>,
+    /// `--store`.
+    pub store: Option<StoreKind>,
     env: Env,
 }
 
@@ -182,12 +210,14 @@ impl Settings {
             root: root.to_owned(),
             project,
             api_url: None,
+            store: None,
             env,
         })
     }
 
-    /// A variable; an empty one counts as unset.
-    fn var(&self, name: &str) -> Option<&str> {
+    /// A variable by the name that a plan gives it; an empty one counts as unset.
+    #[must_use]
+    pub fn var(&self, name: &str) -> Option<&str> {
         self.env
             .get(name)
             .map(String::as_str)
@@ -333,19 +363,67 @@ impl Settings {
         self.var("LENSOPS_EVIDENCE_KEY_FILE").map(PathBuf::from)
     }
 
-    /// Where postconditions look, if anywhere.
+    /// The tenant database that acceptance reads, if the environment names one.
     #[must_use]
-    pub fn has_staging_db(&self) -> bool {
-        self.var("STAGING_DB_URL").is_some()
+    pub fn staging_db(&self) -> Option<Secret> {
+        self.var("STAGING_DB_URL").map(Secret::new)
     }
 
-    /// Stores elsewhere that the environment names, though this version does not deliver to them.
+    /// The database that `DATABASE_URL` names, if any.
     #[must_use]
-    pub fn undelivered_stores(&self) -> Vec<&'static str> {
-        ["DATABASE_URL", "SUPABASE_SERVICE_KEY"]
-            .into_iter()
-            .filter(|name| self.var(name).is_some())
-            .collect()
+    pub fn database_url(&self) -> Option<Secret> {
+        self.var("DATABASE_URL").map(Secret::new)
+    }
+
+    /// The chosen store: `--store`, else `store` of `lensops.yml`, else what the environment has
+    /// the means for.
+    ///
+    /// # Errors
+    /// When the store that was asked for cannot be opened for want of an address or a key, or an
+    /// address is none.
+    pub fn store(&self) -> Result<StoreChoice, ConfigError> {
+        let (url, key) = (self.var("TENANT_SUPABASE_URL"), self.var("SUPABASE_SERVICE_KEY"));
+        let means = match (self.var("DATABASE_URL"), url, key) {
+            (Some(_), ..) => StoreKind::Postgres,
+            (None, Some(_), Some(_)) => StoreKind::Rest,
+            _ => StoreKind::Sqlite,
+        };
+        let missing = |name: &str, what: &str| {
+            ConfigError::Missing(format!("{name} is not set: the chosen store needs it, {what}"))
+        };
+        match self.store.or(self.project.store).unwrap_or(means) {
+            StoreKind::Sqlite => Ok(StoreChoice::Sqlite),
+            StoreKind::Postgres => self
+                .database_url()
+                .map(StoreChoice::Postgres)
+                .ok_or_else(|| missing("DATABASE_URL", "the address of the database")),
+            StoreKind::Rest => {
+                let url = url.ok_or_else(|| missing("TENANT_SUPABASE_URL", "the address of the REST interface"))?;
+                let key = key.ok_or_else(|| missing("SUPABASE_SERVICE_KEY", "the key of the REST interface"))?;
+                let base = Base::parse(url).map_err(|source| ConfigError::Address {
+                    name: "TENANT_SUPABASE_URL",
+                    source,
+                })?;
+                Ok(StoreChoice::Rest(base, Secret::new(key)))
+            }
+        }
+    }
+
+    /// The size in bytes that the journal should keep within: `LENSOPS_JOURNAL_MAX_MB`, else 512 MB.
+    ///
+    /// # Errors
+    /// When it is no whole number from 1 to 1,000,000.
+    pub fn journal_limit(&self) -> Result<u64, ConfigError> {
+        const NAME: &str = "LENSOPS_JOURNAL_MAX_MB";
+        let value = self.var(NAME).unwrap_or("512");
+        match value.trim().parse::<u64>() {
+            Ok(megabytes @ 1..=1_000_000) => Ok(megabytes * 1024 * 1024),
+            _ => Err(ConfigError::Value {
+                name: NAME,
+                value: value.to_owned(),
+                why: "it is a whole number of megabytes from 1 to 1000000".to_owned(),
+            }),
+        }
     }
 
     /// Knows every secret of the environment.
@@ -354,6 +432,7 @@ impl Settings {
         let secrets: Vec<Secret> = SECRETS
             .iter()
             .filter_map(|name| self.var(name))
+            .flat_map(|value| std::iter::once(value).chain(password(value)))
             .map(Secret::new)
             .collect();
         Redactor::new(&secrets)
@@ -371,6 +450,7 @@ impl Settings {
             "HEALTH_CHECK_INTERVAL_MINUTES",
             "LOG_LEVEL",
             "LENSOPS_STATE_DIR",
+            "LENSOPS_JOURNAL_MAX_MB",
             "LENSOPS_EVIDENCE_KEY_FILE",
         ];
         let mut shown: Vec<Shown> = names.iter().map(|name| self.shown_var(name, false)).collect();
@@ -386,6 +466,7 @@ impl Settings {
                 "registry",
                 project.registry.as_ref().map(|path| path.display().to_string()),
             ),
+            ("store", project.store.map(|store| format!("{store:?}").to_lowercase())),
             ("install", project.install.as_ref().map(|install| install.url.clone())),
         ];
         shown.extend(fields.into_iter().map(|(name, value)| Shown {
@@ -401,6 +482,7 @@ impl Settings {
             "RENDER_API_URL" => Some(RENDER_API.to_owned()),
             "HEALTH_CHECK_INTERVAL_MINUTES" => Some("15, or `every` of the plan".to_owned()),
             "LOG_LEVEL" => Some("INFO".to_owned()),
+            "LENSOPS_JOURNAL_MAX_MB" => Some("512".to_owned()),
             "LENSOPS_STATE_DIR" => Some(self.root.join(".lensops").display().to_string()),
             _ => None,
         };
@@ -418,6 +500,13 @@ impl Settings {
     }
 }
 
+/// The password within a database address: it may come back without the rest.
+fn password(address: &str) -> Option<&str> {
+    let (_, rest) = address.split_once("://")?;
+    let (user, _) = rest.rsplit_once('@')?;
+    user.split_once(':').map(|(_, password)| password)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -431,6 +520,7 @@ mod tests {
             root: PathBuf::from("repo"),
             project: ProjectFile::default(),
             api_url: None,
+            store: None,
             env,
         }
     }

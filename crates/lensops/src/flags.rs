@@ -77,12 +77,50 @@ impl RenderProvider {
         Err(FlagError::Endless)
     }
 
+    /// Sets one variable. Never the whole set: that would replace every other one.
+    ///
+    /// # Errors
+    /// When the provider does not say that it did.
+    pub async fn set<S: Sender>(&self, sender: &S, name: &str, value: &str) -> Result<(), FlagError> {
+        let path = format!("/v1/services/{}/env-vars/{}", encoded(&self.service), encoded(name));
+        let request = self
+            .request(Method::Put, &path)
+            .json(&serde_json::json!({"value": value}));
+        self.done(sender, request).await
+    }
+
+    /// Deploys the service anew: it reads its flags when it starts.
+    ///
+    /// # Errors
+    /// When the provider does not say that it does.
+    pub async fn deploy<S: Sender>(&self, sender: &S) -> Result<(), FlagError> {
+        let path = format!("/v1/services/{}/deploys", encoded(&self.service));
+        self.done(sender, self.request(Method::Post, &path).json(&serde_json::json!({})))
+            .await
+    }
+
+    fn request(&self, method: Method, path: &str) -> PreparedRequest {
+        PreparedRequest::new(self.base.clone(), method, path)
+            .header("Accept", "application/json")
+            .bearer(&self.key)
+    }
+
+    async fn done<S: Sender>(&self, sender: &S, request: PreparedRequest) -> Result<(), FlagError> {
+        match sender.send(Arc::new(request)).await.result {
+            Ok(response) if (200..300).contains(&response.status) => Ok(()),
+            Ok(response) => Err(FlagError::Status(response.status)),
+            Err(failure) => Err(FlagError::Silent(format!(
+                "{} ({})",
+                failure.detail,
+                failure.class.as_str()
+            ))),
+        }
+    }
+
     async fn page<S: Sender>(&self, sender: &S, cursor: Option<&str>) -> Result<Vec<Item>, FlagError> {
         let after = cursor.map_or_else(String::new, |cursor| format!("&cursor={}", encoded(cursor)));
         let path = format!("/v1/services/{}/env-vars?limit={PAGE}{after}", encoded(&self.service));
-        let request = PreparedRequest::new(self.base.clone(), Method::Get, &path)
-            .header("Accept", "application/json")
-            .bearer(&self.key);
+        let request = self.request(Method::Get, &path);
         let exchange = sender.send(Arc::new(request)).await;
         match exchange.result {
             Ok(response) if response.status == 200 => {

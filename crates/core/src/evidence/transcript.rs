@@ -177,4 +177,56 @@ mod tests {
         }
         "#);
     }
+
+    /// The forms in which a server may echo a secret.
+    fn echoes(secret: &str) -> Vec<String> {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+        use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+        vec![
+            secret.to_owned(),
+            utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
+            STANDARD.encode(secret),
+            URL_SAFE_NO_PAD.encode(format!("user:{secret}")),
+            STANDARD.encode(format!("ab{secret}yz")),
+        ]
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_secret_survives_wherever_a_server_echoes_it(secret in "[ -~]{10,40}", key in "[a-z]{1,8}", noise in "\\PC{0,20}") {
+            let known = Secret::new(secret.clone());
+            let forms = echoes(&secret);
+            let everything: Vec<serde_json::Value> = forms.iter().map(|form| json!({form.as_str(): [form, {key.as_str(): form}], "text": format!("{noise}{form}{noise}")})).collect();
+            let mut request = PreparedRequest::new(Base::parse("http://127.0.0.1:1").unwrap(), Method::Post, "/x")
+                .header("X-Key", secret.clone())
+                .json(&json!({"a": &secret, "b": &everything}));
+            request.target = format!("/x?{}", forms[1]);
+            let bodies = [json!(everything).to_string(), forms.join(" "), format!("<p>{}</p>", forms.join("</p><p>"))];
+            for body in bodies {
+                let exchange = Exchange {
+                    request: Arc::new(request.clone()),
+                    sent_at: jiff::Timestamp::UNIX_EPOCH,
+                    result: Ok(Response {
+                        version: "HTTP/1.1",
+                        status: 200,
+                        headers: forms.iter().map(|form| ("x-echo".to_owned(), form.clone())).collect(),
+                        body: body.into_bytes(),
+                    }),
+                    timings: Timings::default(),
+                };
+                let transcript = Transcript::of(&exchange, &Redactor::new([&known]));
+                let written = format!("{}\n{}", transcript.request, transcript.response);
+                // As it is, as JSON writes it, and as a URL does.
+                let escaped = serde_json::to_string(&secret).unwrap();
+                for needle in [secret.as_str(), escaped.trim_matches('"'), &forms[1], forms[2].trim_end_matches('=')] {
+                    proptest::prop_assert!(!written.contains(needle), "{needle} in {written}");
+                }
+                // The base64 of text around it: what the secret alone decides must be gone.
+                for form in &forms[3..] {
+                    proptest::prop_assert!(!written.contains(form.trim_end_matches('=')), "{form} in {written}");
+                }
+            }
+        }
+    }
 }

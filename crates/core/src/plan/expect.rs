@@ -144,6 +144,12 @@ pub struct Expect {
     pub at_least: IndexMap<JsonPath, f64>,
     /// Places that must hold exactly this value.
     pub is: IndexMap<JsonPath, Value>,
+    /// Headers that must hold exactly this value.
+    pub headers: IndexMap<String, String>,
+    /// Text that must stand in the body.
+    pub contains: Option<String>,
+    /// The most milliseconds the answer may take.
+    pub within_ms: Option<u64>,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -161,6 +167,12 @@ struct RawExpect {
     at_least: IndexMap<JsonPath, f64>,
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     is: IndexMap<JsonPath, Value>,
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    headers: IndexMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contains: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    within_ms: Option<u64>,
 }
 
 impl TryFrom<RawExpect> for Expect {
@@ -183,6 +195,9 @@ impl TryFrom<RawExpect> for Expect {
             equal,
             at_least,
             is,
+            headers,
+            contains,
+            within_ms,
         } = raw;
         Ok(Self {
             status,
@@ -191,6 +206,9 @@ impl TryFrom<RawExpect> for Expect {
             equal,
             at_least,
             is,
+            headers,
+            contains,
+            within_ms,
         })
     }
 }
@@ -204,6 +222,9 @@ impl From<Expect> for RawExpect {
             equal,
             at_least,
             is,
+            headers,
+            contains,
+            within_ms,
         } = expect;
         Self {
             status,
@@ -212,6 +233,9 @@ impl From<Expect> for RawExpect {
             equal,
             at_least,
             is,
+            headers,
+            contains,
+            within_ms,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod header;
 pub mod load;
 pub mod monitor;
 pub mod prepare;
+pub mod sql;
 pub mod stress;
 
 use indexmap::IndexMap;
@@ -59,7 +60,8 @@ impl Dialect {
     }
 }
 
-/// A request as a plan writes it: one method with its path, and optionally a JSON body.
+/// A request as a plan writes it: one method with its path, and optionally headers, a query and
+/// one kind of body.
 ///
 /// Strings may hold variables: `$tenant`, `$entity`, `$signature` and captures; `$$` is a dollar.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,8 +71,45 @@ pub struct Request {
     pub method: Method,
     /// Path and query below the API's base.
     pub path: String,
-    /// The JSON body.
-    pub json: Option<Value>,
+    /// Further query parameters, percent-encoded behind the path.
+    pub query: IndexMap<String, String>,
+    /// Further headers.
+    pub headers: IndexMap<String, String>,
+    /// The body.
+    pub body: Body,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Body {
+    /// None.
+    #[default]
+    Empty,
+    /// JSON.
+    Json(Value),
+    /// Form fields, percent-encoded.
+    Form(IndexMap<String, String>),
+    /// Text as it is.
+    Text(String),
+}
+
+impl Request {
+    /// The JSON body, if the request has one.
+    #[must_use]
+    pub fn json(&self) -> Option<&Value> {
+        match &self.body {
+            Body::Json(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The JSON body, to be changed.
+    pub fn json_mut(&mut self) -> Option<&mut Value> {
+        match &mut self.body {
+            Body::Json(value) => Some(value),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -86,8 +125,16 @@ struct RawRequest {
     patch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delete: Option<String>,
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    query: IndexMap<String, String>,
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    headers: IndexMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     json: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    form: Option<IndexMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
 }
 
 impl TryFrom<RawRequest> for Request {
@@ -109,23 +156,52 @@ impl TryFrom<RawRequest> for Request {
                 "request path {path:?} must start with / and hold no white space"
             ));
         }
-        if method == Method::Get && raw.json.is_some() {
-            return Err("a GET request carries no json body".to_owned());
+        let body = match (raw.json, raw.form, raw.body) {
+            (None, None, None) => Body::Empty,
+            (Some(json), None, None) => Body::Json(json),
+            (None, Some(form), None) => Body::Form(form),
+            (None, None, Some(text)) => Body::Text(text),
+            _ => return Err("a request has one body: json, form or body".to_owned()),
+        };
+        if method == Method::Get && body != Body::Empty {
+            return Err("a GET request carries no body".to_owned());
+        }
+        if let Some(name) = raw.headers.keys().find(|name| !is_header_name(name)) {
+            return Err(format!(
+                "{name:?} is no header of a plan: Host and Content-Length are set by lensops, and a name holds no white space or colon"
+            ));
         }
         Ok(Self {
             method,
             path,
-            json: raw.json,
+            query: raw.query,
+            headers: raw.headers,
+            body,
         })
     }
+}
+
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+        && !["host", "content-length", "transfer-encoding", "connection"].contains(&name.to_ascii_lowercase().as_str())
 }
 
 impl From<Request> for RawRequest {
     fn from(request: Request) -> Self {
         let mut raw = Self {
-            json: request.json,
+            query: request.query,
+            headers: request.headers,
             ..Self::default()
         };
+        match request.body {
+            Body::Empty => {}
+            Body::Json(value) => raw.json = Some(value),
+            Body::Form(fields) => raw.form = Some(fields),
+            Body::Text(text) => raw.body = Some(text),
+        }
         let path = Some(request.path);
         match request.method {
             Method::Get => raw.get = path,

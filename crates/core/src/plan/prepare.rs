@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Request, Vars};
+use super::{Body, Request, Vars};
 use crate::digest::sha256_hex;
 use crate::exchange::{Base, PreparedRequest, Secret};
 use crate::ident::Ident;
@@ -21,6 +21,9 @@ pub enum PrepareError {
     /// A variable that is declared `null`: the case that needs it is unjudged.
     #[error("${0} is not known")]
     NotKnown(String),
+    /// A header whose value would not be one.
+    #[error("header {0} would hold a control character")]
+    Header(String),
 }
 
 /// Replaces the variables of `text`. A text that is one variable alone becomes its value, of any
@@ -60,7 +63,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-fn lookup<'a>(name: &str, vars: &'a Vars) -> Result<&'a Value, PrepareError> {
+pub(super) fn lookup<'a>(name: &str, vars: &'a Vars) -> Result<&'a Value, PrepareError> {
     match vars.iter().find(|(key, _)| key.as_str() == name) {
         None => Err(PrepareError::Undefined(name.to_owned())),
         Some((_, Value::Null)) => Err(PrepareError::NotKnown(name.to_owned())),
@@ -127,18 +130,46 @@ pub fn prepare(
     token: Option<&Token>,
     vars: &Vars,
 ) -> Result<PreparedRequest, PrepareError> {
-    let path = expand_text(&spec.path, vars)?;
-    let mut request = PreparedRequest::new(base.clone(), spec.method, &encode_target(&path))
+    let mut path = encode_target(&expand_text(&spec.path, vars)?);
+    if !spec.query.is_empty() {
+        path.push(if path.contains('?') { '&' } else { '?' });
+        path.push_str(&form_encoded(&spec.query, vars)?);
+    }
+    let mut request = PreparedRequest::new(base.clone(), spec.method, &path)
         .header("Accept", "application/json")
         .header("User-Agent", concat!("lensops/", env!("CARGO_PKG_VERSION")));
     if let Some(token) = token {
         request = request.bearer(&token.compact);
         request.claims = Some(token.claims.clone());
     }
-    if let Some(body) = &spec.json {
-        request = request.json(&expand_json(body, vars)?);
+    for (name, value) in &spec.headers {
+        let value = expand_text(value, vars)?;
+        if value.contains(|c: char| c.is_control() && c != '\t') {
+            return Err(PrepareError::Header(name.clone()));
+        }
+        // A header of the plan stands for that of the same name.
+        request.headers.retain(|header| !header.name.eq_ignore_ascii_case(name));
+        request = request.header(name, value);
+    }
+    match &spec.body {
+        Body::Empty => {}
+        Body::Json(body) => request = request.json(&expand_json(body, vars)?),
+        Body::Form(fields) => {
+            request.body = Some(form_encoded(fields, vars)?);
+            request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        }
+        Body::Text(text) => request.body = Some(expand_text(text, vars)?),
     }
     Ok(request)
+}
+
+fn form_encoded(fields: &IndexMap<String, String>, vars: &Vars) -> Result<String, PrepareError> {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let pairs = fields
+        .iter()
+        .map(|(name, value)| Ok(format!("{}={}", encode(name), encode(&expand_text(value, vars)?))));
+    Ok(pairs.collect::<Result<Vec<_>, PrepareError>>()?.join("&"))
 }
 
 /// Percent-encodes what a request target may not hold raw.
@@ -179,7 +210,6 @@ pub type Tokens = IndexMap<Ident, Token>;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::Method;
 
     fn vars() -> Vars {
         let mut vars = vars_of(&Vars::new(), Uuid::from_u128(1));
@@ -212,22 +242,62 @@ mod tests {
     }
 
     #[test]
+    fn a_form_is_encoded_a_text_is_not_and_a_header_of_the_plan_wins() {
+        let base = Base::parse("http://127.0.0.1:1").unwrap();
+        let read = |text: &str| crate::yaml::read::<Request>("x", text);
+        let form = prepare(
+            &base,
+            &read("post: /x\nform: {a: \"1 & 2\", b: $count}").unwrap(),
+            None,
+            &vars(),
+        )
+        .unwrap();
+        assert_eq!(form.body.unwrap(), "a=1%20%26%202&b=3");
+        let text = prepare(
+            &base,
+            &read("put: /x\nheaders: {accept: text/plain}\nbody: \"n=$count\"").unwrap(),
+            None,
+            &vars(),
+        )
+        .unwrap();
+        let accepts: Vec<_> = text
+            .headers
+            .iter()
+            .filter(|h| h.name.eq_ignore_ascii_case("accept"))
+            .map(|h| h.value.expose())
+            .collect();
+        assert_eq!((text.body.as_deref(), accepts), (Some("n=3"), vec!["text/plain"]));
+        for bad in [
+            "post: /x\njson: {}\nbody: x",
+            "get: /x\nbody: x",
+            "get: /x\nheaders: {Host: x}",
+            "get: /x\nheaders: {\"a b\": x}",
+            "get: x",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_request_carries_path_token_and_body() {
-        let spec = Request {
-            method: Method::Post,
-            path: "/v1/x?t=$tenant&q=a b".to_owned(),
-            json: Some(json!({"y": "$tenant"})),
-        };
+        let spec: Request = crate::yaml::read(
+            "x",
+            "post: \"/v1/x?t=$tenant\"\nquery: {q: \"a b&c\"}\nheaders: {X-Count: \"n$count\"}\njson: {y: $tenant}",
+        )
+        .unwrap();
         let base = Base::parse("http://127.0.0.1:1/api").unwrap();
         let now = Timestamp::from_second(1_770_000_000).unwrap();
         let token = crate::token::mint(&Secret::new("made up"), "http://x", Uuid::from_u128(9), now).unwrap();
         let request = prepare(&base, &spec, Some(&token), &vars()).unwrap();
         assert_eq!(
             request.target,
-            "/api/v1/x?t=00000000-0000-0000-0000-000000000001&q=a%20b"
+            "/api/v1/x?t=00000000-0000-0000-0000-000000000001&q=a%20b%26c"
         );
         assert_eq!(request.body.unwrap(), r#"{"y":"00000000-0000-0000-0000-000000000001"}"#);
         let names: Vec<_> = request.headers.iter().map(|header| header.name.as_str()).collect();
-        assert_eq!(names, ["Accept", "User-Agent", "Authorization", "Content-Type"]);
+        assert_eq!(
+            names,
+            ["Accept", "User-Agent", "Authorization", "X-Count", "Content-Type"]
+        );
     }
 }

@@ -109,6 +109,7 @@ pub(super) fn of(lens: &Lens, repo: &RepoContext, pins: &IndexMap<String, Pin>) 
             "consumes_entity": action.consumes_entity,
             "creates": action.entity_id_key.as_str() != format!("{}_id", action.entity_type),
             "proof_sql": action.proof.as_ref().map(|proof| &proof.sql),
+            "idempotency": action.idempotency.as_ref().map(|twice| json!({"entity": twice.entity, "code": twice.code, "omit": twice.omit, "sql": twice.sql})),
             "signer_names": action.signers,
             "signers": signers(lens, action),
         })),

@@ -4,11 +4,14 @@ use minijinja::Environment;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-/// Adds `yaml`, `literal` and `cell`.
+/// Adds `yaml`, `literal`, `payload_keys` and `cell`.
 pub(super) fn add(env: &mut Environment<'static>) {
     env.add_filter("yaml", |value: Value| to_json(&value).map(|json| flow(&json)));
     env.add_filter("literal", |value: Value| {
         to_json(&value).map(|json| Value::from(minijinja::value::Serde(literal(json))))
+    });
+    env.add_filter("payload_keys", |keys: Vec<String>| {
+        keys.iter().map(|key| format!("payload.{key}")).collect::<Vec<_>>()
     });
     env.add_filter("cell", |value: Value| cell(&value.to_string()));
 }

@@ -87,11 +87,13 @@ fn a_lens_becomes_the_files_of_the_specification() {
             "render.yaml",
         ]
     );
-    insta::assert_snapshot!("monitor", text(&files, paths[0]));
-    insta::assert_snapshot!("acceptance", text(&files, paths[1]));
-    insta::assert_snapshot!("stress", text(&files, paths[2]));
-    insta::assert_snapshot!("workflow", text(&files, paths[3]));
-    insta::assert_snapshot!("render", text(&files, paths[7]));
+    // The header line changes with every template; what stands below it is what is reviewed.
+    let body = |path: &str| crate::plan::header::split(text(&files, path)).unwrap().1.to_owned();
+    insta::assert_snapshot!("monitor", body(paths[0]));
+    insta::assert_snapshot!("acceptance", body(paths[1]));
+    insta::assert_snapshot!("stress", body(paths[2]));
+    insta::assert_snapshot!("workflow", body(paths[3]));
+    insta::assert_snapshot!("render", body(paths[7]));
 }
 
 /// Defect 12: flags were invented for a lens with fewer than three, those beyond three ignored,

@@ -31,10 +31,55 @@ pub enum CaseResult {
     },
 }
 
+/// Which part of a run a case belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Before the scenarios.
+    Setup,
+    /// A scenario.
+    Test,
+    /// After the scenarios.
+    Teardown,
+    /// The master flag proving itself.
+    Flag,
+}
+
+impl Phase {
+    /// As in a case's line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Setup => "Setup",
+            Self::Test => "Test",
+            Self::Teardown => "Teardown",
+            Self::Flag => "Flag",
+        }
+    }
+}
+
+/// A look into the database: the statement as the plan writes it, and what it returned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DatabaseProof {
+    /// What it proves.
+    pub name: String,
+    /// The statement, its variables not filled in.
+    pub sql: String,
+    /// Rows before the case; `None` where it could not be asked then.
+    pub before: Option<u64>,
+    /// Rows after the case.
+    pub after: u64,
+    /// Why that is not as expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
+}
+
 /// One case of an acceptance run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Case {
-    /// Its number, from 1.
+    /// Which part of the run it belongs to.
+    pub phase: Phase,
+    /// Its number within its part, from 1.
     pub number: usize,
     /// Its name.
     pub name: String,
@@ -43,17 +88,26 @@ pub struct Case {
     /// What it came to.
     #[serde(flatten)]
     pub result: CaseResult,
+    /// What the database says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<DatabaseProof>,
     /// Postconditions that were not looked at, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub proofs_skipped: Vec<String>,
-    /// The exchange, unless none was sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub transcript: Option<Transcript>,
+    /// The exchanges, one a step that was sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transcripts: Vec<Transcript>,
     /// Whether the API answered.
     pub answered: bool,
 }
 
 impl Case {
+    /// `Test 1: Missing signature`.
+    #[must_use]
+    pub fn heading(&self) -> String {
+        format!("{} {}: {}", self.phase.word(), self.number, self.name)
+    }
+
     /// `[PASS] Test 1: Missing signature: 400 signature_required`.
     #[must_use]
     pub fn line(&self) -> String {
@@ -63,7 +117,7 @@ impl Case {
             CaseResult::Unjudged { reason } => ("UNJUDGED", reason),
             CaseResult::Skipped { reason } => ("SKIP", reason),
         };
-        format!("[{mark}] Test {}: {}: {told}", self.number, self.name)
+        format!("[{mark}] {}: {told}", self.heading())
     }
 }
 
@@ -102,12 +156,18 @@ pub fn count(cases: &[Case]) -> Counts {
 #[must_use]
 pub fn judge_cases(cases: &[Case]) -> (Verdict, String) {
     let counts = count(cases);
-    let ran = counts.passed + counts.failed;
+    // Setup and teardown are no cases: a run that did nothing else did nothing.
+    let ran = |case: &&Case| matches!(case.result, CaseResult::Passed { .. } | CaseResult::Failed { .. });
+    let ran = cases
+        .iter()
+        .filter(|case| case.phase == Phase::Test)
+        .filter(ran)
+        .count();
     let told = format!(
         "{} passed, {} failed, {} unjudged, {} skipped",
         counts.passed, counts.failed, counts.unjudged, counts.skipped
     );
-    if ran > 0 && !cases.iter().any(|case| case.answered) {
+    if counts.failed > 0 && !cases.iter().any(|case| case.answered) {
         return (Verdict::CouldNotJudge, format!("nothing answered ({told})"));
     }
     if counts.failed > 0 {
@@ -142,12 +202,14 @@ mod tests {
             _ => CaseResult::Skipped { reason: text },
         };
         Case {
+            phase: Phase::Test,
             number: 1,
             name: "n".to_owned(),
             signed_flow,
             result,
+            proofs: Vec::new(),
             proofs_skipped: Vec::new(),
-            transcript: None,
+            transcripts: Vec::new(),
             answered,
         }
     }

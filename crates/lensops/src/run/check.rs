@@ -20,10 +20,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::flags::{RenderProvider, is_on};
-use crate::store::{History, StoreError, StoredCheck};
+use crate::store::{History, Journal, Store, StoreError, StoredCheck};
 
 /// Retries that one probe may spend over all its samples.
 const RETRIES: u32 = 2;
+
+/// How long a store elsewhere may take to say what was before.
+const ASK_FOR: Duration = Duration::from_secs(3);
 
 /// The wait before the first retry; doubled for the next, jittered by half.
 const RETRY_WAIT_MS: u64 = 100;
@@ -95,14 +98,35 @@ impl Monitor {
         &self.plan.monitor
     }
 
-    /// Reads what earlier checks say, as of `at`.
+    /// Reads what earlier checks say, as of `at`. The journal is asked first: it is at hand, and has
+    /// what was not delivered yet. The store is asked where the journal has nothing, as on a
+    /// machine that is new; one that does not answer must not hold up the check.
     ///
     /// # Errors
-    /// When history cannot be read.
-    pub async fn before<H: History>(&self, history: &H, tenant: Uuid, at: Timestamp) -> Result<Before, StoreError> {
+    /// When the journal cannot be read.
+    pub async fn before<S: Sender>(
+        &self,
+        journal: &Journal,
+        store: &Store<S>,
+        tenant: Uuid,
+        at: Timestamp,
+    ) -> Result<Before, StoreError> {
         let window = SignedDuration::from_millis(self.plan.slo.window.as_ms());
         let from = at.checked_sub(window).unwrap_or(Timestamp::MIN);
-        Ok(Before::of(&history.between(tenant, self.lens(), from, at).await?))
+        let mut checks = journal.between(tenant, self.lens(), from, at).await?;
+        if checks.is_empty() && store.is_elsewhere() {
+            match tokio::time::timeout(ASK_FOR, store.between(tenant, self.lens(), from, at)).await {
+                Ok(Ok(found)) => checks = found,
+                Ok(Err(error)) => {
+                    tracing::warn!(
+                        "⚠️ History could not be read: {}",
+                        self.redactor.text(&error.to_string())
+                    );
+                }
+                Err(_) => tracing::warn!("⚠️ History could not be read: no answer within {}s", ASK_FOR.as_secs()),
+            }
+        }
+        Ok(Before::of(&checks))
     }
 
     /// Runs the probes for `tenant` as check `id`, observed at `observed_at`. Tokens are minted at
@@ -199,7 +223,7 @@ impl Monitor {
         let vars = vars_of(&self.plan.vars, tenant);
         prepare(&self.base, spec, token.as_ref(), &vars).map_err(|error| match error {
             PrepareError::NotKnown(name) => format!("${name} is not known: name a test {name} in the lens file"),
-            PrepareError::Undefined(_) => error.to_string(),
+            other => other.to_string(),
         })
     }
 

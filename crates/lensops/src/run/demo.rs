@@ -35,7 +35,7 @@ use super::worker::Worker;
 use super::{Exit, status};
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
-use crate::store::Journal;
+use crate::store::{Journal, Store};
 
 /// The lens that the incident hits.
 const STRUCK: &str = "faults";
@@ -107,17 +107,13 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         return Ok(Exit::Good);
     }
     println!("\nSandbox and worker go on; Ctrl-C ends them.");
-    let stop = CancellationToken::new();
-    let signal = stop.clone();
-    tokio::spawn(async move {
-        super::stopped().await;
-        signal.cancel();
-    });
+    let stop = super::stop_on_signal();
     let monitors = setup::monitors(&settings, &lenses)?.into_iter().map(Arc::new).collect();
     Worker {
         clock: SystemClock,
         sender: client,
         journal: journal.clone(),
+        store: Store::Sqlite(journal.clone()),
         monitors,
     }
     .run(stop)
@@ -140,7 +136,9 @@ async fn acceptance(
     for lens in lenses {
         let loaded = load::<AcceptancePlan>(&settings, &Which::Lens(&lens.lens_id))?;
         let run = Acceptance::new(&settings, loaded, Some(&dialect.to_string()), None)?;
-        let accepted = run.run(client, fastrand::u64(..), |_| {}).await;
+        let accepted = run
+            .run(client, fastrand::u64(..), &CancellationToken::new(), |_| {})
+            .await;
         println!(
             "   {:<12} {:<14} {}: {}",
             dialect.to_string(),

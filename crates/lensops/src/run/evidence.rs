@@ -278,6 +278,13 @@ pub fn show(folder: &Path) -> Result<Exit> {
 }
 
 fn read_bundle(folder: &Path) -> Result<Files> {
+    if !folder.join(manifest::FILE).is_file() {
+        bail!(
+            "{} holds no {}: name the folder of a run",
+            folder.display(),
+            manifest::FILE
+        );
+    }
     let mut found = Files::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
         let entry = entry?;
@@ -289,13 +296,6 @@ fn read_bundle(folder: &Path) -> Result<Files> {
         found.insert(
             name,
             std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?,
-        );
-    }
-    if !found.contains_key(manifest::FILE) {
-        bail!(
-            "{} holds no {}: name the folder of a run",
-            folder.display(),
-            manifest::FILE
         );
     }
     Ok(found)

@@ -135,6 +135,7 @@ impl NewLens {
                     entities: self.test_entities.clone(),
                     consumes_entity: self.consumes_entity,
                     proof: None,
+                    idempotency: None,
                 })
             }
         };

@@ -17,13 +17,13 @@ use lensops_core::plan::prepare::{prepare, set, signature, vars_of};
 use lensops_core::plan::{Dialect, Request};
 use lensops_core::registry::{Action, Expected, Judged, Registry, Variant};
 use lensops_core::token::mint;
-use lensops_core::verdict::acceptance::{Case, CaseResult, judge_cases};
+use lensops_core::verdict::acceptance::{Case, CaseResult, Phase, judge_cases};
 use serde_json::{Map, Value, json};
 
 use super::Exit;
 use super::accept::{DEFAULT_DIALECT, Output};
 use super::plans::Loaded;
-use super::report::{Report, finish};
+use super::report::{Report, finish, html_escaped};
 use crate::config::{Destructive, Settings, Target};
 
 /// What stands in a cell of the table.
@@ -295,7 +295,7 @@ impl RoleMatrix {
         let (value, hash) = signature(user, user.signing_role(), now, rng.u64(..));
         set(&mut vars, "signature", value);
         let mut spec = self.request.clone();
-        if let Some(body) = &mut spec.json {
+        if let Some(body) = spec.json_mut() {
             if action.variant != Variant::Signed {
                 omit(body, &self.matrix.signature);
             }
@@ -381,23 +381,65 @@ impl RoleMatrix {
     }
 }
 
-fn html_escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-}
-
 fn case(number: usize, name: String, result: CaseResult, transcript: Option<Transcript>) -> Case {
+    let transcripts = transcript.into_iter().collect();
     Case {
+        phase: Phase::Test,
         number,
         name,
         signed_flow: false,
         result,
+        proofs: Vec::new(),
         proofs_skipped: Vec::new(),
-        transcript,
+        transcripts,
         answered: false,
     }
+}
+
+/// The registry as the API itself tells it: what each role of the plan's users is listed.
+///
+/// # Errors
+/// When the plan names no list, the signing secret is missing, or a role gets no list.
+pub async fn fetch_registry<S: Sender>(settings: &Settings, plan: &AcceptancePlan, sender: &S) -> Result<Registry> {
+    const WAY_OUT: &str = "give --registry FILE, or `registry:` in lensops.yml";
+    let list = plan.matrix.as_ref().and_then(|matrix| matrix.list.as_ref());
+    let Some(spec) = list.and_then(|name| plan.requests.get(name)) else {
+        bail!("no action registry: {WAY_OUT}")
+    };
+    let base = settings.api(Target::Staging)?;
+    let Some(secret) = settings.jwt_secret(Target::Staging) else {
+        bail!(
+            "{} is not set: the matrix sends requests as users, whose tokens it signs",
+            Settings::jwt_secret_names(Target::Staging)
+        );
+    };
+    let vars = vars_of(&plan.vars, plan.tenants[0]);
+    let mut lists: Vec<(Ident, Value)> = Vec::new();
+    for user in plan.users.values() {
+        if lists.iter().any(|(role, _)| *role == user.role) {
+            continue;
+        }
+        let token = mint(&secret, &settings.issuer(&base), user.id, Timestamp::now())?;
+        let exchange = sender.send(Arc::new(prepare(&base, spec, Some(&token), &vars)?)).await;
+        let answer = match &exchange.result {
+            Ok(response) if response.status == 200 => response.json(),
+            Ok(response) => bail!(
+                "the list of actions for {} was answered with {}: {WAY_OUT}",
+                user.role,
+                response.status
+            ),
+            Err(failure) => bail!(
+                "the list of actions for {} was not answered: {}",
+                user.role,
+                failure.detail
+            ),
+        };
+        lists.push((
+            user.role.clone(),
+            answer.with_context(|| format!("the list of actions for {} is not JSON", user.role))?,
+        ));
+    }
+    Registry::from_lists(&lists).map_err(anyhow::Error::msg)
 }
 
 /// Asks, prints and writes.

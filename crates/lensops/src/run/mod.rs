@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod check;
 pub mod clock;
+pub mod deliver;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod evidence;
@@ -10,8 +11,12 @@ pub mod files;
 pub mod gate;
 pub mod generate;
 pub mod matrix;
+pub mod migrate;
+pub mod outbox;
+pub mod package;
 pub mod plans;
 pub mod report;
+pub mod retention;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod status;
@@ -24,6 +29,7 @@ use std::process::ExitCode;
 use lensops_core::gate::Decision;
 use lensops_core::record::Status;
 use lensops_core::verdict::Verdict;
+use tokio_util::sync::CancellationToken;
 
 /// The exit codes of every command; the table stands in the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +107,18 @@ pub async fn stopped() {
     }
     #[cfg(not(unix))]
     drop(interrupt.await);
+}
+
+/// A token that Ctrl-C and SIGTERM cancel.
+#[must_use]
+pub fn stop_on_signal() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let signal = stop.clone();
+    tokio::spawn(async move {
+        stopped().await;
+        signal.cancel();
+    });
+    stop
 }
 
 #[cfg(test)]

@@ -94,11 +94,22 @@ impl Report {
         let lines: Vec<String> = self.cases.iter().map(Case::line).collect();
         text.push_str(&fenced(&lines.join("\n")));
         for case in &self.cases {
-            let _infallible = write!(text, "\n## Test {}: {}\n\n", case.number, case.name);
+            let _infallible = write!(text, "\n## {}\n\n", case.heading());
+            for proof in &case.proofs {
+                let before = proof
+                    .before
+                    .map_or_else(|| "not asked".to_owned(), |rows| rows.to_string());
+                let verdict = proof.broken.as_deref().unwrap_or("as expected");
+                let (name, after, sql) = (&proof.name, proof.after, fenced(&proof.sql));
+                let _infallible = writeln!(
+                    text,
+                    "Database, {name}: rows before: {before}, after: {after}, {verdict}\n\n{sql}"
+                );
+            }
             for reason in &case.proofs_skipped {
                 let _infallible = writeln!(text, "Database proof not looked at: {reason}.\n");
             }
-            text.push_str(&transcript(case));
+            text.push_str(&transcripts(case));
         }
         text
     }
@@ -129,12 +140,19 @@ impl Report {
                     status
                 }
             };
-            let mut test = TestCase::new(format!("Test {}: {}", case.number, case.name), status);
+            let mut test = TestCase::new(case.heading(), status);
             test.set_classname(format!("lensops.{}.{}", self.kind, self.lens));
-            if let Some(transcript) = &case.transcript {
-                test.set_time(std::time::Duration::from_micros(transcript.timings.total_us));
-                test.set_system_out(format!("{}\n\n{}", transcript.request, transcript.response));
-            }
+            let took: u64 = case
+                .transcripts
+                .iter()
+                .map(|transcript| transcript.timings.total_us)
+                .sum();
+            test.set_time(std::time::Duration::from_micros(took));
+            let exchanges = case
+                .transcripts
+                .iter()
+                .map(|transcript| format!("{}\n\n{}", transcript.request, transcript.response));
+            test.set_system_out(exchanges.collect::<Vec<_>>().join("\n\n"));
             suite.add_test_case(test);
         }
         let mut report = quick_junit::Report::new(format!("lensops {}", self.kind));
@@ -153,13 +171,7 @@ impl Report {
         );
         for case in &self.cases {
             let (mark, told) = outcome(case);
-            let _infallible = writeln!(
-                text,
-                "| {}. {} | {mark} {} |",
-                case.number,
-                cell(&case.name),
-                cell(told.as_str())
-            );
+            let _infallible = writeln!(text, "| {} | {mark} {} |", cell(&case.heading()), cell(told.as_str()));
         }
         text
     }
@@ -199,21 +211,21 @@ impl Report {
     }
 }
 
-fn transcript(case: &Case) -> String {
-    let Some(transcript) = &case.transcript else {
+fn transcripts(case: &Case) -> String {
+    if case.transcripts.is_empty() {
         return "No request was sent.\n".to_owned();
-    };
-    let mut text = fenced(transcript.request.as_str());
-    // Writing to a String cannot fail.
-    if let Some(claims) = &transcript.claims {
-        let _infallible = write!(text, "\nClaims of the token:\n\n{}", fenced(claims.as_str()));
     }
-    let _infallible = write!(text, "\n{}", fenced(transcript.response.as_str()));
-    let _infallible = writeln!(
-        text,
-        "\nSent {}, answered in {} µs.",
-        transcript.sent_at, transcript.timings.total_us
-    );
+    let mut text = String::new();
+    for transcript in &case.transcripts {
+        text.push_str(&fenced(transcript.request.as_str()));
+        // Writing to a String cannot fail.
+        if let Some(claims) = &transcript.claims {
+            let _infallible = write!(text, "\nClaims of the token:\n\n{}", fenced(claims.as_str()));
+        }
+        let _infallible = write!(text, "\n{}", fenced(transcript.response.as_str()));
+        let (sent_at, took) = (&transcript.sent_at, transcript.timings.total_us);
+        let _infallible = writeln!(text, "\nSent {sent_at}, answered in {took} µs.\n");
+    }
     text
 }
 
@@ -226,8 +238,17 @@ fn outcome(case: &Case) -> (&'static str, &Redacted) {
     }
 }
 
-fn cell(text: &str) -> String {
+/// Text that fits into a cell of a Markdown table.
+pub(super) fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+/// Text that stands for itself in a page.
+pub(super) fn html_escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// A message of the CI service's own format: its special characters are escaped, so that what a

@@ -69,7 +69,11 @@ fn row(plan: &MonitorPlan, tenant: Uuid, check: Option<StoredCheck>, now: Timest
 /// # Errors
 /// When history cannot be read.
 pub async fn status<H: History>(history: &H, plans: &[MonitorPlan], now: Timestamp, as_json: bool) -> Result<Exit> {
-    let latest = history.latest().await?;
+    let pairs: Vec<_> = plans
+        .iter()
+        .flat_map(|plan| plan.tenants.iter().map(|tenant| (*tenant, plan.monitor.clone())))
+        .collect();
+    let latest = history.latest(&pairs).await?;
     let mut rows: Vec<Row> = Vec::new();
     for plan in plans {
         for tenant in &plan.tenants {

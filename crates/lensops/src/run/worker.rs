@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::check::{Before, Monitor, overall};
 use super::clock::Clock;
-use crate::store::Journal;
+use crate::store::{Journal, Store};
 
 /// What running checks have left, in all, once the worker is told to stop.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -37,6 +37,8 @@ pub struct Worker<C, S> {
     pub sender: S,
     /// Keeps checks.
     pub journal: Journal,
+    /// Where they go on to: asked for the past when the journal has none.
+    pub store: Store<S>,
     /// The plans.
     pub monitors: Vec<Arc<Monitor>>,
 }
@@ -50,8 +52,8 @@ struct Pair {
 }
 
 impl<C: Clock, S: Sender + 'static> Worker<C, S> {
-    /// Runs until `stop` is cancelled, then gives running checks [`GRACE`].
-    pub async fn run(self, stop: CancellationToken) {
+    /// Runs until `stop` is cancelled, then gives running checks [`GRACE`]. Says when that ends.
+    pub async fn run(self, stop: CancellationToken) -> tokio::time::Instant {
         let several = self.monitors.len() > 1;
         let several_tenants = self.monitors.iter().any(|monitor| monitor.plan.tenants.len() > 1);
         for monitor in &self.monitors {
@@ -79,12 +81,14 @@ impl<C: Clock, S: Sender + 'static> Worker<C, S> {
         }
         stop.cancelled().await;
         tracing::info!("Stopping: running checks have {} s", GRACE.as_secs());
-        let drained = tokio::time::timeout(GRACE, async { while pairs.join_next().await.is_some() {} }).await;
+        let deadline = tokio::time::Instant::now() + GRACE;
+        let drained = tokio::time::timeout_at(deadline, async { while pairs.join_next().await.is_some() {} }).await;
         if drained.is_err() {
             cut.cancel();
             while pairs.join_next().await.is_some() {}
         }
         tracing::info!("Stopped");
+        deadline
     }
 }
 
@@ -174,12 +178,12 @@ async fn catch_up<C: Clock, S>(world: &Worker<C, S>, pair: &Pair, due: Timestamp
     latest
 }
 
-async fn run_slot<C: Clock, S: Sender>(world: &Worker<C, S>, pair: &Pair, due: Timestamp) {
+async fn run_slot<C: Clock, S: Sender + 'static>(world: &Worker<C, S>, pair: &Pair, due: Timestamp) {
     let (monitor, prefix, lens) = (&pair.monitor, &pair.prefix, pair.monitor.lens());
     tracing::info!(lens = %lens, yacht = %pair.tenant, "{prefix}Starting health check for lens={lens} yacht={}", pair.tenant);
     let now = world.clock.now();
     let before = monitor
-        .before(&world.journal, pair.tenant, now)
+        .before(&world.journal, &world.store, pair.tenant, now)
         .await
         .unwrap_or_else(|error| {
             tracing::error!("{prefix}❌ History could not be read: {error}");
@@ -198,12 +202,15 @@ async fn run_slot<C: Clock, S: Sender>(world: &Worker<C, S>, pair: &Pair, due: T
 }
 
 /// Records a check; a journal that refuses is tried again, for the check must not be lost.
-async fn record<C: Clock, S>(world: &Worker<C, S>, pair: &Pair, check: &lensops_core::record::CheckRecord) {
+async fn record<C: Clock, S: Sender>(world: &Worker<C, S>, pair: &Pair, check: &lensops_core::record::CheckRecord) {
     let prefix = &pair.prefix;
+    tracing::debug!(id = %check.id, "{prefix}Recording health check: id={}", check.id);
     let deadline = tokio::time::Instant::now() + RECORD_FOR;
     let mut wait = Duration::from_millis(200);
     loop {
         match world.journal.record(check.clone()).await {
+            // Where there is a store elsewhere, the delivery tells when it is there.
+            Ok(()) if world.store.is_elsewhere() => return,
             Ok(()) => return tracing::info!(id = %check.id, "{prefix}✅ Wrote health check to DB: id={}", check.id),
             Err(error) if tokio::time::Instant::now() + wait < deadline => {
                 tracing::error!("{prefix}❌ Failed to write health check to DB: {error}; trying again");

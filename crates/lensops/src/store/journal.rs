@@ -3,7 +3,7 @@
 //! One writer task owns the only writing connection and commits what has queued up as one
 //! transaction: a thousand waiting checks cost one synchronisation, not a thousand. A check and
 //! its events are in the same transaction. An id that is there already is left as it is, so that
-//! a check recorded twice is one row.
+//! a check recorded twice is one row. With a check goes its entry in the outbox (`outbox`).
 
 use std::path::Path;
 use std::str::FromStr;
@@ -17,13 +17,21 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use super::outbox::{OutboxWrite, apply};
 use super::{History, StoreError, StoredCheck};
 
 /// The schema that this version writes.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 3;
+
+/// The steps to it, each safe to run again.
+const STEPS: [&str; 3] = [
+    include_str!("../../../../migrations/sqlite/0001_journal.sql"),
+    include_str!("../../../../migrations/sqlite/0002_outbox.sql"),
+    include_str!("../../../../migrations/sqlite/0003_rollups.sql"),
+];
 
 /// The most that one transaction commits.
 const GROUP: usize = 256;
@@ -38,6 +46,7 @@ enum Write {
         reason: String,
         done: oneshot::Sender<Result<(), StoreError>>,
     },
+    Outbox(OutboxWrite, oneshot::Sender<Result<(), StoreError>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -45,7 +54,9 @@ enum Write {
 #[derive(Clone)]
 pub struct Journal {
     writes: mpsc::Sender<Write>,
-    reader: SqlitePool,
+    pub(super) reader: SqlitePool,
+    /// Counts committed groups that held a check.
+    recorded: watch::Receiver<u64>,
 }
 
 impl Journal {
@@ -82,22 +93,36 @@ impl Journal {
             });
         }
         if found < SCHEMA {
-            sqlx::raw_sql(include_str!("../../../../migrations/sqlite/0001_journal.sql"))
-                .execute(&mut writer)
-                .await
-                .map_err(failed)?;
-            sqlx::raw_sql("PRAGMA user_version = 1")
-                .execute(&mut writer)
-                .await
-                .map_err(failed)?;
+            migrate(&mut writer).await.map_err(failed)?;
         }
         let reader = SqlitePoolOptions::new()
             .max_connections(2)
             .min_connections(0)
             .connect_lazy_with(options.clone().read_only(true).create_if_missing(false));
         let (writes, queue) = mpsc::channel(4 * GROUP);
-        tokio::spawn(write_groups(writer, queue));
-        Ok(Self { writes, reader })
+        let (tell, recorded) = watch::channel(0);
+        tokio::spawn(write_groups(writer, queue, tell));
+        Ok(Self {
+            writes,
+            reader,
+            recorded,
+        })
+    }
+
+    /// Changes whenever this process has recorded a check.
+    #[must_use]
+    pub fn recorded(&self) -> watch::Receiver<u64> {
+        self.recorded.clone()
+    }
+
+    /// Hands a change of the outbox to the writer and waits until it is on disk.
+    pub(super) async fn write_outbox(&self, write: OutboxWrite) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        self.writes
+            .send(Write::Outbox(write, done))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        written.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Records `check` with its events. When this returns, it is on disk.
@@ -195,16 +220,20 @@ impl Journal {
 }
 
 impl History for Journal {
-    async fn latest(&self) -> Result<Vec<StoredCheck>, StoreError> {
-        // A correlated maximum walks the index once a lens instead of every row.
-        let rows = sqlx::query(
-            "SELECT c.* FROM (SELECT DISTINCT yacht_id, lens_id FROM pms_health_checks) p \
-             JOIN pms_health_checks c ON c.id = (SELECT id FROM pms_health_checks x \
-             WHERE x.yacht_id = p.yacht_id AND x.lens_id = p.lens_id ORDER BY observed_at DESC LIMIT 1)",
-        )
-        .fetch_all(&self.reader)
-        .await?;
-        rows.iter().map(stored).collect()
+    async fn latest(&self, pairs: &[(Uuid, LensId)]) -> Result<Vec<StoredCheck>, StoreError> {
+        let mut latest = Vec::with_capacity(pairs.len());
+        for (tenant, lens) in pairs {
+            let row = sqlx::query(
+                "SELECT * FROM pms_health_checks WHERE yacht_id = $1 AND lens_id = $2 \
+                 ORDER BY observed_at DESC, id DESC LIMIT 1",
+            )
+            .bind(tenant.to_string())
+            .bind(lens.as_str())
+            .fetch_optional(&self.reader)
+            .await?;
+            latest.extend(row.as_ref().map(stored).transpose()?);
+        }
+        Ok(latest)
     }
 
     async fn between(
@@ -216,7 +245,7 @@ impl History for Journal {
     ) -> Result<Vec<StoredCheck>, StoreError> {
         let rows = sqlx::query(
             "SELECT * FROM pms_health_checks WHERE yacht_id = $1 AND lens_id = $2 \
-             AND observed_at > $3 AND observed_at <= $4 ORDER BY observed_at",
+             AND observed_at > $3 AND observed_at <= $4 ORDER BY observed_at, id",
         )
         .bind(tenant.to_string())
         .bind(lens.as_str())
@@ -229,18 +258,18 @@ impl History for Journal {
 }
 
 /// RFC 3339 in UTC with milliseconds: sorts as text.
-fn time_text(at: Timestamp) -> String {
+pub(super) fn time_text(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
-fn decode_error(column: &str, what: impl std::fmt::Display) -> sqlx::Error {
+pub(super) fn decode_error(column: &str, what: impl std::fmt::Display) -> sqlx::Error {
     sqlx::Error::ColumnDecode {
         index: column.to_owned(),
         source: what.to_string().into(),
     }
 }
 
-fn parsed<T: FromStr>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error>
+pub(super) fn parsed<T: FromStr>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error>
 where
     T::Err: std::fmt::Display,
 {
@@ -253,7 +282,7 @@ fn json(row: &SqliteRow, column: &str) -> Result<Value, sqlx::Error> {
     serde_json::from_str(row.try_get(column)?).map_err(|error| decode_error(column, error))
 }
 
-fn stored(row: &SqliteRow) -> Result<StoredCheck, StoreError> {
+pub(super) fn stored(row: &SqliteRow) -> Result<StoredCheck, StoreError> {
     let status: &str = row.try_get("status")?;
     Ok(StoredCheck {
         id: parsed(row, "id")?,
@@ -262,24 +291,39 @@ fn stored(row: &SqliteRow) -> Result<StoredCheck, StoreError> {
         status: Status::parse(status).ok_or_else(|| decode_error("status", status))?,
         p95_latency_ms: row.try_get("p95_latency_ms")?,
         error_rate_percent: row.try_get("error_rate_percent")?,
-        sample_size: row.try_get("sample_size")?,
+        sample_size: row.try_get::<Option<i64>, _>("sample_size")?.unwrap_or(0),
         observed_at: parsed(row, "observed_at")?,
         notes: json(row, "notes")?,
     })
 }
 
+/// Brings the schema up to date, in one transaction: two processes may open the journal at once.
+async fn migrate(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    for step in STEPS {
+        sqlx::raw_sql(step).execute(&mut *transaction).await?;
+    }
+    sqlx::raw_sql("PRAGMA user_version = 3")
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
+}
+
 /// Commits what has queued up, until every journal is dropped or one is closed.
-async fn write_groups(mut writer: SqliteConnection, mut queue: mpsc::Receiver<Write>) {
+async fn write_groups(mut writer: SqliteConnection, mut queue: mpsc::Receiver<Write>, tell: watch::Sender<u64>) {
     let mut group = Vec::with_capacity(GROUP);
     let mut closing = Vec::new();
     while closing.is_empty() && queue.recv_many(&mut group, GROUP).await > 0 {
         let result = write_group(&mut writer, &group)
             .await
             .map_err(|error| error.to_string());
+        if result.is_ok() && group.iter().any(|write| matches!(write, Write::Check(..))) {
+            tell.send_modify(|groups| *groups += 1);
+        }
         for write in group.drain(..) {
             match write {
                 // Who asked may have stopped waiting; what was written stays written.
-                Write::Check(_, done) | Write::Missed { done, .. } => {
+                Write::Check(_, done) | Write::Outbox(_, done) | Write::Missed { done, .. } => {
                     done.send(result.clone().map_err(StoreError::Refused)).ok();
                 }
                 Write::Close(done) => closing.push(done),
@@ -319,6 +363,7 @@ async fn write_group(writer: &mut SqliteConnection, group: &[Write]) -> Result<(
                 .execute(&mut *transaction)
                 .await?;
             }
+            Write::Outbox(write, _) => apply(&mut transaction, write).await?,
             Write::Close(_) => {}
         }
     }
@@ -329,7 +374,7 @@ async fn write_check(writer: &mut SqliteConnection, check: &CheckRecord) -> Resu
     #[expect(clippy::cast_precision_loss, reason = "hundredths of a percent are at most 10 000")]
     let error_rate = check.error_rate_hundredths.map(|hundredths| hundredths as f64 / 100.0);
     let observed_at = time_text(check.observed_at);
-    sqlx::query(
+    let inserted = sqlx::query(
         "INSERT INTO pms_health_checks (id, yacht_id, lens_id, status, p95_latency_ms, error_rate_percent, sample_size, observed_at, notes) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
     )
@@ -344,6 +389,12 @@ async fn write_check(writer: &mut SqliteConnection, check: &CheckRecord) -> Resu
     .bind(check.notes.as_str())
     .execute(&mut *writer)
     .await?;
+    if inserted.rows_affected() > 0 {
+        sqlx::query("INSERT INTO lensops_outbox (check_id) VALUES ($1) ON CONFLICT (check_id) DO NOTHING")
+            .bind(check.id.to_string())
+            .execute(&mut *writer)
+            .await?;
+    }
     for event in &check.events {
         sqlx::query(
             "INSERT INTO pms_health_events (id, check_id, level, detail_json, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",

@@ -5,16 +5,31 @@
 //! "SQLite store" is the journal alone, without a special case.
 
 mod journal;
+pub mod migrate;
+mod outbox;
+mod postgres;
+mod rest;
+mod rollups;
+mod staging;
+mod storable;
 
+use std::collections::HashMap;
 use std::future::Future;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use lensops_core::exchange::Sender;
 use lensops_core::ident::LensId;
-use lensops_core::record::{CheckRecord, Status};
+use lensops_core::record::Status;
 use serde_json::Value;
 use uuid::Uuid;
 
 pub use journal::Journal;
+pub use outbox::{Entry, OutboxState, Parked};
+pub use postgres::{Postgres, begin_as};
+pub use rest::{Rest, Returned};
+pub use rollups::{Archive, Hour, Owner};
+pub use staging::Staging;
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +61,12 @@ pub enum StoreError {
     /// The writer is gone: the process is stopping.
     #[error("the journal is closed")]
     Closed,
+    /// An address of a store that is none. Its text is not shown: it may carry a password.
+    #[error("{0}")]
+    Address(&'static str),
+    /// A store elsewhere did not answer a question.
+    #[error("the store cannot be read: {0}")]
+    Elsewhere(String),
 }
 
 /// A check as history gives it back.
@@ -71,10 +92,13 @@ pub struct StoredCheck {
     pub notes: Value,
 }
 
+/// A check with the level and detail of each of its events.
+pub type Exported = (StoredCheck, Vec<(String, Value)>);
+
 /// What was checked. Implemented by every store that can be read.
 pub trait History: Send + Sync {
-    /// The latest check of each lens of each tenant, in no order.
-    fn latest(&self) -> impl Future<Output = Result<Vec<StoredCheck>, StoreError>> + Send;
+    /// The latest check of each of `pairs` of tenant and lens, in no order; none where there is none.
+    fn latest(&self, pairs: &[(Uuid, LensId)]) -> impl Future<Output = Result<Vec<StoredCheck>, StoreError>> + Send;
 
     /// The checks of one lens of one tenant observed in `(from, until]`, oldest first.
     fn between(
@@ -86,17 +110,129 @@ pub trait History: Send + Sync {
     ) -> impl Future<Output = Result<Vec<StoredCheck>, StoreError>> + Send;
 }
 
-/// Why a sink did not take a batch.
-#[derive(Debug, thiserror::Error)]
+/// Why a sink did not take a batch. The text is what the store said, for the log line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SinkError {
-    /// It may take it later: down, slow, refusing for now.
-    #[error("the store did not take the batch: {0}")]
-    Later(String),
+    /// It may take it later by itself: down, slow, busy.
+    #[error("{what}")]
+    Later {
+        /// What it said.
+        what: String,
+        /// How long it asked to be left alone, where it did.
+        after: Option<Duration>,
+    },
+    /// It will take it once a person has set something right: key, grant, table, address.
+    #[error("{0}")]
+    Denied(String),
+    /// It will never take at least one row of the batch.
+    #[error("{0}")]
+    Row(String),
+}
+
+impl SinkError {
+    fn later(what: impl Into<String>) -> Self {
+        Self::Later {
+            what: what.into(),
+            after: None,
+        }
+    }
 }
 
 /// A store that takes what the journal holds. Delivering a batch twice must be harmless: ids are
 /// slots, and a sink ignores an id it has.
 pub trait Sink: Send + Sync {
-    /// Delivers `batch`, checks with their events, oldest first.
-    fn deliver(&self, batch: &[CheckRecord]) -> impl Future<Output = Result<(), SinkError>> + Send;
+    /// Delivers `batch`, checks with their events, oldest first. `Ok` means that all of it is there.
+    fn deliver(&self, batch: &[Entry]) -> impl Future<Output = Result<(), SinkError>> + Send;
+}
+
+/// How long a store elsewhere may take over one batch or one question.
+pub(crate) const STORE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The chosen store.
+#[derive(Clone)]
+pub enum Store<S> {
+    /// The journal alone.
+    Sqlite(Journal),
+    /// A PostgreSQL server.
+    Postgres(Postgres),
+    /// Supabase's REST interface.
+    Rest(Rest<S>),
+}
+
+impl<S: Sender> History for Store<S> {
+    async fn latest(&self, pairs: &[(Uuid, LensId)]) -> Result<Vec<StoredCheck>, StoreError> {
+        match self {
+            Self::Sqlite(journal) => journal.latest(pairs).await,
+            Self::Postgres(postgres) => postgres.latest(pairs).await,
+            Self::Rest(rest) => rest.latest(pairs).await,
+        }
+    }
+
+    async fn between(
+        &self,
+        tenant: Uuid,
+        lens: &LensId,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<StoredCheck>, StoreError> {
+        match self {
+            Self::Sqlite(journal) => journal.between(tenant, lens, from, until).await,
+            Self::Postgres(postgres) => postgres.between(tenant, lens, from, until).await,
+            Self::Rest(rest) => rest.between(tenant, lens, from, until).await,
+        }
+    }
+}
+
+impl<S: Sender> Store<S> {
+    /// `SQLite`, `PostgreSQL` or `Supabase REST`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            Self::Postgres(_) => "PostgreSQL",
+            Self::Rest(_) => "Supabase REST",
+        }
+    }
+
+    /// Up to `limit` checks with ids after `after`, by id. Exports go through all of them so.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn page(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Exported>, StoreError> {
+        match self {
+            Self::Sqlite(journal) => journal.page(after, limit, false).await,
+            Self::Postgres(postgres) => postgres.page(after, limit).await,
+            Self::Rest(rest) => rest.page(after, limit).await,
+        }
+    }
+
+    /// Whether checks go on from the journal to somewhere else.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        !matches!(self, Self::Sqlite(_))
+    }
+}
+
+impl<S: Sender> Sink for Store<S> {
+    async fn deliver(&self, batch: &[Entry]) -> Result<(), SinkError> {
+        match self {
+            // What is in the journal is where it belongs.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(postgres) => postgres.deliver(batch).await,
+            Self::Rest(rest) => rest.deliver(batch).await,
+        }
+    }
+}
+
+/// Puts events beside the checks that they are of.
+fn beside(checks: Vec<StoredCheck>, events: Vec<(Uuid, String, Value)>) -> Vec<Exported> {
+    let mut of: HashMap<Uuid, Vec<(String, Value)>> = HashMap::new();
+    for (check, level, detail) in events {
+        of.entry(check).or_default().push((level, detail));
+    }
+    let take = |check: StoredCheck| {
+        let events = of.remove(&check.id).unwrap_or_default();
+        (check, events)
+    };
+    checks.into_iter().map(take).collect()
 }

@@ -220,3 +220,28 @@ async fn a_plan_edited_by_hand_runs_and_its_evidence_says_so() {
     let json: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(json["plan_origin"], "edited");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_try_is_refused_also_when_an_earlier_run_made_the_first() {
+    let (sandbox, project) = project(Dialect::Documented).await;
+    let twice = "  idempotency: {entity: 8c1eb08d-6ae7-5184-afd3-fffaf364778c, code: DUPLICATE_WO_EXISTS, omit: [override_duplicate]}\n  consumes_entity:";
+    project.write(
+        "lenses/faults.yml",
+        &project.read("lenses/faults.yml").replace("  consumes_entity:", twice),
+    );
+    project.run("generate").expect(0);
+    for _ in 0..2 {
+        let ran = project.run("accept faults").expect(0);
+        assert!(
+            ran.out.contains("[PASS] Test 6: Idempotency: 409 DUPLICATE_WO_EXISTS"),
+            "{}",
+            ran.out
+        );
+    }
+    let audit = sandbox.audit();
+    let made = audit
+        .iter()
+        .filter(|row| serde_json::to_string(row).unwrap().contains("8c1eb08d"))
+        .count();
+    assert_eq!(made, 1, "one row, however often it is tried");
+}

@@ -75,11 +75,7 @@ fn bad_input_is_told_in_one_line_and_changes_nothing() {
             "\"soon\" is not a valid duration",
         ),
         ("bad time", "gate faults --at yesterday".to_owned(), "--at"),
-        (
-            "no manifest",
-            "evidence verify .".to_owned(),
-            "manifest.json cannot be read",
-        ),
+        ("no manifest", "evidence verify .".to_owned(), "holds no manifest.json"),
         (
             "sandbox without its secret",
             "sandbox --port 0 --control-port 0".to_owned(),

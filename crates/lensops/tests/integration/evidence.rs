@@ -117,7 +117,7 @@ async fn a_ci_run_gets_junit_a_summary_and_an_annotation_for_each_failure() {
     assert!(
         project
             .read("summary.md")
-            .contains("| 4. CAPTAIN signature | ✅ 200 + work_order created")
+            .contains("| Test 4: CAPTAIN signature | ✅ 200 + work_order created")
     );
     let rule = json!({"rules": [{"path": "/v1/actions/execute", "times": 1, "act": {"status": {"code": 404, "body": {"detail": {"error_code": "X\n::error::forged"}}}}}]});
     sandbox.set_faults(serde_json::from_value::<Faults>(rule).unwrap());
@@ -132,4 +132,146 @@ async fn a_ci_run_gets_junit_a_summary_and_an_annotation_for_each_failure() {
         ran.out
     );
     assert_eq!(project.read("out/junit.xml").matches("<failure").count(), 1);
+}
+
+fn provider(project: &mut Project, sandbox: &lensops_sandbox::Sandbox) {
+    project
+        .env
+        .insert("RENDER_API_KEY".to_owned(), sandbox.config().provider_key.clone());
+    project
+        .env
+        .insert("RENDER_SERVICE_ID".to_owned(), "srv-made-up".to_owned());
+    project.env.insert("RENDER_API_URL".to_owned(), sandbox.url());
+}
+
+/// Values that the master flag was set to, in order, as the provider saw it.
+fn switches(sandbox: &lensops_sandbox::Sandbox) -> Vec<String> {
+    let sets = sandbox
+        .requests()
+        .into_iter()
+        .filter(|seen| seen.method == "PUT" && seen.target.ends_with("/FAULT%5FLENS%5FV1%5FENABLED"));
+    sets.map(|seen| {
+        serde_json::from_str::<serde_json::Value>(&seen.body).unwrap()["value"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_flag_proves_itself_and_is_put_back() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    sandbox.set_flag("FAULT_LENS_V1_ENABLED", "True");
+    let mut project = Project::with_faults(&sandbox);
+    assert!(
+        project
+            .run("accept faults --flag-proof")
+            .expect(2)
+            .err
+            .contains("RENDER_API_KEY"),
+        "no provider, nothing switched"
+    );
+    provider(&mut project, &sandbox);
+    let ran = project.run("accept faults --flag-proof").expect(0);
+    assert!(
+        ran.out
+            .contains("[PASS] Flag 1: FAULT_LENS_V1_ENABLED OFF: 503 FEATURE_DISABLED"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out.contains("[PASS] Flag 2: FAULT_LENS_V1_ENABLED ON: 200"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(
+        switches(&sandbox),
+        ["false", "true", "True"],
+        "what was found is put back, to the letter"
+    );
+    assert!(!project.path(".lensops/flag-proof.json").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dialect_that_never_says_503_fails_the_proof_and_the_flag_is_put_back() {
+    let sandbox = sandbox(Dialect::DeployedA).await;
+    let mut project = Project::with_faults(&sandbox);
+    provider(&mut project, &sandbox);
+    let ran = project
+        .run("accept faults --dialect deployed_a --flag-proof --flag-tries 1")
+        .expect(1);
+    assert!(
+        ran.out
+            .contains("[FAIL] Flag 1: FAULT_LENS_V1_ENABLED OFF: Expected 503, got 200"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(switches(&sandbox).last().unwrap(), "true");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_was_killed_is_undone_by_the_next_run() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let mut project = Project::with_faults(&sandbox);
+    provider(&mut project, &sandbox);
+    // As a killed run leaves it: the intent on disk, the flag off.
+    project.write(
+        ".lensops/flag-proof.json",
+        r#"{"service": "srv-made-up", "flag": "FAULT_LENS_V1_ENABLED", "found": "true"}"#,
+    );
+    sandbox.set_flag("FAULT_LENS_V1_ENABLED", "false");
+    let ran = project.run("accept faults").expect(0);
+    assert!(
+        ran.err
+            .contains("an earlier flag proof was cut off: FAULT_LENS_V1_ENABLED is \"true\" again"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(switches(&sandbox), ["true"]);
+    assert!(!project.path(".lensops/flag-proof.json").exists());
+    project.write(
+        ".lensops/flag-proof.json",
+        r#"{"service": "srv-other", "flag": "X", "found": null}"#,
+    );
+    assert!(
+        project.run("accept faults").expect(2).err.contains("srv-other"),
+        "another service is not touched"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_package_is_filled_from_the_runs_that_exist_and_names_those_that_do_not() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = Project::with_faults(&sandbox);
+    let document = "verification_handoff/phase6/FAULTS_EVIDENCE.md";
+    project.run("evidence package faults").expect(0);
+    let empty = project.read(document);
+    for command in [
+        "lensops accept faults",
+        "lensops stress faults",
+        "lensops matrix faults",
+        "lensops accept faults --flag-proof",
+    ] {
+        assert!(empty.contains(&format!("`{command}` makes it")), "{command}: {empty}");
+    }
+    assert!(
+        empty.contains("| gate over 7 d | proceed | ❔ NOT ENOUGH DATA"),
+        "{empty}"
+    );
+    project.run("accept faults").expect(0);
+    project.run("stress faults").expect(0);
+    project.run("evidence package faults").expect(0);
+    let filled = project.read(document);
+    assert!(
+        filled.contains("| CAPTAIN signature | passed | 200 + work_order created"),
+        "{filled}"
+    );
+    assert!(filled.contains("| /v1/actions/list | 50 of 50 |"), "{filled}");
+    assert!(filled.contains("❌ Not every criterion is met."), "{filled}");
+    let page = project.read("verification_handoff/phase6/FAULTS_EVIDENCE.html");
+    assert!(
+        page.contains("<td>CAPTAIN signature</td>") && !page.contains("<script") && !page.contains("http-equiv"),
+        "{page}"
+    );
 }

@@ -86,7 +86,8 @@ async fn the_latest_check_of_each_lens_is_found_and_windows_are_half_open() {
                 .unwrap();
         }
     }
-    let latest = journal.latest().await.unwrap();
+    let pairs: Vec<_> = lenses.iter().map(|lens| (TENANT, lens.clone())).collect();
+    let latest = journal.latest(&pairs).await.unwrap();
     assert_eq!(latest.len(), 2);
     assert!(
         latest

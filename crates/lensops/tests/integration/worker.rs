@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use lensops::run::check::Monitor;
 use lensops::run::clock::Clock;
 use lensops::run::worker::Worker;
-use lensops::store::{History as _, Journal};
+use lensops::store::{History as _, Journal, Store};
 use lensops_core::evidence::Redactor;
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Sender, Timings};
 use lensops_core::plan::monitor::MonitorPlan;
@@ -125,6 +125,7 @@ async fn run(checks: usize, takes: &[(usize, SignedDuration)]) -> (Vec<Timestamp
         clock: clock.clone(),
         sender: api,
         journal: journal.clone(),
+        store: Store::Sqlite(journal.clone()),
         monitors: vec![monitor.clone()],
     };
     worker.run(stop).await;

@@ -91,6 +91,7 @@ pub(super) fn write_project(folder: &Path, sandbox: &Sandbox) -> Result<()> {
         destructive: None,
         install: None,
         runtime: None,
+        store: None,
     };
     let text = lensops_core::yaml::write(&project).map_err(anyhow::Error::msg)?;
     files::replace_all(&[

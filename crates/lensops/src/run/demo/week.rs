@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::STRUCK;
 use crate::http::Client;
 use crate::run::check::Monitor;
-use crate::store::Journal;
+use crate::store::{Journal, Store};
 
 /// Quarter hours in the week.
 const STEPS: i64 = 7 * 96;
@@ -111,7 +111,8 @@ async fn run_slot(
     tenant: Uuid,
     due: Timestamp,
 ) -> Result<Status> {
-    let before = monitor.before(journal, tenant, due).await?;
+    let store = Store::<Client>::Sqlite(journal.clone());
+    let before = monitor.before(journal, &store, tenant, due).await?;
     let id = slot_id(tenant, monitor.lens(), due);
     let report = monitor.check(client, tenant, id, due, Timestamp::now(), before).await;
     journal.record(report.record).await?;

@@ -1,0 +1,109 @@
+//! `lensops outbox`: what waits for delivery, delivering it now, and taking it out as JSON Lines.
+//! `lensops export` is the same way out for every check.
+
+use std::io::Write;
+
+use anyhow::{Context as _, Result};
+use lensops_core::evidence::Redactor;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Exit;
+use super::deliver::Delivery;
+use crate::store::{Exported, Journal, Sink, StoreError};
+
+/// Parked checks that are shown.
+const SHOWN: u32 = 20;
+
+/// Checks read at once.
+const PAGE: u32 = 100;
+
+/// Prints how the outbox stands; `goes_to` names the store, `None` where the journal is it.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn status(journal: &Journal, goes_to: Option<&str>, limit: u64, as_json: bool) -> Result<Exit> {
+    let state = journal.outbox().await?;
+    let parked = journal.parked(SHOWN).await?;
+    if as_json {
+        let json = json!({"store": goes_to, "state": state, "limit_bytes": limit, "parked": parked});
+        println!("{json:#}");
+    } else {
+        println!(
+            "store    {}",
+            goes_to.unwrap_or("SQLite: the journal is the store, nothing is delivered")
+        );
+        println!("journal  {} checks, {} of {limit} bytes", state.checks, state.bytes);
+        let oldest = state
+            .oldest
+            .map_or_else(String::new, |at| format!(", the oldest of {at}"));
+        println!("waiting  {}{oldest}", state.waiting);
+        println!("parked   {}", state.parked);
+        for parked in &parked {
+            println!("  {} {} {}: {}", parked.id, parked.lens, parked.yacht_id, parked.reason);
+        }
+    }
+    // Without a store elsewhere nothing is overdue.
+    Ok(match goes_to {
+        Some(_) if state.parked > 0 => Exit::Bad,
+        Some(_) if state.waiting > 0 => Exit::Degraded,
+        _ => Exit::Good,
+    })
+}
+
+/// Delivers what waits, parked checks too where `parked` says so.
+///
+/// # Errors
+/// When the journal cannot be read or written.
+pub async fn flush<K: Sink>(journal: &Journal, sink: K, redactor: Redactor, limit: u64, parked: bool) -> Result<Exit> {
+    if parked {
+        journal.unpark().await?;
+    }
+    let flushed = Delivery::new(journal.clone(), sink, redactor, limit).flush().await?;
+    let state = journal.outbox().await?;
+    println!(
+        "{} delivered, {} parked, {} waiting",
+        flushed.delivered, state.parked, state.waiting
+    );
+    Ok(if state.waiting + state.parked == 0 {
+        Exit::Good
+    } else {
+        Exit::Bad
+    })
+}
+
+/// Writes checks with their events to standard output, one JSON object a line, by id. `page` gives
+/// up to so many checks with ids after the given one.
+///
+/// # Errors
+/// When they cannot be read or the output is closed.
+pub async fn export(page: impl AsyncFn(Option<Uuid>, u32) -> Result<Vec<Exported>, StoreError>) -> Result<Exit> {
+    let mut out = std::io::stdout().lock();
+    let mut after = None;
+    loop {
+        let page = page(after, PAGE).await?;
+        let Some((last, _)) = page.last() else {
+            out.flush().context("standard output")?;
+            return Ok(Exit::Good);
+        };
+        after = Some(last.id);
+        for (check, events) in &page {
+            let events = events
+                .iter()
+                .map(|(level, detail)| json!({"level": level, "detail_json": detail}));
+            let line = json!({
+                "id": check.id,
+                "yacht_id": check.yacht_id,
+                "lens_id": check.lens_id,
+                "status": check.status,
+                "p95_latency_ms": check.p95_latency_ms,
+                "error_rate_percent": check.error_rate_percent,
+                "sample_size": check.sample_size,
+                "observed_at": check.observed_at,
+                "notes": check.notes,
+                "events": events.collect::<Vec<_>>(),
+            });
+            writeln!(out, "{line}").context("standard output")?;
+        }
+    }
+}

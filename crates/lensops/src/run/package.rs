@@ -1,0 +1,392 @@
+//! `lensops evidence package`: one document a lens, filled from the runs that exist.
+//!
+//! It invents nothing: a section whose run is missing says so and names the command that makes it.
+//! The sections are data, written once as Markdown and once as a page of its own.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
+use lensops_core::gate::Decision;
+use lensops_core::ident::LensId;
+use lensops_core::percentile::ms;
+use lensops_core::schedule::parse_span;
+use serde_json::Value;
+
+use super::evidence::FOLDER;
+use super::gate::Gated;
+use super::report::{cell, html_escaped};
+use super::{Exit, files};
+use crate::config::Settings;
+
+/// A part of the document.
+struct Section {
+    title: &'static str,
+    text: Vec<String>,
+    head: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Section {
+    fn new(title: &'static str) -> Self {
+        Self {
+            title,
+            text: Vec::new(),
+            head: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    fn missing(title: &'static str, what: &str, command: &str) -> Self {
+        let mut section = Self::new(title);
+        section
+            .text
+            .push(format!("Not there yet: {what}. `{command}` makes it."));
+        section
+    }
+}
+
+/// What the gate said over the two windows that matter.
+#[derive(Debug)]
+pub struct Gates {
+    /// Over 24 hours.
+    pub day: Gated,
+    /// Over 7 days.
+    pub week: Gated,
+}
+
+/// The windows of the gate that a package looks at.
+///
+/// # Errors
+/// Never: both are constants.
+pub fn windows() -> Result<[jiff::SignedDuration; 2]> {
+    Ok([parse_span("24h")?, parse_span("7d")?])
+}
+
+/// Writes the package of `lens` from what `phase6/` holds and what the gate says.
+///
+/// # Errors
+/// When a result that is there cannot be read, or the package cannot be written.
+pub fn package(settings: &Settings, lens: &LensId, gates: &Gates, now: Timestamp) -> Result<Exit> {
+    let folder = settings.root.join(FOLDER).join("phase6");
+    let read = |suffix: &str| -> Result<Option<Value>> {
+        let path = folder.join(format!("{}_{suffix}.json", lens.upper()));
+        let Some(text) = files::read_if_there(&path)? else {
+            return Ok(None);
+        };
+        Ok(Some(
+            serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?,
+        ))
+    };
+    let (acceptance, stress, matrix) = (
+        read("ACCEPTANCE_EVIDENCE")?,
+        read("STRESS_RESULTS")?,
+        read("MATRIX_EVIDENCE")?,
+    );
+    let sections = [
+        signatures(lens, acceptance.as_ref()),
+        stress_section(lens, stress.as_ref()),
+        flags(lens, acceptance.as_ref()),
+        idempotency(acceptance.as_ref()),
+        roles(lens, matrix.as_ref()),
+        scripts(lens),
+        readiness(acceptance.as_ref(), stress.as_ref(), matrix.as_ref(), gates),
+    ];
+    let title = format!("Evidence: {}", lens.title());
+    let made = format!(
+        "Made {} from the runs that were there.",
+        now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    );
+    let redactor = settings.redactor();
+    let texts = [
+        ("md", redactor.text(&markdown(&title, &made, &sections))),
+        ("html", redactor.text(&html(&title, &made, &sections))),
+    ];
+    let paths = texts.iter().map(|(ending, text)| {
+        (
+            folder.join(format!("{}_EVIDENCE.{ending}", lens.upper())),
+            text.as_str(),
+        )
+    });
+    let paths: Vec<(PathBuf, &str)> = paths.collect();
+    files::replace_all(&paths)?;
+    for (path, _) in &paths {
+        println!("✅ Created: {}", path.display());
+    }
+    Ok(Exit::Good)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// `pass: 5 passed, …, finished 2026-…`.
+fn outcome(run: &Value) -> String {
+    format!(
+        "{}: {} (finished {})",
+        text(&run["verdict"]),
+        text(&run["reason"]),
+        text(&run["finished_at"])
+    )
+}
+
+fn case_rows(run: &Value, wanted: impl Fn(&Value) -> bool) -> Vec<Vec<String>> {
+    let cases = run["cases"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|case| wanted(case));
+    let told = |case: &Value| {
+        ["told", "why", "reason"]
+            .iter()
+            .find_map(|key| case[*key].as_str().map(str::to_owned))
+            .unwrap_or_default()
+    };
+    cases
+        .map(|case| vec![text(&case["name"]), text(&case["result"]), told(case)])
+        .collect()
+}
+
+fn signatures(lens: &LensId, run: Option<&Value>) -> Section {
+    const TITLE: &str = "Signature validation";
+    let Some(run) = run else {
+        return Section::missing(TITLE, "no acceptance run", &format!("lensops accept {lens}"));
+    };
+    let mut section = Section::new(TITLE);
+    section.text.push(outcome(run));
+    section.text.push(format!(
+        "Dialect {}, tenant {}, API {}, plan {}.",
+        text(&run["dialect"]),
+        text(&run["tenant"]),
+        text(&run["api"]),
+        text(&run["plan_origin"])
+    ));
+    section.head = vec!["case", "result", "what came"];
+    section.rows = case_rows(run, |case| case["signed_flow"] == true);
+    if section.rows.is_empty() {
+        section.text.push("The lens has no signed action.".to_owned());
+    }
+    section
+}
+
+fn stress_section(lens: &LensId, run: Option<&Value>) -> Section {
+    const TITLE: &str = "Stress";
+    let Some(run) = run else {
+        return Section::missing(TITLE, "no stress run", &format!("lensops stress {lens}"));
+    };
+    let mut section = Section::new(TITLE);
+    section.text.push(outcome(run));
+    section.head = vec!["target", "answered", "P50", "P95", "P99", "n"];
+    let targets = run["targets"].as_array().into_iter().flatten();
+    section.rows = targets
+        .map(|target| {
+            // A figure that its sample does not support carries the sample's size.
+            let mark = |key: &str| {
+                if target[format!("{key}_supported")] == false {
+                    format!(" (n={})", target["n"])
+                } else {
+                    String::new()
+                }
+            };
+            let latency = |key: &str| {
+                target["latency_us"][key]
+                    .as_u64()
+                    .map_or_else(|| "n/a".to_owned(), |us| format!("{}{}", ms(us), mark(key)))
+            };
+            let answered = format!("{} of {}", target["completed"], target["planned"]);
+            vec![
+                text(&target["name"]),
+                answered,
+                latency("p50"),
+                latency("p95"),
+                latency("p99"),
+                target["n"].to_string(),
+            ]
+        })
+        .collect();
+    section
+}
+
+fn flags(lens: &LensId, run: Option<&Value>) -> Section {
+    const TITLE: &str = "Feature flags";
+    let rows = run
+        .map(|run| case_rows(run, |case| case["phase"] == "flag"))
+        .unwrap_or_default();
+    if rows.is_empty() {
+        return Section::missing(
+            TITLE,
+            "no run has switched the master flag",
+            &format!("lensops accept {lens} --flag-proof"),
+        );
+    }
+    let mut section = Section::new(TITLE);
+    section.text.push(
+        "Off at the provider must be 503 FEATURE_DISABLED at the API, on must be 200; what was found was put back."
+            .to_owned(),
+    );
+    (section.head, section.rows) = (vec!["state", "result", "what came"], rows);
+    section
+}
+
+fn idempotency(run: Option<&Value>) -> Section {
+    const TITLE: &str = "Idempotency";
+    let rows = run
+        .map(|run| case_rows(run, |case| text(&case["name"]).to_lowercase().contains("idempot")))
+        .unwrap_or_default();
+    let mut section = Section::new(TITLE);
+    if rows.is_empty() {
+        section.text.push("Not there yet: the acceptance plan holds no scenario whose name says idempotency. Add one to the lens's `overrides`.".to_owned());
+        return section;
+    }
+    (section.head, section.rows) = (vec!["case", "result", "what came"], rows);
+    section
+}
+
+fn roles(lens: &LensId, run: Option<&Value>) -> Section {
+    const TITLE: &str = "Roles";
+    let Some(run) = run else {
+        return Section::missing(TITLE, "no role matrix", &format!("lensops matrix {lens}"));
+    };
+    let mut section = Section::new(TITLE);
+    section.text.push(outcome(run));
+    section.text.push("Where the API differs from its registry:".to_owned());
+    section.head = vec!["cell", "result", "what came"];
+    section.rows = case_rows(run, |case| case["result"] == "failed");
+    if section.rows.is_empty() {
+        section.text.push("Nowhere.".to_owned());
+    }
+    section
+}
+
+fn scripts(lens: &LensId) -> Section {
+    let mut section = Section::new("Scripts reference");
+    section.head = vec!["command", "what it proves"];
+    section.rows = [
+        (format!("lensops accept {lens}"), "the signed flow, case by case"),
+        (
+            format!("lensops accept {lens} --flag-proof"),
+            "that the master flag switches the lens",
+        ),
+        (
+            format!("lensops matrix {lens}"),
+            "who may do what, held to the registry",
+        ),
+        (format!("lensops stress {lens}"), "that load brings no 5xx"),
+        (format!("lensops gate {lens} --window 7d"), "what a week of checks says"),
+        (
+            "lensops evidence verify verification_handoff/runs/RUN_ID".to_owned(),
+            "that a run's files are as it left them",
+        ),
+    ]
+    .map(|(command, what)| vec![format!("`{command}`"), what.to_owned()])
+    .to_vec();
+    section
+}
+
+fn readiness(acceptance: Option<&Value>, stress: Option<&Value>, matrix: Option<&Value>, gates: &Gates) -> Section {
+    let mut section = Section::new("Rollout readiness");
+    let run = |run: Option<&Value>| run.map_or_else(|| "not there yet".to_owned(), |run| text(&run["verdict"]));
+    let gate = |gated: &Gated| {
+        let reason = gated
+            .reports
+            .first()
+            .map_or("no tenant", |report| report.reason.as_str());
+        let clock = if gated.virtual_clock {
+            " (under a virtual clock)"
+        } else {
+            ""
+        };
+        format!("{}: {reason}{clock}", gated.decision.tell())
+    };
+    section.head = vec!["criterion", "needed", "found"];
+    section.rows = [
+        ("acceptance", "pass", run(acceptance)),
+        ("stress", "pass", run(stress)),
+        ("role matrix", "pass", run(matrix)),
+        ("gate over 24 h", "proceed", gate(&gates.day)),
+        ("gate over 7 d", "proceed", gate(&gates.week)),
+    ]
+    .map(|(criterion, needed, found)| vec![criterion.to_owned(), needed.to_owned(), found])
+    .to_vec();
+    let passed = [acceptance, stress, matrix]
+        .iter()
+        .all(|run| run.is_some_and(|run| run["verdict"] == "pass"));
+    let ready = passed && gates.day.decision == Decision::Proceed && gates.week.decision == Decision::Proceed;
+    section.text.push(if ready {
+        "✅ Every criterion is met.".to_owned()
+    } else {
+        "❌ Not every criterion is met.".to_owned()
+    });
+    section
+}
+
+fn markdown(title: &str, made: &str, sections: &[Section]) -> String {
+    let mut out = format!("# {title}\n\n{made}\n");
+    for section in sections {
+        // Writing to a String cannot fail, here and below.
+        let _infallible = write!(out, "\n## {}\n\n", section.title);
+        for text in &section.text {
+            let _infallible = writeln!(out, "{}\n", text.replace('\n', " "));
+        }
+        if !section.rows.is_empty() {
+            let _infallible = writeln!(
+                out,
+                "| {} |\n|{}",
+                section.head.join(" | "),
+                " --- |".repeat(section.head.len())
+            );
+            for row in &section.rows {
+                let cells: Vec<String> = row.iter().map(|text| cell(text)).collect();
+                let _infallible = writeln!(out, "| {} |", cells.join(" | "));
+            }
+        }
+    }
+    out
+}
+
+/// Text of the document as HTML; what stands in backticks is code.
+fn coded(text: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(index, part)| match index % 2 {
+        0 => html_escaped(part),
+        _ => format!("<code>{}</code>", html_escaped(part)),
+    });
+    parts.collect()
+}
+
+fn html(title: &str, made: &str, sections: &[Section]) -> String {
+    let mut out = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>{0}</title>\n<style>\n\
+         body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark }}\n\
+         table {{ border-collapse: collapse; width: 100% }}\nth, td {{ border-bottom: 1px solid #8886; padding: .3rem .6rem; text-align: left; vertical-align: top }}\n\
+         th {{ white-space: nowrap }}\ntd:last-child {{ overflow-wrap: anywhere }}\ncode {{ font-family: monospace; white-space: nowrap }}\n\
+         </style>\n<h1>{0}</h1>\n<p>{1}</p>\n",
+        html_escaped(title),
+        html_escaped(made),
+    );
+    for section in sections {
+        // Writing to a String cannot fail, here and below.
+        let _infallible = writeln!(out, "<h2>{}</h2>", html_escaped(section.title));
+        for text in &section.text {
+            let _infallible = writeln!(out, "<p>{}</p>", coded(text));
+        }
+        if !section.rows.is_empty() {
+            let cells = |tag: &str, row: Vec<&str>| {
+                row.iter()
+                    .map(|text| format!("<{tag}>{}</{tag}>", coded(text)))
+                    .collect::<String>()
+            };
+            let _infallible = writeln!(out, "<table>\n<tr>{}</tr>", cells("th", section.head.clone()));
+            for row in &section.rows {
+                let _infallible = writeln!(
+                    out,
+                    "<tr>{}</tr>",
+                    cells("td", row.iter().map(String::as_str).collect())
+                );
+            }
+            out.push_str("</table>\n");
+        }
+    }
+    out.push_str("</html>\n");
+    out
+}

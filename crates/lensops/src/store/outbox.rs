@@ -1,0 +1,333 @@
+//! The outbox: what the journal holds and no store has taken yet.
+//!
+//! An entry is made in the transaction that records its check and is gone once a store has taken
+//! check and events. Entries are numbered in the order of recording, which is the order of
+//! delivery. One that a store refuses for good is parked with the reason: it stays, blocks nothing,
+//! and can be put back. A batch is made here alone, from rows that were redacted when they were
+//! recorded.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use lensops_core::evidence::Redacted;
+use lensops_core::rollup::Rollup;
+use serde::Serialize;
+use sqlx::{Row, SqliteConnection};
+use uuid::Uuid;
+
+use super::journal::{Journal, parsed};
+use super::{Exported, StoreError};
+
+/// A check that waits for delivery, as the journal holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub(super) seq: i64,
+    pub(super) id: Uuid,
+    pub(super) yacht_id: Uuid,
+    pub(super) lens_id: String,
+    pub(super) status: String,
+    pub(super) p95_latency_ms: Option<i64>,
+    pub(super) error_rate_percent: Option<f64>,
+    pub(super) sample_size: Option<i64>,
+    pub(super) observed_at: String,
+    pub(super) notes: String,
+    pub(super) events: Vec<EntryEvent>,
+}
+
+/// An event of an entry.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct EntryEvent {
+    pub(super) id: Uuid,
+    pub(super) level: String,
+    pub(super) detail: String,
+    pub(super) created_at: String,
+}
+
+impl Entry {
+    /// Its place in the order of recording.
+    #[must_use]
+    pub fn seq(&self) -> i64 {
+        self.seq
+    }
+
+    /// The check's id.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The check's lens.
+    #[must_use]
+    pub fn lens(&self) -> &str {
+        &self.lens_id
+    }
+}
+
+/// A check that a store refused for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Parked {
+    /// The check.
+    pub id: Uuid,
+    /// The tenant.
+    pub yacht_id: Uuid,
+    /// The lens.
+    pub lens: String,
+    /// What the store said.
+    pub reason: String,
+}
+
+/// How the outbox stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OutboxState {
+    /// Checks in the journal, delivered ones included.
+    pub checks: i64,
+    /// Checks that wait for delivery.
+    pub waiting: i64,
+    /// When the oldest of them was observed.
+    pub oldest: Option<Timestamp>,
+    /// Checks that a store refused for good.
+    pub parked: i64,
+    /// Bytes of the journal in use.
+    pub bytes: u64,
+}
+
+pub(super) enum OutboxWrite {
+    Delivered(Vec<i64>),
+    Park(i64, Redacted),
+    Unpark,
+    /// Drops up to so many delivered checks, oldest first.
+    DropDelivered(i64),
+    /// Drops checks observed before a time whose hour is rolled up, delivered or not.
+    DropBefore(Timestamp),
+    Rollups(Vec<Rollup>),
+}
+
+pub(super) async fn apply(writer: &mut SqliteConnection, write: &OutboxWrite) -> Result<(), sqlx::Error> {
+    match write {
+        OutboxWrite::Delivered(seqs) => {
+            for seq in seqs {
+                sqlx::query("DELETE FROM lensops_outbox WHERE seq = $1")
+                    .bind(seq)
+                    .execute(&mut *writer)
+                    .await?;
+            }
+        }
+        OutboxWrite::Park(seq, reason) => {
+            sqlx::query("UPDATE lensops_outbox SET refused = $2 WHERE seq = $1")
+                .bind(seq)
+                .bind(reason.as_str())
+                .execute(writer)
+                .await?;
+        }
+        OutboxWrite::Unpark => {
+            sqlx::query("UPDATE lensops_outbox SET refused = NULL WHERE refused IS NOT NULL")
+                .execute(writer)
+                .await?;
+        }
+        OutboxWrite::DropDelivered(count) => {
+            sqlx::query(
+                "DELETE FROM pms_health_checks WHERE id IN (SELECT c.id FROM pms_health_checks c \
+                 WHERE NOT EXISTS (SELECT 1 FROM lensops_outbox o WHERE o.check_id = c.id) \
+                 ORDER BY c.observed_at LIMIT $1)",
+            )
+            .bind(count)
+            .execute(writer)
+            .await?;
+        }
+        OutboxWrite::DropBefore(before) => {
+            sqlx::query(
+                "DELETE FROM pms_health_checks WHERE observed_at < $1 AND EXISTS (\
+                 SELECT 1 FROM lensops_rollups r WHERE r.yacht_id = pms_health_checks.yacht_id \
+                 AND r.lens_id = pms_health_checks.lens_id AND r.span = 'hour' \
+                 AND r.starts_at = substr(pms_health_checks.observed_at, 1, 13) || ':00:00.000Z')",
+            )
+            .bind(super::journal::time_text(*before))
+            .execute(writer)
+            .await?;
+        }
+        OutboxWrite::Rollups(rollups) => super::rollups::put_sqlite(writer, rollups).await?,
+    }
+    Ok(())
+}
+
+impl Journal {
+    /// The next `limit` checks to deliver, in the order of recording.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn waiting(&self, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT o.seq, c.* FROM lensops_outbox o JOIN pms_health_checks c ON c.id = o.check_id \
+             WHERE o.refused IS NULL ORDER BY o.seq LIMIT $1",
+        )
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await?;
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in &rows {
+            entries.push(Entry {
+                seq: row.try_get("seq")?,
+                id: parsed(row, "id")?,
+                yacht_id: parsed(row, "yacht_id")?,
+                lens_id: row.try_get("lens_id")?,
+                status: row.try_get("status")?,
+                p95_latency_ms: row.try_get("p95_latency_ms")?,
+                error_rate_percent: row.try_get("error_rate_percent")?,
+                sample_size: row.try_get("sample_size")?,
+                observed_at: row.try_get("observed_at")?,
+                notes: row.try_get("notes")?,
+                events: Vec::new(),
+            });
+        }
+        self.attach_events(&mut entries).await?;
+        Ok(entries)
+    }
+
+    async fn attach_events(&self, entries: &mut [Entry]) -> Result<(), StoreError> {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return Ok(());
+        };
+        let rows = sqlx::query(
+            "SELECT e.* FROM lensops_outbox o JOIN pms_health_events e ON e.check_id = o.check_id \
+             WHERE o.refused IS NULL AND o.seq BETWEEN $1 AND $2 ORDER BY o.seq, e.id",
+        )
+        .bind(first.seq)
+        .bind(last.seq)
+        .fetch_all(&self.reader)
+        .await?;
+        let places: HashMap<Uuid, usize> = entries.iter().enumerate().map(|(at, entry)| (entry.id, at)).collect();
+        for row in &rows {
+            let check: Uuid = parsed(row, "check_id")?;
+            // An entry that was parked or delivered between the two reads has no place.
+            if let Some(entry) = places.get(&check).and_then(|at| entries.get_mut(*at)) {
+                entry.events.push(EntryEvent {
+                    id: parsed(row, "id")?,
+                    level: row.try_get("level")?,
+                    detail: row.try_get("detail_json")?,
+                    created_at: row.try_get("created_at")?,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the entries numbered `seqs`: a store has check and events of each.
+    ///
+    /// # Errors
+    /// When the disk refuses; then they are delivered again, which is harmless.
+    pub async fn delivered(&self, seqs: Vec<i64>) -> Result<(), StoreError> {
+        self.write_outbox(OutboxWrite::Delivered(seqs)).await
+    }
+
+    /// Parks the entry numbered `seq`, which a store refused for good.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn park(&self, seq: i64, reason: Redacted) -> Result<(), StoreError> {
+        self.write_outbox(OutboxWrite::Park(seq, reason)).await
+    }
+
+    /// Puts every parked entry back among the waiting ones.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn unpark(&self) -> Result<(), StoreError> {
+        self.write_outbox(OutboxWrite::Unpark).await
+    }
+
+    /// How the outbox stands.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn outbox(&self) -> Result<OutboxState, StoreError> {
+        let row = sqlx::query(
+            "SELECT (SELECT count(*) FROM pms_health_checks) AS checks, \
+             count(*) FILTER (WHERE o.refused IS NULL) AS waiting, \
+             count(*) FILTER (WHERE o.refused IS NOT NULL) AS parked, \
+             min(c.observed_at) FILTER (WHERE o.refused IS NULL) AS oldest \
+             FROM lensops_outbox o JOIN pms_health_checks c ON c.id = o.check_id",
+        )
+        .fetch_one(&self.reader)
+        .await?;
+        let oldest: Option<&str> = row.try_get("oldest")?;
+        Ok(OutboxState {
+            checks: row.try_get("checks")?,
+            waiting: row.try_get("waiting")?,
+            oldest: oldest.and_then(|text| text.parse().ok()),
+            parked: row.try_get("parked")?,
+            bytes: self.bytes().await?,
+        })
+    }
+
+    /// Bytes of the journal in use: pages of its file that are not free. A page that was freed is
+    /// used again before the file grows.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn bytes(&self) -> Result<u64, StoreError> {
+        let bytes: i64 = sqlx::query_scalar(
+            "SELECT (p.page_count - f.freelist_count) * s.page_size \
+             FROM pragma_page_count p, pragma_freelist_count f, pragma_page_size s",
+        )
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+
+    /// The first `limit` parked checks with the reasons, oldest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT c.id, c.yacht_id, c.lens_id, o.refused FROM lensops_outbox o \
+             JOIN pms_health_checks c ON c.id = o.check_id WHERE o.refused IS NOT NULL ORDER BY o.seq LIMIT $1",
+        )
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Parked {
+                    id: parsed(row, "id")?,
+                    yacht_id: parsed(row, "yacht_id")?,
+                    lens: row.try_get("lens_id")?,
+                    reason: row.try_get("refused")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Drops up to `count` delivered checks with their events, oldest first. What was not delivered
+    /// is never dropped.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn drop_delivered(&self, count: i64) -> Result<(), StoreError> {
+        self.write_outbox(OutboxWrite::DropDelivered(count)).await
+    }
+
+    /// Up to `limit` checks with ids after `after`, by id; with `undelivered` only those that wait
+    /// or are parked. For exports, which go through them page by page.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn page(&self, after: Option<Uuid>, limit: u32, undelivered: bool) -> Result<Vec<Exported>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM pms_health_checks WHERE id > $1 \
+             AND (NOT $3 OR id IN (SELECT check_id FROM lensops_outbox)) ORDER BY id LIMIT $2",
+        )
+        .bind(after.map_or_else(String::new, |id| id.to_string()))
+        .bind(limit)
+        .bind(undelivered)
+        .fetch_all(&self.reader)
+        .await?;
+        let mut page = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let check = super::journal::stored(row)?;
+            let events = self.events(check.id).await?;
+            page.push((check, events));
+        }
+        Ok(page)
+    }
+}
