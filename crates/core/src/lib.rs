@@ -5,6 +5,8 @@
 //! Nothing here opens a socket or a file, reads the environment or looks at a clock: those live in
 //! the `lensops` crate, which hands their results in.
 
+pub mod arrivals;
+pub mod confidence;
 pub mod digest;
 pub mod evidence;
 pub mod exchange;
@@ -14,6 +16,7 @@ pub mod lens;
 pub mod outcome;
 pub mod percentile;
 pub mod plan;
+pub mod prebuilt;
 pub mod record;
 pub mod registry;
 pub mod rollup;

@@ -15,10 +15,28 @@ pub struct Quantile(u32);
 impl Quantile {
     /// The median.
     pub const P50: Self = Self(500);
+    /// The 90th percentile.
+    pub const P90: Self = Self(900);
     /// The 95th percentile.
     pub const P95: Self = Self(950);
     /// The 99th percentile.
     pub const P99: Self = Self(990);
+    /// The 99.9th percentile.
+    pub const P999: Self = Self(999);
+    /// The largest.
+    pub const MAX: Self = Self(1000);
+
+    /// So many thousandths, 1000 at most.
+    #[must_use]
+    pub const fn thousandths(thousandths: u32) -> Self {
+        Self(if thousandths > 1000 { 1000 } else { thousandths })
+    }
+
+    /// As a share of one.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        f64::from(self.0) / 1000.0
+    }
 
     /// The 1-based nearest rank among `n` samples: `ceil(q × n)`.
     #[must_use]
@@ -36,10 +54,14 @@ impl Quantile {
         u64::from(1000_u32.div_ceil(1000 - self.0.min(999)))
     }
 
-    /// `P95`.
+    /// `P95`, `P99.9`, `max`.
     #[must_use]
     pub fn label(self) -> String {
-        format!("P{}", self.0 / 10)
+        match (self.0 / 10, self.0 % 10) {
+            (100, _) => "max".to_owned(),
+            (whole, 0) => format!("P{whole}"),
+            (whole, tenth) => format!("P{whole}.{tenth}"),
+        }
     }
 }
 
@@ -114,7 +136,15 @@ impl Latencies {
     /// `None` when nothing was recorded: an empty window has no P99.
     #[must_use]
     pub fn at(&self, quantile: Quantile) -> Option<u64> {
-        let rank = quantile.rank(self.0.len()).max(1);
+        self.at_rank(quantile.rank(self.0.len()).max(1))
+    }
+
+    /// The latency that stands at the 1-based `rank` of the sorted sample; `None` beyond its ends.
+    #[must_use]
+    pub fn at_rank(&self, rank: u64) -> Option<u64> {
+        if rank == 0 {
+            return None;
+        }
         let mut seen = 0;
         for bucket in self.0.iter_recorded() {
             seen += bucket.count_since_last_iteration();

@@ -113,7 +113,16 @@ enum Command {
         junit: Option<PathBuf>,
     },
     /// Load the API as the stress plan of a lens says and keep the results
-    Stress(PlanArgs),
+    Stress {
+        #[command(flatten)]
+        plan: PlanArgs,
+        /// The JSON result of an earlier run to compare with
+        #[arg(long, value_name = "FILE")]
+        baseline: Option<PathBuf>,
+        /// Threads that send; one a processor where nothing is said
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+        threads: Option<u32>,
+    },
     /// Decide over a window of checks: proceed, investigate or roll back
     Gate {
         /// The lens
@@ -497,10 +506,14 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             )
             .await
         }
-        Command::Stress(args) => {
-            let settings = settings(root, env, args.api_url.clone(), store)?;
-            let run = stress::Stress::new(&settings, loaded::<StressPlan>(&settings, &args)?)?;
-            stress::stress(&settings, &Client::new(TIMEOUT), &run, args.json).await
+        Command::Stress {
+            plan,
+            baseline,
+            threads,
+        } => {
+            let settings = settings(root, env, plan.api_url.clone(), store)?;
+            let run = stress::Stress::new(&settings, loaded::<StressPlan>(&settings, &plan)?, threads)?;
+            stress::stress(&settings, &run, baseline.as_deref(), plan.json).await
         }
         Command::Gate { lens, window, at, json } => {
             let settings = settings(root, env, None, store)?;

@@ -7,6 +7,8 @@ pub mod cli;
 pub mod config;
 pub mod flags;
 pub mod http;
+pub mod load;
 pub mod log;
 pub mod run;
 pub mod store;
+pub mod tls;

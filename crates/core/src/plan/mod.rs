@@ -6,6 +6,7 @@
 pub mod acceptance;
 pub mod expect;
 pub mod header;
+pub mod load;
 pub mod monitor;
 pub mod prepare;
 pub mod sql;

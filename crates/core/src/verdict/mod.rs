@@ -4,7 +4,9 @@
 //! into a pass, and it never hides a failure.
 
 pub mod acceptance;
+pub mod baseline;
 pub mod check;
+pub mod generator;
 pub mod probe;
 pub mod stress;
 

@@ -6,10 +6,37 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Verdict;
+use super::generator::Generator;
 use crate::evidence::Transcript;
 use crate::exchange::FailureClass;
-use crate::percentile::{Latencies, Quantile};
-use crate::plan::stress::Thresholds;
+use crate::percentile::{Latencies, Quantile, ms};
+use crate::plan::stress::{Limits, Thresholds};
+
+/// The percentiles of a report, with their names in JSON.
+pub const FIGURES: [(&str, Quantile); 5] = [
+    ("p50", Quantile::P50),
+    ("p90", Quantile::P90),
+    ("p95", Quantile::P95),
+    ("p99", Quantile::P99),
+    ("p999", Quantile::P999),
+];
+
+/// One second of a target's load.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Second {
+    /// Which one, from the start of the load.
+    pub at: u32,
+    /// Requests that came to an end, answered or not.
+    pub ended: u64,
+    /// Those without the asserted answer.
+    pub errors: u64,
+    /// The median of their latency in microseconds; `None` when none was timed.
+    pub p50_us: Option<u64>,
+    /// The 95th percentile.
+    pub p95_us: Option<u64>,
+    /// The longest.
+    pub max_us: Option<u64>,
+}
 
 /// What a target's requests came to.
 #[derive(Debug, Clone, Default)]
@@ -26,8 +53,29 @@ pub struct Tally {
     pub unexpected: u64,
     /// Why the first of them was not expected.
     pub first_unexpected: Option<String>,
-    /// Latencies of the answers, in microseconds.
+    /// Latencies in microseconds: in open loads from when a request was due, in the others from
+    /// when it was written. A time-out counts with the time it waited.
     pub latencies: Latencies,
+    /// From the start of writing to the last byte, of the answers; empty where it is the same.
+    pub service: Latencies,
+    /// What opening connections during the load took.
+    pub connects: Latencies,
+    /// Latencies of the answers by status class (2 for 2xx).
+    pub classes: BTreeMap<u16, Latencies>,
+    /// Requests that were due and never sent: every connection was busy until their time-out.
+    pub unsent: u64,
+    /// Requests that left late though a connection was free: the generator's own doing.
+    pub late: u64,
+    /// Requests that this machine could not send: no socket or port was left.
+    pub own_faults: u64,
+    /// How long the measured part of its load took, in microseconds.
+    pub elapsed_us: u64,
+    /// The load, for people: `burst of 50`.
+    pub load: String,
+    /// What must hold for it.
+    pub limits: Option<Limits>,
+    /// Its course, second by second; empty for a burst.
+    pub series: Vec<Second>,
     /// The first exchange of each status and failure class, in the order met.
     pub transcripts: Vec<(String, Transcript)>,
 }
@@ -51,6 +99,15 @@ impl Tally {
         self.failures.values().sum()
     }
 
+    /// Requests without the asserted answer in percent of all; `None` when there was none.
+    #[must_use]
+    pub fn error_rate_percent(&self) -> Option<f64> {
+        let ended = self.completed() + self.transport_errors() + self.unsent;
+        #[expect(clippy::cast_precision_loss, reason = "a share for people and limits")]
+        let share = |errors: u64| errors as f64 * 100.0 / ended as f64;
+        (ended > 0).then(|| share(self.unexpected + self.transport_errors() + self.unsent))
+    }
+
     /// The tally as JSON; percentiles in microseconds, `null` when nothing was answered.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -58,6 +115,11 @@ impl Tally {
             .failures
             .iter()
             .map(|(class, count)| (class.as_str(), *count))
+            .collect();
+        let classes: BTreeMap<String, Value> = self
+            .classes
+            .iter()
+            .map(|(class, window)| (format!("{class}xx"), figures(window)))
             .collect();
         let transcripts: Vec<Value> = self
             .transcripts
@@ -71,19 +133,44 @@ impl Tally {
             "statuses": self.statuses,
             "failures": failures,
             "unexpected": self.unexpected,
+            "load": self.load,
+            "elapsed_us": self.elapsed_us,
+            "unsent": self.unsent,
+            "late": self.late,
+            "own_faults": self.own_faults,
+            "error_rate_percent": self.error_rate_percent(),
             "n": self.latencies.len(),
-            "latency_us": {
-                "min": self.latencies.min(),
-                "p50": self.latencies.at(Quantile::P50),
-                "p95": self.latencies.at(Quantile::P95),
-                "p99": self.latencies.at(Quantile::P99),
-                "max": self.latencies.max(),
-            },
+            "latency_us": figures(&self.latencies),
+            "interval_us": intervals(&self.latencies),
+            "service_us": figures(&self.service),
+            "connect_us": figures(&self.connects),
+            "classes_us": classes,
             "p95_supported": self.latencies.len() >= Quantile::P95.supported_from(),
             "p99_supported": self.latencies.len() >= Quantile::P99.supported_from(),
+            "series": self.series,
             "transcripts": transcripts,
         })
     }
+}
+
+/// The percentiles of `window` by name, with both ends; each `null` when it is empty.
+fn figures(window: &Latencies) -> Value {
+    let mut all = serde_json::Map::new();
+    all.insert("n".to_owned(), json!(window.len()));
+    all.insert("min".to_owned(), json!(window.min()));
+    for (name, quantile) in FIGURES {
+        all.insert(name.to_owned(), json!(window.at(quantile)));
+    }
+    all.insert("max".to_owned(), json!(window.max()));
+    Value::Object(all)
+}
+
+fn intervals(window: &Latencies) -> Value {
+    FIGURES
+        .iter()
+        .map(|(name, quantile)| ((*name).to_owned(), json!(window.interval(*quantile))))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// A verdict with its reason.
@@ -99,17 +186,69 @@ pub struct StressVerdict {
 /// in which an answer was not the asserted one.
 #[must_use]
 pub fn judge_stress(tallies: &[Tally], thresholds: &Thresholds) -> StressVerdict {
+    judge_load(tallies, thresholds, &Generator::default(), None)
+}
+
+/// The same for a load that the generator may have been too slow for, or that was stopped early.
+///
+/// What a slow generator can cause (long latencies, time-outs, requests unsent) it is not told
+/// apart from; what it cannot cause (a 5xx, a wrong answer, a refused connection) fails the run
+/// whatever the generator did.
+#[must_use]
+pub fn judge_load(
+    tallies: &[Tally],
+    thresholds: &Thresholds,
+    generator: &Generator,
+    stopped: Option<&str>,
+) -> StressVerdict {
     let sum = |figure: fn(&Tally) -> u64| tallies.iter().map(figure).sum::<u64>();
     let (planned, completed) = (sum(|tally| tally.planned), sum(Tally::completed));
-    let (server, transport, unexpected) = (
-        sum(Tally::server_errors),
-        sum(Tally::transport_errors),
-        sum(|tally| tally.unexpected),
-    );
+    let bottleneck = generator.bottleneck(tallies);
+    let mut broken = answers(tallies, thresholds);
+    let slow = slowness(tallies, thresholds);
+    if let Some(why) = stopped {
+        broken.push(why.to_owned());
+    }
+    if tallies.is_empty() {
+        broken.push("no target was loaded".to_owned());
+    }
+    let (verdict, reason) = match bottleneck {
+        None if broken.is_empty() && slow.is_empty() => (
+            Verdict::Pass,
+            format!("{completed} of {planned} answered as asserted, 0 × 5xx, 0 without an answer"),
+        ),
+        None => {
+            broken.extend(slow);
+            (Verdict::Fail, broken.join("; "))
+        }
+        Some(_) if !broken.is_empty() => (Verdict::Fail, broken.join("; ")),
+        // A closed load that met every limit in spite of its generator has met it.
+        Some(_) if slow.is_empty() && !generator.open => (
+            Verdict::Pass,
+            format!("{completed} of {planned} answered as asserted, 0 × 5xx, 0 without an answer"),
+        ),
+        Some(why) if slow.is_empty() => (
+            Verdict::CouldNotJudge,
+            format!("the generator was the bottleneck: {why}"),
+        ),
+        Some(why) => (
+            Verdict::CouldNotJudge,
+            format!(
+                "the generator was the bottleneck: {why}; not to be laid on the server: {}",
+                slow.join("; ")
+            ),
+        ),
+    };
+    StressVerdict { verdict, reason }
+}
+
+/// What no generator can cause: silence, a 5xx, a broken connection, another answer than asserted.
+fn answers(tallies: &[Tally], thresholds: &Thresholds) -> Vec<String> {
+    let sum = |figure: fn(&Tally) -> u64| tallies.iter().map(figure).sum::<u64>();
     let mut broken = Vec::new();
     if let Some(silent) = tallies
         .iter()
-        .find(|tally| tally.completed() < thresholds.min_completed)
+        .find(|tally| tally.completed() < thresholds.min_completed && tally.own_faults == 0)
     {
         broken.push(format!(
             "{}: {} of {} requests were answered",
@@ -118,35 +257,83 @@ pub fn judge_stress(tallies: &[Tally], thresholds: &Thresholds) -> StressVerdict
             silent.planned
         ));
     }
+    let server = sum(Tally::server_errors);
     if server > thresholds.max_5xx {
         broken.push(format!("{server} × 5xx"));
     }
-    if transport > thresholds.max_transport_errors {
-        broken.push(format!("{transport} without an answer"));
+    let refused = sum(|tally| tally.transport_errors() - time_outs(tally));
+    if refused > thresholds.max_transport_errors {
+        broken.push(format!("{refused} without an answer"));
     }
-    if unexpected > server {
-        let first = tallies
+    let tolerates = |tally: &&Tally| tally.limits.is_some_and(|limits| limits.error_rate_percent.is_some());
+    let strict: Vec<&Tally> = tallies.iter().filter(|tally| !tolerates(tally)).collect();
+    let wrong: u64 = strict
+        .iter()
+        .map(|tally| tally.unexpected.saturating_sub(tally.server_errors()))
+        .sum();
+    if wrong > 0 {
+        let first = strict
             .iter()
             .find_map(|tally| tally.first_unexpected.as_deref())
             .unwrap_or("no reason was kept");
-        broken.push(format!(
-            "{} answered otherwise than asserted (first: {first})",
-            unexpected - server
+        broken.push(format!("{wrong} answered otherwise than asserted (first: {first})"));
+    }
+    for (tally, limits) in tallies.iter().filter_map(|tally| Some((tally, tally.limits?))) {
+        if let (Some(limit), Some(rate)) = (limits.error_rate_percent, tally.error_rate_percent())
+            && rate > limit
+        {
+            broken.push(format!("{}: error rate {rate:.2} % above {limit} %", tally.name));
+        }
+        if let Some(least) = limits.min_requests.filter(|least| tally.completed() < *least) {
+            broken.push(format!(
+                "{}: {} answers, at least {least} asked for",
+                tally.name,
+                tally.completed()
+            ));
+        }
+    }
+    broken
+}
+
+fn time_outs(tally: &Tally) -> u64 {
+    tally.failures.get(&FailureClass::Timeout).copied().unwrap_or(0)
+}
+
+/// What a server that is too slow causes, and a generator that is too slow as well.
+fn slowness(tallies: &[Tally], thresholds: &Thresholds) -> Vec<String> {
+    let sum = |figure: fn(&Tally) -> u64| tallies.iter().map(figure).sum::<u64>();
+    let mut slow = Vec::new();
+    let late = sum(time_outs);
+    if late > thresholds.max_transport_errors {
+        slow.push(format!("{late} without an answer in time"));
+    }
+    let unsent = sum(|tally| tally.unsent);
+    if unsent > 0 {
+        slow.push(format!(
+            "{unsent} never sent: every connection was busy until their time was up"
         ));
     }
-    if tallies.is_empty() {
-        broken.push("no target was loaded".to_owned());
+    let own: u64 = sum(|tally| tally.own_faults);
+    if own > 0 {
+        slow.push(format!("{own} could not be sent"));
     }
-    if broken.is_empty() {
-        return StressVerdict {
-            verdict: Verdict::Pass,
-            reason: format!("{completed} of {planned} answered as asserted, 0 × 5xx, 0 without an answer"),
-        };
+    for (tally, limits) in tallies.iter().filter_map(|tally| Some((tally, tally.limits?))) {
+        for (thousandths, limit) in limits.latencies() {
+            let quantile = Quantile::thousandths(thousandths);
+            // An empty window was told as silence.
+            #[expect(clippy::cast_precision_loss, reason = "microseconds of a latency")]
+            let beyond = tally.latencies.at(quantile).filter(|us| *us as f64 / 1000.0 > limit);
+            if let Some(us) = beyond {
+                slow.push(format!(
+                    "{}: {} {} above {limit}ms",
+                    tally.name,
+                    quantile.label(),
+                    ms(us)
+                ));
+            }
+        }
     }
-    StressVerdict {
-        verdict: Verdict::Fail,
-        reason: broken.join("; "),
-    }
+    slow
 }
 
 #[cfg(test)]
@@ -188,5 +375,129 @@ mod tests {
             let judged = judge_stress(&tallies, &Thresholds::default());
             assert_eq!(judged.verdict, verdict, "{what}: {}", judged.reason);
         }
+    }
+
+    fn limited(limits: Limits, latencies_ms: &[u64]) -> Tally {
+        Tally {
+            latencies: latencies_ms.iter().map(|ms| ms * 1_000).collect(),
+            limits: Some(limits),
+            ..tally(&[(200, latencies_ms.len() as u64)], 0, 0)
+        }
+    }
+
+    /// The three answers: failed, could not judge, and a pass that a slow generator cannot spoil.
+    #[test]
+    fn a_slow_generator_is_blamed_for_what_it_can_cause_and_for_nothing_else() {
+        use Verdict::{CouldNotJudge, Fail, Pass};
+        let p95 = Limits {
+            p95_ms: Some(100.0),
+            ..Limits::default()
+        };
+        let slow = || limited(p95, &[500; 40]);
+        let quick = || limited(p95, &[5; 40]);
+        let calm = |open| Generator {
+            open,
+            busy_percent: Some(40),
+        };
+        let saturated = |open| Generator {
+            open,
+            busy_percent: Some(99),
+        };
+        let late = Tally { late: 4, ..quick() };
+        let starved = Tally {
+            own_faults: 40,
+            ..tally(&[], 0, 0)
+        };
+        let table = [
+            ("slow server", vec![slow()], calm(true), Fail),
+            ("slow generator, open", vec![slow()], saturated(true), CouldNotJudge),
+            ("slow generator, closed", vec![slow()], saturated(false), CouldNotJudge),
+            (
+                "limits met under full load, closed",
+                vec![quick()],
+                saturated(false),
+                Pass,
+            ),
+            (
+                "limits met, but the rate was not kept",
+                vec![quick()],
+                saturated(true),
+                CouldNotJudge,
+            ),
+            ("a tenth left late", vec![late], calm(true), CouldNotJudge),
+            ("no socket left", vec![starved], calm(false), CouldNotJudge),
+            (
+                "a 5xx is no generator's doing",
+                vec![slow(), tally(&[(500, 1)], 0, 1)],
+                saturated(true),
+                Fail,
+            ),
+            (
+                "neither is a refused connection",
+                vec![tally(&[(200, 9)], 1, 0)],
+                saturated(true),
+                Fail,
+            ),
+        ];
+        for (what, tallies, generator, verdict) in table {
+            let judged = judge_load(&tallies, &Thresholds::default(), &generator, None);
+            assert_eq!(judged.verdict, verdict, "{what}: {}", judged.reason);
+        }
+    }
+
+    #[test]
+    fn each_limit_of_a_target_breaks_with_its_figure() {
+        let table = [
+            (
+                Limits {
+                    p50_ms: Some(1.0),
+                    ..Limits::default()
+                },
+                "P50 500ms above 1ms",
+            ),
+            (
+                Limits {
+                    p999_ms: Some(400.5),
+                    ..Limits::default()
+                },
+                "P99.9 500ms above 400.5ms",
+            ),
+            (
+                Limits {
+                    max_ms: Some(499.0),
+                    ..Limits::default()
+                },
+                "max 500ms above 499ms",
+            ),
+            (
+                Limits {
+                    min_requests: Some(41),
+                    ..Limits::default()
+                },
+                "40 answers, at least 41",
+            ),
+        ];
+        for (limits, told) in table {
+            let judged = judge_stress(&[limited(limits, &[500; 40])], &Thresholds::default());
+            assert_eq!(judged.verdict, Verdict::Fail);
+            assert!(judged.reason.contains(told), "{}", judged.reason);
+        }
+        let tolerant = Limits {
+            error_rate_percent: Some(5.0),
+            ..Limits::default()
+        };
+        let mut some_404 = tally(&[(200, 97), (404, 3)], 0, 3);
+        some_404.limits = Some(tolerant);
+        assert_eq!(
+            judge_stress(&[some_404.clone()], &Thresholds::default()).verdict,
+            Verdict::Pass
+        );
+        some_404.unexpected = 6;
+        let judged = judge_stress(&[some_404], &Thresholds::default());
+        assert!(
+            judged.reason.contains("error rate 6.00 % above 5 %"),
+            "{}",
+            judged.reason
+        );
     }
 }

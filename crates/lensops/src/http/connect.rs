@@ -1,7 +1,7 @@
 //! Opening connections: name lookup, TCP, TLS, and the HTTP/1.1 handshake.
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use hyper_util::rt::TokioIo;
@@ -10,7 +10,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::{Connection, connectivity, deepest, micros};
 
@@ -31,7 +30,7 @@ impl Connector {
         let started = Instant::now();
         let connector = self
             .tls
-            .get_or_init(tls_connector)
+            .get_or_init(crate::tls::connector)
             .as_ref()
             .map_err(|why| tls_failure(why.clone()))?;
         let name = ServerName::try_from(base.host().to_owned()).map_err(|error| tls_failure(error.to_string()))?;
@@ -91,20 +90,4 @@ fn tls_failure(detail: String) -> Failure {
         class: FailureClass::Tls,
         detail,
     }
-}
-
-fn tls_connector() -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        return Err(
-            "the system has no certificate authorities: install ca-certificates, or set SSL_CERT_FILE".to_owned(),
-        );
-    }
-    Ok(TlsConnector::from(Arc::new(
-        ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth(),
-    )))
 }

@@ -30,6 +30,7 @@ use super::clock::SystemClock;
 use super::gate::gate;
 use super::plans::{Which, load};
 use super::stress::Stress;
+use super::stress::live::View;
 use super::worker::Worker;
 use super::{Exit, status};
 use crate::config::Settings;
@@ -70,7 +71,7 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         failed.extend(acceptance(folder, &client, &lenses, dialect).await?);
     }
     println!("4. Stress");
-    failed.extend(stress(&settings, &client, &lenses).await?);
+    failed.extend(stress(&settings, &lenses).await?);
 
     let mut monitors = setup::monitors(&settings, &lenses)?;
     monitors.iter_mut().for_each(|monitor| monitor.virtual_clock = true);
@@ -158,12 +159,17 @@ async fn acceptance(
     Ok(failed)
 }
 
-async fn stress(settings: &Settings, client: &Client, lenses: &[setup::Definition]) -> Result<Vec<String>> {
+async fn stress(settings: &Settings, lenses: &[setup::Definition]) -> Result<Vec<String>> {
     let mut failed = Vec::new();
     for lens in lenses {
-        let run = Stress::new(settings, load::<StressPlan>(settings, &Which::Lens(&lens.lens_id))?)?;
-        let (tallies, verdict) = run.run(client, |_| {}).await?;
-        run.write(settings, &tallies, &verdict, Timestamp::now(), fastrand::u32(..))?;
+        let run = Stress::new(
+            settings,
+            load::<StressPlan>(settings, &Which::Lens(&lens.lens_id))?,
+            None,
+        )?;
+        let ran = run.run(&mut View::silent()).await?;
+        let verdict = &ran.verdict;
+        run.write(settings, &ran, Timestamp::now(), fastrand::u32(..))?;
         println!("   {:<14} {}: {}", lens.lens_id, verdict.verdict.tell(), verdict.reason);
         if verdict.verdict != Verdict::Pass {
             failed.push(format!("stress of {}: {}", lens.lens_id, verdict.reason));

@@ -1,28 +1,36 @@
 //! `lensops stress`: targets under load, a tally of each, and the verdict.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
-use std::time::Instant;
+pub mod live;
+mod page;
+mod report;
 
-use anyhow::{Result, bail};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use lensops_core::evidence::{Redactor, Transcript};
-use lensops_core::exchange::{Base, Exchange, PreparedRequest, Secret};
-use lensops_core::outcome::{Outcome, Severity, judge};
-use lensops_core::percentile::{Latencies, Quantile, ms};
+use lensops_core::exchange::{Base, Secret};
+use lensops_core::plan::load::Load;
 use lensops_core::plan::prepare::{prepare, vars_of};
-use lensops_core::plan::stress::{Load, StressPlan, Target as LoadTarget};
+use lensops_core::plan::stress::{StressPlan, Target as PlanTarget};
+use lensops_core::prebuilt::{Marks, Prebuilt};
 use lensops_core::token::mint;
-use lensops_core::verdict::stress::{StressVerdict, Tally, judge_stress};
+use lensops_core::verdict::baseline::{Change, compare};
+use lensops_core::verdict::generator::Generator;
+use lensops_core::verdict::stress::{StressVerdict, Tally, judge_load};
 use serde_json::{Value, json};
-use tokio::sync::Barrier;
-use tokio::task::JoinSet;
 
-use super::evidence::{Bundle, Written, fenced};
+use super::evidence::{Bundle, Written};
 use super::plans::Loaded;
-use super::{Exit, evidence};
+use super::{Exit, evidence, files};
 use crate::config::{Settings, Target};
-use crate::http::{Client, unsent};
+use crate::load::{self, Figures, Flow, Job, LoadTarget, Progress};
+use live::View;
+
+/// The time a request may take where the plan says nothing, connecting included.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A stress run, ready to go.
 #[derive(Debug)]
@@ -32,14 +40,32 @@ pub struct Stress {
     jwt_secret: Option<Secret>,
     issuer: String,
     redactor: Redactor,
+    threads: u32,
+}
+
+/// What a stress run came to.
+#[derive(Debug)]
+pub struct Ran {
+    /// What each target's requests came to, in the plan's order.
+    pub tallies: Vec<Tally>,
+    /// What the generator did.
+    pub generator: Generator,
+    /// The verdict with its reason.
+    pub verdict: StressVerdict,
+}
+
+/// A load and the targets that share it.
+struct Group<'a> {
+    load: &'a Load,
+    targets: Vec<&'a PlanTarget>,
 }
 
 impl Stress {
-    /// Puts a run together from the settings.
+    /// Puts a run together from the settings; it sends from `threads`, else one a processor.
     ///
     /// # Errors
     /// A missing address or secret.
-    pub fn new(settings: &Settings, loaded: Loaded<StressPlan>) -> Result<Self> {
+    pub fn new(settings: &Settings, loaded: Loaded<StressPlan>, threads: Option<u32>) -> Result<Self> {
         let base = settings.api(Target::Staging)?;
         let jwt_secret = settings.jwt_secret(Target::Staging);
         if jwt_secret.is_none() && loaded.plan.targets.iter().any(|target| target.user.is_some()) {
@@ -54,79 +80,157 @@ impl Stress {
             loaded,
             base,
             jwt_secret,
+            threads: threads.unwrap_or_else(load::processors),
         })
     }
 
-    /// Loads every target, one after the other.
+    /// Loads the targets with a load of their own one after the other, then the others at once.
     ///
     /// # Errors
-    /// When a request cannot be made of the plan.
-    pub async fn run(&self, client: &Client, mut each: impl FnMut(&Tally)) -> Result<(Vec<Tally>, StressVerdict)> {
+    /// When a request cannot be made of the plan, or this machine cannot send at all.
+    pub async fn run(&self, view: &mut View) -> Result<Ran> {
         // All requests are made before the first is sent: a plan that cannot run sends nothing.
-        let requests = self
-            .loaded
-            .plan
-            .targets
-            .iter()
-            .map(|target| self.prepare(target))
+        let jobs = self
+            .groups()
+            .into_iter()
+            .map(|group| Ok((self.job(&group)?, group)))
             .collect::<Result<Vec<_>>>()?;
-        let mut tallies = Vec::new();
-        for (target, request) in self.loaded.plan.targets.iter().zip(requests) {
-            let Load::Burst(size) = target.load;
-            let exchanges = burst(client, Arc::new(request), size).await;
-            let tally = self.tally(target, &exchanges);
-            each(&tally);
-            tallies.push(tally);
+        let (mut tallies, mut generator, mut stopped) = (Vec::new(), Generator::default(), None);
+        for (job, group) in jobs {
+            let names: Vec<&str> = group.targets.iter().map(|target| target.name.as_str()).collect();
+            view.begin(&names, &job.load);
+            let outcome = load::run(job, |progress| {
+                view.show(progress);
+                stopped = stopped.take().or_else(|| self.gives_up(progress));
+                if stopped.is_some() { Flow::Stop } else { Flow::Continue }
+            })
+            .await
+            .context("the load could not be sent")?;
+            view.end();
+            generator.open |= group.load.is_open();
+            generator.busy_percent = generator.busy_percent.max(outcome.busy_percent);
+            let Progress { totals, series, .. } = outcome.progress;
+            for ((target, figures), series) in group.targets.iter().zip(totals).zip(series) {
+                let mut tally = self.tally(target, figures);
+                tally.series = series;
+                tally.load = group.load.tell();
+                tally.elapsed_us = u64::try_from(outcome.elapsed.as_micros()).unwrap_or(u64::MAX);
+                view.ended(&tally);
+                tallies.push(tally);
+            }
+            if stopped.is_some() {
+                break;
+            }
         }
-        let verdict = judge_stress(&tallies, &self.loaded.plan.verdict);
-        Ok((tallies, verdict))
+        let position = |name: &str| self.loaded.plan.targets.iter().position(|target| target.name == name);
+        tallies.sort_by_key(|tally| position(&tally.name));
+        let verdict = judge_load(&tallies, &self.loaded.plan.verdict, &generator, stopped.as_deref());
+        Ok(Ran {
+            tallies,
+            generator,
+            verdict,
+        })
     }
 
-    fn prepare(&self, target: &LoadTarget) -> Result<PreparedRequest> {
+    fn groups(&self) -> Vec<Group<'_>> {
+        let plan = &self.loaded.plan;
+        let alone = plan.targets.iter().filter_map(|target| {
+            let targets = vec![target];
+            target.load.as_ref().map(|load| Group { load, targets })
+        });
+        let together: Vec<&PlanTarget> = plan.targets.iter().filter(|target| target.load.is_none()).collect();
+        let shared = plan.load.as_ref().filter(|_| !together.is_empty());
+        let mut groups: Vec<Group<'_>> = alone.collect();
+        groups.extend(shared.map(|load| Group {
+            load,
+            targets: together,
+        }));
+        groups
+    }
+
+    fn job(&self, group: &Group<'_>) -> Result<Job> {
+        let plan = &self.loaded.plan;
+        let targets = group.targets.iter().map(|target| self.prepare(target));
+        Ok(Job {
+            targets: targets.collect::<Result<Vec<_>>>()?,
+            tls: if self.base.is_tls() {
+                crate::tls::connector()
+            } else {
+                Err("TLS is not spoken".to_owned())
+            },
+            base: self.base.clone(),
+            load: group.load.clone(),
+            timeout: plan.timeout.map_or(TIMEOUT, |span| span.get()),
+            warm_up: plan.warm_up.map_or(Duration::ZERO, |span| span.get()),
+            threads: self.threads,
+            seed: fastrand::u64(..),
+        })
+    }
+
+    fn prepare(&self, target: &PlanTarget) -> Result<LoadTarget> {
         let plan = &self.loaded.plan;
         let user = target.user.as_ref().and_then(|name| plan.users.get(name));
         let token = match (user, &self.jwt_secret) {
             (Some(user), Some(secret)) => Some(mint(secret, &self.issuer, user.id, Timestamp::now())?),
             _ => None,
         };
-        Ok(prepare(
-            &self.base,
-            &target.request,
-            token.as_ref(),
-            &vars_of(&plan.vars, plan.tenants[0]),
-        )?)
+        let vars = vars_of(&plan.vars, plan.tenants[0]);
+        let marks = Marks::for_request(&target.request, &vars);
+        let request = prepare(&self.base, &target.request, token.as_ref(), &marks.into_vars(vars))?;
+        Ok(LoadTarget {
+            prebuilt: Prebuilt::new(request, marks)?,
+            weight: target.weight.unwrap_or(1),
+            expect: target.expect.clone(),
+            dialect: plan.answers.clone(),
+        })
     }
 
-    fn tally(&self, target: &LoadTarget, exchanges: &[Exchange]) -> Tally {
+    /// Why the run stops before its end; `None` while it goes on.
+    fn gives_up(&self, progress: &Progress) -> Option<String> {
+        let abort = self.loaded.plan.abort?;
+        let sum = |figure: fn(&Figures) -> u64| progress.totals.iter().map(figure).sum::<u64>();
+        let (errors, ended) = (sum(Figures::errors), sum(Figures::ended));
+        #[expect(clippy::cast_precision_loss, reason = "a share for people and limits")]
+        let percent = if ended == 0 {
+            0.0
+        } else {
+            errors as f64 * 100.0 / ended as f64
+        };
+        let patient = Duration::from_secs(u64::from(progress.second)) < abort.after.get();
+        (!patient && percent > abort.error_rate_percent).then(|| {
+            format!(
+                "stopped after {}s: {percent:.1} % of {ended} requests failed, above {} %",
+                progress.second, abort.error_rate_percent
+            )
+        })
+    }
+
+    fn tally(&self, target: &PlanTarget, figures: Figures) -> Tally {
+        let classes = figures.classes.iter().zip(1_u16..);
+        let first = figures.first_unexpected.as_deref();
         let mut tally = Tally {
             name: target.name.clone(),
-            planned: exchanges.len() as u64,
+            planned: figures.planned,
+            statuses: figures.statuses.iter().copied().collect(),
+            failures: figures.failures.iter().copied().collect(),
+            unexpected: figures.unexpected,
+            first_unexpected: first.map(|why| self.redactor.text(why).as_str().to_owned()),
+            latencies: figures.latencies(),
+            service: figures.service.clone(),
+            connects: figures.connects.clone(),
+            classes: classes
+                .filter_map(|(window, class)| Some((class, window.as_deref()?.clone())))
+                .collect::<BTreeMap<_, _>>(),
+            unsent: figures.unsent,
+            late: figures.late,
+            own_faults: figures.own_faults,
+            limits: target.thresholds,
             ..Tally::default()
         };
-        for exchange in exchanges {
-            let label = match &exchange.result {
-                Ok(response) => {
-                    *tally.statuses.entry(response.status).or_default() += 1;
-                    tally.latencies.record(exchange.timings.total_us);
-                    let outcomes = judge(&target.expect, Severity::Fail, &self.loaded.plan.answers, exchange);
-                    if let Some((_, why)) = outcomes.iter().find_map(Outcome::broken) {
-                        tally.unexpected += 1;
-                        tally
-                            .first_unexpected
-                            .get_or_insert_with(|| self.redactor.text(&why.to_string()).as_str().to_owned());
-                    }
-                    response.status.to_string()
-                }
-                Err(failure) => {
-                    *tally.failures.entry(failure.class).or_default() += 1;
-                    failure.class.as_str().to_owned()
-                }
-            };
-            if !tally.transcripts.iter().any(|(known, _)| *known == label) {
-                tally
-                    .transcripts
-                    .push((label, Transcript::of(exchange, &self.redactor)));
-            }
+        for (label, exchange) in &figures.kept {
+            tally
+                .transcripts
+                .push((label.clone(), Transcript::of(exchange, &self.redactor)));
         }
         tally
     }
@@ -135,30 +239,22 @@ impl Stress {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn write(
-        &self,
-        settings: &Settings,
-        tallies: &[Tally],
-        verdict: &StressVerdict,
-        finished_at: Timestamp,
-        nonce: u32,
-    ) -> Result<Written> {
+    pub fn write(&self, settings: &Settings, ran: &Ran, finished_at: Timestamp, nonce: u32) -> Result<Written> {
         let lens = &self.loaded.plan.stress;
         let prefix = format!("{}_STRESS_RESULTS", lens.upper());
+        let text = |text: String| self.redactor.text(&text);
         let files = vec![
-            (
-                format!("{prefix}.md"),
-                self.redactor.text(&self.markdown(tallies, verdict, finished_at)),
-            ),
+            (format!("{prefix}.md"), text(self.markdown(ran, finished_at))),
             (
                 format!("{prefix}.json"),
-                self.redactor.json_pretty(&self.to_json(tallies, verdict, finished_at)),
+                self.redactor.json_pretty(&self.to_json(ran, finished_at)),
             ),
+            (format!("{prefix}.html"), text(self.page(ran, finished_at))),
         ];
         let bundle = Bundle {
             kind: "stress",
             lens,
-            verdict: verdict.verdict,
+            verdict: ran.verdict.verdict,
             plan_text: &self.loaded.text,
             plan_origin: self.loaded.origin,
             finished_at,
@@ -169,165 +265,66 @@ impl Stress {
         evidence::write(settings, bundle, &self.redactor)
     }
 
-    fn to_json(&self, tallies: &[Tally], verdict: &StressVerdict, finished_at: Timestamp) -> Value {
+    fn to_json(&self, ran: &Ran, finished_at: Timestamp) -> Value {
         json!({
             "lens": self.loaded.plan.stress,
             "tenant": self.loaded.plan.tenants[0],
             "api": self.base.to_string(),
             "plan": {"path": self.loaded.path.display().to_string(), "origin": self.loaded.origin},
             "finished_at": finished_at.to_string(),
-            "verdict": verdict.verdict,
-            "reason": verdict.reason,
-            "targets": tallies.iter().map(Tally::to_json).collect::<Vec<_>>(),
+            "verdict": ran.verdict.verdict,
+            "reason": ran.verdict.reason,
+            "generator": ran.generator,
+            "targets": ran.tallies.iter().map(Tally::to_json).collect::<Vec<_>>(),
         })
     }
-
-    fn markdown(&self, tallies: &[Tally], verdict: &StressVerdict, finished_at: Timestamp) -> String {
-        let plan = &self.loaded.plan;
-        let mut text = format!(
-            "# Stress results: {}\n\n{}: {}\n\nAPI `{}`, tenant `{}`, plan `{}` ({}), finished {finished_at}.\n\n",
-            plan.stress.title(),
-            verdict.verdict.tell(),
-            verdict.reason,
-            self.base,
-            plan.tenants[0],
-            self.loaded.path.display(),
-            self.loaded.origin,
-        );
-        text.push_str("| target | load | answered | statuses | without an answer | min | P50 | P95 | P99 | max |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
-        for (target, tally) in plan.targets.iter().zip(tallies) {
-            let Load::Burst(size) = target.load;
-            let latency = |us: Option<u64>| us.map_or_else(|| "n/a".to_owned(), ms);
-            let at = |quantile: Quantile| {
-                tally
-                    .latencies
-                    .tell(quantile)
-                    .split_once(' ')
-                    .map(|(_, figure)| figure.to_owned())
-                    .unwrap_or_default()
-            };
-            // Writing to a String cannot fail.
-            let _infallible = writeln!(
-                text,
-                "| {} | burst of {size} | {} of {} | {} | {} | {} | {} | {} | {} | {} |",
-                tally.name,
-                tally.completed(),
-                tally.planned,
-                statuses(tally),
-                failures(tally),
-                latency(tally.latencies.min()),
-                at(Quantile::P50),
-                at(Quantile::P95),
-                at(Quantile::P99),
-                latency(tally.latencies.max()),
-            );
-        }
-        text.push_str("\nLatency is from the start of writing to the last byte, over connections that were open before. Percentiles are nearest rank; `(n=…)` marks a sample too small to support the figure.\n");
-        for tally in tallies {
-            for (label, transcript) in &tally.transcripts {
-                let _infallible = write!(
-                    text,
-                    "\n## {}: first {label}\n\n{}\n{}",
-                    tally.name,
-                    fenced(transcript.request.as_str()),
-                    fenced(transcript.response.as_str())
-                );
-            }
-        }
-        text
-    }
 }
 
-/// Sends `size` requests at once, each over a connection of its own that is opened before.
-async fn burst(client: &Client, request: Arc<PreparedRequest>, size: u32) -> Vec<Exchange> {
-    let start = Arc::new(Barrier::new(usize::try_from(size).unwrap_or(1)));
-    let mut sent = JoinSet::new();
-    for _ in 0..size {
-        let (client, request, start) = (client.clone(), request.clone(), start.clone());
-        sent.spawn(async move {
-            let begun = Instant::now();
-            let connection = client.connect(&request.base).await;
-            start.wait().await;
-            match connection {
-                Ok(connection) => client.send_over(connection, request).await.0,
-                Err(failure) => unsent(request, failure, begun),
-            }
-        });
+/// Prints what changed since the run of `path`.
+fn print_changes(path: &Path, earlier: &Value, tallies: &[Tally]) {
+    let (changes, missing) = compare(earlier, tallies);
+    println!("Compared with {}:", path.display());
+    for line in changes.iter().map(Change::tell) {
+        println!("  {line}");
     }
-    sent.join_all().await
-}
-
-fn statuses(tally: &Tally) -> String {
-    let counts: Vec<String> = tally
-        .statuses
-        .iter()
-        .map(|(status, count)| format!("{count} × {status}"))
-        .collect();
-    if counts.is_empty() {
-        "none".to_owned()
-    } else {
-        counts.join(", ")
+    for name in missing {
+        println!("  {name}: the earlier run holds nothing to compare with");
     }
-}
-
-fn failures(tally: &Tally) -> String {
-    let counts: Vec<String> = tally
-        .failures
-        .iter()
-        .map(|(class, count)| format!("{count} × {}", class.as_str()))
-        .collect();
-    if counts.is_empty() {
-        "0".to_owned()
-    } else {
-        counts.join(", ")
-    }
-}
-
-/// One line a target.
-#[must_use]
-pub fn line(tally: &Tally) -> String {
-    let figure = |quantile| tally.latencies.tell(quantile);
-    let spread = |window: &Latencies| match (window.min(), window.max()) {
-        (Some(min), Some(max)) => format!("min {} max {}", ms(min), ms(max)),
-        _ => "no answer was timed".to_owned(),
-    };
-    format!(
-        "{}: {} of {} answered ({}), {} without an answer, {} {} {} {}",
-        tally.name,
-        tally.completed(),
-        tally.planned,
-        statuses(tally),
-        failures(tally),
-        figure(Quantile::P50),
-        figure(Quantile::P95),
-        figure(Quantile::P99),
-        spread(&tally.latencies),
-    )
 }
 
 /// Runs, prints and writes.
 ///
 /// # Errors
-/// When a request cannot be made of the plan, or the results cannot be written.
-pub async fn stress(settings: &Settings, client: &Client, run: &Stress, as_json: bool) -> Result<Exit> {
+/// When a request cannot be made of the plan, the baseline cannot be read, or the results cannot be written.
+pub async fn stress(settings: &Settings, run: &Stress, baseline: Option<&Path>, as_json: bool) -> Result<Exit> {
     if let Some(warning) = run.loaded.warning() {
         eprintln!("⚠️ {warning}");
     }
-    let (tallies, verdict) = run
-        .run(client, |tally| {
-            if !as_json {
-                println!("{}", line(tally));
-            }
-        })
-        .await?;
+    // Read before anything is sent: a run takes minutes, a wrong path should not.
+    let earlier = baseline.map(|path| -> Result<(&Path, Value)> {
+        let text = files::read(path)?;
+        let value = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))?;
+        Ok((path, value))
+    });
+    let earlier = earlier.transpose()?;
+    let ran = run.run(&mut View::new(!as_json)).await?;
     let finished_at = Timestamp::now();
-    let written = run.write(settings, &tallies, &verdict, finished_at, fastrand::u32(..))?;
+    let written = run.write(settings, &ran, finished_at, fastrand::u32(..))?;
+    let verdict = &ran.verdict;
     if as_json {
-        println!(
-            "{}",
-            run.redactor.json_pretty(&run.to_json(&tallies, &verdict, finished_at))
-        );
+        let mut value = run.to_json(&ran, finished_at);
+        if let Some((_, earlier)) = &earlier {
+            let changes = compare(earlier, &ran.tallies).0;
+            value["changes"] = changes
+                .iter()
+                .map(|change| json!({"target": change.target, "figure": change.figure, "difference": change.difference, "slower": change.difference.slower()}))
+                .collect();
+        }
+        println!("{}", run.redactor.json_pretty(&value));
     } else {
+        if let Some((path, earlier)) = &earlier {
+            print_changes(path, earlier, &ran.tallies);
+        }
         println!("{}: {}", verdict.verdict.tell(), verdict.reason);
         println!("Evidence: {}", written.folder.display());
         for path in &written.latest {

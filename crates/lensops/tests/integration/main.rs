@@ -17,6 +17,8 @@ mod isolation;
 mod journal;
 mod kill;
 mod layers;
+mod load_faults;
+mod load_shapes;
 mod matrix;
 mod migration;
 mod pg;

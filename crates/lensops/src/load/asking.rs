@@ -1,0 +1,288 @@
+//! Asks one request and counts what came of it, with the judge that every run has.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lensops_core::exchange::{Exchange, FailureClass, Timings};
+use lensops_core::outcome::{Outcome, Severity, judge};
+use lensops_core::prebuilt::Fill;
+use tokio::time::Instant;
+
+use super::connection::{Answer, Broken, Connection};
+use super::figures::{Figures, MOST_UNASSERTED, UNASSERTED};
+use super::worker::Task;
+use super::{LoadTarget, micros};
+
+/// What a request came to, for the one who sends the next.
+pub(super) struct Asked {
+    pub(super) answered: bool,
+    pub(super) at: Instant,
+}
+
+/// What is known of a target while it is loaded.
+struct Known {
+    /// Statuses and failure classes of which a whole exchange was kept.
+    statuses: RefCell<Vec<u16>>,
+    failures: RefCell<Vec<FailureClass>>,
+    unasserted: Cell<usize>,
+    /// How many requests it was sent.
+    count: Cell<u64>,
+    /// Its turn in the weighted round.
+    turn: Cell<i64>,
+}
+
+/// One request under way.
+struct Request {
+    fill: Fill,
+    /// From when its latency counts in an open load.
+    due: Option<Instant>,
+    started: Instant,
+    connect: Option<Duration>,
+}
+
+/// Asks, judges and counts for one worker.
+pub(super) struct Asking {
+    task: Task,
+    figures: RefCell<Vec<Figures>>,
+    known: Vec<Known>,
+    measured_from: Cell<Option<Instant>>,
+    random: RefCell<fastrand::Rng>,
+}
+
+impl Asking {
+    pub(super) fn new(task: &Task) -> Self {
+        let known = task.targets.iter().map(|_| Known {
+            statuses: RefCell::default(),
+            failures: RefCell::default(),
+            unasserted: Cell::new(0),
+            count: Cell::new(0),
+            turn: Cell::new(0),
+        });
+        Self {
+            figures: RefCell::new(empty(task)),
+            known: known.collect(),
+            measured_from: Cell::new(None),
+            random: RefCell::new(fastrand::Rng::with_seed(task.seed ^ u64::from(task.worker))),
+            task: task.clone(),
+        }
+    }
+
+    /// The load begins now.
+    pub(super) fn begin(&self, start: Instant) {
+        self.measured_from.set(Some(start + self.task.warm_up));
+    }
+
+    /// What was counted since the last time.
+    pub(super) fn take_figures(&self) -> Vec<Figures> {
+        self.figures.replace(empty(&self.task))
+    }
+
+    /// The target whose turn it is: each as often as its weight says, spread evenly.
+    pub(super) fn pick(&self) -> usize {
+        if self.known.len() == 1 {
+            return 0;
+        }
+        let targets = &self.task.targets;
+        let total: i64 = targets.iter().map(|target| i64::from(target.weight)).sum();
+        for (target, known) in targets.iter().zip(&self.known) {
+            known.turn.set(known.turn.get() + i64::from(target.weight));
+        }
+        let turns = self.known.iter().map(|known| known.turn.get()).enumerate();
+        let chosen = turns.rev().max_by_key(|(_, turn)| *turn).map_or(0, |(index, _)| index);
+        let turn = &self.known[chosen].turn;
+        turn.set(turn.get() - total);
+        chosen
+    }
+
+    /// A request that was due and never sent.
+    pub(super) fn unsent(&self, target: usize, due: Instant, now: Instant) {
+        let figures = &mut self.figures.borrow_mut()[target];
+        figures.planned += 1;
+        figures.unsent += 1;
+        figures.waited.record(micros(now.saturating_duration_since(due)));
+    }
+
+    /// A request that leaves late.
+    pub(super) fn late(&self, target: usize, due: Instant) {
+        if self.is_measured(due) {
+            self.figures.borrow_mut()[target].late += 1;
+        }
+    }
+
+    fn is_measured(&self, at: Instant) -> bool {
+        self.measured_from.get().is_some_and(|from| at >= from)
+    }
+
+    /// Sends the next request of `target` over `connection`.
+    pub(super) async fn ask(
+        &self,
+        connection: &mut Connection,
+        target: usize,
+        due: Option<Instant>,
+        now: Instant,
+    ) -> Asked {
+        let deadline = due.unwrap_or(now) + self.task.timeout;
+        let mut request = Request {
+            fill: self.fill(target),
+            due,
+            started: now,
+            connect: None,
+        };
+        match connection.open(&self.task.peer, now, deadline).await {
+            Ok(None) => {}
+            Ok(Some(connect)) => {
+                request.connect = Some(connect);
+                request.started = now + connect;
+            }
+            Err(why) => return self.broken(target, &request, why),
+        }
+        let spec = &self.task.targets[target];
+        let known = &self.known[target];
+        let keep = |status| spec.expect.needs_json() || known.keeps(spec, status);
+        let answer = match spec.prebuilt.same() {
+            Some(bytes) => connection.ask(bytes, deadline, &keep).await,
+            None => {
+                let mut bytes = Vec::new();
+                spec.prebuilt.fill(request.fill, &mut bytes);
+                connection.ask(&bytes, deadline, &keep).await
+            }
+        };
+        match answer {
+            Ok(answer) => self.answered(target, &request, answer),
+            Err(why) => self.broken(target, &request, why),
+        }
+    }
+
+    fn fill(&self, target: usize) -> Fill {
+        if self.task.targets[target].prebuilt.same().is_some() {
+            return Fill { count: 0, random: 0 };
+        }
+        let count = &self.known[target].count;
+        let mine = count.replace(count.get() + 1);
+        Fill {
+            // Workers count in turn, so that no two requests have the same number.
+            count: mine * u64::from(self.task.workers) + u64::from(self.task.worker),
+            random: self.random.borrow_mut().u128(..),
+        }
+    }
+
+    fn answered(&self, target: usize, request: &Request, answer: Answer) -> Asked {
+        let Answer { status, whole, at } = answer;
+        let spec = &self.task.targets[target];
+        let known = &self.known[target];
+        let service = micros(at.saturating_duration_since(request.started));
+        let why = whole.and_then(|response| {
+            let exchange = self.exchange(target, request, Ok(response), service);
+            let outcomes = judge(&spec.expect, Severity::Fail, &spec.dialect, &exchange);
+            let why = outcomes
+                .iter()
+                .find_map(Outcome::broken)
+                .map(|(_, why)| why.to_string());
+            self.keep(target, status, why.is_some(), exchange);
+            why
+        });
+        let unexpected = why.is_some() || !is_asserted(spec, status);
+        let asked = Asked { answered: true, at };
+        let counted_from = request.due.unwrap_or(request.started);
+        // A warm-up is left out of the figures; a failure in it is not.
+        if !self.is_measured(counted_from) && !unexpected {
+            return asked;
+        }
+        let figures = &mut self.figures.borrow_mut()[target];
+        figures.planned += 1;
+        figures.answered(status, micros(at.saturating_duration_since(counted_from)));
+        if request.due.is_some() {
+            figures.service.record(service);
+        }
+        if let Some(connect) = request.connect {
+            figures.connects.record(micros(connect));
+        }
+        if unexpected {
+            figures.unexpected += 1;
+            known.unasserted.set(known.unasserted.get() + 1);
+            figures.first_unexpected = figures.first_unexpected.take().or(why);
+        }
+        asked
+    }
+
+    fn broken(&self, target: usize, request: &Request, why: Broken) -> Asked {
+        let at = Instant::now();
+        let total = micros(at.saturating_duration_since(request.due.unwrap_or(request.started)));
+        let class = why.failure.class;
+        let figures = &mut self.figures.borrow_mut()[target];
+        figures.planned += 1;
+        if why.own {
+            figures.own_faults += 1;
+            return Asked { answered: false, at };
+        }
+        figures.failed(class, 1);
+        if class == FailureClass::Timeout {
+            figures.waited.record(total);
+        }
+        let mut failures = self.known[target].failures.borrow_mut();
+        if !failures.contains(&class) {
+            failures.push(class);
+            let exchange = self.exchange(target, request, Err(why.failure), total);
+            figures.kept.push((class.as_str().to_owned(), exchange));
+        }
+        Asked { answered: false, at }
+    }
+
+    /// Keeps the first exchange of each status, and unasserted ones up to a bound.
+    fn keep(&self, target: usize, status: u16, unasserted: bool, exchange: Exchange) {
+        let known = &self.known[target];
+        let mut statuses = known.statuses.borrow_mut();
+        let label = if !statuses.contains(&status) {
+            statuses.push(status);
+            status.to_string()
+        } else if unasserted && known.unasserted.get() < MOST_UNASSERTED {
+            format!("{UNASSERTED} {status}")
+        } else {
+            return;
+        };
+        self.figures.borrow_mut()[target].kept.push((label, exchange));
+    }
+
+    fn exchange(
+        &self,
+        target: usize,
+        request: &Request,
+        result: Result<lensops_core::exchange::Response, lensops_core::exchange::Failure>,
+        total_us: u64,
+    ) -> Exchange {
+        let elapsed = jiff::SignedDuration::from_micros(i64::try_from(total_us).unwrap_or(0));
+        let now = Timestamp::now();
+        Exchange {
+            request: Arc::new(self.task.targets[target].prebuilt.sent(request.fill)),
+            sent_at: now.checked_sub(elapsed).unwrap_or(now),
+            result,
+            timings: Timings {
+                connect_us: request.connect.map(micros),
+                total_us,
+                ..Timings::default()
+            },
+        }
+    }
+}
+
+impl Known {
+    /// Whether the whole of an answer with `status` is kept.
+    fn keeps(&self, spec: &LoadTarget, status: u16) -> bool {
+        !self.statuses.borrow().contains(&status)
+            || (!is_asserted(spec, status) && self.unasserted.get() < MOST_UNASSERTED)
+    }
+}
+
+/// The quick check: whether the plan asserts `status`.
+fn is_asserted(spec: &LoadTarget, status: u16) -> bool {
+    match &spec.expect.status {
+        Some(set) => set.contains(status),
+        None => (200..300).contains(&status),
+    }
+}
+
+fn empty(task: &Task) -> Vec<Figures> {
+    task.targets.iter().map(|_| Figures::default()).collect()
+}
