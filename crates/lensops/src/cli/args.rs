@@ -1,0 +1,397 @@
+//! Arguments, as clap reads them and `--help` shows them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use lensops_core::evidence::signature::PublicKey;
+use lensops_core::ident::{EnvName, Ident};
+use lensops_core::lens::User;
+use lensops_core::schedule::Every;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::config::{Runtime, StoreKind};
+use crate::log::LogForm;
+use crate::run::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
+
+/// One lens definition becomes monitoring, acceptance, stress tests, evidence and a release gate.
+///
+/// Exit codes: 0 pass, healthy, proceed · 1 fail, unhealthy, roll back, drift · 2 bad usage,
+/// configuration or file · 3 could not judge, not enough data · 4 degraded, investigate.
+#[derive(Debug, Parser)]
+#[command(name = "lensops", version, max_term_width = 100)]
+pub struct Cli {
+    /// The repository's folder
+    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
+    pub(super) root: PathBuf,
+    /// Form of the log lines
+    #[arg(long, global = true, value_enum, default_value = "human")]
+    pub(super) log: LogForm,
+    /// Where checks are kept
+    #[arg(long, global = true, value_enum)]
+    pub(super) store: Option<StoreKind>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make everything that follows from the lens files, or from a new lens
+    Generate(Box<GenerateArgs>),
+    /// Check a lens once, print and record it
+    Check(PlanArgs),
+    /// Check lenses at their slots until told to stop
+    Worker {
+        /// The lenses; all where none is named
+        lenses: Vec<String>,
+        /// The API's address
+        #[arg(long, value_name = "URL")]
+        api_url: Option<String>,
+    },
+    /// Run the acceptance plan of a lens and keep the evidence
+    Accept {
+        #[command(flatten)]
+        plan: PlanArgs,
+        /// The dialect that the API speaks
+        #[arg(long)]
+        dialect: Option<String>,
+        /// The API's action registry, to leave out cases that it does not let in
+        #[arg(long, value_name = "FILE")]
+        registry: Option<PathBuf>,
+        /// Write JUnit, one test case a case
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
+        /// Switch the master flag off and on at the provider, see that the API follows, and put
+        /// back what was found
+        #[arg(long)]
+        flag_proof: bool,
+        /// How often the API is asked, every 2 s, until it follows
+        #[arg(long, default_value_t = 30, requires = "flag_proof")]
+        flag_tries: u32,
+    },
+    /// Ask the API for every action as every role, and hold it to its own registry
+    Matrix {
+        /// The lens whose actions are asked; all of the registry's where none is named
+        lens: Option<String>,
+        /// The API's action registry
+        #[arg(long, value_name = "FILE")]
+        registry: Option<PathBuf>,
+        /// The dialect that the API speaks
+        #[arg(long)]
+        dialect: Option<String>,
+        /// The API's address
+        #[arg(long, value_name = "URL")]
+        api_url: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Write JUnit, one test case a cell
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
+    },
+    /// Load the API as the stress plan of a lens says and keep the results
+    Stress {
+        #[command(flatten)]
+        plan: PlanArgs,
+        /// The JSON result of an earlier run to compare with
+        #[arg(long, value_name = "FILE")]
+        baseline: Option<PathBuf>,
+        /// Threads that send; one a processor where nothing is said
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+        threads: Option<u32>,
+    },
+    /// Decide over a window of checks: proceed, investigate or roll back
+    Gate {
+        /// The lens
+        lens: String,
+        /// The window, such as 24h or 7d
+        #[arg(long, default_value = "7d")]
+        window: String,
+        /// The end of the window, RFC 3339; now where it is left out
+        #[arg(long, value_name = "TIME")]
+        at: Option<Timestamp>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how every lens stands, worst first
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print every setting with its origin, secrets masked
+    Config {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring the schema of a PostgreSQL store up to date
+    Migrate {
+        /// The database; `DATABASE_URL` where it is left out
+        #[arg(long, value_name = "URL")]
+        database_url: Option<String>,
+        /// Print the SQL instead, for psql
+        #[arg(long, conflicts_with = "check")]
+        print: bool,
+        /// Change nothing; say what is missing and exit 1 on anything
+        #[arg(long)]
+        check: bool,
+    },
+    /// Checks that wait for delivery to the store
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
+    /// Print every check of the store with its events, as JSON Lines
+    Export,
+    /// Roll up the hours and days that are over, then drop checks that are old enough
+    Retention {
+        /// Age from which checks are dropped
+        #[arg(long, default_value = "90d")]
+        keep: String,
+        /// Change nothing; say what would be dropped
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Template sets
+    #[command(subcommand)]
+    Templates(TemplatesCommand),
+    /// Evidence bundles
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+    /// Serve the stand-in API on loopback
+    #[cfg(feature = "sandbox")]
+    Sandbox(SandboxArgs),
+    /// Set up and run everything against the stand-in API
+    #[cfg(feature = "sandbox")]
+    Demo {
+        /// The folder to work in; it is made anew
+        #[arg(long, default_value = "lensops-demo", value_name = "DIR")]
+        dir: PathBuf,
+        /// End after the summary instead of going on until Ctrl-C
+        #[arg(long)]
+        once: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TemplatesCommand {
+    /// Write the built-in template set into a folder, to be changed and used with --template-dir
+    Eject {
+        /// The folder
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OutboxCommand {
+    /// Show what waits and what was refused for good; exit 4 when checks wait, 1 when some are parked
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Deliver what waits now
+    Flush {
+        /// Try again what was refused for good
+        #[arg(long)]
+        parked: bool,
+    },
+    /// Print what no store has taken, as JSON Lines
+    Export,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EvidenceCommand {
+    /// Compare a run's folder with its manifest
+    Verify {
+        /// The run's folder
+        dir: PathBuf,
+        /// The public key that must have signed it
+        #[arg(long, value_name = "HEX")]
+        key: Option<PublicKey>,
+    },
+    /// Print what a run's folder says of itself
+    Show {
+        /// The run's folder
+        dir: PathBuf,
+    },
+    /// Write the evidence package of a lens from the runs that exist
+    Package {
+        /// The lens
+        lens: String,
+    },
+    /// Make a private key, in a file outside the repository that only its owner can read
+    Keygen {
+        /// The file
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// The lens
+    #[arg(required_unless_present = "plan", conflicts_with = "plan")]
+    pub(super) lens: Option<String>,
+    /// A plan file instead of that of a lens
+    #[arg(long, value_name = "FILE")]
+    pub(super) plan: Option<PathBuf>,
+    /// The API's address
+    #[arg(long, value_name = "URL")]
+    pub(super) api_url: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Args)]
+pub(super) struct SandboxArgs {
+    /// The API's port; 0 takes a free one
+    #[arg(long, default_value_t = 8085)]
+    pub(super) port: u16,
+    /// The control port; 0 takes a free one
+    #[arg(long, default_value_t = 8086)]
+    pub(super) control_port: u16,
+    /// documented, deployed_a or deployed_b
+    #[arg(long, default_value = "documented")]
+    pub(super) dialect: String,
+    /// Faults at start, as JSON
+    #[arg(long, value_name = "JSON")]
+    pub(super) faults: Option<String>,
+    /// A flag at start, may be repeated
+    #[arg(long = "flag", value_name = "NAME=VALUE")]
+    pub(super) flags: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GenerateArgs {
+    /// Id of a new lens; without it everything is made anew for every lens file
+    #[arg(long, requires = "domain", requires = "roles")]
+    pub(super) lens_id: Option<String>,
+    /// Its API domain
+    #[arg(long, requires = "lens_id")]
+    pub(super) domain: Option<String>,
+    /// Its flags, the master flag first
+    #[arg(long, value_delimiter = ',', requires = "lens_id")]
+    pub(super) feature_flags: Vec<EnvName>,
+    /// The roles that see it
+    #[arg(long, value_delimiter = ',', requires = "lens_id")]
+    pub(super) roles: Vec<Ident>,
+    /// Its tenants
+    #[arg(long, value_delimiter = ',', requires = "lens_id", value_name = "UUID")]
+    pub(super) yacht_id: Vec<Uuid>,
+    /// The head of department: a chief_engineer who signs as manager
+    #[arg(long, requires = "lens_id", value_name = "UUID")]
+    pub(super) hod_user_id: Option<Uuid>,
+    /// A user of role crew
+    #[arg(long, requires = "lens_id", value_name = "UUID")]
+    pub(super) crew_user_id: Option<Uuid>,
+    /// A user of role captain
+    #[arg(long, requires = "lens_id", value_name = "UUID")]
+    pub(super) captain_user_id: Option<Uuid>,
+    /// Any other user, may be repeated
+    #[arg(long, requires = "lens_id", value_name = "NAME=ROLE:UUID", value_parser = parse_user)]
+    pub(super) user: Vec<(Ident, User)>,
+    /// Its signed action; leave it out for a lens without one
+    #[arg(long, requires = "lens_id")]
+    pub(super) signed_action: Option<Ident>,
+    /// What the signed action creates or changes
+    #[arg(long, requires = "lens_id")]
+    pub(super) entity_type: Option<Ident>,
+    /// The payload key that names the entity
+    #[arg(long, requires = "lens_id")]
+    pub(super) entity_id_key: Option<Ident>,
+    /// Its READ action; leave it out for a lens without one
+    #[arg(long, requires = "lens_id")]
+    pub(super) read_action: Option<Ident>,
+    /// Test entities; one a signer where the signed action consumes it
+    #[arg(long, value_delimiter = ',', requires = "lens_id", value_name = "UUID")]
+    pub(super) test_entity_id: Vec<Uuid>,
+    /// The users whose signature must be accepted
+    #[arg(long, value_delimiter = ',', requires = "lens_id")]
+    pub(super) signers: Vec<Ident>,
+    /// The signed action uses its entity up
+    #[arg(long, requires = "lens_id")]
+    pub(super) consumes_entity: bool,
+    /// What the signed action needs besides tenant, entity and signature, may be repeated
+    #[arg(long, requires = "lens_id", value_name = "KEY=VALUE", value_parser = parse_payload)]
+    pub(super) signed_payload: Vec<(Ident, Value)>,
+    /// How often it is checked
+    #[arg(long, requires = "lens_id", value_name = "15m")]
+    pub(super) interval: Option<Every>,
+    /// The repository's folder, as --root
+    #[arg(long, value_name = "DIR")]
+    pub(super) output_dir: Option<PathBuf>,
+    /// Write nothing; print the differences and exit 1 on any
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) check: bool,
+    /// Write nothing; list what would be written
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Overwrite files that were edited by hand
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Accept placeholder ids
+    #[arg(long)]
+    pub(super) allow_placeholders: bool,
+    /// A template set in a folder instead of the built-in one
+    #[arg(long, value_name = "DIR")]
+    pub(super) template_dir: Option<PathBuf>,
+    /// One worker service for all lenses in render.yaml
+    #[arg(long)]
+    pub(super) single_worker: bool,
+    /// How the hosting provider runs the worker
+    #[arg(long, value_enum)]
+    pub(super) runtime: Option<Runtime>,
+}
+
+impl GenerateArgs {
+    pub(super) fn options(&self) -> generate::Options {
+        let mode = match (self.check, self.dry_run) {
+            (true, _) => Mode::Check,
+            (_, true) => Mode::DryRun,
+            _ => Mode::Write,
+        };
+        generate::Options {
+            mode,
+            force: self.force,
+            allow_placeholders: self.allow_placeholders,
+            template_dir: self.template_dir.clone(),
+            single_worker: self.single_worker,
+            runtime: self.runtime,
+        }
+    }
+
+    pub(super) fn new_lens(self) -> Option<NewLens> {
+        let usual = [
+            ("hod", self.hod_user_id),
+            ("crew", self.crew_user_id),
+            ("captain", self.captain_user_id),
+        ];
+        let mut users: IndexMap<Ident, User> = usual
+            .into_iter()
+            .filter_map(|(name, id)| usual_user(name, id?))
+            .collect();
+        users.extend(self.user);
+        Some(NewLens {
+            lens_id: self.lens_id?,
+            domain: self.domain.unwrap_or_default(),
+            feature_flags: self.feature_flags,
+            roles: self.roles,
+            yacht_ids: self.yacht_id,
+            users,
+            signed_action: self.signed_action,
+            entity_type: self.entity_type,
+            entity_id_key: self.entity_id_key,
+            read_action: self.read_action,
+            test_entities: self.test_entity_id,
+            signers: self.signers,
+            consumes_entity: self.consumes_entity,
+            signed_payload: self.signed_payload.into_iter().collect(),
+            interval: self.interval,
+        })
+    }
+}

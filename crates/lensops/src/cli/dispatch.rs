@@ -1,0 +1,249 @@
+//! Which command calls what.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use jiff::Timestamp;
+use lensops_core::exchange::Secret;
+use lensops_core::plan::acceptance::AcceptancePlan;
+use lensops_core::plan::monitor::MonitorPlan;
+use lensops_core::plan::stress::StressPlan;
+use lensops_core::schedule::parse_span;
+
+use super::args::*;
+use super::monitoring::{check, worker};
+use super::parts::*;
+use crate::config::{Env, Settings, StoreChoice, StoreKind};
+use crate::http::{Client, TIMEOUT};
+use crate::log;
+use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
+use crate::run::retention::retention;
+use crate::run::{Exit, accept, evidence, gate, generate, matrix, migrate, outbox, package, status, stress, templates};
+use crate::store::Owner;
+
+/// Runs the command of `cli` with `env` as its environment.
+///
+/// # Errors
+/// Bad usage or configuration, an unreadable file, or what cannot be written.
+pub fn dispatch(cli: Cli, env: Env) -> Result<Exit> {
+    log::start(cli.log, env.get("LOG_LEVEL").map(String::as_str)).map_err(anyhow::Error::msg)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(cli.command, &cli.root, cli.store, env))
+}
+
+async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) -> Result<Exit> {
+    match command {
+        Command::Generate(args) => {
+            let root = args.output_dir.clone().unwrap_or_else(|| root.to_owned());
+            let (settings, options) = (Settings::load(&root, env)?, args.options());
+            generate::generate(&settings, args.new_lens(), &options)
+        }
+        Command::Check(args) => {
+            let settings = settings(root, env, args.api_url.clone(), store)?;
+            check(&settings, &args).await
+        }
+        Command::Worker { lenses, api_url } => worker(&settings(root, env, api_url, store)?, &lenses).await,
+        Command::Accept {
+            plan,
+            dialect,
+            registry,
+            junit,
+            flag_proof,
+            flag_tries,
+        } => {
+            let settings = settings(root, env, plan.api_url.clone(), store)?;
+            let run = accept::Acceptance::new(
+                &settings,
+                loaded::<AcceptancePlan>(&settings, &plan)?,
+                dialect.as_deref(),
+                registry.as_deref(),
+            )?;
+            accept::accept(
+                &settings,
+                &Client::new(TIMEOUT),
+                &run,
+                &accept::Output {
+                    json: plan.json,
+                    junit,
+                    flag_proof: flag_proof.then_some(flag_tries),
+                },
+            )
+            .await
+        }
+        Command::Matrix {
+            lens,
+            registry,
+            dialect,
+            api_url,
+            json,
+            junit,
+        } => {
+            let settings = settings(root, env, api_url, store)?;
+            let loaded: Loaded<AcceptancePlan> = match &lens {
+                Some(lens) => load(&settings, &Which::Lens(lens))?,
+                None => load_all(&settings)?.swap_remove(0),
+            };
+            let registry = match accept::read_registry(&settings, registry.as_deref())? {
+                Some(registry) => registry,
+                None if lens.is_some() => {
+                    matrix::fetch_registry(&settings, &loaded.plan, &Client::new(TIMEOUT)).await?
+                }
+                None => bail!(
+                    "no action registry: give --registry FILE, `registry:` in lensops.yml, or one lens, whose list is asked for"
+                ),
+            };
+            let lenses = lens_paths(&settings)?
+                .into_iter()
+                .map(|path| Ok(load_lens(&settings, &path, true)?.0));
+            let lenses = lenses.collect::<Result<Vec<_>>>()?;
+            let run =
+                matrix::RoleMatrix::new(&settings, loaded, registry, lens.is_none(), &lenses, dialect.as_deref())?;
+            matrix::matrix(
+                &settings,
+                &Client::new(TIMEOUT),
+                &run,
+                &accept::Output {
+                    json,
+                    junit,
+                    flag_proof: None,
+                },
+            )
+            .await
+        }
+        Command::Stress {
+            plan,
+            baseline,
+            threads,
+        } => {
+            let settings = settings(root, env, plan.api_url.clone(), store)?;
+            let run = stress::Stress::new(&settings, loaded::<StressPlan>(&settings, &plan)?, threads)?;
+            stress::stress(&settings, &run, baseline.as_deref(), plan.json).await
+        }
+        Command::Gate { lens, window, at, json } => {
+            let settings = settings(root, env, None, store)?;
+            let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
+            let span = parse_span(&window)?;
+            let history = open_history(&settings).await?;
+            let gated = gate::gate(&history, &plan, span, at.unwrap_or_else(Timestamp::now)).await?;
+            Ok(gate::print(&plan, &gated, &window, json))
+        }
+        Command::Status { json } => {
+            let settings = settings(root, env, None, store)?;
+            let plans = load_all(&settings)?
+                .into_iter()
+                .map(|loaded| Ok(monitor_plan(&settings, loaded)?.plan));
+            let plans = plans.collect::<Result<Vec<_>>>()?;
+            let history = open_history(&settings).await?;
+            status::status(&history, &plans, Timestamp::now(), json).await
+        }
+        Command::Config { json } => {
+            show_config(&Settings::load(root, env)?, json);
+            Ok(Exit::Good)
+        }
+        Command::Migrate { print: true, .. } => Ok(migrate::print()),
+        Command::Migrate {
+            database_url, check, ..
+        } => {
+            let settings = Settings::load(root, env)?;
+            let url = database_url.map(Secret::new).or_else(|| settings.database_url());
+            let Some(url) = url else {
+                bail!("DATABASE_URL is not set: give it, or --database-url URL")
+            };
+            if check {
+                return migrate::check(&url).await;
+            }
+            let plans = load_all::<MonitorPlan>(&settings).unwrap_or_default();
+            let mut tenants = settings.defaults().tenants;
+            tenants.extend(plans.into_iter().flat_map(|loaded| loaded.plan.tenants));
+            migrate::migrate(&url, &tenants).await
+        }
+        Command::Outbox(command) => outbox(&settings(root, env, None, store)?, command).await,
+        Command::Export => {
+            let settings = settings(root, env, None, store)?;
+            let store = open_history(&settings).await?;
+            outbox::export(async |after, limit| store.page(after, limit).await).await
+        }
+        Command::Retention { keep, dry_run } => {
+            let (settings, keep, now) = (settings(root, env, None, store)?, parse_span(&keep)?, Timestamp::now());
+            match settings.store()? {
+                StoreChoice::Sqlite => retention(&open_journal(&settings).await?, keep, now, dry_run).await,
+                StoreChoice::Postgres(url) => retention(&Owner::connect(&url).await?, keep, now, dry_run).await,
+                StoreChoice::Rest(..) => {
+                    bail!("retention runs as the owner of the tables: set DATABASE_URL and --store postgres")
+                }
+            }
+        }
+        Command::Templates(TemplatesCommand::Eject { dir }) => templates::eject(&dir).map(|()| Exit::Good),
+        Command::Evidence(command) => match command {
+            EvidenceCommand::Verify { dir, key } => evidence::verify(&dir, key.as_ref()),
+            EvidenceCommand::Show { dir } => evidence::show(&dir),
+            EvidenceCommand::Package { lens } => {
+                let settings = Settings::load(root, env)?;
+                let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
+                let history = open_history(&settings).await?;
+                let now = Timestamp::now();
+                let [day, week] = package::windows()?;
+                let day = gate::gate(&history, &plan, day, now).await?;
+                let week = gate::gate(&history, &plan, week, now).await?;
+                package::package(&settings, &plan.monitor, &package::Gates { day, week }, now)
+            }
+            EvidenceCommand::Keygen { out } => evidence::keygen(&Settings::load(root, env)?, &out),
+        },
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(args) => {
+            use crate::run::sandbox::{Options, config, run};
+            let SandboxArgs {
+                port,
+                control_port,
+                dialect,
+                faults,
+                flags,
+            } = args;
+            run(config(
+                &Options {
+                    port,
+                    control_port,
+                    dialect,
+                    faults,
+                    flags,
+                },
+                &env,
+            )?)
+            .await?;
+            Ok(Exit::Good)
+        }
+        #[cfg(feature = "sandbox")]
+        Command::Demo { dir, once } => crate::run::demo::demo(&dir, once).await,
+    }
+}
+
+async fn outbox(settings: &Settings, command: OutboxCommand) -> Result<Exit> {
+    let journal = open_journal(settings).await?;
+    let (store, limit) = (open_store(settings, &journal)?, settings.journal_limit()?);
+    let goes_to = store.is_elsewhere().then(|| store.name());
+    match command {
+        OutboxCommand::Status { json } => outbox::status(&journal, goes_to, limit, json).await,
+        OutboxCommand::Flush { .. } if goes_to.is_none() => {
+            bail!("there is no store to deliver to: the journal is the store")
+        }
+        OutboxCommand::Flush { parked } => outbox::flush(&journal, store, settings.redactor(), limit, parked).await,
+        OutboxCommand::Export => outbox::export(async |after, limit| journal.page(after, limit, true).await).await,
+    }
+}
+
+fn show_config(settings: &Settings, json: bool) {
+    let shown = settings.shown();
+    if json {
+        println!("{:#}", serde_json::json!(shown));
+        return;
+    }
+    let width = shown.iter().map(|setting| setting.name.len()).max().unwrap_or(0);
+    for setting in shown {
+        println!(
+            "{:width$}  {}  ({})",
+            setting.name,
+            setting.value.as_deref().unwrap_or("-"),
+            setting.origin
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! `lensops check` and `lensops worker`: the monitors of lenses, the journal and the store around them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use lensops_core::schedule::ad_hoc_id;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::args::PlanArgs;
+use super::parts::{loaded, monitor, open_journal, open_store};
+use crate::config::Settings;
+use crate::http::{Client, TIMEOUT};
+use crate::run::check::overall;
+use crate::run::clock::SystemClock;
+use crate::run::deliver::Delivery;
+use crate::run::plans::{Which, load, load_all};
+use crate::run::worker::{Worker, tell};
+use crate::run::{Exit, exit_of_checks, stop_on_signal};
+use crate::store::{Journal, Store};
+
+pub(super) async fn check(settings: &Settings, args: &PlanArgs) -> Result<Exit> {
+    let monitor = monitor(settings, loaded(settings, args)?)?;
+    let journal = open_journal(settings).await?;
+    let store = open_store(settings, &journal)?;
+    let client = Client::new(TIMEOUT);
+    let several = monitor.plan.tenants.len() > 1;
+    let (mut results, mut rows) = (Vec::new(), Vec::new());
+    for tenant in &monitor.plan.tenants {
+        let now = Timestamp::now();
+        let id = ad_hoc_id(*tenant, monitor.lens(), now, fastrand::u64(..));
+        let before = monitor.before(&journal, &store, *tenant, now).await?;
+        let prefix = if several { format!("[{tenant}] ") } else { String::new() };
+        tracing::info!(
+            "{prefix}Starting health check for lens={} yacht={tenant}",
+            monitor.lens()
+        );
+        let report = monitor.check(&client, *tenant, id, now, now, before).await;
+        for (level, line) in &report.lines {
+            tell(*level, &format!("{prefix}{line}"));
+        }
+        journal.record(report.record.clone()).await?;
+        if store.is_elsewhere() {
+            // What does not arrive now stays in the journal, and is told; the check stands.
+            Delivery::new(
+                journal.clone(),
+                store.clone(),
+                settings.redactor(),
+                settings.journal_limit()?,
+            )
+            .flush()
+            .await?;
+        } else {
+            tracing::info!("{prefix}✅ Wrote health check to DB: id={id}");
+        }
+        let (level, line) = overall(&report, monitor.plan.paused.as_deref());
+        tell(level, &format!("{prefix}{line}"));
+        rows.push(check_json(&report));
+        results.push((report.status, report.judged));
+    }
+    if args.json {
+        println!("{:#}", Value::Array(rows));
+    }
+    Ok(exit_of_checks(&results))
+}
+
+fn check_json(report: &lensops_core::verdict::CheckReport) -> Value {
+    let record = &report.record;
+    serde_json::json!({
+        "id": record.id,
+        "lens": record.lens_id,
+        "yacht_id": record.yacht_id,
+        "status": record.status,
+        "judged": report.judged,
+        "p95_latency_ms": record.p95_latency_ms,
+        "error_rate_percent": record.error_rate_hundredths.map(|hundredths| f64::from(i32::try_from(hundredths).unwrap_or(i32::MAX)) / 100.0),
+        "sample_size": record.sample_size,
+        "observed_at": record.observed_at,
+        "notes": record.notes.to_value(),
+        "events": record.events.iter().map(|event| serde_json::json!({"level": event.level, "detail": event.detail.to_value()})).collect::<Vec<_>>(),
+    })
+}
+
+pub(super) async fn worker(settings: &Settings, lenses: &[String]) -> Result<Exit> {
+    let plans = if lenses.is_empty() {
+        load_all(settings)?
+    } else {
+        lenses
+            .iter()
+            .map(|lens| load(settings, &Which::Lens(lens)))
+            .collect::<Result<Vec<_>>>()?
+    };
+    let monitors = plans
+        .into_iter()
+        .map(|plan| monitor(settings, plan).map(Arc::new))
+        .collect::<Result<Vec<_>>>()?;
+    let journal = open_journal(settings).await?;
+    let store = open_store(settings, &journal)?;
+    let delivery = Delivery::new(
+        journal.clone(),
+        store.clone(),
+        settings.redactor(),
+        settings.journal_limit()?,
+    );
+    let stop = stop_on_signal();
+    let checked = CancellationToken::new();
+    let delivering = store
+        .is_elsewhere()
+        .then(|| tokio::spawn(delivery.run(checked.clone())));
+    let deadline = Worker {
+        clock: SystemClock,
+        sender: Client::new(TIMEOUT),
+        journal: journal.clone(),
+        store,
+        monitors,
+    }
+    .run(stop)
+    .await;
+    checked.cancel();
+    if let Some(delivering) = delivering {
+        last_flush(delivering.await?, &journal, deadline).await?;
+    }
+    journal.close().await;
+    Ok(Exit::Good)
+}
+
+/// Delivers what the last checks left, in what is left of the grace.
+async fn last_flush(mut delivery: Delivery<Store<Client>>, journal: &Journal, deadline: Instant) -> Result<()> {
+    // A check that took the whole grace still gets a try.
+    let deadline = deadline.max(Instant::now() + Duration::from_secs(1));
+    let flushed = tokio::time::timeout_at(deadline, delivery.flush()).await;
+    if !matches!(flushed, Ok(Ok(flushed)) if flushed.complete) {
+        let waiting = journal.outbox().await?.waiting;
+        tracing::warn!("⚠️ {waiting} checks wait in the journal; they are delivered after the next start");
+    }
+    Ok(())
+}
