@@ -102,7 +102,8 @@ pub struct GateReport {
     pub named: Vec<String>,
 }
 
-/// Decides for one tenant over the window that ends at `at`.
+/// Decides for one tenant over the window that ends at `at`, as it looks at `now`: a slot whose
+/// next one is not due yet may still be running.
 #[must_use]
 pub fn decide(
     lens: &LensId,
@@ -110,6 +111,7 @@ pub fn decide(
     schedule: &Schedule,
     window: SignedDuration,
     at: Timestamp,
+    now: Timestamp,
     checks: &[CheckPoint],
 ) -> GateReport {
     let from = at.checked_sub(window).unwrap_or(Timestamp::MIN);
@@ -125,7 +127,7 @@ pub fn decide(
         .map(|check| check.id)
         .collect();
     ids.sort_unstable();
-    let (slots, covered, longest_gap) = coverage(lens, tenant, schedule, from, at, &ids);
+    let (slots, covered, longest_gap) = coverage(lens, tenant, schedule, from, at, now, &ids);
     let count = |status: Status| judged.iter().filter(|check| check.status == status).count() as u64;
     let (healthy, degraded, unhealthy) = (
         count(Status::Healthy),
@@ -214,9 +216,10 @@ fn coverage(
     schedule: &Schedule,
     from: Timestamp,
     at: Timestamp,
+    now: Timestamp,
     ids: &[Uuid],
 ) -> (u64, u64, u64) {
-    let newest = schedule.latest(at);
+    let newest = schedule.latest(now);
     let (mut slots, mut covered, mut gap, mut longest_gap) = (0, 0, 0, 0);
     for due in schedule.between(from, at) {
         let found = ids.binary_search(&slot_id(tenant, lens, due)).is_ok();
@@ -270,9 +273,23 @@ mod tests {
     }
 
     fn decision(change: impl Fn(&mut Vec<CheckPoint>)) -> GateReport {
+        decision_at(change, SignedDuration::ZERO)
+    }
+
+    /// The decision as it looks `later`.
+    fn decision_at(change: impl Fn(&mut Vec<CheckPoint>), later: SignedDuration) -> GateReport {
         let (lens, schedule, at, mut checks) = week();
         change(&mut checks);
-        decide(&lens, TENANT, &schedule, SignedDuration::from_hours(168), at, &checks)
+        let now = at + later;
+        decide(
+            &lens,
+            TENANT,
+            &schedule,
+            SignedDuration::from_hours(168),
+            at,
+            now,
+            &checks,
+        )
     }
 
     fn status(checks: &mut [CheckPoint], index: usize, status: Status) {
@@ -348,6 +365,13 @@ mod tests {
             let report = decision(change);
             assert_eq!(report.decision, expected, "{what}: {}", report.reason);
         }
+    }
+
+    #[test]
+    fn a_slot_without_a_check_is_pending_only_until_the_next_is_due() {
+        let drop_newest = |checks: &mut Vec<CheckPoint>| drop(checks.pop());
+        assert_eq!(decision_at(drop_newest, SignedDuration::ZERO).slots, 671);
+        assert_eq!(decision_at(drop_newest, SignedDuration::from_mins(15)).slots, 672);
     }
 
     #[test]

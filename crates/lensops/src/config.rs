@@ -292,10 +292,12 @@ impl Settings {
     /// When its address is no address.
     pub fn provider(&self) -> Result<Result<RenderProvider, String>, ConfigError> {
         let (Some(key), Some(service)) = (self.var("RENDER_API_KEY"), self.var("RENDER_SERVICE_ID")) else {
-            let missing = ["RENDER_API_KEY", "RENDER_SERVICE_ID"]
+            let missing: Vec<&str> = ["RENDER_API_KEY", "RENDER_SERVICE_ID"]
                 .into_iter()
-                .filter(|name| self.var(name).is_none());
-            return Ok(Err(format!("{} is not set", missing.collect::<Vec<_>>().join(" and "))));
+                .filter(|name| self.var(name).is_none())
+                .collect();
+            let verb = if missing.len() == 1 { "is" } else { "are" };
+            return Ok(Err(format!("{} {verb} not set", missing.join(" and "))));
         };
         let base = Base::parse(self.var("RENDER_API_URL").unwrap_or(RENDER_API));
         let base = base.map_err(|source| ConfigError::Address {

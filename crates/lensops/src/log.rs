@@ -1,4 +1,4 @@
-//! Log lines: `[2026-01-28T15:00:00Z] INFO: …`, or JSON, one a line on standard error.
+//! Log lines: `[2026-01-28T15:00:00Z] INFO: …`, or JSON, one a line.
 
 use std::fmt;
 
@@ -19,11 +19,20 @@ pub enum LogForm {
     Json,
 }
 
-/// Starts logging at `level` (`INFO`, `DEBUG`, …). Lines of libraries are left out.
+/// Where log lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output: where the lines are what was asked for.
+    Output,
+    /// Standard error.
+    Error,
+}
+
+/// Starts logging to `to` at `level` (`INFO`, `DEBUG`, …). Lines of libraries are left out.
 ///
 /// # Errors
 /// When `level` is none.
-pub fn start(form: LogForm, level: Option<&str>) -> Result<(), String> {
+pub fn start(form: LogForm, level: Option<&str>, to: Stream) -> Result<(), String> {
     let level = level.unwrap_or("INFO").trim();
     let parsed: Level = match level.to_ascii_uppercase().as_str() {
         "WARNING" => Level::WARN,
@@ -35,11 +44,13 @@ pub fn start(form: LogForm, level: Option<&str>) -> Result<(), String> {
     let filter = EnvFilter::new(format!("off,lensops={parsed}"));
     let builder: SubscriberBuilder = tracing_subscriber::fmt();
     // A second start, as tests make it, keeps the first.
-    let _kept = builder
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .event_format(Lines(form))
-        .try_init();
+    let builder = builder.with_writer(move || -> Box<dyn std::io::Write> {
+        match to {
+            Stream::Output => Box::new(std::io::stdout()),
+            Stream::Error => Box::new(std::io::stderr()),
+        }
+    });
+    let _kept = builder.with_env_filter(filter).event_format(Lines(form)).try_init();
     Ok(())
 }
 

@@ -514,7 +514,7 @@ impl AcceptancePlan {
             .find(|(key, _)| key.as_str() == name)
             .map(|(_, dialect)| dialect)
             .ok_or_else(|| PlanError::Unknown {
-                place: "--dialect".to_owned(),
+                place: "the run (--dialect, or `dialect:` in lensops.yml)".to_owned(),
                 what: "dialect",
                 name: name.to_owned(),
                 known: self.dialects.keys().map(ToString::to_string).collect(),

@@ -150,6 +150,8 @@ pub struct Expect {
     pub contains: Option<String>,
     /// The most milliseconds the answer may take.
     pub within_ms: Option<u64>,
+    /// Whether the body must be JSON, whatever it holds.
+    pub json: bool,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -173,6 +175,8 @@ struct RawExpect {
     contains: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     within_ms: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    json: bool,
 }
 
 impl TryFrom<RawExpect> for Expect {
@@ -198,6 +202,7 @@ impl TryFrom<RawExpect> for Expect {
             headers,
             contains,
             within_ms,
+            json,
         } = raw;
         Ok(Self {
             status,
@@ -209,6 +214,7 @@ impl TryFrom<RawExpect> for Expect {
             headers,
             contains,
             within_ms,
+            json,
         })
     }
 }
@@ -225,6 +231,7 @@ impl From<Expect> for RawExpect {
             headers,
             contains,
             within_ms,
+            json,
         } = expect;
         Self {
             status,
@@ -236,6 +243,7 @@ impl From<Expect> for RawExpect {
             headers,
             contains,
             within_ms,
+            json,
         }
     }
 }
@@ -244,7 +252,8 @@ impl Expect {
     /// Whether any condition looks into the body as JSON.
     #[must_use]
     pub fn needs_json(&self) -> bool {
-        self.code.is_some()
+        self.json
+            || self.code.is_some()
             || self.present.is_some()
             || self.equal.is_some()
             || !self.at_least.is_empty()

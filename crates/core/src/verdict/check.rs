@@ -74,7 +74,7 @@ pub fn judge_check(context: &CheckContext, probes: Vec<ProbeReport>, redactor: &
         (taken + probe.taken, failed + probe.failed)
     });
     let error_rate = (taken > 0)
-        .then(|| failed * 10_000 / taken)
+        .then(|| (failed * 10_000 + taken / 2) / taken)
         .and_then(|rate| i64::try_from(rate).ok());
     let mut window = context.earlier.clone();
     window.merge(&pooled);

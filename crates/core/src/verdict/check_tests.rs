@@ -130,7 +130,7 @@ fn defect_1_unreachable_endpoints_are_unhealthy() {
     let report = check(Ok((200, GOOD_HEALTH)), &dead, &dead, &read);
     assert_eq!(
         (report.status, report.record.error_rate_hundredths),
-        (Status::Unhealthy, Some(6666))
+        (Status::Unhealthy, Some(6667))
     );
     let all = check(Err(FailureClass::Connectivity), &dead, &dead, &dead);
     assert_eq!(

@@ -15,7 +15,7 @@ use super::monitoring::{check, worker};
 use super::parts::*;
 use crate::config::{Env, Settings, StoreChoice, StoreKind};
 use crate::http::{Client, TIMEOUT};
-use crate::log;
+use crate::log::{self, Stream};
 use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
 use crate::run::retention::retention;
 use crate::run::{Exit, accept, evidence, gate, generate, matrix, migrate, outbox, package, status, stress, templates};
@@ -26,7 +26,13 @@ use crate::store::Owner;
 /// # Errors
 /// Bad usage or configuration, an unreadable file, or what cannot be written.
 pub fn dispatch(cli: Cli, env: Env) -> Result<Exit> {
-    log::start(cli.log, env.get("LOG_LEVEL").map(String::as_str)).map_err(anyhow::Error::msg)?;
+    // A check that is not asked for JSON is its lines.
+    let to = if matches!(&cli.command, Command::Check(args) if !args.json) {
+        Stream::Output
+    } else {
+        Stream::Error
+    };
+    log::start(cli.log, env.get("LOG_LEVEL").map(String::as_str), to).map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run(cli.command, &cli.root, cli.store, env))
 }
@@ -124,7 +130,12 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
             let span = parse_span(&window)?;
             let history = open_history(&settings).await?;
-            let gated = gate::gate(&history, &plan, span, at.unwrap_or_else(Timestamp::now)).await?;
+            let now = Timestamp::now();
+            let at = at.unwrap_or(now);
+            if at > now {
+                bail!("--at {at} is not there yet: the gate looks back");
+            }
+            let gated = gate::gate(&history, &plan, span, at, now).await?;
             Ok(gate::print(&plan, &gated, &window, json))
         }
         Command::Status { json } => {
@@ -183,8 +194,8 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 let history = open_history(&settings).await?;
                 let now = Timestamp::now();
                 let [day, week] = package::windows()?;
-                let day = gate::gate(&history, &plan, day, now).await?;
-                let week = gate::gate(&history, &plan, week, now).await?;
+                let day = gate::gate(&history, &plan, day, now, now).await?;
+                let week = gate::gate(&history, &plan, week, now, now).await?;
                 package::package(&settings, &plan.monitor, &package::Gates { day, week }, now)
             }
             EvidenceCommand::Keygen { out } => evidence::keygen(&Settings::load(root, env)?, &out),
@@ -234,12 +245,12 @@ async fn outbox(settings: &Settings, command: OutboxCommand) -> Result<Exit> {
 fn show_config(settings: &Settings, json: bool) {
     let shown = settings.shown();
     if json {
-        println!("{:#}", serde_json::json!(shown));
+        say!("{:#}", serde_json::json!(shown));
         return;
     }
     let width = shown.iter().map(|setting| setting.name.len()).max().unwrap_or(0);
     for setting in shown {
-        println!(
+        say!(
             "{:width$}  {}  ({})",
             setting.name,
             setting.value.as_deref().unwrap_or("-"),

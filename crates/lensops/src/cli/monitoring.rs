@@ -62,7 +62,7 @@ pub(super) async fn check(settings: &Settings, args: &PlanArgs) -> Result<Exit> 
         results.push((report.status, report.judged));
     }
     if args.json {
-        println!("{:#}", Value::Array(rows));
+        say!("{:#}", Value::Array(rows));
     }
     Ok(exit_of_checks(&results))
 }

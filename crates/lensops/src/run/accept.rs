@@ -279,7 +279,7 @@ pub async fn accept<S: Sender>(settings: &Settings, sender: &S, run: &Acceptance
     let mut rng = fastrand::Rng::new();
     let each = |case: &Case| {
         if !output.json {
-            println!("{}", case.line());
+            say!("{}", case.line());
         }
     };
     let stop = super::stop_on_signal();
@@ -299,7 +299,7 @@ pub async fn accept<S: Sender>(settings: &Settings, sender: &S, run: &Acceptance
     let count = skipped.len();
     skipped.dedup();
     if let (false, Some(reason)) = (output.json, skipped.first()) {
-        println!("{count} database proofs not looked at: {reason}");
+        say!("{count} database proofs not looked at: {reason}");
     }
     let report = run.report(accepted, Timestamp::now());
     finish(settings, run.redactor(), &report, output, rng.u32(..))

@@ -57,31 +57,34 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
     setup::make_folder(folder)?;
     let client = Client::new(TIMEOUT);
     let sandbox = serve(Config::loopback(Dialect::Documented)).await?;
-    println!("1. Sandbox: {} (control: {})", sandbox.url(), sandbox.control_url());
+    say!("1. Sandbox: {} (control: {})", sandbox.url(), sandbox.control_url());
     let lenses = setup::lenses(LENSES_JSON)?;
     setup::write_project(folder, &sandbox)?;
     let settings = setup::settings(folder, &sandbox)?;
-    println!("2. Generate: {} lenses into {}", lenses.len(), folder.display());
+    say!("2. Generate: {} lenses into {}", lenses.len(), folder.display());
     let files = setup::generate(&settings, &lenses)?;
-    println!("   {files} files");
+    say!("   {files} files");
 
     let mut failed = Vec::new();
-    println!("3. Acceptance in three dialects");
+    say!("3. Acceptance in three dialects");
     for dialect in [Dialect::DeployedA, Dialect::DeployedB, Dialect::Documented] {
         failed.extend(acceptance(folder, &client, &lenses, dialect).await?);
     }
-    println!("4. Stress");
+    say!("4. Stress");
     failed.extend(stress(&settings, &lenses).await?);
 
     let mut monitors = setup::monitors(&settings, &lenses)?;
     monitors.iter_mut().for_each(|monitor| monitor.virtual_clock = true);
     let journal = Journal::open(&settings.journal_path()).await?;
     let week = Week::ending(Timestamp::now());
-    println!("5. A week of monitoring: real requests under a virtual clock, one incident at {STRUCK}");
+    say!("5. A week of monitoring: real requests under a virtual clock, one incident at {STRUCK}");
     let weekly = live_week(&week, &sandbox, &client, &journal, &monitors).await?;
-    println!(
+    say!(
         "   {} checks: {} healthy, {} degraded, {} unhealthy",
-        weekly.checks, weekly.healthy, weekly.degraded, weekly.unhealthy
+        weekly.checks,
+        weekly.healthy,
+        weekly.degraded,
+        weekly.unhealthy
     );
     for (what, count) in [
         ("healthy", weekly.healthy),
@@ -92,9 +95,9 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
             failed.push(format!("no {what} check in the week"));
         }
     }
-    println!("6. Gate of {STRUCK}");
+    say!("6. Gate of {STRUCK}");
     failed.extend(ask_gate(&week, &journal, &monitors).await?);
-    println!("7. Status");
+    say!("7. Status");
     let plans: Vec<_> = monitors.iter().map(|monitor| monitor.plan.clone()).collect();
     status::status(&journal, &plans, Timestamp::now(), false).await?;
     summary(folder, &settings, begun, &failed);
@@ -106,7 +109,7 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         sandbox.stop().await;
         return Ok(Exit::Good);
     }
-    println!("\nSandbox and worker go on; Ctrl-C ends them.");
+    say!("\nSandbox and worker go on; Ctrl-C ends them.");
     let stop = super::stop_on_signal();
     let monitors = setup::monitors(&settings, &lenses)?.into_iter().map(Arc::new).collect();
     Worker {
@@ -139,7 +142,7 @@ async fn acceptance(
         let accepted = run
             .run(client, fastrand::u64(..), &CancellationToken::new(), |_| {})
             .await;
-        println!(
+        say!(
             "   {:<12} {:<14} {}: {}",
             dialect.to_string(),
             lens.lens_id,
@@ -170,7 +173,7 @@ async fn stress(settings: &Settings, lenses: &[setup::Definition]) -> Result<Vec
         let ran = run.run(&mut View::silent()).await?;
         let verdict = &ran.verdict;
         run.write(settings, &ran, Timestamp::now(), fastrand::u32(..))?;
-        println!("   {:<14} {}: {}", lens.lens_id, verdict.verdict.tell(), verdict.reason);
+        say!("   {:<14} {}: {}", lens.lens_id, verdict.verdict.tell(), verdict.reason);
         if verdict.verdict != Verdict::Pass {
             failed.push(format!("stress of {}: {}", lens.lens_id, verdict.reason));
         }
@@ -194,7 +197,7 @@ async fn live_week(
         .live(sandbox, client, journal, monitors, |step| {
             bar.set_position(step);
             if plain && step % 96 == 0 && step > 0 {
-                println!("   day {} of 7", step / 96);
+                say!("   day {} of 7", step / 96);
             }
         })
         .await?;
@@ -242,12 +245,12 @@ async fn ask_gate(week: &Week, journal: &Journal, monitors: &[Monitor]) -> Resul
     } in questions
     {
         let span = lensops_core::schedule::parse_span(window)?;
-        let gated = gate(journal, &monitor.plan, span, at).await?;
+        let gated = gate(journal, &monitor.plan, span, at, Timestamp::now()).await?;
         let reason = gated
             .reports
             .first()
             .map_or("no tenant", |report| report.reason.as_str());
-        println!("   {window:>3} {when:<22} {}: {reason}", gated.decision.tell());
+        say!("   {window:>3} {when:<22} {}: {reason}", gated.decision.tell());
         if gated.decision != expected {
             failed.push(format!(
                 "gate {window} {when}: {:?}, expected {expected:?}",
@@ -255,25 +258,25 @@ async fn ask_gate(week: &Week, journal: &Journal, monitors: &[Monitor]) -> Resul
             ));
         }
     }
-    println!("   (checks of these windows were made under a virtual clock)");
+    say!("   (checks of these windows were made under a virtual clock)");
     Ok(failed)
 }
 
 fn summary(folder: &Path, settings: &Settings, begun: Instant, failed: &[String]) {
     let at = folder.display();
-    println!(
+    say!(
         "\nDone in {:.1} s. Everything lies in {at}:",
         begun.elapsed().as_secs_f64()
     );
-    println!("   lens files       {at}/lenses/");
-    println!("   plans            {at}/tools/ops/monitors/, {at}/tests/ci/, {at}/tests/stress/");
-    println!("   CI workflows     {at}/.github/workflows/");
-    println!("   documents        {at}/docs/pipeline/");
-    println!("   evidence         {at}/verification_handoff/phase6/ (latest), {at}/verification_handoff/runs/ (all)");
-    println!("   checks           {}", settings.journal_path().display());
-    println!("Look further:       lensops --root {at} status");
-    println!("                    lensops --root {at} gate {STRUCK} --window 7d");
+    say!("   lens files       {at}/lenses/");
+    say!("   plans            {at}/tools/ops/monitors/, {at}/tests/ci/, {at}/tests/stress/");
+    say!("   CI workflows     {at}/.github/workflows/");
+    say!("   documents        {at}/docs/pipeline/");
+    say!("   evidence         {at}/verification_handoff/phase6/ (latest), {at}/verification_handoff/runs/ (all)");
+    say!("   checks           {}", settings.journal_path().display());
+    say!("Look further:       lensops --root {at} status");
+    say!("                    lensops --root {at} gate {STRUCK} --window 7d");
     for reason in failed {
-        println!("❌ {reason}");
+        say!("❌ {reason}");
     }
 }

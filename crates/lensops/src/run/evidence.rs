@@ -199,11 +199,11 @@ pub fn keygen(settings: &Settings, out: &Path) -> Result<Exit> {
         .open(out)
         .with_context(|| format!("{} cannot be created", out.display()))?;
     writeln!(file, "{}", seed.expose()).with_context(|| format!("{} cannot be written", out.display()))?;
-    println!(
+    say!(
         "✅ Created: {} (keep it secret; name it in LENSOPS_EVIDENCE_KEY_FILE)",
         out.display()
     );
-    println!("Public key: {}", key.public());
+    say!("Public key: {}", key.public());
     Ok(Exit::Good)
 }
 
@@ -215,25 +215,25 @@ pub fn keygen(settings: &Settings, out: &Path) -> Result<Exit> {
 pub fn verify(folder: &Path, trusted: Option<&PublicKey>) -> Result<Exit> {
     let found = manifest::verify(read_bundle(folder)?);
     for finding in &found.findings {
-        println!("❌ {finding}");
+        say!("❌ {finding}");
     }
     let Some(manifest) = found.manifest.filter(|_| found.findings.is_empty()) else {
         return Ok(Exit::Bad);
     };
     match (found.signed, trusted) {
-        (Signed::By(key), Some(trusted)) if key == *trusted => println!("✅ signed by the given key"),
+        (Signed::By(key), Some(trusted)) if key == *trusted => say!("✅ signed by the given key"),
         (Signed::By(key), Some(_)) => {
-            println!("❌ signed by another key: {key}");
+            say!("❌ signed by another key: {key}");
             return Ok(Exit::Bad);
         }
         (Signed::Unsigned, Some(_)) => {
-            println!("❌ unsigned, though a key was given");
+            say!("❌ unsigned, though a key was given");
             return Ok(Exit::Bad);
         }
-        (Signed::By(key), None) => println!("✅ signed by {key} (give --key to demand whose it is)"),
-        (Signed::Unsigned, None) => println!("⚠️ unsigned: nobody vouches for it"),
+        (Signed::By(key), None) => say!("✅ signed by {key} (give --key to demand whose it is)"),
+        (Signed::Unsigned, None) => say!("⚠️ unsigned: nobody vouches for it"),
     }
-    println!(
+    say!(
         "✅ {} files are as the run left them: {} of {}, verdict {}, plan {}",
         manifest.files.len(),
         manifest.kind,
@@ -253,22 +253,22 @@ pub fn show(folder: &Path) -> Result<Exit> {
     let Some(manifest) = found.manifest else {
         bail!("{} holds no manifest that can be read", folder.display())
     };
-    println!("run       {}", manifest.run_id);
-    println!("kind      {}", manifest.kind);
-    println!("lens      {}", manifest.lens);
-    println!("verdict   {}", manifest.verdict);
-    println!("plan      {} ({})", manifest.plan_sha256, manifest.plan_origin);
-    println!("finished  {}", manifest.finished_at);
-    println!(
+    say!("run       {}", manifest.run_id);
+    say!("kind      {}", manifest.kind);
+    say!("lens      {}", manifest.lens);
+    say!("verdict   {}", manifest.verdict);
+    say!("plan      {} ({})", manifest.plan_sha256, manifest.plan_origin);
+    say!("finished  {}", manifest.finished_at);
+    say!(
         "previous  {}",
         manifest.previous.map_or_else(|| "none".to_owned(), |run| run.run_id)
     );
-    println!("signature {}", manifest.signature);
+    say!("signature {}", manifest.signature);
     for file in &manifest.files {
-        println!("file      {}  {}", file.sha256, file.name);
+        say!("file      {}  {}", file.sha256, file.name);
     }
     for finding in &found.findings {
-        println!("❌ {finding}");
+        say!("❌ {finding}");
     }
     Ok(if found.findings.is_empty() {
         Exit::Good
@@ -290,7 +290,9 @@ fn read_bundle(folder: &Path) -> Result<Files> {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if !entry.file_type()?.is_file() {
-            bail!("{name} in {} is no file: a bundle holds files alone", folder.display());
+            // A folder or a link is nothing a run left: it stands for an added file.
+            found.insert(name, Vec::new());
+            continue;
         }
         let path = entry.path();
         found.insert(

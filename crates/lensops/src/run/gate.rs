@@ -21,11 +21,17 @@ pub struct Gated {
     pub virtual_clock: bool,
 }
 
-/// Decides over the window that ends at `at`.
+/// Decides over the window that ends at `at`, as it looks at `now`.
 ///
 /// # Errors
 /// When history cannot be read.
-pub async fn gate<H: History>(history: &H, plan: &MonitorPlan, window: SignedDuration, at: Timestamp) -> Result<Gated> {
+pub async fn gate<H: History>(
+    history: &H,
+    plan: &MonitorPlan,
+    window: SignedDuration,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<Gated> {
     let (mut reports, mut virtual_clock) = (Vec::new(), false);
     for tenant in &plan.tenants {
         let from = at.checked_sub(window).unwrap_or(Timestamp::MIN);
@@ -33,7 +39,7 @@ pub async fn gate<H: History>(history: &H, plan: &MonitorPlan, window: SignedDur
         virtual_clock |= checks.iter().any(is_virtual);
         let points: Vec<CheckPoint> = checks.iter().map(point).collect();
         let schedule = Schedule::new(plan.every, &plan.monitor, *tenant);
-        reports.push(decide(&plan.monitor, *tenant, &schedule, window, at, &points));
+        reports.push(decide(&plan.monitor, *tenant, &schedule, window, at, now, &points));
     }
     Ok(Gated {
         decision: worst(&reports),
@@ -68,18 +74,18 @@ pub fn print(plan: &MonitorPlan, gated: &Gated, window: &str, as_json: bool) -> 
             "virtual_clock": gated.virtual_clock,
             "tenants": gated.reports.iter().map(|report| serde_json::to_value(report).unwrap_or(Value::Null)).collect::<Vec<_>>(),
         });
-        println!("{json:#}");
+        say!("{json:#}");
         return gated.decision.into();
     }
     for report in &gated.reports {
-        println!(
+        say!(
             "{} · tenant {} · {window} until {}",
             plan.monitor.title(),
             report.tenant,
             report.until.strftime("%Y-%m-%dT%H:%M:%SZ")
         );
-        println!("{}: {}", report.decision.tell(), report.reason);
-        println!(
+        say!("{}: {}", report.decision.tell(), report.reason);
+        say!(
             "  slots {} · covered {} · longest gap {} · healthy {} · degraded {} · unhealthy {} · paused {}",
             report.slots,
             report.covered,
@@ -91,10 +97,10 @@ pub fn print(plan: &MonitorPlan, gated: &Gated, window: &str, as_json: bool) -> 
         );
     }
     if gated.reports.len() > 1 {
-        println!("Over {} tenants: {}", gated.reports.len(), gated.decision.tell());
+        say!("Over {} tenants: {}", gated.reports.len(), gated.decision.tell());
     }
     if gated.virtual_clock {
-        println!("  (checks of this window were made under a virtual clock)");
+        say!("  (checks of this window were made under a virtual clock)");
     }
     gated.decision.into()
 }

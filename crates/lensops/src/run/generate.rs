@@ -376,9 +376,10 @@ fn write(planned: &[Planned], force: bool) -> Result<Vec<&Planned>> {
 fn report(planned: &[Planned], kept: &[&Planned]) {
     for file in planned {
         if kept.iter().any(|other| other.shown == file.shown) {
-            println!(
+            say!(
                 "⚠️ Kept: {} was not written by lensops; add to it:\n{}",
-                file.shown, file.text
+                file.shown,
+                file.text
             );
         } else {
             let what = if file.standing == Standing::Same {
@@ -386,7 +387,7 @@ fn report(planned: &[Planned], kept: &[&Planned]) {
             } else {
                 "Created"
             };
-            println!("✅ {what}: {}", file.shown);
+            say!("✅ {what}: {}", file.shown);
         }
     }
 }
@@ -398,16 +399,17 @@ fn check(planned: &[Planned]) -> Exit {
         let before = file.before.as_deref().unwrap_or_default();
         let diff = TextDiff::from_lines(before, &file.text);
         let name = Path::new(&file.shown).display();
-        print!(
+        let (a, b) = (format!("a/{name}"), format!("b/{name}"));
+        say!(
             "{}",
-            diff.unified_diff().header(&format!("a/{name}"), &format!("b/{name}"))
+            diff.unified_diff().header(&a, &b).to_string().trim_end_matches('\n')
         );
     }
     if drifted == 0 {
-        println!("✅ {} files are as generated", planned.len());
+        say!("✅ {} files are as generated", planned.len());
         return Exit::Good;
     }
-    println!("❌ {drifted} of {} files differ: run `lensops generate`", planned.len());
+    say!("❌ {drifted} of {} files differ: run `lensops generate`", planned.len());
     Exit::Bad
 }
 
@@ -420,7 +422,7 @@ fn dry_run(planned: &[Planned]) {
             Standing::Edited => "edited by hand, would stop",
             Standing::Foreign => "not written by lensops, would stop",
         };
-        println!("{what}: {}", file.shown);
+        say!("{what}: {}", file.shown);
     }
 }
 

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use lensops_core::evidence::{Redacted, Redactor, Transcript};
 use lensops_core::exchange::{Base, PreparedRequest, Secret, Sender};
@@ -67,6 +68,9 @@ pub struct RoleMatrix {
     issuer: String,
     redactor: Redactor,
 }
+
+/// Cells that are asked at once.
+const AT_ONCE: usize = 16;
 
 /// One row of the table: the action and its marks, roles first, then outsiders.
 struct Row {
@@ -153,33 +157,31 @@ impl RoleMatrix {
         })
     }
 
-    /// Asks every cell, one after the other.
+    /// Asks every cell, some at once; results stand in the order of the table.
     async fn ask<S: Sender>(&self, sender: &S, seed: u64) -> (Vec<Case>, Vec<Row>) {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let (mut cases, mut rows) = (Vec::new(), Vec::new());
-        for action in &self.actions {
-            let mut marks = Vec::new();
-            for role in &self.roles {
-                let user = self.loaded.plan.users.values().find(|user| user.role == *role);
-                let name = format!("{} × {role}", action.action_id);
-                let (case, mark) = self.cell(sender, cases.len() + 1, name, action, user, &mut rng).await;
-                cases.push(case);
-                marks.push(mark);
-            }
-            for (name, user) in &self.outsiders {
+        let columns = self.roles.len() + self.outsiders.len();
+        let asked = (0..self.actions.len() * columns).map(|index| {
+            let mut rng = fastrand::Rng::with_seed(seed.wrapping_add(index as u64));
+            let (action, column) = (&self.actions[index / columns], index % columns);
+            async move {
+                if let Some(role) = self.roles.get(column) {
+                    let user = self.loaded.plan.users.values().find(|user| user.role == *role);
+                    let name = format!("{} × {role}", action.action_id);
+                    return self.cell(sender, index + 1, name, action, user, &mut rng).await;
+                }
+                let (name, user) = &self.outsiders[column - self.roles.len()];
                 let name = format!("{} × {name} of another tenant", action.action_id);
-                let (case, mark) = self
-                    .send(sender, cases.len() + 1, name, action, user, Expected::Outside, &mut rng)
-                    .await;
-                cases.push(case);
-                marks.push(mark);
+                self.send(sender, index + 1, name, action, user, Expected::Outside, &mut rng)
+                    .await
             }
-            rows.push(Row {
-                action: action.action_id.to_string(),
-                marks,
-            });
-        }
-        (cases, rows)
+        });
+        let (cases, marks): (Vec<Case>, Vec<Mark>) = futures_util::stream::iter(asked).buffered(AT_ONCE).unzip().await;
+        let rows = self.actions.iter().zip(marks.chunks(columns));
+        let rows = rows.map(|(action, marks)| Row {
+            action: action.action_id.to_string(),
+            marks: marks.to_vec(),
+        });
+        (cases, rows.collect())
     }
 
     async fn cell<S: Sender>(
@@ -453,12 +455,12 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
     let (cases, rows) = run.ask(sender, fastrand::u64(..)).await;
     let (verdict, reason) = judge_cases(&cases);
     if !output.json {
-        print!("{}", run.table(&rows));
+        say!("{}", (run.table(&rows)).to_string().trim_end());
         for case in cases
             .iter()
             .filter(|case| matches!(case.result, CaseResult::Failed { .. }))
         {
-            println!("{}", case.line());
+            say!("{}", case.line());
         }
     }
     let mut report = Report {

@@ -9,7 +9,7 @@ use crate::store::migrate;
 
 /// Prints the migration, for `psql`.
 pub fn print() -> Exit {
-    print!("{}", migrate::script());
+    say!("{}", (migrate::script()).to_string().trim_end());
     Exit::Good
 }
 
@@ -20,10 +20,10 @@ pub fn print() -> Exit {
 pub async fn check(url: &Secret) -> Result<Exit> {
     let findings = migrate::check(url).await?;
     for finding in &findings {
-        println!("{finding}");
+        say!("{finding}");
     }
     if findings.is_empty() {
-        println!("✅ The schema is up to date");
+        say!("✅ The schema is up to date");
         return Ok(Exit::Good);
     }
     Ok(Exit::Bad)
@@ -35,12 +35,12 @@ pub async fn check(url: &Secret) -> Result<Exit> {
 /// When the database cannot be reached or refuses; then nothing is changed.
 pub async fn migrate(url: &Secret, tenants: &[Uuid]) -> Result<Exit> {
     let entered = migrate::migrate(url, tenants).await?;
-    println!("✅ The schema is up to date");
+    say!("✅ The schema is up to date");
     if entered > 0 {
-        println!("✅ Entered {entered} tenants into yacht_registry");
+        say!("✅ Entered {entered} tenants into yacht_registry");
     }
     for finding in migrate::check(url).await? {
-        println!("⚠️ {finding}");
+        say!("⚠️ {finding}");
     }
     Ok(Exit::Good)
 }

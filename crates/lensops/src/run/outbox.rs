@@ -27,20 +27,20 @@ pub async fn status(journal: &Journal, goes_to: Option<&str>, limit: u64, as_jso
     let parked = journal.parked(SHOWN).await?;
     if as_json {
         let json = json!({"store": goes_to, "state": state, "limit_bytes": limit, "parked": parked});
-        println!("{json:#}");
+        say!("{json:#}");
     } else {
-        println!(
+        say!(
             "store    {}",
             goes_to.unwrap_or("SQLite: the journal is the store, nothing is delivered")
         );
-        println!("journal  {} checks, {} of {limit} bytes", state.checks, state.bytes);
+        say!("journal  {} checks, {} of {limit} bytes", state.checks, state.bytes);
         let oldest = state
             .oldest
             .map_or_else(String::new, |at| format!(", the oldest of {at}"));
-        println!("waiting  {}{oldest}", state.waiting);
-        println!("parked   {}", state.parked);
+        say!("waiting  {}{oldest}", state.waiting);
+        say!("parked   {}", state.parked);
         for parked in &parked {
-            println!("  {} {} {}: {}", parked.id, parked.lens, parked.yacht_id, parked.reason);
+            say!("  {} {} {}: {}", parked.id, parked.lens, parked.yacht_id, parked.reason);
         }
     }
     // Without a store elsewhere nothing is overdue.
@@ -61,9 +61,11 @@ pub async fn flush<K: Sink>(journal: &Journal, sink: K, redactor: Redactor, limi
     }
     let flushed = Delivery::new(journal.clone(), sink, redactor, limit).flush().await?;
     let state = journal.outbox().await?;
-    println!(
+    say!(
         "{} delivered, {} parked, {} waiting",
-        flushed.delivered, state.parked, state.waiting
+        flushed.delivered,
+        state.parked,
+        state.waiting
     );
     Ok(if state.waiting + state.parked == 0 {
         Exit::Good

@@ -112,7 +112,7 @@ pub fn package(settings: &Settings, lens: &LensId, gates: &Gates, now: Timestamp
     let paths: Vec<(PathBuf, &str)> = paths.collect();
     files::replace_all(&paths)?;
     for (path, _) in &paths {
-        println!("✅ Created: {}", path.display());
+        say!("✅ Created: {}", path.display());
     }
     Ok(Exit::Good)
 }

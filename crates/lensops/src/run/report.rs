@@ -282,7 +282,7 @@ pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output:
                 CaseResult::Unjudged { .. } => "warning",
                 _ => continue,
             };
-            println!(
+            say!(
                 "::{level} title={}::{}",
                 escaped(&report.title).replace([':', ','], " "),
                 escaped(&case.line())
@@ -290,13 +290,13 @@ pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output:
         }
     }
     if output.json {
-        println!("{}", redactor.json_pretty(&report.to_json()));
+        say!("{}", redactor.json_pretty(&report.to_json()));
         return Ok(report.verdict.into());
     }
-    println!("{}: {}", report.verdict.tell(), report.reason);
-    println!("Evidence: {}", written.folder.display());
+    say!("{}: {}", report.verdict.tell(), report.reason);
+    say!("Evidence: {}", written.folder.display());
     for path in &written.latest {
-        println!("          {}", path.display());
+        say!("          {}", path.display());
     }
     Ok(report.verdict.into())
 }

@@ -90,13 +90,13 @@ pub async fn retention<A: Archive>(archive: &A, keep: SignedDuration, now: Times
     let before = Span::Hour.start_of(now.checked_sub(keep)?);
     let old = archive.count_before(before).await?;
     if dry_run {
-        println!("{old} checks from before {before} would be dropped, after being rolled up");
+        say!("{old} checks from before {before} would be dropped, after being rolled up");
         return Ok(Exit::Good);
     }
     let retained = roll_up(archive, now).await?;
     archive.drop_before(before).await?;
     let dropped = old - archive.count_before(before).await?;
-    println!("rolled up {} hours and {} days", retained.hours, retained.days);
-    println!("dropped {dropped} checks from before {before}");
+    say!("rolled up {} hours and {} days", retained.hours, retained.days);
+    say!("dropped {dropped} checks from before {before}");
     Ok(Exit::Good)
 }

@@ -70,8 +70,8 @@ fn parse_faults(text: &str) -> Result<Faults> {
 pub async fn run(config: Config) -> Result<()> {
     let dialect = config.dialect;
     let sandbox = serve(config).await?;
-    println!("Sandbox: {} ({dialect} dialect)", sandbox.url());
-    println!(
+    say!("Sandbox: {} ({dialect} dialect)", sandbox.url());
+    say!(
         "Control: {} (GET and PUT /faults, /flags/NAME, GET /audit, /requests)",
         sandbox.control_url()
     );

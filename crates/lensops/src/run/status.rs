@@ -86,7 +86,7 @@ pub async fn status<H: History>(history: &H, plans: &[MonitorPlan], now: Timesta
     rows.sort_by(|a, b| (a.standing, &a.lens, a.tenant).cmp(&(b.standing, &b.lens, b.tenant)));
     if as_json {
         let rows: Vec<_> = rows.iter().map(row_json).collect();
-        println!("{:#}", json!(rows));
+        say!("{:#}", json!(rows));
     } else {
         print_table(&rows);
     }
@@ -126,13 +126,13 @@ fn print_table(rows: &[Row]) {
             .and_then(|check| check.error_rate_percent)
             .map_or_else(|| "n/a".to_owned(), |rate| format!("{rate:.2} %"));
         let last = row.age.map_or_else(|| "never".to_owned(), tell_age);
-        println!(
+        say!(
             "{:width$}{tenant} {mark} {word:<9} P95: {p95:<7} Errors: {errors:<8} Last checked: {last}",
             row.lens
         );
     }
     if rows.iter().any(|row| row.check.as_ref().is_some_and(is_virtual)) {
-        println!("(checks were made under a virtual clock)");
+        say!("(checks were made under a virtual clock)");
     }
 }
 

@@ -283,12 +283,12 @@ impl Stress {
 /// Prints what changed since the run of `path`.
 fn print_changes(path: &Path, earlier: &Value, tallies: &[Tally]) {
     let (changes, missing) = compare(earlier, tallies);
-    println!("Compared with {}:", path.display());
+    say!("Compared with {}:", path.display());
     for line in changes.iter().map(Change::tell) {
-        println!("  {line}");
+        say!("  {line}");
     }
     for name in missing {
-        println!("  {name}: the earlier run holds nothing to compare with");
+        say!("  {name}: the earlier run holds nothing to compare with");
     }
 }
 
@@ -320,15 +320,15 @@ pub async fn stress(settings: &Settings, run: &Stress, baseline: Option<&Path>, 
                 .map(|change| json!({"target": change.target, "figure": change.figure, "difference": change.difference, "slower": change.difference.slower()}))
                 .collect();
         }
-        println!("{}", run.redactor.json_pretty(&value));
+        say!("{}", run.redactor.json_pretty(&value));
     } else {
         if let Some((path, earlier)) = &earlier {
             print_changes(path, earlier, &ran.tallies);
         }
-        println!("{}: {}", verdict.verdict.tell(), verdict.reason);
-        println!("Evidence: {}", written.folder.display());
+        say!("{}: {}", verdict.verdict.tell(), verdict.reason);
+        say!("Evidence: {}", written.folder.display());
         for path in &written.latest {
-            println!("          {}", path.display());
+            say!("          {}", path.display());
         }
     }
     Ok(verdict.verdict.into())

@@ -72,7 +72,7 @@ pub fn eject(folder: &Path) -> Result<()> {
         .collect();
     files::replace_all(&files)?;
     for (path, _) in &files {
-        println!("✅ Created: {}", path.display());
+        say!("✅ Created: {}", path.display());
     }
     Ok(())
 }

@@ -179,7 +179,7 @@ fn mistakes_in_plans_are_refused_before_anything_is_sent() {
     let table = [
         (
             "5xx expected",
-            "expect: {status: 200}",
+            "expect: {status: 200, json: true}",
             "expect: {status: 500}",
             "a 5xx is always a failure",
         ),

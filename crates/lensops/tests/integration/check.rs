@@ -101,6 +101,24 @@ async fn each_fault_has_its_status_and_exit_code() {
             "body is not JSON",
         ),
         (
+            "a page instead of the READ",
+            json!({"rules": [{"path": "/v1/actions/execute", "act": "non_json"}]}),
+            1,
+            "❌ Read action: 200 with body is not JSON",
+        ),
+        (
+            "no suggestions at all",
+            json!({"rules": [{"path": "/v1/actions/suggestions", "act": "empty_body"}]}),
+            1,
+            "❌ Suggestions endpoint: 200 with empty body",
+        ),
+        (
+            "a page instead of health",
+            json!({"rules": [{"path": "/v1/actions/health", "act": "non_json"}]}),
+            1,
+            "❌ Service health: 200 with body is not JSON",
+        ),
+        (
             "redirects are not followed",
             json!({"rules": [{"path": "/v1/actions/list", "act": "redirect_loop"}]}),
             1,
@@ -164,7 +182,7 @@ async fn defect_8_flags_are_read_page_by_page_and_an_unreadable_provider_is_unju
     assert!(
         unset
             .err
-            .contains("Feature flags: not judged: RENDER_API_KEY and RENDER_SERVICE_ID is not set"),
+            .contains("Feature flags: not judged: RENDER_API_KEY and RENDER_SERVICE_ID are not set"),
         "{}",
         unset.err
     );
@@ -262,5 +280,41 @@ async fn status_and_gate_read_what_checks_recorded() {
     assert_eq!(
         (answer["decision"].as_str(), answer["tenants"][0]["unhealthy"].as_u64()),
         (Some("roll_back"), Some(1))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_json_a_check_prints_its_lines_and_a_reader_that_leaves_does_no_harm() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = Project::with_faults(&sandbox);
+    let ran = project.run("check faults").expect(0);
+    assert!(
+        ran.out.contains("✅ OVERALL: CANARY HEALTHY") && ran.err.is_empty(),
+        "{} {}",
+        ran.out,
+        ran.err
+    );
+    for command in ["status", "accept faults", "stress faults", "config"] {
+        let mut child = project
+            .command(command)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            (output.status.code(), said.contains("panicked")),
+            (Some(0), false),
+            "{command}: {said}"
+        );
+    }
+    assert_eq!(
+        std::fs::read_dir(project.path("verification_handoff/runs"))
+            .unwrap()
+            .count(),
+        2,
+        "the evidence is whole"
     );
 }

@@ -74,6 +74,9 @@ async fn a_key_signs_every_run_and_its_public_half_proves_it() {
             path.display()
         );
     }
+    std::fs::create_dir(run.join("more")).unwrap();
+    assert!(project.run(&verify).expect(1).out.contains("more was added"));
+    std::fs::remove_dir(run.join("more")).unwrap();
     std::fs::write(run.join("plan.yml"), "changed").unwrap();
     assert!(project.run(&verify).expect(1).out.contains("plan.yml was changed"));
 }

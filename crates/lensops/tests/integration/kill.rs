@@ -151,12 +151,12 @@ async fn a_check_whose_store_refuses_says_so_keeps_it_and_delivers_it_later() {
     });
     let ran = project.run("check faults").expect(0);
     assert!(
-        ran.err
+        ran.out
             .contains("ERROR: ❌ Failed to write health check to DB: 403 - Forbidden"),
         "{}",
-        ran.err
+        ran.out
     );
-    assert!(!ran.err.contains(&stand_in.config().service_key), "{}", ran.err);
+    assert!(!ran.out.contains(&stand_in.config().service_key), "{}", ran.out);
     let status = project.run("outbox status --json").expect(4).out;
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert_eq!(

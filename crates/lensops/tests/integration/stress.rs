@@ -36,6 +36,24 @@ async fn defect_13_only_a_run_answered_as_asserted_passes() {
             1,
             "1 without an answer",
         ),
+        (
+            "an empty body",
+            json!({"rules": [{"path": "/v1/actions/list", "act": "empty_body"}]}),
+            1,
+            "answered otherwise than asserted",
+        ),
+        (
+            "a page instead of JSON",
+            json!({"rules": [{"path": "/v1/actions/execute", "act": "non_json"}]}),
+            1,
+            "body is not JSON",
+        ),
+        (
+            "no actions",
+            json!({"rules": [{"path": "/v1/actions/list", "act": {"status": {"code": 200, "body": {"total_count": 0}}}}]}),
+            1,
+            "$.total_count is 0",
+        ),
     ];
     for (what, value, code, told) in table {
         sandbox.set_faults(serde_json::from_value::<Faults>(value).unwrap());

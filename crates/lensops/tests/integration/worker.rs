@@ -188,7 +188,7 @@ async fn the_worker_logs_a_check_as_specified_and_records_it() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let messages: Vec<&str> = seen.iter().map(|line| line.split_once("] ").unwrap().1).collect();
     let starts = [
-        "WARNING: ⚠️ Feature flags are not judged: RENDER_API_KEY and RENDER_SERVICE_ID is not set",
+        "WARNING: ⚠️ Feature flags are not judged: RENDER_API_KEY and RENDER_SERVICE_ID are not set",
         "INFO: Starting health check for lens=faults yacht=53fbdf09-b709-509d-aad0-3a6f50239a5d",
         "INFO: ✅ Service health: healthy (4/4 handlers)",
         "INFO: ❔ Feature flags: not judged",

@@ -88,7 +88,7 @@ impl View {
     /// A target has its tally.
     pub(super) fn ended(&self, tally: &Tally) {
         if self.speaks {
-            println!("{}", line(tally));
+            say!("{}", line(tally));
         }
     }
 }
