@@ -3,11 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 use lensops::cli::{Cli, dispatch};
 use lensops::run::Exit;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     match dispatch(cli, std::env::vars().collect()) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -16,4 +20,28 @@ fn main() -> ExitCode {
             Exit::Usage.into()
         }
     }
+}
+
+/// Help and version go out as they are; a mistake is one line.
+fn refused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Where nobody reads, there is nobody to tell.
+        error.print().ok();
+        return if error.use_stderr() {
+            Exit::Usage.into()
+        } else {
+            ExitCode::SUCCESS
+        };
+    }
+    let text = error.to_string();
+    let mistake = text
+        .split("\n\nUsage:")
+        .next()
+        .unwrap_or(&text)
+        .split("\n\nFor more information")
+        .next()
+        .unwrap_or(&text);
+    let words: Vec<&str> = mistake.split_whitespace().collect();
+    eprintln!("{} (see --help)", words.join(" "));
+    Exit::Usage.into()
 }

@@ -91,6 +91,16 @@ fn bad_input_is_told_in_one_line_and_changes_nothing() {
         assert_eq!(ran.code, 2, "{what}: {}\n{}", ran.out, ran.err);
         assert!(ran.err.contains(told), "{what}: {}", ran.err);
         assert!(!ran.err.contains("panicked"), "{what}: {}", ran.err);
+        let mistake = ran
+            .err
+            .lines()
+            .filter(|line| !line.starts_with('⚠') && !line.contains(" come"))
+            .count();
+        assert!(
+            mistake == 1 || arguments.is_empty(),
+            "{what} takes one line: {}",
+            ran.err
+        );
         assert_eq!(project.files(), before, "{what}: nothing may be left behind");
     }
 }
