@@ -163,7 +163,11 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             if check {
                 return migrate::check(&url).await;
             }
-            let plans = load_all::<MonitorPlan>(&settings).unwrap_or_default();
+            // The schema does not depend on plans; what is not entered because of them is said.
+            let plans = load_all::<MonitorPlan>(&settings).unwrap_or_else(|error| {
+                eprintln!("⚠️ no tenant of a plan is entered into yacht_registry: {error:#}");
+                Vec::new()
+            });
             let mut tenants = settings.defaults().tenants;
             tenants.extend(plans.into_iter().flat_map(|loaded| loaded.plan.tenants));
             migrate::migrate(&url, &tenants).await
