@@ -411,6 +411,13 @@ impl Settings {
         }
     }
 
+    /// Whether the environment names a store besides the journal, chosen or not.
+    #[must_use]
+    pub fn names_a_store_elsewhere(&self) -> bool {
+        self.var("DATABASE_URL").is_some()
+            || (self.var("TENANT_SUPABASE_URL").is_some() && self.var("SUPABASE_SERVICE_KEY").is_some())
+    }
+
     /// The size in bytes that the journal should keep within: `LENSOPS_JOURNAL_MAX_MB`, else 512 MB.
     ///
     /// # Errors

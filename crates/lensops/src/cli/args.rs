@@ -139,6 +139,9 @@ pub(super) enum Command {
         /// Change nothing; say what is missing and exit 1 on anything
         #[arg(long)]
         check: bool,
+        /// Print JSON
+        #[arg(long, conflicts_with = "print")]
+        json: bool,
     },
     /// Checks that wait for delivery to the store
     #[command(subcommand)]
@@ -153,6 +156,9 @@ pub(super) enum Command {
         /// Change nothing; say what would be dropped
         #[arg(long)]
         dry_run: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Template sets
     #[command(subcommand)]
