@@ -60,6 +60,9 @@ pub(super) enum Command {
         /// The API's action registry, to leave out cases that it does not let in
         #[arg(long, value_name = "FILE")]
         registry: Option<PathBuf>,
+        /// Run the scenario of this name alone, between setup and teardown; may be repeated
+        #[arg(long = "scenario", value_name = "NAME")]
+        scenarios: Vec<String>,
         /// Write JUnit, one test case a case
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
@@ -352,6 +355,9 @@ pub(super) struct GenerateArgs {
     /// How the hosting provider runs the worker
     #[arg(long, value_enum)]
     pub(super) runtime: Option<Runtime>,
+    /// Remove what was generated for lenses that are no more, their services in render.yaml too
+    #[arg(long)]
+    pub(super) prune: bool,
 }
 
 impl GenerateArgs {
@@ -368,6 +374,7 @@ impl GenerateArgs {
             template_dir: self.template_dir.clone(),
             single_worker: self.single_worker,
             runtime: self.runtime,
+            prune: self.prune,
         }
     }
 

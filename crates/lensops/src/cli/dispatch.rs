@@ -53,17 +53,15 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             plan,
             dialect,
             registry,
+            scenarios,
             junit,
             flag_proof,
             flag_tries,
         } => {
             let settings = settings(root, env, plan.api_url.clone(), store)?;
-            let run = accept::Acceptance::new(
-                &settings,
-                loaded::<AcceptancePlan>(&settings, &plan)?,
-                dialect.as_deref(),
-                registry.as_deref(),
-            )?;
+            let mut chosen = loaded::<AcceptancePlan>(&settings, &plan)?;
+            accept::choose(&mut chosen.plan, &scenarios)?;
+            let run = accept::Acceptance::new(&settings, chosen, dialect.as_deref(), registry.as_deref())?;
             accept::accept(
                 &settings,
                 &Client::new(TIMEOUT),
