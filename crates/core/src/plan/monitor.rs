@@ -1,6 +1,7 @@
 //! The monitor plan: probes that make one check.
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ fn yes() -> bool {
 }
 
 /// A monitor plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MonitorPlan {
     /// The lens it checks.
@@ -45,7 +46,7 @@ pub struct MonitorPlan {
 }
 
 /// One probe: a request, or the flags of the lens at the provider.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
     /// Its name in reports.

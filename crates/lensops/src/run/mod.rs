@@ -19,6 +19,7 @@ pub mod report;
 pub mod retention;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod schemas;
 pub mod status;
 pub mod stress;
 pub mod templates;

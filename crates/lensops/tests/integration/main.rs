@@ -30,3 +30,4 @@ mod stores;
 mod stress;
 mod worker;
 mod workflows;
+mod schemas;
