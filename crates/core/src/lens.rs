@@ -261,6 +261,16 @@ pub enum LensError {
     /// A sample count that cannot be.
     #[error("lens {0}: samples must be 1 to 1000")]
     Samples(LensId),
+    /// A payload key that is filled already.
+    #[error("lens {lens}: {place} names {key}, which every request carries already: leave it out")]
+    Reserved {
+        /// The lens.
+        lens: LensId,
+        /// Where it stands.
+        place: &'static str,
+        /// The key.
+        key: Ident,
+    },
     /// Something listed twice.
     #[error("lens {lens}: {field} lists {item} twice")]
     Twice {
@@ -290,6 +300,7 @@ impl LensError {
             Self::Limits { field, .. } => vec!["slo", field],
             Self::Samples(_) => vec!["samples"],
             Self::Twice { field, .. } => field.split('.').collect(),
+            Self::Reserved { place, .. } => place.split('.').collect(),
         }
     }
 }
@@ -385,12 +396,33 @@ impl Lens {
                 known: self.users.keys().map(ToString::to_string).collect(),
             }));
         }
+        errors.extend(self.reserved());
         let placeholders = self.ids().filter(|(_, id)| !allow_placeholders && is_placeholder(*id));
         errors.extend(placeholders.map(|(field, id)| LensError::Placeholder {
             lens: lens(),
             field,
             id,
         }));
+        errors
+    }
+
+    /// Payload keys that the plans fill themselves.
+    fn reserved(&self) -> Vec<LensError> {
+        let taken = |key: &Ident| matches!(key.as_str(), "yacht_id" | "signature");
+        let refuse = |place, key: &Ident| LensError::Reserved {
+            lens: self.lens.clone(),
+            place,
+            key: key.clone(),
+        };
+        let mut errors = Vec::new();
+        if let Some(action) = &self.signed_action {
+            let key = Some(&action.entity_id_key).filter(|key| taken(key));
+            errors.extend(key.map(|key| refuse("signed_action.entity_id_key", key)));
+            let twice = action.payload.keys().filter(|key| taken(key) || **key == action.entity_id_key);
+            errors.extend(twice.map(|key| refuse("signed_action.payload", key)));
+        }
+        let read = self.read_action.iter().map(|action| &action.entity_id_key);
+        errors.extend(read.filter(|key| taken(key)).map(|key| refuse("read_action.entity_id_key", key)));
         errors
     }
 

@@ -23,6 +23,7 @@ mod matrix;
 mod migration;
 mod pg;
 mod plans;
+mod random_lenses;
 mod rollups;
 mod scenarios;
 mod secrets;
