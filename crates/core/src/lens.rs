@@ -418,11 +418,17 @@ impl Lens {
         if let Some(action) = &self.signed_action {
             let key = Some(&action.entity_id_key).filter(|key| taken(key));
             errors.extend(key.map(|key| refuse("signed_action.entity_id_key", key)));
-            let twice = action.payload.keys().filter(|key| taken(key) || **key == action.entity_id_key);
+            let twice = action
+                .payload
+                .keys()
+                .filter(|key| taken(key) || **key == action.entity_id_key);
             errors.extend(twice.map(|key| refuse("signed_action.payload", key)));
         }
         let read = self.read_action.iter().map(|action| &action.entity_id_key);
-        errors.extend(read.filter(|key| taken(key)).map(|key| refuse("read_action.entity_id_key", key)));
+        errors.extend(
+            read.filter(|key| taken(key))
+                .map(|key| refuse("read_action.entity_id_key", key)),
+        );
         errors
     }
 

@@ -26,11 +26,17 @@ fn text() -> impl Strategy<Value = String> {
 
 fn name() -> impl Strategy<Value = String> {
     // Names that YAML would read as something else are names all the same.
-    prop_oneof!["[A-Za-z_][A-Za-z0-9_.-]{0,20}", Just("true".to_owned()), Just("null".to_owned()), Just("on".to_owned())]
+    prop_oneof![
+        "[A-Za-z_][A-Za-z0-9_.-]{0,20}",
+        Just("true".to_owned()),
+        Just("null".to_owned()),
+        Just("on".to_owned())
+    ]
 }
 
 fn names(count: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<Ident>> {
-    prop::collection::btree_set(name(), count).prop_map(|names| names.iter().filter_map(|name| name.parse().ok()).collect())
+    prop::collection::btree_set(name(), count)
+        .prop_map(|names| names.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
 fn id() -> impl Strategy<Value = Uuid> {
@@ -86,7 +92,10 @@ fn lens() -> impl Strategy<Value = Lens> {
 
 fn schema(kind: Option<PlanKind>) -> Option<Value> {
     let kind = kind?;
-    all().into_iter().find(|(name, _)| *name == kind.schema()).map(|(_, schema)| schema)
+    all()
+        .into_iter()
+        .find(|(name, _)| *name == kind.schema())
+        .map(|(_, schema)| schema)
 }
 
 proptest! {

@@ -29,13 +29,20 @@ fn generated_files_fit_their_schemas_and_others_do_not() {
     for (name, path, key) in [
         ("lens", "lenses/faults.yml", "roles:"),
         ("monitor-plan", "tools/ops/monitors/faults_health_worker.yml", "probes:"),
-        ("acceptance-plan", "tests/ci/faults_signed_flow_acceptance.yml", "scenarios:"),
+        (
+            "acceptance-plan",
+            "tests/ci/faults_signed_flow_acceptance.yml",
+            "scenarios:",
+        ),
         ("stress-plan", "tests/stress/faults_actions_endpoints.yml", "targets:"),
     ] {
         let (_, schema) = all().into_iter().find(|(known, _)| *known == name).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
         let text = project.read(path);
-        assert!(text.contains(&format!("{name}.schema.json\n")), "{path} does not name its schema");
+        assert!(
+            text.contains(&format!("{name}.schema.json\n")),
+            "{path} does not name its schema"
+        );
         let value = lensops_core::yaml::read(path, &text).unwrap();
         let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{path}: {errors:#?}");
@@ -65,9 +72,20 @@ fn all_mistakes_of_a_lens_are_told_at_once_with_their_places() {
     }
     assert!(told.matches("faults.yml:").count() >= 4, "{told}");
     // What only the whole lens can say comes with its place too.
-    project.write("lenses/faults.yml", &text.replace("captain, hod]", "captian, hod]").replace("warn: 2000", "warn: 99999"));
+    project.write(
+        "lenses/faults.yml",
+        &text
+            .replace("captain, hod]", "captian, hod]")
+            .replace("warn: 2000", "warn: 99999"),
+    );
     let told = project.run("generate").expect(2).err;
-    assert!(told.contains("signer captian is no user (did you mean \"captain\"?)"), "{told}");
-    assert!(told.contains("slo.p95_ms needs 0 <= warn <= fail") && told.matches("faults.yml:").count() == 2, "{told}");
+    assert!(
+        told.contains("signer captian is no user (did you mean \"captain\"?)"),
+        "{told}"
+    );
+    assert!(
+        told.contains("slo.p95_ms needs 0 <= warn <= fail") && told.matches("faults.yml:").count() == 2,
+        "{told}"
+    );
     project.run("schema lnes").expect(2);
 }
