@@ -9,6 +9,7 @@ mod database;
 mod delivery;
 mod demo;
 mod evidence;
+mod examples;
 mod fixture;
 mod generate;
 mod harness;
