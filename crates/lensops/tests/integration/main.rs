@@ -8,6 +8,7 @@ mod check;
 mod database;
 mod delivery;
 mod demo;
+mod documents;
 mod evidence;
 mod examples;
 mod fixture;
