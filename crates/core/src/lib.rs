@@ -5,6 +5,7 @@
 //! Nothing here opens a socket or a file, reads the environment or looks at a clock: those live in
 //! the `lensops` crate, which hands their results in.
 
+pub mod alert;
 pub mod arrivals;
 pub mod confidence;
 pub mod digest;
