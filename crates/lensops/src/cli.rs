@@ -1,6 +1,8 @@
 //! The command line: arguments, and which command they call.
 
+mod alerting;
 mod args;
+mod beside;
 mod dispatch;
 mod monitoring;
 mod parts;

@@ -4,10 +4,13 @@
 //! The environment is passed in as a map, so that nothing else here reads it and tests need not
 //! change it. Secrets come from the environment alone.
 
+mod alerts;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use lensops_core::alert::{AlertsFile, BookError};
 use lensops_core::evidence::Redactor;
 use lensops_core::exchange::{Base, BaseError, Secret};
 use lensops_core::ident::Ident;
@@ -55,6 +58,20 @@ pub struct ProjectFile {
     /// Where checks go on to from the journal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreKind>,
+    /// What is worth telling, and to whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<AlertsFile>,
+    /// Figures of `--listen`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<MetricsFile>,
+}
+
+/// Figures of `--listen`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsFile {
+    /// Whether figures are told tenant by tenant: a series each.
+    pub tenant_label: bool,
 }
 
 /// Where checks are kept.
@@ -114,6 +131,9 @@ pub enum ConfigError {
     /// It is not what it should be.
     #[error(transparent)]
     Yaml(#[from] YamlError),
+    /// Alerts that make no sense.
+    #[error(transparent)]
+    Alerts(#[from] BookError),
     /// A variable that is needed and nowhere.
     #[error("{0}")]
     Missing(String),
@@ -175,7 +195,7 @@ pub struct Shown {
 }
 
 /// Names of the variables that hold secrets.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 12] = [
     "LENSOPS_EVIDENCE_KEY",
     "TENANT_SUPABASE_JWT_SECRET",
     "STAGING_JWT_SECRET",
@@ -183,6 +203,11 @@ const SECRETS: [&str; 7] = [
     "DATABASE_URL",
     "STAGING_DB_URL",
     "RENDER_API_KEY",
+    "SLACK_WEBHOOK_URL",
+    "PAGERDUTY_ROUTING_KEY",
+    "PAGERDUTY_EVENTS_URL",
+    "LENSOPS_WEBHOOK_URL",
+    "LENSOPS_WEBHOOK_SECRET",
 ];
 
 /// The provider's public interface.
@@ -436,6 +461,7 @@ impl Settings {
             .filter_map(|name| self.var(name))
             .flat_map(|value| std::iter::once(value).chain(password(value)))
             .map(Secret::new)
+            .chain(self.receiver_secrets().into_iter().map(Secret::new))
             .collect();
         Redactor::new(&secrets)
     }

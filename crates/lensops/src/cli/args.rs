@@ -12,6 +12,7 @@ use lensops_core::schedule::Every;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::alerting::{AlertsCommand, ExportCommand};
 use crate::config::{Runtime, StoreKind};
 use crate::log::LogForm;
 use crate::run::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
@@ -49,6 +50,9 @@ pub(super) enum Command {
         /// The API's address
         #[arg(long, value_name = "URL")]
         api_url: Option<String>,
+        /// Serve /healthz, /readyz and /metrics there, such as 127.0.0.1:9464
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<std::net::SocketAddr>,
     },
     /// Run the acceptance plan of a lens and keep the evidence
     Accept {
@@ -143,8 +147,15 @@ pub(super) enum Command {
     /// Checks that wait for delivery to the store
     #[command(subcommand)]
     Outbox(OutboxCommand),
-    /// Print every check of the store with its events, as JSON Lines
-    Export,
+    /// Print every check of the store with its events, as JSON Lines; or what others run and watch
+    /// the worker with
+    Export {
+        #[command(subcommand)]
+        what: Option<ExportCommand>,
+    },
+    /// What fires, whom it was told, and quiet
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Roll up the hours and days that are over, then drop checks that are old enough
     Retention {
         /// Age from which checks are dropped

@@ -10,6 +10,7 @@ use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::schedule::parse_span;
 
+use super::alerting::{alerts, exported};
 use super::args::*;
 use super::monitoring::{check, worker};
 use super::parts::*;
@@ -48,7 +49,11 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             let settings = settings(root, env, args.api_url.clone(), store)?;
             check(&settings, &args).await
         }
-        Command::Worker { lenses, api_url } => worker(&settings(root, env, api_url, store)?, &lenses).await,
+        Command::Worker {
+            lenses,
+            api_url,
+            listen,
+        } => worker(&settings(root, env, api_url, store)?, &lenses, listen).await,
         Command::Accept {
             plan,
             dialect,
@@ -173,7 +178,9 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             migrate::migrate(&url, &tenants).await
         }
         Command::Outbox(command) => outbox(&settings(root, env, None, store)?, command).await,
-        Command::Export => {
+        Command::Alerts(command) => alerts(&settings(root, env, None, store)?, command).await,
+        Command::Export { what: Some(what) } => exported(&Settings::load(root, env)?, &what),
+        Command::Export { what: None } => {
             let settings = settings(root, env, None, store)?;
             let store = open_history(&settings).await?;
             outbox::export(async |after, limit| store.page(after, limit).await).await

@@ -1,5 +1,6 @@
 //! `lensops check` and `lensops worker`: the monitors of lenses, the journal and the store around them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::args::PlanArgs;
+use super::beside::{Beside, open_listener};
 use super::parts::{loaded, monitor, open_journal, open_store};
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
@@ -18,6 +20,7 @@ use crate::run::check::overall;
 use crate::run::clock::SystemClock;
 use crate::run::deliver::Delivery;
 use crate::run::plans::{Which, load, load_all};
+use crate::run::vitals::Vitals;
 use crate::run::worker::{Worker, tell};
 use crate::run::{Exit, exit_of_checks, stop_on_signal};
 use crate::store::{Journal, Store};
@@ -84,7 +87,7 @@ fn check_json(report: &lensops_core::verdict::CheckReport) -> Value {
     })
 }
 
-pub(super) async fn worker(settings: &Settings, lenses: &[String]) -> Result<Exit> {
+pub(super) async fn worker(settings: &Settings, lenses: &[String], listen: Option<SocketAddr>) -> Result<Exit> {
     let plans = if lenses.is_empty() {
         load_all(settings)?
     } else {
@@ -97,6 +100,7 @@ pub(super) async fn worker(settings: &Settings, lenses: &[String]) -> Result<Exi
         .into_iter()
         .map(|plan| monitor(settings, plan).map(Arc::new))
         .collect::<Result<Vec<_>>>()?;
+    let beside = Beside::of(settings, open_listener(listen).await?)?;
     let journal = open_journal(settings).await?;
     let store = open_store(settings, &journal)?;
     let delivery = Delivery::new(
@@ -107,6 +111,9 @@ pub(super) async fn worker(settings: &Settings, lenses: &[String]) -> Result<Exi
     );
     let stop = stop_on_signal();
     let checked = CancellationToken::new();
+    let vitals = Vitals::new(settings.project.metrics.unwrap_or_default().tenant_label);
+    let trouble = store.is_elsewhere().then(|| delivery.trouble());
+    let beside = beside.start(&journal, &vitals, trouble);
     let delivering = store
         .is_elsewhere()
         .then(|| tokio::spawn(delivery.run(checked.clone())));
@@ -116,6 +123,7 @@ pub(super) async fn worker(settings: &Settings, lenses: &[String]) -> Result<Exi
         journal: journal.clone(),
         store,
         monitors,
+        vitals,
     }
     .run(stop)
     .await;
@@ -123,6 +131,7 @@ pub(super) async fn worker(settings: &Settings, lenses: &[String]) -> Result<Exi
     if let Some(delivering) = delivering {
         last_flush(delivering.await?, &journal, deadline).await?;
     }
+    beside.stop(deadline).await;
     journal.close().await;
     Ok(Exit::Good)
 }

@@ -1,17 +1,21 @@
 //! The commands: everything above the rim, with clock, seed, sender and journal passed in.
 
 pub mod accept;
+pub mod alerts;
 pub mod check;
 pub mod clock;
 pub mod deliver;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod evidence;
+pub mod export;
 pub mod files;
 pub mod gate;
 pub mod generate;
 pub mod matrix;
 pub mod migrate;
+pub mod notify;
+pub mod openmetrics;
 pub mod outbox;
 pub mod package;
 pub mod plans;
@@ -22,6 +26,8 @@ pub mod sandbox;
 pub mod status;
 pub mod stress;
 pub mod templates;
+pub mod vigil;
+pub mod vitals;
 pub mod worker;
 
 use std::process::ExitCode;

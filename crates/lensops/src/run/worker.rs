@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::check::{Before, Monitor, overall};
 use super::clock::Clock;
+use super::vitals::Vitals;
 use crate::store::{Journal, Store};
 
 /// What running checks have left, in all, once the worker is told to stop.
@@ -41,6 +42,8 @@ pub struct Worker<C, S> {
     pub store: Store<S>,
     /// The plans.
     pub monitors: Vec<Arc<Monitor>>,
+    /// What it knows of itself.
+    pub vitals: Arc<Vitals>,
 }
 
 struct Pair {
@@ -113,6 +116,12 @@ async fn run_pair<C: Clock, S: Sender + 'static>(
     stop: CancellationToken,
     cut: CancellationToken,
 ) {
+    let _watched = world.vitals.watch(
+        pair.tenant,
+        pair.monitor.lens(),
+        pair.monitor.plan.every,
+        world.clock.now(),
+    );
     let mut due = first_due(&world, &pair).await;
     loop {
         tokio::select! {
@@ -197,6 +206,7 @@ async fn run_slot<C: Clock, S: Sender + 'static>(world: &Worker<C, S>, pair: &Pa
         tell(*level, &format!("{prefix}{line}"));
     }
     record(world, pair, &report.record).await;
+    world.vitals.checked(&report.record, due, world.clock.now());
     let (level, line) = overall(&report, monitor.plan.paused.as_deref());
     tell(level, &format!("{prefix}{line}"));
 }
@@ -224,6 +234,7 @@ async fn record<C: Clock, S: Sender>(world: &Worker<C, S>, pair: &Pair, check: &
                     check.id,
                     check.status.as_str()
                 );
+                world.vitals.unrecorded();
                 return;
             }
         }
@@ -233,6 +244,7 @@ async fn record<C: Clock, S: Sender>(world: &Worker<C, S>, pair: &Pair, check: &
 async fn miss<C, S>(world: &Worker<C, S>, pair: &Pair, due: Timestamp, reason: &str) {
     let lens = pair.monitor.lens();
     let id = slot_id(pair.tenant, lens, due);
+    world.vitals.missed(lens, reason);
     tracing::warn!(
         "{}⚠️ Missed the slot of {}: {reason}",
         pair.prefix,

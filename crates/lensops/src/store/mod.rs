@@ -4,6 +4,7 @@
 //! gate, status and the P95 window read. Stores elsewhere take batches from the journal; the
 //! "SQLite store" is the journal alone, without a special case.
 
+mod alerts;
 mod journal;
 pub mod migrate;
 mod outbox;
@@ -24,6 +25,7 @@ use lensops_core::record::Status;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use alerts::{Alert, Alerting, Due, Ended, Silence, Trail};
 pub use journal::Journal;
 pub use outbox::{Entry, OutboxState, Parked};
 pub use postgres::{Postgres, begin_as};

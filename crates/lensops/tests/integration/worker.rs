@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use jiff::{SignedDuration, Timestamp};
 use lensops::run::check::Monitor;
 use lensops::run::clock::Clock;
+use lensops::run::vitals::Vitals;
 use lensops::run::worker::Worker;
 use lensops::store::{History as _, Journal, Store};
 use lensops_core::evidence::Redactor;
@@ -127,6 +128,7 @@ async fn run(checks: usize, takes: &[(usize, SignedDuration)]) -> (Vec<Timestamp
         journal: journal.clone(),
         store: Store::Sqlite(journal.clone()),
         monitors: vec![monitor.clone()],
+        vitals: Vitals::new(false),
     };
     worker.run(stop).await;
     let stored = journal.between(tenant, &lens, from, clock.now()).await.unwrap();
