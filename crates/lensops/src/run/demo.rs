@@ -31,6 +31,7 @@ use super::gate::gate;
 use super::plans::{Which, load};
 use super::stress::Stress;
 use super::stress::live::View;
+use super::vitals::Vitals;
 use super::worker::Worker;
 use super::{Exit, status};
 use crate::config::Settings;
@@ -118,6 +119,7 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         journal: journal.clone(),
         store: Store::Sqlite(journal.clone()),
         monitors,
+        vitals: Vitals::new(false),
     }
     .run(stop)
     .await;

@@ -110,8 +110,7 @@ impl<C: Clock, S: Sender> Notifier<C, S> {
         loop {
             alerted.mark_unchanged();
             let until = match self.step().await {
-                Ok(Step::Done) if !stop.is_cancelled() => continue,
-                Ok(Step::Done) => None,
+                Ok(Step::Done) => continue,
                 Ok(Step::Idle) => None,
                 Ok(Step::Until(at)) => Some(at),
                 Err(error) => {
@@ -133,8 +132,10 @@ impl<C: Clock, S: Sender> Notifier<C, S> {
                 }
             };
             tokio::select! {
-                () = stop.cancelled() => return,
+                // In this order: what the last checks told is still tried.
+                biased;
                 () = waiting => {}
+                () = stop.cancelled() => return,
             }
         }
     }

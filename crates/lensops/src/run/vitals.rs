@@ -211,9 +211,12 @@ impl Pair {
     }
 }
 
+/// Writes the samples of one family.
+type Write<'a> = &'a dyn Fn(&mut Metrics, &mut Vec<(&str, &str)>, &Figures);
+
 impl Inner {
     fn write_figures(&self, metrics: &mut Metrics) {
-        let each = |metrics: &mut Metrics, write: &dyn Fn(&mut Metrics, &mut Vec<(&str, &str)>, &Figures)| {
+        let each = |metrics: &mut Metrics, write: Write<'_>| {
             for ((lens, tenant), figures) in &self.figures {
                 let tenant = tenant.map(|tenant| tenant.to_string());
                 let mut labels = vec![("lens", lens.as_str())];

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod accept;
+mod alerts;
 mod bad_input;
 mod bridge;
 mod check;
@@ -16,13 +17,16 @@ mod hostile;
 mod isolation;
 mod journal;
 mod kill;
+mod kill_alerts;
 mod layers;
+mod listening;
 mod load_faults;
 mod load_shapes;
 mod matrix;
 mod migration;
 mod pg;
 mod plans;
+mod receiver;
 mod rollups;
 mod scenarios;
 mod secrets;
