@@ -207,7 +207,7 @@ fn check(asked: &Asked) -> Result<Taken, String> {
             if header("x-lensops-signature")? != format!("v1={}", sign(SECRET, timestamp, &asked.body)) {
                 return Err("wrong signature".to_owned());
             }
-            if !(-5..300).contains(&age) {
+            if !(-600..300).contains(&age) {
                 return Err(format!("{age} s old"));
             }
             let id = header("idempotency-key")?;
