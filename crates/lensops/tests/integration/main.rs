@@ -33,3 +33,4 @@ mod secrets;
 mod stores;
 mod stress;
 mod worker;
+mod workflows;
