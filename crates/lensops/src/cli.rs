@@ -2,8 +2,10 @@
 
 mod args;
 mod dispatch;
+mod keeper;
 mod monitoring;
 mod parts;
+mod switching;
 
 pub use args::Cli;
 pub use dispatch::dispatch;

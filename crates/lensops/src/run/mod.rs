@@ -8,6 +8,7 @@ pub mod deliver;
 pub mod demo;
 pub mod evidence;
 pub mod files;
+pub mod flags;
 pub mod gate;
 pub mod generate;
 pub mod matrix;
@@ -17,11 +18,13 @@ pub mod package;
 pub mod plans;
 pub mod report;
 pub mod retention;
+pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod status;
 pub mod stress;
 pub mod templates;
+pub mod tenants;
 pub mod worker;
 
 use std::process::ExitCode;

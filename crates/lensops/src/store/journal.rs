@@ -21,16 +21,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::outbox::{OutboxWrite, apply};
+use super::state::{Believed, StateWrite};
 use super::{History, StoreError, StoredCheck};
 
 /// The schema that this version writes.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 
 /// The steps to it, each safe to run again.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("../../../../migrations/sqlite/0001_journal.sql"),
     include_str!("../../../../migrations/sqlite/0002_outbox.sql"),
     include_str!("../../../../migrations/sqlite/0003_rollups.sql"),
+    include_str!("../../../../migrations/sqlite/0004_worker.sql"),
 ];
 
 /// The most that one transaction commits.
@@ -47,6 +49,7 @@ enum Write {
         done: oneshot::Sender<Result<(), StoreError>>,
     },
     Outbox(OutboxWrite, oneshot::Sender<Result<(), StoreError>>),
+    State(StateWrite, oneshot::Sender<Result<(), StoreError>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -57,6 +60,8 @@ pub struct Journal {
     pub(super) reader: SqlitePool,
     /// Counts committed groups that held a check.
     recorded: watch::Receiver<u64>,
+    /// What is rolled back, as last read.
+    pub(super) believed: Believed,
 }
 
 impl Journal {
@@ -106,6 +111,7 @@ impl Journal {
             writes,
             reader,
             recorded,
+            believed: Believed::default(),
         })
     }
 
@@ -120,6 +126,15 @@ impl Journal {
         let (done, written) = oneshot::channel();
         self.writes
             .send(Write::Outbox(write, done))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(super) async fn write_state(&self, write: StateWrite) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        self.writes
+            .send(Write::State(write, done))
             .await
             .map_err(|_| StoreError::Closed)?;
         written.await.map_err(|_| StoreError::Closed)?
@@ -303,7 +318,7 @@ async fn migrate(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for step in STEPS {
         sqlx::raw_sql(step).execute(&mut *transaction).await?;
     }
-    sqlx::raw_sql("PRAGMA user_version = 3")
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {SCHEMA}")))
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await
@@ -323,7 +338,7 @@ async fn write_groups(mut writer: SqliteConnection, mut queue: mpsc::Receiver<Wr
         for write in group.drain(..) {
             match write {
                 // Who asked may have stopped waiting; what was written stays written.
-                Write::Check(_, done) | Write::Outbox(_, done) | Write::Missed { done, .. } => {
+                Write::Check(_, done) | Write::Outbox(_, done) | Write::State(_, done) | Write::Missed { done, .. } => {
                     done.send(result.clone().map_err(StoreError::Refused)).ok();
                 }
                 Write::Close(done) => closing.push(done),
@@ -364,6 +379,7 @@ async fn write_group(writer: &mut SqliteConnection, group: &[Write]) -> Result<(
                 .await?;
             }
             Write::Outbox(write, _) => apply(&mut transaction, write).await?,
+            Write::State(write, _) => super::state::apply(&mut transaction, write).await?,
             Write::Close(_) => {}
         }
     }

@@ -11,7 +11,9 @@ mod postgres;
 mod rest;
 mod rollups;
 mod staging;
+mod state;
 mod storable;
+mod tenants;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -30,6 +32,8 @@ pub use postgres::{Postgres, begin_as};
 pub use rest::{Rest, Returned};
 pub use rollups::{Archive, Hour, Owner};
 pub use staging::Staging;
+pub use state::{Progress, Rollback, Switch};
+pub use tenants::{REGISTRY, TenantSource};
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]

@@ -118,7 +118,7 @@ impl<S: Sender> Rest<S> {
         checks.ok_or_else(|| StoreError::Elsewhere("it answers with something other than checks".to_owned()))
     }
 
-    async fn rows(&self, tail: &str) -> Result<Vec<Value>, StoreError> {
+    pub(super) async fn rows(&self, tail: &str) -> Result<Vec<Value>, StoreError> {
         let response = self
             .answer(self.request(Method::Get, tail))
             .await

@@ -98,6 +98,7 @@ fn monitor() -> Monitor {
         jwt_secret: None,
         issuer: String::new(),
         provider: Err("none".to_owned()),
+        maintenance: Vec::new(),
         redactor: Redactor::default(),
         virtual_clock: false,
     }
@@ -121,13 +122,8 @@ async fn run(checks: usize, takes: &[(usize, SignedDuration)]) -> (Vec<Timestamp
     let monitor = Arc::new(monitor());
     let (tenant, lens) = (monitor.plan.tenants[0], monitor.lens().clone());
     let from = clock.now() - SignedDuration::from_hours(1);
-    let worker = Worker {
-        clock: clock.clone(),
-        sender: api,
-        journal: journal.clone(),
-        store: Store::Sqlite(journal.clone()),
-        monitors: vec![monitor.clone()],
-    };
+    let store = Store::Sqlite(journal.clone());
+    let worker = Worker::new(clock.clone(), api, journal.clone(), store, vec![monitor.clone()]);
     worker.run(stop).await;
     let stored = journal.between(tenant, &lens, from, clock.now()).await.unwrap();
     let schedule = monitor.schedule(tenant);

@@ -92,6 +92,7 @@ pub(super) fn write_project(folder: &Path, sandbox: &Sandbox) -> Result<()> {
         install: None,
         runtime: None,
         store: None,
+        ..ProjectFile::default()
     };
     let text = lensops_core::yaml::write(&project).map_err(anyhow::Error::msg)?;
     files::replace_all(&[
