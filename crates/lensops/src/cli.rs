@@ -2,6 +2,7 @@
 
 mod args;
 mod dispatch;
+mod doctor;
 mod keeper;
 mod monitoring;
 mod parts;

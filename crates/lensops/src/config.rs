@@ -524,6 +524,11 @@ impl Settings {
         }
     }
 
+    /// Every secret of the environment with the name of its variable.
+    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        SECRETS.iter().filter_map(|name| Some((*name, self.var(name)?)))
+    }
+
     /// Knows every secret of the environment.
     #[must_use]
     pub fn redactor(&self) -> Redactor {

@@ -137,6 +137,15 @@ pub(super) enum Command {
     Rollback(RollbackArgs),
     /// Switch the master flag of a lens on again, and see that the API follows
     Restore(RollbackArgs),
+    /// Find what would bite, each finding with its fix; exit 1 on an error, 4 on warnings
+    Doctor {
+        /// The API's address
+        #[arg(long, value_name = "URL")]
+        api_url: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print every setting with its origin, secrets masked
     Config {
         /// Print JSON

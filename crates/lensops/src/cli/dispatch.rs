@@ -11,6 +11,7 @@ use lensops_core::plan::stress::StressPlan;
 use lensops_core::schedule::parse_span;
 
 use super::args::*;
+use super::doctor::doctor;
 use super::monitoring::{check, worker};
 use super::parts::*;
 use super::switching::{flags, rollback};
@@ -161,6 +162,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             let settings = settings(root, env, args.api_url.clone(), store)?;
             rollback(&settings, &args, Switch::Restore).await
         }
+        Command::Doctor { api_url, json } => doctor(&settings(root, env, api_url, store)?, json).await,
         Command::Config { json } => {
             show_config(&Settings::load(root, env)?, json);
             Ok(Exit::Good)

@@ -33,7 +33,7 @@ const ASK_FOR: Duration = Duration::from_secs(3);
 const RETRY_WAIT_MS: u64 = 100;
 
 /// Everything that checks of one plan share.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Monitor {
     /// The plan.
     pub plan: MonitorPlan,
@@ -248,6 +248,21 @@ impl Monitor {
         ProbeReport::of(probe, &samples)
     }
 
+    /// Sends a probe's request once.
+    ///
+    /// # Errors
+    /// Why it cannot be sent: something of it is not known.
+    pub async fn ask<S: Sender>(
+        &self,
+        sender: &S,
+        probe: &Probe,
+        tenant: Uuid,
+        now: Timestamp,
+    ) -> Result<Exchange, String> {
+        let request = self.prepare(probe, tenant, now)?;
+        Ok(sender.send(Arc::new(request)).await)
+    }
+
     /// Asks once, for the plan's first tenant, every probe that says how a switched-off feature
     /// answers; none where no probe does.
     pub async fn ask_switched<S: Sender>(&self, sender: &S, now: Timestamp) -> Vec<(String, Answered)> {
@@ -257,10 +272,9 @@ impl Monitor {
         };
         for probe in self.plan.probes.iter().filter(|probe| probe.disabled.is_some()) {
             // What cannot be asked at all says nothing about the switch.
-            let Ok(request) = self.prepare(probe, *tenant, now) else {
+            let Ok(exchange) = self.ask(sender, probe, *tenant, now).await else {
                 continue;
             };
-            let exchange = sender.send(Arc::new(request)).await;
             let silent = exchange.result.is_err();
             let sample = Sample::of(probe, &self.plan.answers, &[exchange], &self.redactor);
             answers.extend(sample.map(|sample| (probe.name.clone(), Answered::of(&sample, silent))));

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod deliver;
 #[cfg(feature = "sandbox")]
 pub mod demo;
+pub mod doctor;
 pub mod evidence;
 pub mod files;
 pub mod flags;

@@ -8,6 +8,7 @@ mod journal;
 pub mod migrate;
 mod outbox;
 mod postgres;
+pub mod probe;
 mod rest;
 mod rollups;
 mod staging;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use jiff::{SignedDuration, Timestamp};
 use lensops::run::check::Monitor;
 use lensops::run::clock::Clock;
-use lensops::run::worker::Worker;
+use lensops::run::worker::{Pulse, Worker};
 use lensops::store::{History as _, Journal, Store};
 use lensops_core::evidence::Redactor;
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Sender, Timings};
@@ -21,13 +21,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::harness::{Project, sandbox};
 
-/// A clock that is where a sleeper wants it, at once.
+/// A clock that is where a sleeper wants it as soon as no check runs: only checks take time.
 #[derive(Clone)]
-struct StepClock(Arc<Mutex<Timestamp>>);
+struct StepClock(Arc<Mutex<Timestamp>>, Arc<Pulse>);
 
 impl StepClock {
     fn at(text: &str) -> Self {
-        Self(Arc::new(Mutex::new(text.parse().unwrap())))
+        Self(Arc::new(Mutex::new(text.parse().unwrap())), Arc::default())
     }
 
     fn advance(&self, by: SignedDuration) {
@@ -42,6 +42,9 @@ impl Clock for StepClock {
     }
 
     async fn sleep_until(&self, at: Timestamp) {
+        while self.1.running() > 0 {
+            tokio::task::yield_now().await;
+        }
         let mut now = self.0.lock().unwrap();
         *now = (*now).max(at);
     }
@@ -123,7 +126,8 @@ async fn run(checks: usize, takes: &[(usize, SignedDuration)]) -> (Vec<Timestamp
     let (tenant, lens) = (monitor.plan.tenants[0], monitor.lens().clone());
     let from = clock.now() - SignedDuration::from_hours(1);
     let store = Store::Sqlite(journal.clone());
-    let worker = Worker::new(clock.clone(), api, journal.clone(), store, vec![monitor.clone()]);
+    let mut worker = Worker::new(clock.clone(), api, journal.clone(), store, vec![monitor.clone()]);
+    worker.pulse = clock.1.clone();
     worker.run(stop).await;
     let stored = journal.between(tenant, &lens, from, clock.now()).await.unwrap();
     let schedule = monitor.schedule(tenant);
