@@ -39,6 +39,8 @@ BEGIN
             created_at timestamptz NOT NULL DEFAULT now()
         );
         COMMENT ON TABLE public.yacht_registry IS 'Tenants; made by lensops';
+    END IF;
+    IF obj_description('public.yacht_registry'::regclass) = 'Tenants; made by lensops' THEN
         ALTER TABLE public.yacht_registry ENABLE ROW LEVEL SECURITY;
         REVOKE ALL ON public.yacht_registry FROM PUBLIC, anon, authenticated, service_role;
     END IF;

@@ -24,7 +24,20 @@ CREATE TABLE IF NOT EXISTS public.pms_health_events (
 ALTER TABLE public.pms_health_checks ADD COLUMN IF NOT EXISTS sample_size integer;
 ALTER TABLE public.pms_health_checks ADD COLUMN IF NOT EXISTS notes jsonb DEFAULT '{}'::jsonb;
 
--- The latest check of a lens is the first entry of its stretch of this index.
+-- The latest check of a lens is the first entry of its stretch of this index. One of this name that
+-- is invalid or over other columns helps nobody.
+DO $$
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM pg_catalog.pg_index i
+        WHERE i.indexrelid = to_regclass('public.lensops_checks_by_lens')
+          AND (NOT i.indisvalid OR pg_catalog.pg_get_indexdef(i.indexrelid)
+               NOT LIKE '%USING btree (yacht_id, lens_id, observed_at DESC, id DESC)')
+    ) THEN
+        DROP INDEX public.lensops_checks_by_lens;
+    END IF;
+END
+$$;
 CREATE INDEX IF NOT EXISTS lensops_checks_by_lens
     ON public.pms_health_checks (yacht_id, lens_id, observed_at DESC, id DESC);
 

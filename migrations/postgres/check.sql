@@ -1,89 +1,52 @@
--- What the migration would have to add or change: one row a finding, none when all is there.
-WITH wanted_tables (name) AS (
-    VALUES ('yacht_registry'), ('pms_health_checks'), ('pms_health_events'), ('lensops_rollups')
-), wanted_columns (relation, name, type) AS (
-    VALUES
-        ('pms_health_checks', 'id', 'uuid'), ('pms_health_checks', 'yacht_id', 'uuid'),
-        ('pms_health_checks', 'lens_id', 'text'), ('pms_health_checks', 'status', 'text'),
-        ('pms_health_checks', 'p95_latency_ms', 'integer'),
-        ('pms_health_checks', 'error_rate_percent', 'numeric(5,2)'),
-        ('pms_health_checks', 'sample_size', 'integer'),
-        ('pms_health_checks', 'observed_at', 'timestamp with time zone'),
-        ('pms_health_checks', 'notes', 'jsonb'),
-        ('pms_health_events', 'id', 'uuid'), ('pms_health_events', 'check_id', 'uuid'),
-        ('pms_health_events', 'level', 'text'), ('pms_health_events', 'detail_json', 'jsonb'),
-        ('pms_health_events', 'created_at', 'timestamp with time zone')
-), wanted_policies (relation, name) AS (
-    VALUES
-        ('pms_health_checks', 'yacht_scoped_health_checks'),
-        ('pms_health_checks', 'service_role_write_health_checks'),
-        ('pms_health_events', 'yacht_scoped_health_events'),
-        ('pms_health_events', 'service_role_write_health_events'),
-        ('lensops_rollups', 'lensops_yacht_scoped_rollups')
-), wanted_functions (signature) AS (
-    VALUES
-        ('get_user_yacht_id()'),
-        ('get_latest_health_check(uuid,text)'),
-        ('get_health_check_history(uuid,text,integer)'),
-        ('get_unhealthy_lenses(uuid)'),
-        ('lensops_latest_checks(uuid)')
-), wanted_grants (role, relation, privileges) AS (
-    SELECT role, relation, privileges
-    FROM (VALUES ('anon', ''), ('authenticated', 'SELECT'), ('service_role', 'INSERT,SELECT')) AS r (role, privileges),
-         (VALUES ('pms_health_checks'), ('pms_health_events')) AS t (relation)
-    UNION ALL
-    VALUES ('anon', 'lensops_rollups', ''), ('authenticated', 'lensops_rollups', 'SELECT'),
-           ('service_role', 'lensops_rollups', 'SELECT')
+-- What no schema beside the real one can tell: roles, whose data a request may see, tenants, and other
+-- ways to the rows than the policies. One row a finding.
+WITH health (oid) AS (
+    SELECT c.oid FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace
+      AND c.relname IN ('pms_health_checks', 'pms_health_events', 'lensops_rollups')
+), readers (name) AS (
+    SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated')
 )
 SELECT 'role ' || name || ' is missing'
 FROM (VALUES ('anon'), ('authenticated'), ('service_role')) AS roles (name)
 WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = name)
 UNION ALL
-SELECT 'role service_role may not pass by row-level security (BYPASSRLS), so it cannot ignore ids that are there'
+SELECT 'role service_role may not pass by row-level security, so it cannot ignore ids that are there: '
+       'ALTER ROLE service_role BYPASSRLS'
 WHERE EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'service_role' AND NOT rolbypassrls AND NOT rolsuper)
 UNION ALL
-SELECT 'table ' || name || ' is missing' FROM wanted_tables WHERE to_regclass('public.' || name) IS NULL
+SELECT format('role %s passes by row-level security and reads every tenant: ALTER ROLE %s NOSUPERUSER NOBYPASSRLS',
+              rolname, rolname)
+FROM pg_roles WHERE rolname IN ('anon', 'authenticated') AND (rolbypassrls OR rolsuper)
 UNION ALL
-SELECT 'column ' || relation || '.' || w.name || ' is ' || coalesce(format_type(a.atttypid, a.atttypmod), 'missing')
-       || ', not ' || type
-FROM wanted_columns w
-LEFT JOIN pg_attribute a
-    ON a.attrelid = to_regclass('public.' || relation) AND a.attname = w.name AND NOT a.attisdropped
-WHERE to_regclass('public.' || relation) IS NOT NULL
-  AND format_type(a.atttypid, a.atttypmod) IS DISTINCT FROM type
+SELECT 'table yacht_registry is missing' WHERE to_regclass('public.yacht_registry') IS NULL
 UNION ALL
-SELECT 'index lensops_checks_by_lens is missing'
-WHERE to_regclass('public.lensops_checks_by_lens') IS NULL
+SELECT 'function get_user_yacht_id() is missing' WHERE to_regprocedure('public.get_user_yacht_id()') IS NULL
 UNION ALL
-SELECT 'row-level security of ' || relname || ' is off'
-FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND NOT relrowsecurity
-  AND relname IN ('pms_health_checks', 'pms_health_events', 'lensops_rollups')
+SELECT format('privileges of %s on yacht_registry are %s, not none', role, string_agg(p, ', ' ORDER BY p))
+FROM (VALUES ('anon'), ('authenticated'), ('service_role')) AS roles (role)
+JOIN pg_roles ON rolname = role,
+     unnest(ARRAY['DELETE', 'INSERT', 'REFERENCES', 'SELECT', 'TRIGGER', 'TRUNCATE', 'UPDATE']) AS p
+WHERE obj_description(to_regclass('public.yacht_registry')) = 'Tenants; made by lensops'
+  AND (has_table_privilege(role, to_regclass('public.yacht_registry'), p)
+       OR CASE WHEN p IN ('INSERT', 'REFERENCES', 'SELECT', 'UPDATE')
+               THEN has_any_column_privilege(role, to_regclass('public.yacht_registry'), p) END)
+GROUP BY role
 UNION ALL
-SELECT 'policy ' || name || ' is missing'
-FROM wanted_policies w
-WHERE NOT EXISTS (
-    SELECT 1 FROM pg_policies p
-    WHERE p.schemaname = 'public' AND p.tablename = w.relation AND p.policyname = w.name
-)
+SELECT format('function %s runs with the rights of its owner, names health tables, and %s may call it: '
+              'it reads past row-level security', p.oid::regprocedure, string_agg(readers.name, ' and '))
+FROM pg_proc p, readers
+WHERE p.prosecdef AND p.prosrc ~ '(pms_health_|lensops_rollups)' AND has_function_privilege(readers.name, p.oid, 'EXECUTE')
+  AND p.proname NOT IN ('get_latest_health_check', 'get_health_check_history', 'get_unhealthy_lenses',
+                        'lensops_latest_checks')
+GROUP BY p.oid
 UNION ALL
-SELECT 'policy ' || p.policyname || ' on ' || p.tablename || ' is not of this migration'
-FROM pg_policies p
-WHERE p.schemaname = 'public' AND p.tablename IN ('pms_health_checks', 'pms_health_events', 'lensops_rollups')
-  AND NOT EXISTS (SELECT 1 FROM wanted_policies w WHERE w.relation = p.tablename AND w.name = p.policyname)
-UNION ALL
-SELECT 'function ' || signature || ' is missing'
-FROM wanted_functions WHERE to_regprocedure('public.' || signature) IS NULL
-UNION ALL
-SELECT role || ' has ' || coalesce(nullif(found.privileges, ''), 'no privilege') || ' on ' || relation
-       || ', not ' || coalesce(nullif(w.privileges, ''), 'none')
-FROM wanted_grants w
-CROSS JOIN LATERAL (
-    SELECT coalesce(string_agg(p, ',' ORDER BY p), '') AS privileges
-    FROM unnest(ARRAY['DELETE', 'INSERT', 'REFERENCES', 'SELECT', 'TRIGGER', 'TRUNCATE', 'UPDATE']) AS p
-    WHERE EXISTS (SELECT 1 FROM pg_roles WHERE rolname = role)
-      AND has_table_privilege(role, to_regclass('public.' || relation), p)
-) AS found
-WHERE to_regclass('public.' || relation) IS NOT NULL
-  AND EXISTS (SELECT 1 FROM pg_roles WHERE rolname = role)
-  AND found.privileges <> w.privileges
+SELECT DISTINCT format('view %s reads health tables with the rights of its owner, and %s may read it: '
+                       'ALTER VIEW %1$s SET (security_invoker = true)', v.oid::regclass, readers.name)
+FROM health
+JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = health.oid AND d.classid = 'pg_rewrite'::regclass
+JOIN pg_rewrite w ON w.oid = d.objid
+JOIN pg_class v ON v.oid = w.ev_class AND v.oid <> health.oid AND v.relkind IN ('v', 'm')
+CROSS JOIN readers
+WHERE has_table_privilege(readers.name, v.oid, 'SELECT')
+  AND NOT coalesce(v.reloptions @> ARRAY['security_invoker=true'] OR v.reloptions @> ARRAY['security_invoker=on'], false)

@@ -265,6 +265,28 @@ impl ProjectFile {
     }
 }
 
+/// What CI downloads and runs must come over TLS and be named by its hash.
+fn check_install(install: &Install) -> Result<(), ConfigError> {
+    let refuse = |name, value: &str, why: &str| {
+        Err(ConfigError::Value {
+            name,
+            value: value.to_owned(),
+            why: why.to_owned(),
+        })
+    };
+    if !install.url.starts_with("https://") {
+        return refuse(
+            "install.url",
+            &install.url,
+            "CI runs what it downloads there: it is an https:// address",
+        );
+    }
+    if install.sha256.len() != 64 || !install.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return refuse("install.sha256", &install.sha256, "it is 64 hex digits");
+    }
+    Ok(())
+}
+
 impl Settings {
     /// Reads `lensops.yml` below `root`, if there is one.
     ///
@@ -287,6 +309,9 @@ impl Settings {
                 });
             }
         };
+        if let Some(install) = &project.install {
+            check_install(install)?;
+        }
         Ok(Self {
             root: root.to_owned(),
             project,
@@ -505,6 +530,13 @@ impl Settings {
                 Ok(StoreChoice::Rest(base, Secret::new(key)))
             }
         }
+    }
+
+    /// Whether the environment names a store besides the journal, chosen or not.
+    #[must_use]
+    pub fn names_a_store_elsewhere(&self) -> bool {
+        self.var("DATABASE_URL").is_some()
+            || (self.var("TENANT_SUPABASE_URL").is_some() && self.var("SUPABASE_SERVICE_KEY").is_some())
     }
 
     /// The size in bytes that the journal should keep within: `LENSOPS_JOURNAL_MAX_MB`, else 512 MB.

@@ -6,6 +6,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use lensops::cli::{Cli, dispatch};
 use lensops::run::Exit;
+use lensops::store::StoreError;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -17,8 +18,16 @@ fn main() -> ExitCode {
         Err(error) => {
             // The whole chain on one line; a snippet, where there is one, stands below it.
             eprintln!("error: {error:#}");
-            Exit::Usage.into()
+            exit_of(&error).into()
         }
+    }
+}
+
+/// A store that does not answer is no mistake of who asked: nothing could be judged.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    match error.downcast_ref() {
+        Some(StoreError::Elsewhere(_)) => Exit::CouldNotJudge,
+        _ => Exit::Usage,
     }
 }
 

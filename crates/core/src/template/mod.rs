@@ -5,6 +5,7 @@
 //! belong to the workflows that are generated. Everything is rendered in memory; plans are parsed
 //! and checked before anyone sees them, so that what is written can run.
 
+pub mod blueprint;
 mod context;
 mod filters;
 mod merge;
@@ -115,6 +116,9 @@ struct Output {
     /// Rendered once for all lenses, not once a lens.
     #[serde(default)]
     once: bool,
+    /// Its services are entered into a file that others write too, instead of replacing it.
+    #[serde(default)]
+    blueprint: bool,
     /// An expression; the output is left out where it is false.
     #[serde(default)]
     when: Option<String>,
@@ -129,6 +133,8 @@ pub struct Rendered {
     pub text: String,
     /// Which plan it is.
     pub plan: Option<PlanKind>,
+    /// Whether its services are entered into the file that is there: see [`blueprint`].
+    pub blueprint: bool,
     /// The lens it is for; `None` for a file of all lenses.
     pub lens: Option<LensId>,
 }
@@ -255,7 +261,12 @@ impl TemplateSet {
         check_body(output.plan, &path, &body)?;
         let lens_hash = lens.map_or_else(|| all_lenses.to_owned(), lens_hash);
         Ok(Some(Rendered {
-            text: stamp(&path, &lens_hash, &self.label, &body),
+            text: if output.blueprint {
+                body
+            } else {
+                stamp(&path, &lens_hash, &self.label, &body)
+            },
+            blueprint: output.blueprint,
             path,
             plan: output.plan,
             lens: lens.map(|lens| lens.lens.clone()),

@@ -60,6 +60,9 @@ pub(super) enum Command {
         /// The API's action registry, to leave out cases that it does not let in
         #[arg(long, value_name = "FILE")]
         registry: Option<PathBuf>,
+        /// Run the scenario of this name alone, between setup and teardown; may be repeated
+        #[arg(long = "scenario", value_name = "NAME")]
+        scenarios: Vec<String>,
         /// Write JUnit, one test case a case
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
@@ -163,6 +166,9 @@ pub(super) enum Command {
         /// Change nothing; say what is missing and exit 1 on anything
         #[arg(long)]
         check: bool,
+        /// Print JSON
+        #[arg(long, conflicts_with = "print")]
+        json: bool,
     },
     /// Checks that wait for delivery to the store
     #[command(subcommand)]
@@ -177,6 +183,9 @@ pub(super) enum Command {
         /// Change nothing; say what would be dropped
         #[arg(long)]
         dry_run: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Template sets
     #[command(subcommand)]
@@ -394,6 +403,9 @@ pub(super) struct GenerateArgs {
     /// How the hosting provider runs the worker
     #[arg(long, value_enum)]
     pub(super) runtime: Option<Runtime>,
+    /// Remove what was generated for lenses that are no more, their services in render.yaml too
+    #[arg(long)]
+    pub(super) prune: bool,
 }
 
 impl GenerateArgs {
@@ -410,6 +422,7 @@ impl GenerateArgs {
             template_dir: self.template_dir.clone(),
             single_worker: self.single_worker,
             runtime: self.runtime,
+            prune: self.prune,
         }
     }
 

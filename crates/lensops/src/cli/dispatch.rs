@@ -21,7 +21,7 @@ use crate::log::{self, Stream};
 use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
 use crate::run::retention::retention;
 use crate::run::{Exit, accept, evidence, gate, generate, matrix, migrate, outbox, package, status, stress, templates};
-use crate::store::{Owner, Switch};
+use crate::store::{Owner, StoreError, Switch};
 
 /// Runs the command of `cli` with `env` as its environment.
 ///
@@ -55,17 +55,15 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             plan,
             dialect,
             registry,
+            scenarios,
             junit,
             flag_proof,
             flag_tries,
         } => {
             let settings = settings(root, env, plan.api_url.clone(), store)?;
-            let run = accept::Acceptance::new(
-                &settings,
-                loaded::<AcceptancePlan>(&settings, &plan)?,
-                dialect.as_deref(),
-                registry.as_deref(),
-            )?;
+            let mut chosen = loaded::<AcceptancePlan>(&settings, &plan)?;
+            accept::choose(&mut chosen.plan, &scenarios)?;
+            let run = accept::Acceptance::new(&settings, chosen, dialect.as_deref(), registry.as_deref())?;
             accept::accept(
                 &settings,
                 &Client::new(TIMEOUT),
@@ -149,7 +147,16 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             let plans = plans.collect::<Result<Vec<_>>>()?;
             let plans = known_tenants(&settings, plans).await?;
             let history = open_history(&settings).await?;
-            status::status(&history, &plans, Timestamp::now(), json).await
+            match status::status(&history, &plans, Timestamp::now(), json).await {
+                // The journal has what this machine checked: better than nothing, and said.
+                Err(error) if history.is_elsewhere() && is_out_of_reach(&error) => {
+                    eprintln!("⚠️ {error:#}; what follows is from the journal of this machine alone");
+                    let journal = open_journal(&settings).await?;
+                    status::status(&journal, &plans, Timestamp::now(), json).await?;
+                    Ok(Exit::CouldNotJudge)
+                }
+                shown => shown,
+            }
         }
         Command::Flags { lens, api_url, json } => {
             flags(&settings(root, env, api_url, store)?, &lens, json).await
@@ -169,24 +176,30 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
         }
         Command::Migrate { print: true, .. } => Ok(migrate::print()),
         Command::Migrate {
-            database_url, check, ..
+            database_url,
+            check,
+            json,
+            ..
         } => {
+            if let Some(StoreKind::Sqlite | StoreKind::Rest) = store {
+                bail!("migrate is for PostgreSQL; a Supabase project has one: give its DATABASE_URL")
+            }
             let settings = Settings::load(root, env)?;
             let url = database_url.map(Secret::new).or_else(|| settings.database_url());
             let Some(url) = url else {
                 bail!("DATABASE_URL is not set: give it, or --database-url URL")
             };
-            if check {
-                return migrate::check(&url).await;
-            }
             // The schema does not depend on plans; what is not entered because of them is said.
             let plans = load_all::<MonitorPlan>(&settings).unwrap_or_else(|error| {
-                eprintln!("⚠️ no tenant of a plan is entered into yacht_registry: {error:#}");
+                eprintln!("⚠️ no tenant of a plan is looked for in yacht_registry: {error:#}");
                 Vec::new()
             });
             let mut tenants = settings.defaults().tenants;
             tenants.extend(plans.into_iter().flat_map(|loaded| loaded.plan.tenants));
-            migrate::migrate(&url, &tenants).await
+            if check {
+                return migrate::check(&url, &tenants, json).await;
+            }
+            migrate::migrate(&url, &tenants, json).await
         }
         Command::Outbox(command) => outbox(&settings(root, env, None, store)?, command).await,
         Command::Export => {
@@ -194,11 +207,22 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             let store = open_history(&settings).await?;
             outbox::export(async |after, limit| store.page(after, limit).await).await
         }
-        Command::Retention { keep, dry_run } => {
+        Command::Retention { keep, dry_run, json } => {
             let (settings, keep, now) = (settings(root, env, None, store)?, parse_span(&keep)?, Timestamp::now());
             match settings.store()? {
-                StoreChoice::Sqlite => retention(&open_journal(&settings).await?, keep, now, dry_run).await,
-                StoreChoice::Postgres(url) => retention(&Owner::connect(&url).await?, keep, now, dry_run).await,
+                StoreChoice::Sqlite => {
+                    let journal = open_journal(&settings).await?;
+                    let state = journal.outbox().await?;
+                    if settings.names_a_store_elsewhere() && state.waiting + state.parked > 0 {
+                        bail!(
+                            "{} checks of the journal have not arrived in the store that the environment names: deliver \
+                             them first (lensops outbox flush), or unset its variables where the journal is the store",
+                            state.waiting + state.parked
+                        )
+                    }
+                    retention(&journal, keep, now, dry_run, json).await
+                }
+                StoreChoice::Postgres(url) => retention(&Owner::connect(&url).await?, keep, now, dry_run, json).await,
                 StoreChoice::Rest(..) => {
                     bail!("retention runs as the owner of the tables: set DATABASE_URL and --store postgres")
                 }
@@ -260,6 +284,10 @@ async fn outbox(settings: &Settings, command: OutboxCommand) -> Result<Exit> {
         OutboxCommand::Flush { parked } => outbox::flush(&journal, store, settings.redactor(), limit, parked).await,
         OutboxCommand::Export => outbox::export(async |after, limit| journal.page(after, limit, true).await).await,
     }
+}
+
+fn is_out_of_reach(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::Elsewhere(_)))
 }
 
 fn show_config(settings: &Settings, json: bool) {

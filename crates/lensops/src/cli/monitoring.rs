@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use jiff::Timestamp;
 use lensops_core::schedule::ad_hoc_id;
-use serde_json::Value;
+use lensops_core::verdict::CheckReport;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -58,7 +59,12 @@ pub(super) async fn check(settings: &Settings, args: &PlanArgs) -> Result<Exit> 
         }
         let (level, line) = overall(&report);
         tell(level, &format!("{prefix}{line}"));
-        rows.push(check_json(&report));
+        let delivery = if store.is_elsewhere() {
+            json!(journal.delivery_of(id).await?)
+        } else {
+            json!("journal")
+        };
+        rows.push(check_json(&report, &delivery));
         results.push((report.status, report.judged));
     }
     if args.json {
@@ -67,9 +73,9 @@ pub(super) async fn check(settings: &Settings, args: &PlanArgs) -> Result<Exit> 
     Ok(exit_of_checks(&results))
 }
 
-fn check_json(report: &lensops_core::verdict::CheckReport) -> Value {
+fn check_json(report: &CheckReport, delivery: &Value) -> Value {
     let record = &report.record;
-    serde_json::json!({
+    json!({
         "id": record.id,
         "lens": record.lens_id,
         "yacht_id": record.yacht_id,
@@ -79,8 +85,9 @@ fn check_json(report: &lensops_core::verdict::CheckReport) -> Value {
         "error_rate_percent": record.error_rate_hundredths.map(|hundredths| f64::from(i32::try_from(hundredths).unwrap_or(i32::MAX)) / 100.0),
         "sample_size": record.sample_size,
         "observed_at": record.observed_at,
+        "delivery": delivery,
         "notes": record.notes.to_value(),
-        "events": record.events.iter().map(|event| serde_json::json!({"level": event.level, "detail": event.detail.to_value()})).collect::<Vec<_>>(),
+        "events": record.events.iter().map(|event| json!({"level": event.level, "detail": event.detail.to_value()})).collect::<Vec<_>>(),
     })
 }
 

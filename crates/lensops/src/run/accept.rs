@@ -57,6 +57,24 @@ pub struct Accepted {
     pub reason: String,
 }
 
+/// Leaves only the scenarios named `names` in `plan`; all where none is named.
+///
+/// # Errors
+/// A name that no scenario has.
+pub fn choose(plan: &mut AcceptancePlan, names: &[String]) -> Result<()> {
+    if let Some(name) = names
+        .iter()
+        .find(|name| !plan.scenarios.iter().any(|scenario| scenario.name == **name))
+    {
+        let known: Vec<&str> = plan.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        bail!("--scenario {name:?} is not in the plan; there are {}", known.join(", "));
+    }
+    if !names.is_empty() {
+        plan.scenarios.retain(|scenario| names.contains(&scenario.name));
+    }
+    Ok(())
+}
+
 impl Acceptance {
     /// Puts a run together from the settings.
     ///

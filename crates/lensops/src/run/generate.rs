@@ -3,15 +3,16 @@
 //! All is rendered before the first file is written. What a person edited by hand stops the run;
 //! what is the same is not touched.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use indexmap::IndexMap;
 use lensops_core::ident::{EnvName, Ident, LensId};
 use lensops_core::lens::{Lens, ReadAction, SignedAction, Slo, User};
-use lensops_core::plan::header::{Origin, origin};
+use lensops_core::plan::header::{self, Origin, origin};
 use lensops_core::schedule::Every;
-use lensops_core::template::{Rendered, RepoContext, render_lens_file};
+use lensops_core::template::{Rendered, RepoContext, blueprint, render_lens_file};
 use serde_json::Value;
 use similar::TextDiff;
 use uuid::Uuid;
@@ -46,6 +47,8 @@ pub struct Options {
     pub single_worker: bool,
     /// How the hosting provider runs it.
     pub runtime: Option<Runtime>,
+    /// Remove what was generated for lenses that are no more.
+    pub prune: bool,
 }
 
 /// A lens as the command line gives it.
@@ -178,6 +181,10 @@ enum Standing {
     Edited,
     /// Not written by lensops.
     Foreign,
+    /// Shared with others, and not safe to edit: what is missing is shown instead.
+    Refused,
+    /// Generated for a lens that is no more.
+    Stale,
 }
 
 struct Planned {
@@ -186,6 +193,8 @@ struct Planned {
     text: String,
     before: Option<String>,
     standing: Standing,
+    /// Why it is [`Standing::Refused`].
+    why: Option<String>,
 }
 
 /// Generates the files of one new lens, or of all lenses.
@@ -200,8 +209,8 @@ pub fn generate(settings: &Settings, new: Option<NewLens>, options: &Options) ->
     }
     match options.mode {
         Mode::Write => {
-            let kept = write(&planned, options.force)?;
-            report(&planned, &kept);
+            write(&planned, options)?;
+            report(&planned, options);
             Ok(Exit::Good)
         }
         Mode::Check => Ok(check(&planned)),
@@ -218,7 +227,7 @@ pub fn generate(settings: &Settings, new: Option<NewLens>, options: &Options) ->
 /// As [`generate`].
 pub fn generate_quietly(settings: &Settings, new: Option<NewLens>, options: &Options) -> Result<usize> {
     let (planned, _) = plan(settings, new, options)?;
-    write(&planned, options.force)?;
+    write(&planned, options)?;
     Ok(planned.len())
 }
 
@@ -268,8 +277,22 @@ fn plan(settings: &Settings, new: Option<NewLens>, options: &Options) -> Result<
         notes.extend(lens.warnings().into_iter().map(|warning| format!("⚠️ {warning}")));
     }
     let rendered = set.render(&lenses, &repo_context(settings, options))?;
+    let stale = stale_files(settings, &rendered, set.name())?;
     for file in rendered.into_iter().filter(|file| wanted(file.lens.as_ref())) {
-        planned.push(plan_file(settings, file)?);
+        let (file, told) = plan_file(settings, file, options.prune)?;
+        planned.push(file);
+        notes.extend(told);
+    }
+    for file in &stale {
+        if !options.prune {
+            notes.push(format!(
+                "⚠️ {} is of no lens: `lensops generate --prune` removes it",
+                file.shown
+            ));
+        }
+    }
+    if new_id.is_none() {
+        planned.extend(stale);
     }
     Ok((planned, notes))
 }
@@ -316,20 +339,84 @@ fn plan_lens_file(settings: &Settings, lens: &Lens, resolved: &Lens, options: &O
         text,
         before,
         standing,
+        why: None,
     }))
 }
 
-fn plan_file(settings: &Settings, file: Rendered) -> Result<Planned> {
+/// What a rendered file is beside the one on disk, and what there is to say of it.
+fn plan_file(settings: &Settings, file: Rendered, prune: bool) -> Result<(Planned, Vec<String>)> {
     let path = settings.root.join(&file.path);
     let before = files::read_if_there(&path)?;
-    let standing = standing(before.as_deref(), &file.text);
-    Ok(Planned {
+    let (mut text, mut why, mut notes) = (file.text, None, Vec::new());
+    let standing = if file.blueprint {
+        match blueprint::edit(before.as_deref(), &text, prune) {
+            Ok(edited) => {
+                text = edited.text;
+                let told = |name: &String| {
+                    format!(
+                        "⚠️ service {name} of {} is of no lens: `lensops generate --prune` removes it",
+                        file.path
+                    )
+                };
+                notes.extend(edited.orphans.iter().map(told));
+                match &before {
+                    None => Standing::New,
+                    Some(before) if *before == text => Standing::Same,
+                    Some(_) => Standing::Changed,
+                }
+            }
+            Err(refusal) => {
+                why = Some(refusal.to_string());
+                Standing::Refused
+            }
+        }
+    } else {
+        standing(before.as_deref(), &text)
+    };
+    let planned = Planned {
         path,
         shown: file.path,
-        text: file.text,
+        text,
         before,
         standing,
-    })
+        why,
+    };
+    Ok((planned, notes))
+}
+
+/// Files beside the rendered ones that this template set made for lenses that are no more.
+fn stale_files(settings: &Settings, rendered: &[Rendered], set: &str) -> Result<Vec<Planned>> {
+    let folders: BTreeSet<&str> = rendered
+        .iter()
+        .filter_map(|file| Some(file.path.rsplit_once('/')?.0))
+        .collect();
+    let mut stale = Vec::new();
+    for folder in folders {
+        for path in files::list(&settings.root.join(folder), "")? {
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            let shown = format!("{folder}/{name}");
+            if rendered.iter().any(|file| file.path == shown) {
+                continue;
+            }
+            // What is no text was not generated.
+            let Ok(before) = files::read(&path) else { continue };
+            let ours =
+                header::split(&before).is_some_and(|(header, _)| header.template_set.split('@').next() == Some(set));
+            if ours {
+                stale.push(Planned {
+                    path,
+                    shown,
+                    text: String::new(),
+                    before: Some(before),
+                    standing: Standing::Stale,
+                    why: None,
+                });
+            }
+        }
+    }
+    Ok(stale)
 }
 
 fn standing(before: Option<&str>, text: &str) -> Standing {
@@ -344,51 +431,60 @@ fn standing(before: Option<&str>, text: &str) -> Standing {
     }
 }
 
-/// Writes what differs and returns what was left alone: a render.yaml of the repository's own.
-fn write(planned: &[Planned], force: bool) -> Result<Vec<&Planned>> {
-    let (kept, ours): (Vec<&Planned>, Vec<&Planned>) = planned
-        .iter()
-        .partition(|file| !force && file.shown == "render.yaml" && file.standing == Standing::Foreign);
-    let edited: Vec<&&Planned> = ours
-        .iter()
-        .filter(|file| matches!(file.standing, Standing::Edited | Standing::Foreign))
-        .collect();
-    if let (false, Some(first)) = (force, edited.first()) {
+/// Writes what differs; a file that is not safe to edit is left as it is.
+fn write(planned: &[Planned], options: &Options) -> Result<()> {
+    let is_edited = |file: &&Planned| match file.standing {
+        Standing::Edited | Standing::Foreign => true,
+        Standing::Stale => {
+            options.prune
+                && file
+                    .before
+                    .as_deref()
+                    .is_some_and(|text| origin(text) == Origin::Edited)
+        }
+        _ => false,
+    };
+    let edited: Vec<&Planned> = planned.iter().filter(is_edited).collect();
+    if let (false, Some(first)) = (options.force, edited.first()) {
         let names: Vec<&str> = edited.iter().map(|file| file.shown.as_str()).collect();
-        let what = if first.standing == Standing::Edited {
-            "edited by hand"
-        } else {
+        let what = if first.standing == Standing::Foreign {
             "not written by lensops"
+        } else {
+            "edited by hand"
         };
         bail!(
             "{what}: {}: nothing was written; put the change into the lens's `overrides`, or give --force to overwrite",
             names.join(", ")
         );
     }
-    let changed: Vec<(PathBuf, &str)> = ours
+    let changed: Vec<(PathBuf, &str)> = planned
         .iter()
-        .filter(|file| file.standing != Standing::Same)
+        .filter(|file| !matches!(file.standing, Standing::Same | Standing::Refused | Standing::Stale))
         .map(|file| (file.path.clone(), file.text.as_str()))
         .collect();
     files::replace_all(&changed)?;
-    Ok(kept)
+    for file in planned
+        .iter()
+        .filter(|file| options.prune && file.standing == Standing::Stale)
+    {
+        std::fs::remove_file(&file.path).with_context(|| format!("{} cannot be removed", file.shown))?;
+    }
+    Ok(())
 }
 
-fn report(planned: &[Planned], kept: &[&Planned]) {
+fn report(planned: &[Planned], options: &Options) {
     for file in planned {
-        if kept.iter().any(|other| other.shown == file.shown) {
-            say!(
-                "⚠️ Kept: {} was not written by lensops; add to it:\n{}",
+        match file.standing {
+            Standing::Refused => say!(
+                "⚠️ Kept: {} cannot be edited safely ({}); enter this by hand:\n{}",
                 file.shown,
-                file.text
-            );
-        } else {
-            let what = if file.standing == Standing::Same {
-                "Unchanged"
-            } else {
-                "Created"
-            };
-            say!("✅ {what}: {}", file.shown);
+                file.why.as_deref().unwrap_or_default(),
+                file.text.trim_end()
+            ),
+            Standing::Stale if options.prune => say!("✅ Removed: {}", file.shown),
+            Standing::Stale => {}
+            Standing::Same => say!("✅ Unchanged: {}", file.shown),
+            _ => say!("✅ Created: {}", file.shown),
         }
     }
 }
@@ -397,6 +493,10 @@ fn check(planned: &[Planned]) -> Exit {
     let mut drifted = 0;
     for file in planned.iter().filter(|file| file.standing != Standing::Same) {
         drifted += 1;
+        if let Some(why) = &file.why {
+            say!("{} cannot be edited safely ({why})", file.shown);
+            continue;
+        }
         let before = file.before.as_deref().unwrap_or_default();
         let diff = TextDiff::from_lines(before, &file.text);
         let name = Path::new(&file.shown).display();
@@ -422,6 +522,8 @@ fn dry_run(planned: &[Planned]) {
             Standing::Changed => "would update",
             Standing::Edited => "edited by hand, would stop",
             Standing::Foreign => "not written by lensops, would stop",
+            Standing::Refused => "cannot be edited safely, would be kept",
+            Standing::Stale => "of no lens, would go with --prune",
         };
         say!("{what}: {}", file.shown);
     }

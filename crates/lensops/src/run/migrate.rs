@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 use lensops_core::exchange::Secret;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::Exit;
-use crate::store::migrate;
+use crate::store::{StoreError, migrate};
 
 /// Prints the migration, for `psql`.
 pub fn print() -> Exit {
@@ -13,34 +14,64 @@ pub fn print() -> Exit {
     Exit::Good
 }
 
-/// Says what the migration would change; [`Exit::Bad`] on anything.
+/// Says what the migration would change and which of `tenants` the registry lacks; [`Exit::Bad`] on
+/// anything, [`Exit::CouldNotJudge`] where the database cannot be compared.
 ///
 /// # Errors
-/// When the database cannot be reached.
-pub async fn check(url: &Secret) -> Result<Exit> {
-    let findings = migrate::check(url).await?;
+/// When `url` is no address.
+pub async fn check(url: &Secret, tenants: &[Uuid], as_json: bool) -> Result<Exit> {
+    let (findings, unjudged) = match migrate::check(url, tenants).await {
+        Ok(findings) => (findings, None),
+        Err(StoreError::Elsewhere(why)) => (Vec::new(), Some(why)),
+        Err(error) => return Err(error.into()),
+    };
+    let exit = match (&unjudged, findings.is_empty()) {
+        (Some(_), _) => Exit::CouldNotJudge,
+        (None, true) => Exit::Good,
+        (None, false) => Exit::Bad,
+    };
+    if as_json {
+        say!(
+            "{:#}",
+            json!({"up_to_date": exit == Exit::Good, "findings": findings, "unjudged": unjudged})
+        );
+        return Ok(exit);
+    }
     for finding in &findings {
-        say!("{finding}");
+        say!("❌ {finding}");
     }
-    if findings.is_empty() {
-        say!("✅ The schema is up to date");
-        return Ok(Exit::Good);
+    match unjudged {
+        Some(why) => say!("❔ The schema could not be compared: {why}"),
+        None if findings.is_empty() => say!("✅ The schema is up to date"),
+        None => {}
     }
-    Ok(Exit::Bad)
+    Ok(exit)
 }
 
-/// Brings the database up to date and enters `tenants` where the registry is lensops' own.
+/// Brings the database up to date, enters `tenants` where the registry is lensops' own, and says
+/// what it may not mend: [`Exit::Degraded`] then.
 ///
 /// # Errors
 /// When the database cannot be reached or refuses; then nothing is changed.
-pub async fn migrate(url: &Secret, tenants: &[Uuid]) -> Result<Exit> {
+pub async fn migrate(url: &Secret, tenants: &[Uuid], as_json: bool) -> Result<Exit> {
     let entered = migrate::migrate(url, tenants).await?;
-    say!("✅ The schema is up to date");
-    if entered > 0 {
-        say!("✅ Entered {entered} tenants into yacht_registry");
+    let left = migrate::check(url, tenants).await?;
+    let exit = if left.is_empty() { Exit::Good } else { Exit::Degraded };
+    if as_json {
+        say!("{:#}", json!({"entered_tenants": entered, "left": left}));
+        return Ok(exit);
     }
-    for finding in migrate::check(url).await? {
+    if left.is_empty() {
+        say!("✅ The schema is up to date");
+    } else {
+        say!("⚠️ The migration ran; what it does not change stays:");
+    }
+    if entered > 0 {
+        let noun = if entered == 1 { "tenant" } else { "tenants" };
+        say!("✅ Entered {entered} {noun} into yacht_registry");
+    }
+    for finding in left {
         say!("⚠️ {finding}");
     }
-    Ok(Exit::Good)
+    Ok(exit)
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Exit;
 use super::deliver::Delivery;
-use crate::store::{Exported, Journal, Sink, StoreError};
+use crate::store::{Exported, Journal, OutboxState, Sink, StoreError};
 
 /// Parked checks that are shown.
 const SHOWN: u32 = 20;
@@ -37,18 +37,26 @@ pub async fn status(journal: &Journal, goes_to: Option<&str>, limit: u64, as_jso
         let oldest = state
             .oldest
             .map_or_else(String::new, |at| format!(", the oldest of {at}"));
-        say!("waiting  {}{oldest}", state.waiting);
-        say!("parked   {}", state.parked);
+        if goes_to.is_some() {
+            say!("waiting  {}{oldest}", state.waiting);
+            say!("parked   {}", state.parked);
+        }
         for parked in &parked {
             say!("  {} {} {}: {}", parked.id, parked.lens, parked.yacht_id, parked.reason);
         }
     }
     // Without a store elsewhere nothing is overdue.
-    Ok(match goes_to {
-        Some(_) if state.parked > 0 => Exit::Bad,
-        Some(_) if state.waiting > 0 => Exit::Degraded,
-        _ => Exit::Good,
-    })
+    Ok(goes_to.map_or(Exit::Good, |_| exit_of(&state)))
+}
+
+fn exit_of(state: &OutboxState) -> Exit {
+    if state.parked > 0 {
+        Exit::Bad
+    } else if state.waiting > 0 {
+        Exit::Degraded
+    } else {
+        Exit::Good
+    }
 }
 
 /// Delivers what waits, parked checks too where `parked` says so.
@@ -67,11 +75,7 @@ pub async fn flush<K: Sink>(journal: &Journal, sink: K, redactor: Redactor, limi
         state.parked,
         state.waiting
     );
-    Ok(if state.waiting + state.parked == 0 {
-        Exit::Good
-    } else {
-        Exit::Bad
-    })
+    Ok(exit_of(&state))
 }
 
 /// Writes checks with their events to standard output, one JSON object a line, by id. `page` gives

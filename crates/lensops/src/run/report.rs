@@ -257,6 +257,32 @@ fn escaped(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
+/// Adds `text` to the summary page of a CI step, where there is one.
+///
+/// # Errors
+/// When the file that the CI service names cannot be written.
+pub(super) fn add_to_summary(settings: &Settings, text: &Redacted) -> Result<()> {
+    let Some(path) = settings.step_summary() else {
+        return Ok(());
+    };
+    let failed = || format!("{} cannot be written", path.display());
+    let mut file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .with_context(failed)?;
+    writeln!(file, "{text}").with_context(failed)
+}
+
+/// Prints an annotation of the CI service; `level` is `error` or `warning`.
+pub(super) fn annotate(level: &str, title: &str, text: &str) {
+    say!(
+        "::{level} title={}::{}",
+        escaped(title).replace([':', ','], " "),
+        escaped(text)
+    );
+}
+
 /// Writes evidence, JUnit and what CI shows, and prints where everything lies.
 ///
 /// # Errors
@@ -266,15 +292,7 @@ pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output:
     if let Some(path) = &output.junit {
         files::replace_all(&[(path.clone(), redactor.text(&report.junit()?).as_str())])?;
     }
-    if let Some(path) = settings.step_summary() {
-        let mut file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-        writeln!(file, "{}", redactor.text(&report.summary()))
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-    }
+    add_to_summary(settings, &redactor.text(&report.summary()))?;
     if settings.in_github_actions() {
         for case in &report.cases {
             let level = match case.result {
@@ -282,11 +300,7 @@ pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output:
                 CaseResult::Unjudged { .. } => "warning",
                 _ => continue,
             };
-            say!(
-                "::{level} title={}::{}",
-                escaped(&report.title).replace([':', ','], " "),
-                escaped(&case.line())
-            );
+            annotate(level, &report.title, &case.line());
         }
     }
     if output.json {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::rollup::{Rollup, Span};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Exit;
 use crate::store::{Archive, Hour};
@@ -85,17 +85,35 @@ async fn roll_day<A: Archive>(archive: &A, day: Hour) -> Result<Rollup> {
 ///
 /// # Errors
 /// When the store cannot be read or written.
-pub async fn retention<A: Archive>(archive: &A, keep: SignedDuration, now: Timestamp, dry_run: bool) -> Result<Exit> {
+pub async fn retention<A: Archive>(
+    archive: &A,
+    keep: SignedDuration,
+    now: Timestamp,
+    dry_run: bool,
+    as_json: bool,
+) -> Result<Exit> {
     // Whole hours, so that no roll-up is ever of a part of one.
     let before = Span::Hour.start_of(now.checked_sub(keep)?);
     let old = archive.count_before(before).await?;
     if dry_run {
-        say!("{old} checks from before {before} would be dropped, after being rolled up");
+        if as_json {
+            say!("{:#}", json!({"dry_run": true, "before": before, "would_drop": old}));
+        } else {
+            say!("{old} checks from before {before} would be dropped, after being rolled up");
+        }
         return Ok(Exit::Good);
     }
     let retained = roll_up(archive, now).await?;
     archive.drop_before(before).await?;
     let dropped = old - archive.count_before(before).await?;
+    if as_json {
+        let (hours, days) = (retained.hours, retained.days);
+        say!(
+            "{:#}",
+            json!({"before": before, "hours": hours, "days": days, "dropped": dropped})
+        );
+        return Ok(Exit::Good);
+    }
     say!("rolled up {} hours and {} days", retained.hours, retained.days);
     say!("dropped {dropped} checks from before {before}");
     Ok(Exit::Good)

@@ -17,6 +17,7 @@ use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::plan::stress::{StressPlan, Target as PlanTarget};
 use lensops_core::prebuilt::{Marks, Prebuilt};
 use lensops_core::token::mint;
+use lensops_core::verdict::Verdict;
 use lensops_core::verdict::baseline::{Change, compare};
 use lensops_core::verdict::generator::Generator;
 use lensops_core::verdict::stress::{StressVerdict, Tally, judge_load};
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 
 use super::evidence::{Bundle, Written};
 use super::plans::Loaded;
+use super::report::{add_to_summary, annotate};
 use super::{Exit, evidence, files};
 use crate::config::{Settings, Target};
 use crate::load::{self, Figures, Flow, Job, LoadTarget, Progress};
@@ -311,6 +313,11 @@ pub async fn stress(settings: &Settings, run: &Stress, baseline: Option<&Path>, 
     let finished_at = Timestamp::now();
     let written = run.write(settings, &ran, finished_at, fastrand::u32(..))?;
     let verdict = &ran.verdict;
+    add_to_summary(settings, &run.redactor.text(&run.markdown(&ran, finished_at)))?;
+    if settings.in_github_actions() && verdict.verdict != Verdict::Pass {
+        let title = format!("Stress of {}", run.loaded.plan.stress);
+        annotate("error", &title, run.redactor.text(&verdict.reason).as_str());
+    }
     if as_json {
         let mut value = run.to_json(&ran, finished_at);
         if let Some((_, earlier)) = &earlier {

@@ -1,22 +1,37 @@
 //! The schema of PostgreSQL stores: brought up to date, printed, or compared.
 //!
 //! One script that may be run again and over an older schema was chosen over numbered steps with a
-//! table of what has run: databases exist that were set up by hand, and no table would say so.
+//! table of what has run: databases exist that were set up by hand, and no table would say so. What
+//! is compared with is not a list kept by hand either: the same script makes its objects in a schema
+//! of their own, in a transaction that is rolled back, and the catalogues of both are held together.
+
+use std::collections::BTreeMap;
 
 use lensops_core::exchange::Secret;
 use sqlx::postgres::PgConnection;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use uuid::Uuid;
 
 use super::StoreError;
 use super::postgres::options;
 
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("../../../../migrations/postgres/0001_ground.sql"),
     include_str!("../../../../migrations/postgres/0002_health.sql"),
     include_str!("../../../../migrations/postgres/0003_functions.sql"),
     include_str!("../../../../migrations/postgres/0004_rollups.sql"),
+    include_str!("../../../../migrations/postgres/0005_restored.sql"),
 ];
+
+const BESIDE: &str = include_str!("../../../../migrations/postgres/check.sql");
+const SHAPE: &str = include_str!("../../../../migrations/postgres/shape.sql");
+
+/// The schema in which the script's own result is looked at. It is never committed.
+const REFERENCE: &str = "lensops_reference";
+
+/// Whether `yacht_registry` is lensops' own: then tenants may be entered.
+const OWN_REGISTRY: &str =
+    "SELECT coalesce(obj_description(to_regclass('public.yacht_registry')) = 'Tenants; made by lensops', false)";
 
 /// The whole migration as one transaction, for `psql`.
 #[must_use]
@@ -33,7 +48,14 @@ pub(super) async fn connect(url: &Secret) -> Result<PgConnection, StoreError> {
 
 pub(super) fn refused(error: &sqlx::Error) -> StoreError {
     StoreError::Elsewhere(match error {
-        sqlx::Error::Database(said) => format!("{} - {}", said.code().unwrap_or_default(), said.message()),
+        sqlx::Error::Database(said) => {
+            let code = said.code().unwrap_or_default();
+            let mend = match &*code {
+                "42501" => "; run it as the owner of the database's tables",
+                _ => "",
+            };
+            format!("{code} - {}{mend}", said.message())
+        }
         other => other.to_string(),
     })
 }
@@ -60,11 +82,7 @@ async fn apply(connection: &mut PgConnection, tenants: &[Uuid]) -> Result<u64, s
     for step in STEPS {
         sqlx::raw_sql(step).execute(&mut *transaction).await?;
     }
-    let own: bool = sqlx::query_scalar(
-        "SELECT coalesce(obj_description('public.yacht_registry'::regclass) = 'Tenants; made by lensops', false)",
-    )
-    .fetch_one(&mut *transaction)
-    .await?;
+    let own: bool = sqlx::query_scalar(OWN_REGISTRY).fetch_one(&mut *transaction).await?;
     let mut entered = 0;
     if own {
         let new =
@@ -78,16 +96,96 @@ async fn apply(connection: &mut PgConnection, tenants: &[Uuid]) -> Result<u64, s
     Ok(entered)
 }
 
-/// What the migration would add or change in the database at `url`; empty when it is up to date.
+/// What the migration would add or change in the database at `url`, which of `tenants` its registry
+/// lacks, and what leads to the rows past row-level security; empty when all is as it should be.
+/// Nothing is changed, and no table of the database is locked.
 ///
 /// # Errors
 /// When it cannot be reached or refuses.
-pub async fn check(url: &Secret) -> Result<Vec<String>, StoreError> {
+pub async fn check(url: &Secret, tenants: &[Uuid]) -> Result<Vec<String>, StoreError> {
     let mut connection = connect(url).await?;
-    let found = sqlx::query_scalar(include_str!("../../../../migrations/postgres/check.sql"))
-        .fetch_all(&mut connection)
-        .await
-        .map_err(|error| refused(&error));
+    let found = compare(&mut connection, tenants).await.map_err(|error| refused(&error));
     connection.close().await.ok();
     found
+}
+
+async fn compare(connection: &mut PgConnection, tenants: &[Uuid]) -> Result<Vec<String>, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    let mut findings: Vec<String> = sqlx::query_scalar(BESIDE).fetch_all(&mut *transaction).await?;
+    // A role that is missing is made by the script below, for the length of this transaction.
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "SET LOCAL client_min_messages = warning; CREATE SCHEMA {REFERENCE}; {}",
+        STEPS
+            .join("\n")
+            .replace("public.", &format!("{REFERENCE}."))
+            .replace("SCHEMA public", &format!("SCHEMA {REFERENCE}"))
+    )))
+    .execute(&mut *transaction)
+    .await?;
+    // With an empty path every name is written out with its schema.
+    sqlx::raw_sql("SET LOCAL search_path = ''")
+        .execute(&mut *transaction)
+        .await?;
+    let meant = shape(&mut transaction, REFERENCE).await?;
+    let stands = shape(&mut transaction, "public").await?;
+    findings.extend(differences(&meant, &stands));
+    findings.extend(missing_tenants(&mut transaction, tenants).await?);
+    transaction.rollback().await?;
+    Ok(findings)
+}
+
+async fn shape(connection: &mut PgConnection, schema: &str) -> Result<BTreeMap<String, String>, sqlx::Error> {
+    let rows: Vec<(String, String)> = sqlx::query_as(SHAPE).bind(schema).fetch_all(connection).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// What is missing, what stands otherwise, and which policies nobody meant. Constraints, columns
+/// and indexes beyond the meant ones are the database's own affair.
+fn differences(meant: &BTreeMap<String, String>, stands: &BTreeMap<String, String>) -> Vec<String> {
+    let missing_table = |thing: &str| {
+        meant
+            .keys()
+            .filter_map(|name| name.strip_prefix("table "))
+            .any(|table| {
+                !stands.contains_key(&format!("table {table}")) && !thing.starts_with("table ") && thing.contains(table)
+            })
+    };
+    let mut findings = Vec::new();
+    for (thing, wanted) in meant {
+        match stands.get(thing) {
+            Some(found) if found == wanted => {}
+            Some(_) if thing.starts_with("function ") => {
+                findings.push(format!("{thing} is not the migration's"));
+            }
+            Some(found) => findings.push(format!("{thing}: {found}, not {wanted}")),
+            // One line says that a table is missing.
+            None if missing_table(thing) || thing.starts_with("privilege of ") => {}
+            None => findings.push(format!("{thing} is missing")),
+        }
+    }
+    let unmeant = stands
+        .keys()
+        .filter(|thing| thing.starts_with("policy ") && !meant.contains_key(*thing));
+    findings.extend(unmeant.map(|thing| format!("{thing} is not of this migration: DROP POLICY, if nobody needs it")));
+    findings
+}
+
+async fn missing_tenants(connection: &mut PgConnection, tenants: &[Uuid]) -> Result<Vec<String>, sqlx::Error> {
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('public.yacht_registry') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !there || tenants.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own: bool = sqlx::query_scalar(OWN_REGISTRY).fetch_one(&mut *connection).await?;
+    let missing: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT DISTINCT t.id FROM unnest($1::uuid[]) AS t (id) \
+         WHERE NOT EXISTS (SELECT 1 FROM public.yacht_registry r WHERE r.id = t.id) ORDER BY 1",
+    )
+    .bind(tenants)
+    .fetch_all(connection)
+    .await?;
+    let mend = if own { "lensops migrate enters it" } else { "enter it" };
+    let finding = |id: &Uuid| format!("tenant {id} is not in yacht_registry, so its checks are refused: {mend}");
+    Ok(missing.iter().map(finding).collect())
 }

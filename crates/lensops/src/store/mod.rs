@@ -28,7 +28,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use journal::Journal;
-pub use outbox::{Entry, OutboxState, Parked};
+pub use outbox::{DeliveryState, Entry, OutboxState, Parked};
 pub use postgres::{Postgres, begin_as};
 pub use rest::{Rest, Returned};
 pub use rollups::{Archive, Hour, Owner};
@@ -135,6 +135,18 @@ pub enum SinkError {
 }
 
 impl SinkError {
+    /// A row that is refused for good, with what mends it where that is known: a check's only
+    /// reference is its tenant.
+    fn row(code: &str, told: String) -> Self {
+        if code == "23503" && told.contains("pms_health_checks\"") && !told.contains("pms_health_events\"") {
+            return Self::Row(format!(
+                "{told}; its tenant is not in yacht_registry: enter it (lensops migrate does where the registry is \
+                 its own), then lensops outbox flush --parked"
+            ));
+        }
+        Self::Row(told)
+    }
+
     fn later(what: impl Into<String>) -> Self {
         Self::Later {
             what: what.into(),

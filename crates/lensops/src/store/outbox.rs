@@ -76,6 +76,18 @@ pub struct Parked {
     pub reason: String,
 }
 
+/// Where a check is on its way to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// The store has it.
+    Delivered,
+    /// The store has not taken it yet.
+    Waiting,
+    /// The store refused it for good.
+    Parked,
+}
+
 /// How the outbox stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OutboxState {
@@ -233,6 +245,23 @@ impl Journal {
     /// When the disk refuses.
     pub async fn unpark(&self) -> Result<(), StoreError> {
         self.write_outbox(OutboxWrite::Unpark).await
+    }
+
+    /// Where the check `id` of this journal is on its way.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn delivery_of(&self, id: Uuid) -> Result<DeliveryState, StoreError> {
+        let refused: Option<Option<String>> =
+            sqlx::query_scalar("SELECT refused FROM lensops_outbox WHERE check_id = $1")
+                .bind(id.to_string())
+                .fetch_optional(&self.reader)
+                .await?;
+        Ok(match refused {
+            None => DeliveryState::Delivered,
+            Some(None) => DeliveryState::Waiting,
+            Some(Some(_)) => DeliveryState::Parked,
+        })
     }
 
     /// How the outbox stands.

@@ -265,7 +265,7 @@ fn sink_error(error: &sqlx::Error) -> SinkError {
     let told = format!("{code} - {}", said.message());
     match code.get(..2).unwrap_or_default() {
         // Data exceptions, broken constraints and what a trigger raises are the row's own.
-        "22" | "23" | "44" | "P0" => SinkError::Row(told),
+        "22" | "23" | "44" | "P0" => SinkError::row(&code, told),
         // Connection, resources, busy, operator, system, internal, read-only: these pass.
         "08" | "25" | "40" | "53" | "55" | "57" | "58" | "XX" => SinkError::later(told),
         _ => SinkError::Denied(told),

@@ -95,7 +95,7 @@ impl<S: Sender> Rest<S> {
         if rows.is_empty() {
             return Ok(());
         }
-        let refusal = match refusal(&self.answer(self.insert_request(table, rows)).await?) {
+        let refusal = match inserted(&self.answer(self.insert_request(table, rows)).await?) {
             Ok(()) => return Ok(()),
             Err(refusal) => refusal,
         };
@@ -104,7 +104,7 @@ impl<S: Sender> Rest<S> {
         }
         for row in rows {
             let request = self.insert_request(table, std::slice::from_ref(row));
-            match self::refusal(&self.answer(request).await?) {
+            match inserted(&self.answer(request).await?) {
                 Err(refusal) if !refusal.duplicate => return Err(refusal.error),
                 _ => {}
             }
@@ -166,7 +166,29 @@ struct Refusal {
     error: SinkError,
 }
 
-/// What the answer to an insert means.
+/// Whether rows that were sent are there. Something else than PostgREST, a proxy's or a portal's
+/// page say, also answers 200: a check that it "took" would be gone. An insert is 201, or 200 with
+/// the headers of one where nothing was new; its body is empty or rows.
+fn inserted(response: &Response) -> Result<(), Refusal> {
+    refusal(response)?;
+    let of_insert = match response.status {
+        201 => true,
+        200 => response.header("preference-applied").is_some() || response.header("content-range").is_some(),
+        _ => false,
+    };
+    if of_insert && (response.body.is_empty() || matches!(response.json(), Some(Value::Array(_)))) {
+        return Ok(());
+    }
+    Err(Refusal {
+        duplicate: false,
+        error: SinkError::Denied(format!(
+            "{} is no answer of a REST store to an insert: is TENANT_SUPABASE_URL right?",
+            response.status
+        )),
+    })
+}
+
+/// What an answer other than a success means.
 fn refusal(response: &Response) -> Result<(), Refusal> {
     let status = response.status;
     if (200..300).contains(&status) {
@@ -193,7 +215,7 @@ fn refusal(response: &Response) -> Result<(), Refusal> {
         },
         // Too large: half of it may do.
         413 => SinkError::Row(told),
-        400 | 409 | 422 if matches!(code.get(..2), Some("22" | "23" | "44" | "P0")) => SinkError::Row(told),
+        400 | 409 | 422 if matches!(code.get(..2), Some("22" | "23" | "44" | "P0")) => SinkError::row(code, told),
         _ => SinkError::Denied(told),
     };
     Err(Refusal {
@@ -315,7 +337,7 @@ mod tests {
     }
 
     fn class(status: u16, headers: &[(&str, &str)], body: &str) -> (&'static str, String) {
-        match refusal(&response(status, headers, body)) {
+        match inserted(&response(status, headers, body)) {
             Ok(()) => ("taken", String::new()),
             Err(Refusal { error, .. }) => match error {
                 SinkError::Later { after: Some(after), .. } => ("later", after.as_secs().to_string()),
@@ -331,6 +353,28 @@ mod tests {
     fn defect_5_an_empty_201_is_a_success() {
         assert_eq!(class(201, &[], "").0, "taken");
         assert_eq!(class(201, &[], "[]").0, "taken");
+    }
+
+    #[test]
+    fn a_200_of_something_else_is_no_insert() {
+        for (status, headers, body, taken) in [
+            (201, &[][..], "", true),
+            (201, &[], "[{}]", true),
+            (201, &[], "<html>welcome</html>", false),
+            (200, &[], "", false),
+            (200, &[], "[]", false),
+            (200, &[("Content-Range", "*/*")], "", true),
+            (200, &[("Preference-Applied", "return=minimal")], "[]", true),
+            (204, &[], "", false),
+            (202, &[], "", false),
+        ] {
+            let class = class(status, headers, body).0;
+            assert_eq!(
+                class,
+                if taken { "taken" } else { "denied" },
+                "{status} {headers:?} {body}"
+            );
+        }
     }
 
     #[test]

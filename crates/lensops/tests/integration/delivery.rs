@@ -48,6 +48,19 @@ fn status(code: u16, header: Option<(&str, &str)>) -> Faults {
     }
 }
 
+/// Something that is no store answers an insert with a success of its own.
+fn taken(code: u16) -> Faults {
+    let answer = Answer {
+        code,
+        body: (code != 204).then(|| "<html>Welcome</html>".into()),
+        headers: BTreeMap::new(),
+    };
+    Faults {
+        rules: vec![Rule::new(Act::Status(answer)).on("/rest/")],
+        ..Faults::default()
+    }
+}
+
 /// Defect 6: the store answered 500, the row was lost and never sent again.
 #[tokio::test]
 async fn defect_6_a_store_that_fails_loses_no_row_whatever_it_answers() {
@@ -64,6 +77,10 @@ async fn defect_6_a_store_that_fails_loses_no_row_whatever_it_answers() {
         ("403", refused(|faults| faults.store_forbidden = true)),
         ("404", refused(|faults| faults.store_missing_table = true)),
         ("429", status(429, Some(("Retry-After", "1")))),
+        // Not the store at all: a portal's page, a proxy that takes everything.
+        ("200 of a page", taken(200)),
+        ("201 of a page", taken(201)),
+        ("204", taken(204)),
         (
             "connection reset",
             Faults {
@@ -151,6 +168,10 @@ async fn over_rest_the_key_decides_the_role_and_a_strange_tenant_is_parked() {
     assert_eq!((flushed.delivered, flushed.parked), (0, 1));
     let reason = &journal.parked(1).await.unwrap()[0].reason;
     assert!(reason.starts_with("409 - Conflict (23503: "), "{reason}");
+    assert!(
+        reason.contains("its tenant is not in yacht_registry: enter it"),
+        "{reason}"
+    );
     // A table that is gone is not the rows' fault.
     database.run("DROP TABLE pms_health_events CASCADE").await;
     journal.record(check(50)).await.unwrap();

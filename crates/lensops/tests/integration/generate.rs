@@ -13,7 +13,7 @@ fn a_new_lens_prints_one_line_a_file_and_a_second_run_changes_nothing() {
         .lines()
         .filter_map(|line| line.strip_prefix("✅ Created: "))
         .collect();
-    assert_eq!(created.len(), 9, "{}", ran.out);
+    assert_eq!(created.len(), 10, "{}", ran.out);
     for path in created {
         assert!(project.path(path).is_file(), "{path}");
     }
@@ -180,11 +180,65 @@ fn an_ejected_set_can_be_changed_and_a_new_output_needs_a_template_and_a_line() 
 fn one_worker_can_serve_all_lenses() {
     let project = Project::empty();
     project.run(FAULTS).expect(0);
-    project.run("generate --single-worker --runtime rust").expect(0);
+    let left = project.run("generate --single-worker --runtime rust").expect(0).err;
+    assert!(
+        left.contains("service faults-health-worker of render.yaml is of no lens"),
+        "{left}"
+    );
+    project.run("generate --single-worker --runtime rust --prune").expect(0);
     let render = project.read("render.yaml");
     assert!(
         render.contains("name: lens-health-worker") && render.contains("startCommand: ./bin/lensops worker\n"),
         "{render}"
     );
     assert!(!render.contains("faults-health-worker"), "{render}");
+}
+
+#[test]
+fn a_render_file_of_others_gets_the_entry_and_keeps_every_other_byte() {
+    let project = Project::empty();
+    let theirs = "# ours\nservices:\n- type: web   # the API\n  name: api\n\n# below\ndatabases: []\n";
+    project.write("render.yaml", theirs);
+    project.run(FAULTS).expect(0);
+    let after = project.read("render.yaml");
+    let (before, rest) = after.split_once("- type: worker").unwrap();
+    assert_eq!(before, "# ours\nservices:\n- type: web   # the API\n  name: api\n");
+    assert!(rest.ends_with("\n\n# below\ndatabases: []\n"), "{after}");
+    project.run("generate --check").expect(0);
+}
+
+#[test]
+fn what_a_lens_leaves_behind_is_told_and_pruned() {
+    let project = Project::empty();
+    project.run(FAULTS).expect(0);
+    project.run(SECOND).expect(0);
+    std::fs::remove_file(project.path("lenses/shopping_list.yml")).unwrap();
+    let plan = "tests/ci/shopping_list_signed_flow_acceptance.yml";
+    let told = project.run("generate").expect(0).err;
+    assert!(told.contains(&format!("{plan} is of no lens")), "{told}");
+    assert!(
+        told.contains("service shopping-list-health-worker of render.yaml is of no lens"),
+        "{told}"
+    );
+    project.run("generate --check").expect(1);
+    project.write(plan, &format!("{}# mine\n", project.read(plan)));
+    let stopped = project.run("generate --prune").expect(2).err;
+    assert!(
+        stopped.contains("edited by hand") && stopped.contains(plan),
+        "{stopped}"
+    );
+    assert!(
+        project.read("render.yaml").contains("shopping-list"),
+        "nothing is half done"
+    );
+    let pruned = project.run("generate --prune --force").expect(0).out;
+    assert!(pruned.contains(&format!("✅ Removed: {plan}")), "{pruned}");
+    assert!(
+        !project
+            .files()
+            .keys()
+            .any(|path| path.to_string_lossy().to_lowercase().contains("shopping"))
+    );
+    assert!(!project.read("render.yaml").contains("shopping-list"));
+    project.run("generate --check").expect(0);
 }

@@ -29,3 +29,4 @@ mod secrets;
 mod stores;
 mod stress;
 mod worker;
+mod workflows;

@@ -1,8 +1,10 @@
 //! `lensops migrate`: on a plain PostgreSQL, on a Supabase-shaped one, twice, and over the old schema.
 
 use lensops::store::migrate::{check, migrate, script};
+use lensops_sandbox::Dialect;
+use serde_json::Value;
 
-use crate::harness::Project;
+use crate::harness::{Project, sandbox};
 use crate::pg::Database;
 
 const OLD: &str = include_str!("old_migration.sql");
@@ -16,7 +18,7 @@ async fn defect_20_the_migration_runs_twice() {
             .await
             .unwrap_or_else(|error| panic!("round {round}: {error}"));
         assert_eq!(
-            check(&database.secret()).await.unwrap(),
+            check(&database.secret(), &[]).await.unwrap(),
             Vec::<String>::new(),
             "round {round}"
         );
@@ -29,15 +31,17 @@ async fn over_the_old_migration_every_row_stays_and_the_schema_is_the_new_one() 
     drop(database);
     let database = Database::empty().await;
     database.run(OLD).await;
-    let before = check(&database.secret()).await.unwrap();
+    let before = check(&database.secret(), &[]).await.unwrap();
     assert!(
-        before.iter().any(|finding| finding.contains("service_role has DELETE")),
+        before
+            .iter()
+            .any(|finding| finding.contains("privileges of service_role on pms_health_checks: DELETE, INSERT")),
         "{before:#?}"
     );
     for _ in 0..2 {
         migrate(&database.secret(), &[]).await.unwrap();
     }
-    assert_eq!(check(&database.secret()).await.unwrap(), Vec::<String>::new());
+    assert_eq!(check(&database.secret(), &[]).await.unwrap(), Vec::<String>::new());
     assert_eq!(database.number("SELECT count(*) FROM pms_health_checks").await, 50);
     assert_eq!(database.number("SELECT count(*) FROM pms_health_events").await, 50);
     let doubled =
@@ -68,7 +72,7 @@ async fn on_a_supabase_shaped_database_what_exists_is_used_as_it_is() {
         0,
         "the registry is not lensops' own"
     );
-    assert_eq!(check(&database.secret()).await.unwrap(), Vec::<String>::new());
+    assert_eq!(check(&database.secret(), &[]).await.unwrap(), Vec::<String>::new());
     assert_eq!(
         database
             .number("SELECT count(*) FROM yacht_registry WHERE plan = 'gold'")
@@ -115,11 +119,220 @@ async fn the_command_prints_checks_and_migrates_and_never_shows_the_password() {
         refused.err
     );
     assert!(
-        !refused.err.contains("made-up-wrong-password") && refused.code == 2,
+        !refused.err.contains("made-up-wrong-password") && refused.code == 3,
         "{}",
         refused.err
     );
+    let uncompared = project
+        .run(&format!("migrate --check --json --database-url {wrong}"))
+        .expect(3)
+        .out;
+    assert!(uncompared.contains("\"unjudged\": \"28P01 - "), "{uncompared}");
+    let other = project.run("migrate --store rest").expect(2).err;
+    assert!(other.contains("migrate is for PostgreSQL"), "{other}");
     // What --print prints is what the command does.
     database.run(&printed).await;
-    assert_eq!(check(&database.secret()).await.unwrap(), Vec::<String>::new());
+    assert_eq!(check(&database.secret(), &[]).await.unwrap(), Vec::<String>::new());
+}
+
+/// What a hand may have done to a migrated database: the statement, what the check says, and whether
+/// the migration takes it back.
+const ALTERED: [(&str, &str, bool); 22] = [
+    (
+        "DROP POLICY yacht_scoped_health_checks ON pms_health_checks; \
+      CREATE POLICY yacht_scoped_health_checks ON pms_health_checks FOR SELECT TO authenticated USING (true)",
+        "policy yacht_scoped_health_checks on pms_health_checks: PERMISSIVE FOR SELECT TO authenticated USING true, not",
+        true,
+    ),
+    (
+        "ALTER POLICY yacht_scoped_health_events ON pms_health_events TO anon",
+        "policy yacht_scoped_health_events",
+        true,
+    ),
+    (
+        "CREATE POLICY open_to_all ON pms_health_checks USING (true)",
+        "policy open_to_all on pms_health_checks is not of",
+        false,
+    ),
+    (
+        "GRANT SELECT (notes) ON pms_health_checks TO anon",
+        "privileges of anon on pms_health_checks: SELECT of columns, not none",
+        true,
+    ),
+    (
+        "GRANT UPDATE ON pms_health_events TO service_role",
+        "privileges of service_role on pms_health_events: INSERT, SELECT, UPDATE, not INSERT, SELECT",
+        true,
+    ),
+    (
+        "REVOKE SELECT ON lensops_rollups FROM authenticated",
+        "privileges of authenticated on lensops_rollups: none",
+        true,
+    ),
+    (
+        "GRANT SELECT ON yacht_registry TO authenticated",
+        "privileges of authenticated on yacht_registry are SELECT, not none",
+        true,
+    ),
+    (
+        "ALTER FUNCTION get_unhealthy_lenses(uuid) SECURITY DEFINER",
+        "function get_unhealthy_lenses(uuid) is not",
+        true,
+    ),
+    (
+        "GRANT EXECUTE ON FUNCTION get_latest_health_check(uuid, text) TO anon",
+        "privilege of anon on get_latest_health_check(uuid, text): EXECUTE, not none",
+        true,
+    ),
+    (
+        "CREATE OR REPLACE FUNCTION get_health_check_history(p_yacht_id uuid, p_lens_id text, p_hours integer DEFAULT 24) \
+      RETURNS TABLE (id uuid, status text, p95_latency_ms integer, error_rate_percent numeric, observed_at timestamptz) \
+      LANGUAGE sql STABLE AS 'SELECT NULL::uuid, NULL, 0, 0.0, now() WHERE false'",
+        "function get_health_check_history(",
+        true,
+    ),
+    (
+        "CREATE FUNCTION peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM public.pms_health_checks'",
+        "function peek() runs with the rights of its owner",
+        false,
+    ),
+    (
+        "CREATE VIEW every_check AS SELECT * FROM pms_health_checks; GRANT SELECT ON every_check TO authenticated",
+        "view every_check reads health tables with the rights of its owner",
+        false,
+    ),
+    (
+        "ALTER TABLE pms_health_checks DROP CONSTRAINT pms_health_checks_status_check",
+        "constraint on pms_health_checks: CHECK ((status = ANY",
+        true,
+    ),
+    (
+        "ALTER TABLE pms_health_checks DROP CONSTRAINT pms_health_checks_yacht_id_fkey",
+        "constraint on pms_health_checks: FOREIGN KEY (yacht_id)",
+        true,
+    ),
+    (
+        "ALTER TABLE pms_health_checks DROP CONSTRAINT pms_health_checks_pkey CASCADE",
+        "constraint on pms_health_checks: PRIMARY KEY (id) is missing",
+        true,
+    ),
+    (
+        "ALTER TABLE lensops_rollups DROP CONSTRAINT lensops_rollups_pkey",
+        "constraint on lensops_rollups: PRIMARY KEY",
+        true,
+    ),
+    (
+        "ALTER TABLE pms_health_checks ALTER COLUMN lens_id DROP NOT NULL",
+        "column pms_health_checks.lens_id: text, not text NOT NULL",
+        true,
+    ),
+    (
+        "ALTER TABLE pms_health_events ALTER COLUMN created_at DROP DEFAULT",
+        "column pms_health_events.created_at",
+        true,
+    ),
+    (
+        "ALTER TABLE pms_health_checks DROP COLUMN sample_size",
+        "column pms_health_checks.sample_size is missing",
+        true,
+    ),
+    (
+        "DROP INDEX lensops_checks_by_lens; CREATE INDEX lensops_checks_by_lens ON pms_health_checks (lens_id)",
+        "index on pms_health_checks: btree (yacht_id, lens_id, observed_at DESC, id DESC) is missing",
+        true,
+    ),
+    (
+        "DROP INDEX lensops_events_by_check",
+        "index on pms_health_events that begins with check_id is missing",
+        true,
+    ),
+    (
+        "ALTER TABLE lensops_rollups DISABLE ROW LEVEL SECURITY",
+        "row-level security of lensops_rollups: off, not on",
+        true,
+    ),
+];
+
+#[tokio::test]
+async fn whatever_a_hand_altered_is_named_and_what_is_the_migrations_own_is_put_back() {
+    let database = Database::migrated().await;
+    for (statement, finding, comes_back) in ALTERED {
+        database.run(statement).await;
+        let findings = check(&database.secret(), &[]).await.unwrap();
+        assert!(
+            findings.iter().any(|found| found.contains(finding)),
+            "{statement}: {findings:#?}"
+        );
+        migrate(&database.secret(), &[]).await.unwrap();
+        let left = check(&database.secret(), &[]).await.unwrap();
+        assert_eq!(left.is_empty(), comes_back, "{statement}: {left:#?}");
+        if !comes_back {
+            database
+                .run(
+                    "DROP POLICY IF EXISTS open_to_all ON pms_health_checks; DROP FUNCTION IF EXISTS peek(); \
+                     DROP VIEW IF EXISTS every_check",
+                )
+                .await;
+        }
+    }
+    let kept = "SELECT count(*) FROM pg_namespace WHERE nspname = 'lensops_reference'";
+    assert_eq!(database.number(kept).await, 0, "what was compared with stayed");
+}
+
+#[tokio::test]
+async fn a_tenant_that_the_registry_lacks_is_named() {
+    let database = Database::migrated().await;
+    let tenant = uuid::Uuid::from_u128(0x77);
+    let findings = check(&database.secret(), &[tenant]).await.unwrap();
+    let expected =
+        format!("tenant {tenant} is not in yacht_registry, so its checks are refused: lensops migrate enters it");
+    assert_eq!(findings, [expected]);
+    migrate(&database.secret(), &[tenant]).await.unwrap();
+    assert_eq!(
+        check(&database.secret(), &[tenant]).await.unwrap(),
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_says_where_checks_are_while_the_store_is_down_and_after() {
+    let api = sandbox(Dialect::Documented).await;
+    let mut project = Project::with_faults(&api);
+    // Nothing listens on port 1.
+    project.env.insert(
+        "DATABASE_URL".to_owned(),
+        "postgres://nobody@127.0.0.1:1/none".to_owned(),
+    );
+    let delivery = |out: &str| serde_json::from_str::<Value>(out).unwrap()[0]["delivery"].clone();
+    assert_eq!(delivery(&project.run("check faults --json").expect(0).out), "waiting");
+    let status = project.run("status").expect(3);
+    assert!(status.out.contains("✅ Healthy"), "{}", status.out);
+    assert!(
+        status.err.contains("from the journal of this machine alone"),
+        "{}",
+        status.err
+    );
+    for (command, code) in [
+        ("gate faults", 3),
+        ("export", 3),
+        ("migrate --check", 3),
+        ("outbox status", 4),
+        ("outbox flush", 4),
+        ("retention --store sqlite", 2),
+    ] {
+        project.run(command).expect(code);
+    }
+    let database = Database::migrated().await;
+    project.env.insert("DATABASE_URL".to_owned(), database.url.clone());
+    let stranger = project.run("migrate --check").expect(1).out;
+    assert!(stranger.contains("is not in yacht_registry"), "{stranger}");
+    project.run("outbox flush").expect(1);
+    let parked = project.run("outbox status").expect(1).out;
+    assert!(parked.contains("lensops outbox flush --parked"), "{parked}");
+    assert!(project.run("migrate").expect(0).out.contains("Entered 1 tenant into"));
+    project.run("migrate --check").expect(0);
+    project.run("outbox flush --parked").expect(0);
+    assert_eq!(delivery(&project.run("check faults --json").expect(0).out), "delivered");
+    project.run("status").expect(0);
+    assert_eq!(project.run("export").expect(0).out.lines().count(), 2);
 }

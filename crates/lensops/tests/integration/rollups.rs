@@ -71,13 +71,13 @@ async fn rolls_up<A: Archive>(archive: &A, late: impl AsyncFnOnce()) {
         }
     );
     let keep = SignedDuration::from_hours(6);
-    retention(archive, keep, now, true).await.unwrap();
+    retention(archive, keep, now, true, false).await.unwrap();
     assert_eq!(
         archive.count_before(Timestamp::MAX.min(now)).await.unwrap(),
         120,
         "a dry run drops nothing"
     );
-    retention(archive, keep, now, false).await.unwrap();
+    retention(archive, keep, now, false, true).await.unwrap();
     assert_eq!(archive.count_before(now).await.unwrap(), 24);
     assert_eq!(
         roll_up(archive, now).await.unwrap(),

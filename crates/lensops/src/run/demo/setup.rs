@@ -125,6 +125,7 @@ pub(super) fn generate(settings: &Settings, lenses: &[Definition]) -> Result<usi
         template_dir: None,
         single_worker: false,
         runtime: None,
+        prune: false,
     };
     let mut written = 0;
     for lens in lenses.iter().cloned() {

@@ -40,7 +40,7 @@ pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
 
 async fn postgres(url: &Secret, tenants: &BTreeSet<Uuid>, findings: &mut Findings) {
     const PLACE: &str = "DATABASE_URL";
-    match migrate::check(url).await {
+    match migrate::check(url, &[]).await {
         Ok(missing) if missing.is_empty() => findings.good("tables, policies, grants and functions are as they should be"),
         Ok(missing) => {
             for what in missing {
