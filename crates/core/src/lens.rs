@@ -10,6 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::ident::{EnvName, Ident, LensId};
+use crate::mute::{Maintenance, Paused};
 use crate::schedule::Every;
 
 /// A user of the API under one role.
@@ -197,7 +198,10 @@ pub struct Lens {
     pub slo: Slo,
     /// Why it is rolled back on purpose; checked, shown as paused, and pages nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paused: Option<String>,
+    pub paused: Option<Paused>,
+    /// When it is expected to be down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
     /// Changes to the generated plans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overrides: Option<Overrides>,
@@ -257,6 +261,14 @@ pub enum LensError {
     /// A sample count that cannot be.
     #[error("lens {0}: samples must be 1 to 1000")]
     Samples(LensId),
+    /// A pause or a maintenance window that makes no sense.
+    #[error("lens {lens}: {why}")]
+    Muted {
+        /// The lens.
+        lens: LensId,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Something listed twice.
     #[error("lens {lens}: {field} lists {item} twice")]
     Twice {
@@ -287,6 +299,17 @@ pub fn is_placeholder(id: Uuid) -> bool {
         || hex.starts_with("123456781234")
         || hex.starts_with("0123456789ab")
         || hex.starts_with("deadbeef")
+}
+
+/// Checks a pause and maintenance windows.
+///
+/// # Errors
+/// The first thing that makes no sense.
+pub(crate) fn check_muted(paused: Option<&Paused>, windows: &[Maintenance]) -> Result<(), String> {
+    if paused.is_some_and(|paused| paused.reason.trim().is_empty()) {
+        return Err("`paused` needs a reason".to_owned());
+    }
+    windows.iter().try_for_each(Maintenance::validate)
 }
 
 impl Lens {
@@ -338,6 +361,7 @@ impl Lens {
         if self.samples.is_some_and(|n| !(1..=1000).contains(&n)) {
             return Err(LensError::Samples(lens()));
         }
+        check_muted(self.paused.as_ref(), &self.maintenance).map_err(|why| LensError::Muted { lens: lens(), why })?;
         self.check_lists()?;
         if let Some(action) = &self.signed_action {
             if action.signers.is_empty() {

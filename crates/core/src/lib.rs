@@ -14,6 +14,7 @@ pub mod exchange;
 pub mod gate;
 pub mod ident;
 pub mod lens;
+pub mod mute;
 pub mod outcome;
 pub mod percentile;
 pub mod plan;

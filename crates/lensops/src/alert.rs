@@ -55,7 +55,7 @@ impl Address {
     fn post(&self) -> PreparedRequest {
         let mut request = PreparedRequest::new(self.base.clone(), Method::Post, "/");
         request.target.clone_from(&self.target);
-        request
+        request.header("Connection", "close")
     }
 }
 
@@ -95,6 +95,8 @@ pub enum Refusal {
         what: String,
         /// How long it asked to be left alone, where it did.
         after: Option<Duration>,
+        /// It may have it all the same: the connection broke, or the time ran out, after it was sent.
+        unsure: bool,
     },
     /// It will never take this message.
     #[error("{0}")]
@@ -141,6 +143,8 @@ impl Receiver {
             Err(failure) => Err(Refusal::Later {
                 what: format!("{} ({})", failure.detail, failure.class.as_str()),
                 after: None,
+                // No connection is used twice, so that one that was never made is told apart.
+                unsure: exchange.timings.connect_us.is_some(),
             }),
         }
     }
@@ -150,6 +154,7 @@ impl Receiver {
         let later = |what: String| Refusal::Later {
             what,
             after: retry_after(response, now),
+            unsure: false,
         };
         match response.status {
             // A proxy or a login page answers 200 as well.

@@ -4,8 +4,11 @@ mod alerting;
 mod args;
 mod beside;
 mod dispatch;
+mod doctor;
+mod keeper;
 mod monitoring;
 mod parts;
+mod switching;
 
 pub use args::Cli;
 pub use dispatch::dispatch;

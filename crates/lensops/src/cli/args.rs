@@ -129,6 +129,30 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show the flags of a lens at the provider, beside what the API does
+    Flags {
+        /// The lens
+        lens: String,
+        /// The API's address
+        #[arg(long, value_name = "URL")]
+        api_url: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Switch the master flag of a lens off, and see that the API follows
+    Rollback(RollbackArgs),
+    /// Switch the master flag of a lens on again, and see that the API follows
+    Restore(RollbackArgs),
+    /// Find what would bite, each finding with its fix; exit 1 on an error, 4 on warnings
+    Doctor {
+        /// The API's address
+        #[arg(long, value_name = "URL")]
+        api_url: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print every setting with its origin, secrets masked
     Config {
         /// Print JSON
@@ -264,6 +288,30 @@ pub(super) struct PlanArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RollbackArgs {
+    /// The lens
+    pub(super) lens: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+    /// Who; the user of this shell where it is left out
+    #[arg(long, value_name = "NAME")]
+    pub(super) by: Option<String>,
+    /// How long the API is looked at
+    #[arg(long, default_value = "3m")]
+    pub(super) wait: String,
+    /// Change nothing; say what would be done
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The API's address
+    #[arg(long, value_name = "URL")]
+    pub(super) api_url: Option<String>,
 }
 
 #[cfg(feature = "sandbox")]

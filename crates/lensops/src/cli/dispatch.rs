@@ -12,15 +12,17 @@ use lensops_core::schedule::parse_span;
 
 use super::alerting::{alerts, exported};
 use super::args::*;
+use super::doctor::doctor;
 use super::monitoring::{check, worker};
 use super::parts::*;
+use super::switching::{flags, rollback};
 use crate::config::{Env, Settings, StoreChoice, StoreKind};
 use crate::http::{Client, TIMEOUT};
 use crate::log::{self, Stream};
 use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
 use crate::run::retention::retention;
 use crate::run::{Exit, accept, evidence, gate, generate, matrix, migrate, outbox, package, status, stress, templates};
-use crate::store::{Owner, StoreError};
+use crate::store::{Owner, StoreError, Switch};
 
 /// Runs the command of `cli` with `env` as its environment.
 ///
@@ -131,6 +133,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
         Command::Gate { lens, window, at, json } => {
             let settings = settings(root, env, None, store)?;
             let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
+            let plan = known_tenants(&settings, vec![plan]).await?.swap_remove(0);
             let span = parse_span(&window)?;
             let history = open_history(&settings).await?;
             let now = Timestamp::now();
@@ -147,6 +150,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 .into_iter()
                 .map(|loaded| Ok(monitor_plan(&settings, loaded)?.plan));
             let plans = plans.collect::<Result<Vec<_>>>()?;
+            let plans = known_tenants(&settings, plans).await?;
             let history = open_history(&settings).await?;
             match status::status(&history, &plans, Timestamp::now(), json).await {
                 // The journal has what this machine checked: better than nothing, and said.
@@ -159,6 +163,16 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 shown => shown,
             }
         }
+        Command::Flags { lens, api_url, json } => flags(&settings(root, env, api_url, store)?, &lens, json).await,
+        Command::Rollback(args) => {
+            let settings = settings(root, env, args.api_url.clone(), store)?;
+            rollback(&settings, &args, Switch::Rollback).await
+        }
+        Command::Restore(args) => {
+            let settings = settings(root, env, args.api_url.clone(), store)?;
+            rollback(&settings, &args, Switch::Restore).await
+        }
+        Command::Doctor { api_url, json } => doctor(&settings(root, env, api_url, store)?, json).await,
         Command::Config { json } => {
             show_config(&Settings::load(root, env)?, json);
             Ok(Exit::Good)

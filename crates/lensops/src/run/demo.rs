@@ -31,7 +31,6 @@ use super::gate::gate;
 use super::plans::{Which, load};
 use super::stress::Stress;
 use super::stress::live::View;
-use super::vitals::Vitals;
 use super::worker::Worker;
 use super::{Exit, status};
 use crate::config::Settings;
@@ -113,16 +112,10 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
     say!("\nSandbox and worker go on; Ctrl-C ends them.");
     let stop = super::stop_on_signal();
     let monitors = setup::monitors(&settings, &lenses)?.into_iter().map(Arc::new).collect();
-    Worker {
-        clock: SystemClock,
-        sender: client,
-        journal: journal.clone(),
-        store: Store::Sqlite(journal.clone()),
-        monitors,
-        vitals: Vitals::new(false),
-    }
-    .run(stop)
-    .await;
+    let store = Store::Sqlite(journal.clone());
+    Worker::new(SystemClock, client, journal.clone(), store, monitors)
+        .run(stop)
+        .await;
     journal.close().await;
     sandbox.stop().await;
     Ok(Exit::Good)

@@ -7,9 +7,11 @@ pub mod clock;
 pub mod deliver;
 #[cfg(feature = "sandbox")]
 pub mod demo;
+pub mod doctor;
 pub mod evidence;
 pub mod export;
 pub mod files;
+pub mod flags;
 pub mod gate;
 pub mod generate;
 pub mod matrix;
@@ -21,11 +23,13 @@ pub mod package;
 pub mod plans;
 pub mod report;
 pub mod retention;
+pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod status;
 pub mod stress;
 pub mod templates;
+pub mod tenants;
 pub mod vigil;
 pub mod vitals;
 pub mod worker;

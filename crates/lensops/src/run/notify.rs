@@ -88,7 +88,7 @@ impl<C: Clock, S: Sender> Notifier<C, S> {
                 self.journal.alert_ended(due.seq, Ended::Refused(said)).await?;
                 Ok(Step::Done)
             }
-            Err(Refusal::Later { after, .. }) => {
+            Err(Refusal::Later { after, unsure, .. }) => {
                 self.failures = self.failures.saturating_add(1);
                 let wait = back_off(self.failures, fastrand::f64()).max(after.unwrap_or_default());
                 let until = now + SignedDuration::try_from(wait).unwrap_or(LONGEST_KEPT);
@@ -98,7 +98,16 @@ impl<C: Clock, S: Sender> Notifier<C, S> {
                         "❌ Alert receiver {name} did not take a message: {said}; it waits and is tried again"
                     );
                 }
-                self.journal.alert_ended(due.seq, Ended::Later(until, said)).await?;
+                self.journal
+                    .alert_ended(
+                        due.seq,
+                        Ended::Later {
+                            from: until,
+                            said,
+                            unsure,
+                        },
+                    )
+                    .await?;
                 Ok(Step::Until(until))
             }
         }

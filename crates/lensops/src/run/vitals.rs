@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use lensops_core::alert::{Finding, Rule, Seen, Subject};
 use lensops_core::ident::LensId;
 use lensops_core::record::{CheckRecord, Status};
-use lensops_core::schedule::Every;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::check::Monitor;
 use super::openmetrics::{Histogram, Metrics};
 
 /// Intervals without a check from which on a pair is late.
@@ -53,19 +53,6 @@ struct Figures {
     last: Option<Timestamp>,
 }
 
-/// Keeps a pair watched for as long as it lives.
-#[derive(Debug)]
-pub struct Watched {
-    vitals: Arc<Vitals>,
-    pair: (Uuid, LensId),
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        self.vitals.inner().pairs.remove(&self.pair);
-    }
-}
-
 impl Vitals {
     /// Nothing is known yet. With `tenant_label` figures are told tenant by tenant.
     #[must_use]
@@ -80,25 +67,34 @@ impl Vitals {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From `now` on a check of this pair is waited for every `every`, until the result is dropped.
-    #[must_use]
-    pub fn watch(self: &Arc<Self>, tenant: Uuid, lens: &LensId, every: Every, now: Timestamp) -> Watched {
-        let pair = (tenant, lens.clone());
-        let watched = Pair {
-            every_ms: every.as_ms(),
-            last: now,
-            status: None,
-            told: 0,
-        };
-        self.inner().pairs.insert(pair.clone(), watched);
-        Watched {
-            vitals: self.clone(),
-            pair,
+    /// From `now` on checks of these pairs are waited for, and of no others. What is known of a pair
+    /// that was watched before stays.
+    pub fn watch(&self, wanted: &[(Arc<Monitor>, Uuid)], now: Timestamp) {
+        let mut inner = self.inner();
+        let mut before = std::mem::take(&mut inner.pairs);
+        for (monitor, tenant) in wanted {
+            let key = (*tenant, monitor.lens().clone());
+            let every_ms = monitor.plan.every.as_ms();
+            let known = before.remove(&key).map(|pair| Pair { every_ms, ..pair });
+            inner.pairs.insert(
+                key,
+                known.unwrap_or(Pair {
+                    every_ms,
+                    last: now,
+                    status: None,
+                    told: 0,
+                }),
+            );
         }
     }
 
-    /// A check of the slot at `due` was made and ended at `ended`.
-    pub fn checked(&self, check: &CheckRecord, due: Timestamp, ended: Timestamp) {
+    /// A check started so long after its slot was due.
+    pub fn started(&self, late: SignedDuration) {
+        self.inner().lateness.add_us(micros(late));
+    }
+
+    /// A check was made, ended at `ended`, and is recorded.
+    pub fn checked(&self, check: &CheckRecord, ended: Timestamp) {
         let notes = check.notes.to_value();
         let samples = notes["samples_us"]
             .as_array()
@@ -112,7 +108,6 @@ impl Vitals {
             .filter_map(|(_, endpoint)| endpoint["failed"].as_u64())
             .sum::<u64>();
         let mut inner = self.inner();
-        inner.lateness.add_us(micros(check.observed_at.duration_since(due)));
         if let Some(pair) = inner.pairs.get_mut(&(check.yacht_id, check.lens_id.clone())) {
             (pair.last, pair.status, pair.told) = (check.observed_at, Some(check.status), 0);
         }
@@ -302,25 +297,4 @@ fn place(status: Status) -> usize {
 
 fn micros(span: SignedDuration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pair_without_a_check_is_told_once_an_interval_and_forgotten_when_it_is_watched_no_more() {
-        let vitals = Vitals::new(false);
-        let start: Timestamp = "2026-01-28T15:00:00Z".parse().unwrap();
-        let lens: LensId = "faults".parse().unwrap();
-        let watched = vitals.watch(Uuid::from_u128(1), &lens, Every::QUARTER_HOUR, start);
-        let at = |minutes: i64| start + SignedDuration::from_mins(minutes);
-        let counts: Vec<usize> = [10, 29, 30, 31, 44, 45, 46]
-            .map(|minutes| vitals.late(at(minutes)).len())
-            .to_vec();
-        assert_eq!(counts, [0, 0, 1, 0, 0, 1, 0]);
-        assert_eq!(vitals.overdue(at(30)).unwrap().0, 1);
-        drop(watched);
-        assert!(vitals.late(at(90)).is_empty() && vitals.overdue(at(90)).is_none());
-    }
 }

@@ -36,7 +36,7 @@ pub struct Due {
     pub told: Notification,
     /// When it may be tried again; `None` at once.
     pub not_before: Option<Timestamp>,
-    /// An attempt was cut off: it may have arrived.
+    /// An attempt was cut off, or broke off after it was sent: it may have arrived.
     pub perhaps_again: bool,
 }
 
@@ -45,8 +45,15 @@ pub struct Due {
 pub enum Ended {
     /// The receiver has it.
     Delivered,
-    /// It is to be tried again from then on; what the receiver said.
-    Later(Timestamp, Redacted),
+    /// It is to be tried again.
+    Later {
+        /// From then on.
+        from: Timestamp,
+        /// What came of it.
+        said: Redacted,
+        /// It may have arrived all the same.
+        unsure: bool,
+    },
     /// The receiver will never take it; what it said.
     Refused(Redacted),
 }
@@ -313,10 +320,10 @@ async fn put_state(
 }
 
 async fn end(writer: &mut SqliteConnection, seq: i64, ended: &Ended) -> Result<(), sqlx::Error> {
-    let (state, not_before, said) = match ended {
-        Ended::Delivered => ("delivered", None, "delivered"),
-        Ended::Later(from, said) => ("waiting", Some(time_text(*from)), said.as_str()),
-        Ended::Refused(said) => ("refused", None, said.as_str()),
+    let (state, not_before, said, unsure) = match ended {
+        Ended::Delivered => ("delivered", None, "delivered", false),
+        Ended::Later { from, said, unsure } => ("waiting", Some(time_text(*from)), said.as_str(), *unsure),
+        Ended::Refused(said) => ("refused", None, said.as_str(), false),
     };
     sqlx::query("UPDATE lensops_alert_deliveries SET state = $2, not_before = $3 WHERE seq = $1")
         .bind(seq)
@@ -326,10 +333,11 @@ async fn end(writer: &mut SqliteConnection, seq: i64, ended: &Ended) -> Result<(
         .await?;
     // Only the latest attempt can have ended: earlier ones without an end were cut off.
     sqlx::query(
-        "UPDATE lensops_alert_attempts SET said = $2 WHERE id = (SELECT max(id) FROM lensops_alert_attempts WHERE delivery = $1)",
+        "UPDATE lensops_alert_attempts SET said = $2, unsure = $3 WHERE id = (SELECT max(id) FROM lensops_alert_attempts WHERE delivery = $1)",
     )
     .bind(seq)
     .bind(said)
+    .bind(unsure)
     .execute(writer)
     .await?;
     Ok(())
@@ -405,7 +413,7 @@ impl Journal {
     pub async fn alert_due(&self, receiver: &str) -> Result<Option<Due>, StoreError> {
         let row = sqlx::query(
             "SELECT d.seq, d.not_before, n.body, EXISTS (SELECT 1 FROM lensops_alert_attempts a \
-             WHERE a.delivery = d.seq AND a.said IS NULL) AS cut FROM lensops_alert_deliveries d \
+             WHERE a.delivery = d.seq AND a.unsure = 1) AS unsure FROM lensops_alert_deliveries d \
              JOIN lensops_notifications n ON n.id = d.notification_id \
              WHERE d.receiver = $1 AND d.state = 'waiting' ORDER BY d.seq LIMIT 1",
         )
@@ -418,7 +426,7 @@ impl Journal {
             seq: row.try_get("seq")?,
             told: body(&row)?,
             not_before: not_before.and_then(|text| text.parse().ok()),
-            perhaps_again: row.try_get("cut")?,
+            perhaps_again: row.try_get("unsure")?,
         }))
     }
 

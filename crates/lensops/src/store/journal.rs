@@ -23,17 +23,19 @@ use uuid::Uuid;
 
 use super::alerts::{self, AlertWrite, Alerting};
 use super::outbox::{OutboxWrite, apply};
+use super::state::{Believed, StateWrite};
 use super::{History, StoreError, StoredCheck};
 
 /// The schema that this version writes.
-const SCHEMA: i64 = 4;
+const SCHEMA: i64 = 5;
 
 /// The steps to it, the first one from an empty file.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("../../../../migrations/sqlite/0001_journal.sql"),
     include_str!("../../../../migrations/sqlite/0002_outbox.sql"),
     include_str!("../../../../migrations/sqlite/0003_rollups.sql"),
-    include_str!("../../../../migrations/sqlite/0004_alerts.sql"),
+    include_str!("../../../../migrations/sqlite/0004_worker.sql"),
+    include_str!("../../../../migrations/sqlite/0005_alerts.sql"),
 ];
 
 /// The most that one transaction commits.
@@ -51,6 +53,7 @@ enum Write {
     },
     Outbox(OutboxWrite, oneshot::Sender<Result<(), StoreError>>),
     Alert(AlertWrite, oneshot::Sender<Result<(), StoreError>>),
+    State(StateWrite, oneshot::Sender<Result<(), StoreError>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -64,6 +67,8 @@ pub struct Journal {
     /// Counts committed groups that told something.
     alerted: watch::Receiver<u64>,
     alerting: Rules,
+    /// What is rolled back, as last read.
+    pub(super) believed: Believed,
 }
 
 /// The rules that checks are folded into; none until they are set.
@@ -119,6 +124,7 @@ impl Journal {
             recorded,
             alerted,
             alerting,
+            believed: Believed::default(),
         })
     }
 
@@ -154,6 +160,15 @@ impl Journal {
         let (done, written) = oneshot::channel();
         self.writes
             .send(Write::Outbox(write, done))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(super) async fn write_state(&self, write: StateWrite) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        self.writes
+            .send(Write::State(write, done))
             .await
             .map_err(|_| StoreError::Closed)?;
         written.await.map_err(|_| StoreError::Closed)?
@@ -341,7 +356,7 @@ async fn migrate(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         sqlx::raw_sql(*step).execute(&mut *transaction).await?;
     }
-    sqlx::raw_sql("PRAGMA user_version = 4")
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {SCHEMA}")))
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await
@@ -371,7 +386,11 @@ async fn write_groups(
         for write in group.drain(..) {
             match write {
                 // Who asked may have stopped waiting; what was written stays written.
-                Write::Check(_, done) | Write::Outbox(_, done) | Write::Alert(_, done) | Write::Missed { done, .. } => {
+                Write::Check(_, done)
+                | Write::Outbox(_, done)
+                | Write::State(_, done)
+                | Write::Alert(_, done)
+                | Write::Missed { done, .. } => {
                     done.send(result.clone().map_err(StoreError::Refused)).ok();
                 }
                 Write::Close(done) => closing.push(done),
@@ -426,6 +445,7 @@ async fn write_group(
                 .await?;
             }
             Write::Outbox(write, _) => apply(&mut transaction, write).await?,
+            Write::State(write, _) => super::state::apply(&mut transaction, write).await?,
             Write::Close(_) => {}
         }
     }

@@ -9,10 +9,13 @@ mod journal;
 pub mod migrate;
 mod outbox;
 mod postgres;
+pub mod probe;
 mod rest;
 mod rollups;
 mod staging;
+mod state;
 mod storable;
+mod tenants;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -32,6 +35,8 @@ pub use postgres::{Postgres, begin_as};
 pub use rest::{Rest, Returned};
 pub use rollups::{Archive, Hour, Owner};
 pub use staging::Staging;
+pub use state::{Progress, Rollback, Switch};
+pub use tenants::{REGISTRY, TenantSource};
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,6 @@ use lensops::run::vitals::Vitals;
 use lensops::store::{Alerting, Journal};
 use lensops_core::evidence::Redactor;
 use lensops_core::record::{CheckRecord, EventRecord, Level, Status, event_id};
-use lensops_core::schedule::Every;
 use lensops_sandbox::{Dialect, Faults};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -334,7 +333,7 @@ async fn a_lens_that_is_not_checked_and_a_store_that_fails_are_told_and_so_is_th
     let world = World::new("", receiver.env()).await;
     let vitals = Vitals::new(false);
     *world.clock.0.lock().unwrap() = start();
-    let _watched = vitals.watch(NORTH, &"faults".parse().unwrap(), Every::QUARTER_HOUR, start());
+    vitals.watch(&[(Arc::new(crate::worker::monitor()), NORTH)], start());
     let (tell, trouble) = tokio::sync::watch::channel(None);
     let vigil = Vigil {
         clock: world.clock.clone(),
@@ -358,7 +357,7 @@ async fn a_lens_that_is_not_checked_and_a_store_that_fails_are_told_and_so_is_th
     };
     assert_eq!(told().await, ["no_check firing", "store_failing firing"]);
     let check = with_status(NORTH, 2, Healthy);
-    vitals.checked(&check, check.observed_at, check.observed_at);
+    vitals.checked(&check, check.observed_at);
     world.journal.record(check).await.unwrap();
     tell.send_replace(None);
     vigil.look().await.unwrap();
@@ -523,4 +522,16 @@ pub(crate) fn expected(settings: &Settings, checks: &[CheckRecord]) -> BTreeSet<
         }
     }
     ids
+}
+
+#[test]
+fn a_pair_without_a_check_is_told_once_an_interval_and_forgotten_when_it_is_watched_no_more() {
+    let vitals = Vitals::new(false);
+    vitals.watch(&[(Arc::new(crate::worker::monitor()), NORTH)], start());
+    let at = |minutes: i64| start() + SignedDuration::from_mins(minutes);
+    let counts = [10, 29, 30, 31, 44, 45, 46].map(|minutes| vitals.late(at(minutes)).len());
+    assert_eq!(counts, [0, 0, 1, 0, 0, 1, 0]);
+    assert_eq!(vitals.overdue(at(30)).unwrap().0, 1);
+    vitals.watch(&[], at(60));
+    assert!(vitals.late(at(90)).is_empty() && vitals.overdue(at(90)).is_none());
 }

@@ -143,10 +143,9 @@ async fn a_worker_killed_at_random_points_tells_every_alert_once() {
             *slack.entry(text).or_default() += 1;
         }
     }
-    println!(
-        "slack: {} messages, {} sent as new more than once",
-        slack.len(),
-        slack.values().filter(|count| **count > 1).count()
+    assert!(
+        slack.values().all(|count| *count == 1),
+        "sent to Slack as new more than once (seed {seed})"
     );
     assert!(
         expected.len() >= kills / 4,

@@ -39,13 +39,14 @@ CREATE TABLE IF NOT EXISTS lensops_alert_deliveries (
 CREATE INDEX IF NOT EXISTS lensops_alert_deliveries_waiting ON lensops_alert_deliveries (receiver, seq)
     WHERE state = 'waiting';
 
--- Every attempt, written before anything is sent. One without an end was cut off: nobody knows
--- whether it arrived.
+-- Every attempt, written before anything is sent. Of one that was cut off, or broke off after it was
+-- sent, nobody knows whether it arrived: it is unsure.
 CREATE TABLE IF NOT EXISTS lensops_alert_attempts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     delivery INTEGER NOT NULL REFERENCES lensops_alert_deliveries (seq) ON DELETE CASCADE,
     begun_at TEXT NOT NULL,
-    said TEXT
+    said TEXT,
+    unsure INTEGER NOT NULL DEFAULT 1 CHECK (unsure IN (0, 1))
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS lensops_alert_attempts_by_delivery ON lensops_alert_attempts (delivery);
