@@ -440,25 +440,6 @@ async fn alerts_list_test_silence_and_unsilence_say_what_is() {
         .run(&format!("alerts unsilence {}", silence["id"].as_str().unwrap()))
         .expect(0);
     assert!(!project.run("alerts list").expect(0).out.contains("🔕"));
-    stand_in.set_faults(serde_json::from_value::<Faults>(json!({"refuse_connections": true})).unwrap());
-    receiver.always(Answer::Status(503));
-    let lines = crate::listening::worker_until(&project, "worker", |line| line.contains("did not take a message"), 3);
-    for name in ["slack", "pagerduty", "webhook"] {
-        let told: Vec<_> = lines
-            .iter()
-            .filter(|line| line.contains(&format!("Alert receiver {name} did not")))
-            .collect();
-        assert_eq!(told.len(), 1, "one clear event each: {told:#?}");
-    }
-    let text = lines.join("\n");
-    for secret in [SECRET, ROUTING_KEY, SLACK_PATH, receiver.url.as_str()] {
-        assert!(!text.contains(secret), "{secret} is in the log");
-    }
-    let listed = project.run("alerts list").expect(1).out;
-    assert!(
-        listed.contains("🔔 critical faults") && listed.contains("answered 503"),
-        "{listed}"
-    );
 }
 
 /// Broken settings are one line before anything starts.
@@ -534,4 +515,49 @@ fn a_pair_without_a_check_is_told_once_an_interval_and_forgotten_when_it_is_watc
     assert_eq!(vitals.overdue(at(30)).unwrap().0, 1);
     vitals.watch(&[], at(60));
     assert!(vitals.late(at(90)).is_empty() && vitals.overdue(at(90)).is_none());
+}
+
+/// Whatever receivers do, each is told of by one line, and checks go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receivers_that_fail_are_one_clear_line_each_and_checks_go_on() {
+    let stand_in = sandbox(Dialect::Documented).await;
+    stand_in.set_faults(serde_json::from_value::<Faults>(json!({"refuse_connections": true})).unwrap());
+    for (answer, told) in [
+        (Answer::Status(500), "answered 500"),
+        (Answer::Busy(1), "answered 429"),
+        (Answer::Html, "not as a receiver of its kind does"),
+        (Answer::Never, "no answer within 10s"),
+    ] {
+        let receiver = Receiver::start().await;
+        receiver.always(answer.clone());
+        let mut project = Project::empty();
+        project.point_at(&stand_in);
+        project.run(&format!("{FAULTS} --interval 1s")).expect(0);
+        project.env.extend(receiver.env());
+        let mut failed = BTreeSet::new();
+        let enough = |line: &str| {
+            if let Some((_, rest)) = line.split_once("Alert receiver ") {
+                failed.insert(rest.split(' ').next().unwrap().to_owned());
+            }
+            failed.len() == 3 && line.contains("OVERALL")
+        };
+        let lines = crate::listening::worker_until(&project, "worker", enough, 3);
+        for name in ["slack", "pagerduty", "webhook"] {
+            let mark = format!("Alert receiver {name} ");
+            let about: Vec<_> = lines.iter().filter(|line| line.contains(&mark)).collect();
+            assert!(
+                about.len() == 1 && about[0].contains("ERROR") && about[0].contains(told),
+                "{answer:?}: {about:#?}"
+            );
+        }
+        let text = lines.join("\n");
+        for secret in [SECRET, ROUTING_KEY, SLACK_PATH, receiver.url.as_str()] {
+            assert!(!text.contains(secret), "{answer:?}: {secret} is in the log");
+        }
+        let listed = project.run("alerts list").expect(1).out;
+        assert!(
+            listed.contains("🔔 critical faults") && listed.contains(told),
+            "{answer:?}: {listed}"
+        );
+    }
 }

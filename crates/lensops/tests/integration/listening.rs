@@ -18,7 +18,7 @@ use crate::harness::{FAULTS, Project, sandbox};
 pub(crate) fn worker_until(
     project: &Project,
     arguments: &str,
-    wanted: impl Fn(&str) -> bool,
+    mut wanted: impl FnMut(&str) -> bool,
     count: usize,
 ) -> Vec<String> {
     let mut child = project.command(arguments).stderr(Stdio::piped()).spawn().unwrap();
