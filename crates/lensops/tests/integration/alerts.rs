@@ -553,6 +553,10 @@ async fn receivers_that_fail_are_one_clear_line_each_and_checks_go_on() {
         let text = lines.join("\n");
         for secret in [SECRET, ROUTING_KEY, SLACK_PATH, receiver.url.as_str()] {
             assert!(!text.contains(secret), "{answer:?}: {secret} is in the log");
+            for (path, bytes) in project.files() {
+                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "{answer:?}: {secret} is in {}", path.display());
+            }
         }
         let listed = project.run("alerts list").expect(1).out;
         assert!(
