@@ -163,7 +163,7 @@ mod tests {
             events: events
                 .iter()
                 .map(|detail| EventRecord {
-                    id: Uuid::new_v4(),
+                    id: Uuid::nil(),
                     level: Level::Error,
                     detail: redactor.json(detail),
                 })
