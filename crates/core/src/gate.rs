@@ -230,7 +230,10 @@ fn coverage(
     let (mut slots, mut covered, mut gap, mut longest_gap) = (0, 0, 0, 0);
     for due in schedule.between(from, at) {
         let id = slot_id(tenant, lens, due);
-        let found = ids.binary_search_by_key(&id, |(id, _)| *id).ok().and_then(|at| ids.get(at));
+        let found = ids
+            .binary_search_by_key(&id, |(id, _)| *id)
+            .ok()
+            .and_then(|at| ids.get(at));
         match found {
             None if due == newest => continue,
             Some((_, true)) => {

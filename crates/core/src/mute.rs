@@ -24,7 +24,11 @@ pub struct Paused {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, deny_unknown_fields, expecting = "write `paused: {reason: …, since: TIME}`")]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "write `paused: {reason: …, since: TIME}`"
+)]
 enum Written {
     Reason(String),
     Whole {
@@ -129,7 +133,10 @@ impl FromStr for Recurring {
             None if day == "day" => None,
             None => return Err(refuse()),
         };
-        let (start, end) = words.next().and_then(|hours| hours.split_once('-')).ok_or_else(refuse)?;
+        let (start, end) = words
+            .next()
+            .and_then(|hours| hours.split_once('-'))
+            .ok_or_else(refuse)?;
         let (start_minute, end_minute) = (
             minute(start).ok_or_else(refuse)?,
             minute(end).ok_or_else(refuse)? % 1440,
@@ -346,10 +353,7 @@ mod tests {
         let notes = serde_json::json!({"muted": muted});
         assert_eq!(notes.to_string(), r#"{"muted":{"why":"paused","reason":"off"}}"#);
         assert_eq!(Muted::of_notes(&notes), Some(muted));
-        assert_eq!(
-            Muted::at(now, None, [&window]).unwrap().why,
-            MutedWhy::Maintenance
-        );
+        assert_eq!(Muted::at(now, None, [&window]).unwrap().why, MutedWhy::Maintenance);
         assert_eq!(Muted::at(now, None, []), None);
         assert_eq!(
             Muted::of_notes(&serde_json::json!({"paused": "off"})).unwrap().why,

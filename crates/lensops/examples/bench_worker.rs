@@ -81,7 +81,10 @@ fn monitor(number: usize) -> Result<Monitor, Box<dyn std::error::Error>> {
 fn memory_kb(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(field)).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).unwrap_or(0)
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kb| kb.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Seconds of CPU that this process has used.
@@ -97,9 +100,17 @@ fn cpu_seconds() -> f64 {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let journal = Journal::open(&folder.path().join("journal.db")).await?;
-    let monitors = (0..LENSES).map(|number| monitor(number).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+    let monitors = (0..LENSES)
+        .map(|number| monitor(number).map(Arc::new))
+        .collect::<Result<Vec<_>, _>>()?;
     let (changes, changed) = tokio::sync::mpsc::channel(1);
-    let mut worker = Worker::new(SystemClock, Stub, journal.clone(), Store::Sqlite(journal.clone()), monitors);
+    let mut worker = Worker::new(
+        SystemClock,
+        Stub,
+        journal.clone(),
+        Store::Sqlite(journal.clone()),
+        monitors,
+    );
     // Tenants that come later start at their next slot, with nothing to make up for.
     worker.tenants = Some(Vec::new());
     worker.per_host = PER_HOST;
@@ -115,7 +126,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     let (lateness, checks) = (pulse.lateness(), pulse.recorded());
     let late = |quantile| lateness.at(quantile).map_or_else(|| "none".to_owned(), ms);
-    println!("{} pairs, {checks} checks in {seconds:.1} s, {} slots missed", pulse.pairs(), pulse.missed());
+    println!(
+        "{} pairs, {checks} checks in {seconds:.1} s, {} slots missed",
+        pulse.pairs(),
+        pulse.missed()
+    );
     println!(
         "start lateness: P50 {}, P99 {}, P99.9 {}, most {} (n={})",
         late(Quantile::P50),
@@ -127,7 +142,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[expect(clippy::cast_precision_loss, reason = "a count of some hundred thousand")]
     let per_core = checks as f64 / cpu;
     println!("CPU {cpu:.1} s: {per_core:.0} checks a second of CPU");
-    println!("resident {} MB, at most {} MB", memory_kb("VmRSS") / 1024, memory_kb("VmHWM") / 1024);
+    println!(
+        "resident {} MB, at most {} MB",
+        memory_kb("VmRSS") / 1024,
+        memory_kb("VmHWM") / 1024
+    );
     journal.close().await;
     Ok(())
 }

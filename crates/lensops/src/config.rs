@@ -253,9 +253,16 @@ impl ProjectFile {
         let worker = &self.worker;
         if !(1..=10_000).contains(&worker.per_host) {
             let why = "it is a number of checks from 1 to 10000";
-            return Err(refuse("worker.per_host of lensops.yml", worker.per_host.to_string(), why));
+            return Err(refuse(
+                "worker.per_host of lensops.yml",
+                worker.per_host.to_string(),
+                why,
+            ));
         }
-        let words = worker.tenants.as_deref().map(|text| text.trim_start().to_ascii_lowercase());
+        let words = worker
+            .tenants
+            .as_deref()
+            .map(|text| text.trim_start().to_ascii_lowercase());
         let known = ["registry", "select ", "select\n", "with "];
         if let Some(text) = words.filter(|text| !known.iter().any(|start| text.starts_with(start))) {
             let why = "it is `registry`, or a SELECT that returns one column of tenant ids";

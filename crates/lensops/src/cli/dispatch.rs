@@ -158,9 +158,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 shown => shown,
             }
         }
-        Command::Flags { lens, api_url, json } => {
-            flags(&settings(root, env, api_url, store)?, &lens, json).await
-        }
+        Command::Flags { lens, api_url, json } => flags(&settings(root, env, api_url, store)?, &lens, json).await,
         Command::Rollback(args) => {
             let settings = settings(root, env, args.api_url.clone(), store)?;
             rollback(&settings, &args, Switch::Rollback).await

@@ -22,7 +22,10 @@ pub(super) async fn doctor(settings: &Settings, json: bool) -> Result<Exit> {
         .map(|path| load(settings, &Which::File(path)).map_err(|error| one_line(&error)))
         .collect();
     // What keeps a monitor from being put together is found in the settings.
-    let monitors = plans.iter().flatten().filter_map(|loaded| monitor(settings, loaded.clone()).ok());
+    let monitors = plans
+        .iter()
+        .flatten()
+        .filter_map(|loaded| monitor(settings, loaded.clone()).ok());
     let patient = Patient {
         settings,
         lenses: lenses.collect(),

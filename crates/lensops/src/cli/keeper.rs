@@ -143,8 +143,7 @@ impl Keeper {
         self.watch = match tenant_source(&self.setup.settings)? {
             None => None,
             Some(source) => {
-                let mut watch =
-                    TenantWatch::new(source, self.journal.clone(), self.setup.settings.redactor()).await;
+                let mut watch = TenantWatch::new(source, self.journal.clone(), self.setup.settings.redactor()).await;
                 watch.look().await;
                 Some(watch)
             }
@@ -177,7 +176,12 @@ impl Keeper {
     }
 
     fn look_every(&self) -> Duration {
-        let shortest = self.setup.monitors.iter().map(|monitor| monitor.plan.every.as_ms()).min();
+        let shortest = self
+            .setup
+            .monitors
+            .iter()
+            .map(|monitor| monitor.plan.every.as_ms())
+            .min();
         let every = Duration::from_millis(shortest.unwrap_or(900_000).unsigned_abs());
         match &self.watch {
             Some(watch) if watch.known().is_empty() => every.min(SOON),
@@ -196,7 +200,11 @@ impl Keeper {
             Ok(new) => new,
             Err(error) => {
                 let text = format!("{error:#}");
-                let line = self.setup.settings.redactor().text(text.lines().next().unwrap_or_default());
+                let line = self
+                    .setup
+                    .settings
+                    .redactor()
+                    .text(text.lines().next().unwrap_or_default());
                 return tracing::error!("❌ Reload: {line}; the one that was in force stays in force");
             }
         };

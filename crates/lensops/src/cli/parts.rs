@@ -64,7 +64,9 @@ pub fn monitor(settings: &Settings, loaded: Loaded<MonitorPlan>) -> Result<Monit
         issuer: settings.issuer(&base),
         base,
         jwt_secret,
-        provider: settings.provider()?.map(|provider| Arc::new(SharedFlags::new(provider))),
+        provider: settings
+            .provider()?
+            .map(|provider| Arc::new(SharedFlags::new(provider))),
         maintenance: settings.project.maintenance.clone(),
         redactor: settings.redactor(),
         virtual_clock: false,
@@ -94,7 +96,10 @@ pub(super) async fn known_tenants(settings: &Settings, mut plans: Vec<MonitorPla
                 if known.is_empty() {
                     bail!("the tenants cannot be read: {error}");
                 }
-                eprintln!("⚠️ the tenants cannot be read ({error}): these are the {} last known", known.len());
+                eprintln!(
+                    "⚠️ the tenants cannot be read ({error}): these are the {} last known",
+                    known.len()
+                );
                 known
             }
         };

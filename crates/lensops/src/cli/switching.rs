@@ -35,7 +35,9 @@ pub(super) async fn rollback(settings: &Settings, args: &RollbackArgs, kind: Swi
         bail!("a flag proof was cut off, and its end would undo this: run `lensops accept` first");
     }
     let monitor = monitor(settings, load(settings, &Which::Lens(&args.lens))?)?;
-    let provider = settings.provider()?.map_err(|why| anyhow!("the flag cannot be switched: {why}"))?;
+    let provider = settings
+        .provider()?
+        .map_err(|why| anyhow!("the flag cannot be switched: {why}"))?;
     let order = Order {
         kind,
         reason: args.reason.clone(),
@@ -73,7 +75,12 @@ async fn gate_says(settings: &Settings, plan: &lensops_core::plan::monitor::Moni
     };
     match asked.await {
         Ok(gated) => {
-            let reasons: Vec<&str> = gated.reports.iter().map(|report| report.reason.as_str()).take(3).collect();
+            let reasons: Vec<&str> = gated
+                .reports
+                .iter()
+                .map(|report| report.reason.as_str())
+                .take(3)
+                .collect();
             format!("{} over {WINDOW} ({})", gated.decision.tell(), reasons.join("; "))
         }
         Err(error) => format!("nothing: {error:#}"),

@@ -25,7 +25,10 @@ impl EnvFile {
 
     fn text(&self) -> Result<String, FlagError> {
         std::fs::read_to_string(&self.path).map_err(|error| {
-            FlagError::File(format!("the environment file {} cannot be read: {error}", self.path.display()))
+            FlagError::File(format!(
+                "the environment file {} cannot be read: {error}",
+                self.path.display()
+            ))
         })
     }
 
@@ -92,13 +95,22 @@ fn unquoted(value: &str) -> &str {
 /// `text` with the last line of `name` changed, or one added: the last one is what counts.
 fn with(text: &str, name: &str, value: &str) -> String {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let is_it = |line: &&str| !line.trim_start().starts_with('#') && entry(line).is_some_and(|(found, _)| found == name);
+    let is_it =
+        |line: &&str| !line.trim_start().starts_with('#') && entry(line).is_some_and(|(found, _)| found == name);
     let Some(at) = lines.iter().rposition(is_it) else {
-        let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let gap = if text.is_empty() || text.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        };
         return format!("{text}{gap}{name}={value}\n");
     };
     let line = lines.get(at).copied().unwrap_or_default();
-    let export = if line.trim_start().starts_with("export ") { "export " } else { "" };
+    let export = if line.trim_start().starts_with("export ") {
+        "export "
+    } else {
+        ""
+    };
     let end = if line.ends_with('\n') { "\n" } else { "" };
     let changed = format!("{export}{name}={value}{end}");
     lines
@@ -132,19 +144,28 @@ mod tests {
     #[test]
     fn a_file_is_read_as_services_read_it() {
         let read = EnvFile::new("x.env".into()).parsed(TEXT).unwrap();
-        let read: Vec<_> = read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let read: Vec<_> = read
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         assert_eq!(read, [("LENS_A", "true"), ("LENS_B", "True"), ("OTHER", "a=b # c")]);
     }
 
     #[test]
     fn a_line_that_is_none_is_named_and_not_repeated() {
-        let error = EnvFile::new("x.env".into()).parsed("A=1\nhunter22\n").unwrap_err().to_string();
+        let error = EnvFile::new("x.env".into())
+            .parsed("A=1\nhunter22\n")
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "x.env:2: not a KEY=VALUE line");
     }
 
     #[test]
     fn setting_one_changes_its_line_and_no_other_byte() {
-        assert_eq!(with(TEXT, "LENS_A", "false"), TEXT.replace("LENS_A=true", "LENS_A=false"));
+        assert_eq!(
+            with(TEXT, "LENS_A", "false"),
+            TEXT.replace("LENS_A=true", "LENS_A=false")
+        );
         assert_eq!(with(TEXT, "LENS_B", "false"), TEXT.replace("\"True\"", "false"));
         assert_eq!(with(TEXT, "LENS_C", "false"), format!("{TEXT}LENS_C=false\n"));
         assert_eq!(with("A=1\nA=2", "A", "3"), "A=1\nA=3");

@@ -74,12 +74,8 @@ pub trait FlagProvider: Send + Sync {
     fn read<S: Sender>(&self, sender: &S) -> impl Future<Output = Result<Variables, FlagError>> + Send;
 
     /// Sets one variable. Never the whole set: that would replace every other one.
-    fn set<S: Sender>(
-        &self,
-        sender: &S,
-        name: &str,
-        value: &str,
-    ) -> impl Future<Output = Result<(), FlagError>> + Send;
+    fn set<S: Sender>(&self, sender: &S, name: &str, value: &str)
+    -> impl Future<Output = Result<(), FlagError>> + Send;
 
     /// Starts the service anew where the provider can: it reads its flags when it starts.
     fn deploy<S: Sender>(&self, sender: &S) -> impl Future<Output = Result<Deploy, FlagError>> + Send;

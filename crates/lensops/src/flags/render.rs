@@ -70,7 +70,9 @@ impl FlagProvider for RenderProvider {
         let request = self
             .request(Method::Put, &path)
             .json(&serde_json::json!({"value": value}));
-        self.send(sender, request, Instant::now() + self.patience).await.map(drop)
+        self.send(sender, request, Instant::now() + self.patience)
+            .await
+            .map(drop)
     }
 
     async fn deploy<S: Sender>(&self, sender: &S) -> Result<Deploy, FlagError> {

@@ -378,12 +378,8 @@ pub fn overall(report: &CheckReport) -> (Level, String) {
         Status::Degraded => (Level::Warning, "DEGRADED"),
         Status::Unhealthy => (Level::Error, "UNHEALTHY"),
     };
-    let muted = report
-        .muted
-        .as_ref()
-        .map_or_else(String::new, |muted| format!(" ({}: {})", muted.why.as_str(), muted.reason));
-    (
-        level,
-        format!("{} OVERALL: CANARY {word}{muted}", report.status.mark()),
-    )
+    let muted = report.muted.as_ref().map_or_else(String::new, |muted| {
+        format!(" ({}: {})", muted.why.as_str(), muted.reason)
+    });
+    (level, format!("{} OVERALL: CANARY {word}{muted}", report.status.mark()))
 }

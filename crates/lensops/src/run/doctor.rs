@@ -136,7 +136,10 @@ pub async fn doctor(patient: &Patient<'_>, as_json: bool) -> Exit {
     findings.found.sort_by_key(|finding| finding.kind);
     let exit = findings.exit();
     if as_json {
-        say!("{:#}", json!({"findings": findings.found, "good": findings.good, "exit_code": exit as u8}));
+        say!(
+            "{:#}",
+            json!({"findings": findings.found, "good": findings.good, "exit_code": exit as u8})
+        );
         return exit;
     }
     for finding in &findings.found {
@@ -145,7 +148,12 @@ pub async fn doctor(patient: &Patient<'_>, as_json: bool) -> Exit {
             Kind::Warning => "⚠️",
             Kind::Unjudged => "❔",
         };
-        say!("{mark} {}\n   where: {}\n   fix:   {}", finding.what, finding.place, finding.fix);
+        say!(
+            "{mark} {}\n   where: {}\n   fix:   {}",
+            finding.what,
+            finding.place,
+            finding.fix
+        );
     }
     for good in &findings.good {
         say!("✅ {good}");

@@ -20,13 +20,18 @@ pub async fn flags<S: Sender>(
     as_json: bool,
 ) -> Result<Exit> {
     let read = match provider {
-        Ok(provider) => provider.read(sender).await.map_err(|error: FlagError| error.to_string()),
+        Ok(provider) => provider
+            .read(sender)
+            .await
+            .map_err(|error: FlagError| error.to_string()),
         Err(why) => Err(why.to_owned()),
     };
     let names: Vec<String> = monitor.plan.flags().into_iter().map(ToString::to_string).collect();
     let answers = monitor.ask_switched(sender, Timestamp::now()).await;
     let off_at_api = answers.iter().any(|(_, answered)| *answered == Answered::Disabled);
-    let silent = answers.iter().all(|(_, answered)| matches!(answered, Answered::Silent | Answered::Other));
+    let silent = answers
+        .iter()
+        .all(|(_, answered)| matches!(answered, Answered::Silent | Answered::Other));
     let off = |variables: &Variables| names.iter().any(|name| !is_on(variables.get(name).map(String::as_str)));
     let (verdict, exit) = match &read {
         _ if names.is_empty() => ("the lens names no flag".to_owned(), Exit::CouldNotJudge),
@@ -50,11 +55,23 @@ pub async fn flags<S: Sender>(
             .map(|(name, answered)| json!({"probe": name, "answer": answered.as_str()}))
             .collect();
         let target = provider.ok().map(|provider| provider.name());
-        say!("{:#}", json!({"lens": monitor.lens(), "provider": target, "flags": flags, "api": api, "verdict": verdict}));
+        say!(
+            "{:#}",
+            json!({"lens": monitor.lens(), "provider": target, "flags": flags, "api": api, "verdict": verdict})
+        );
         return Ok(exit);
     }
-    say!("{} · {}", monitor.lens().title(), provider.map_or_else(|why| format!("no provider: {why}"), |provider| provider.name()));
-    let width = names.iter().map(String::len).chain(answers.iter().map(|(name, _)| name.len())).max().unwrap_or(0);
+    say!(
+        "{} · {}",
+        monitor.lens().title(),
+        provider.map_or_else(|why| format!("no provider: {why}"), |provider| provider.name())
+    );
+    let width = names
+        .iter()
+        .map(String::len)
+        .chain(answers.iter().map(|(name, _)| name.len()))
+        .max()
+        .unwrap_or(0);
     for (index, name) in names.iter().enumerate() {
         let value = value(name);
         let state = match (&read, is_on(value.as_deref())) {
@@ -67,7 +84,10 @@ pub async fn flags<S: Sender>(
             (Ok(_), Some(value)) => format!(" ({value:?})"),
             (Ok(_), None) => " (not there)".to_owned(),
         };
-        say!("  {name:width$}  provider: {state}{shown}{}", if index == 0 { ", master" } else { "" });
+        say!(
+            "  {name:width$}  provider: {state}{shown}{}",
+            if index == 0 { ", master" } else { "" }
+        );
     }
     for (name, answered) in &answers {
         say!("  {name:width$}  API: {}", answered.as_str());

@@ -105,12 +105,18 @@ impl<S: Sender> Ground<'_, S> {
         let as_wanted = is_on(found.as_deref()) == (order.kind == Switch::Restore);
         let mut entry = match (unfinished, again) {
             (Some(entry), _) => {
-                self.say(order, &format!("going on with what {} began at {}", entry.who, entry.begun_at));
+                self.say(
+                    order,
+                    &format!("going on with what {} began at {}", entry.who, entry.begun_at),
+                );
                 entry
             }
             (None, Some(entry)) if as_wanted => {
                 let (kind, who, at) = (entry.kind.as_str(), &entry.who, entry.begun_at);
-                self.say(order, &format!("{flag} is as the {kind} by {who} at {at} left it: nothing to switch"));
+                self.say(
+                    order,
+                    &format!("{flag} is as the {kind} by {who} at {at} left it: nothing to switch"),
+                );
                 entry
             }
             (None, _) => self.intend(order, &flag, found).await?,
@@ -218,7 +224,11 @@ impl<S: Sender> Ground<'_, S> {
         self.journal.put_rollback(entry.clone()).await?;
         self.tell(order, &entry, seen);
         // Not seen is neither done nor failed.
-        Ok(if seen == Seen::Follows { Exit::Good } else { Exit::CouldNotJudge })
+        Ok(if seen == Seen::Follows {
+            Exit::Good
+        } else {
+            Exit::CouldNotJudge
+        })
     }
 
     async fn ask(&self, kind: Switch) -> Seen {
@@ -242,19 +252,40 @@ impl<S: Sender> Ground<'_, S> {
     }
 
     fn tell_plan(&self, order: &Order, flag: &str, found: Option<&str>, latest: Option<&Rollback>) -> Result<Exit> {
-        let value = if order.kind == Switch::Rollback { "false" } else { "true" };
+        let value = if order.kind == Switch::Rollback {
+            "false"
+        } else {
+            "true"
+        };
         if order.json {
             let plan = json!({"dry_run": true, "lens": self.lens(), "kind": order.kind, "flag": flag,
                 "target": self.provider.name(), "found": found, "value": value, "gate": order.gate, "latest": latest});
             say!("{plan:#}");
             return Ok(Exit::Good);
         }
-        say!("Would record: {} of {} by {}: {}", order.kind.as_str(), self.lens(), order.who, order.reason);
-        say!("Would set {flag} from {} to {value} at {}", found.unwrap_or("(not there)"), self.provider.name());
-        say!("Would start the service anew, and look at the API for up to {} s", order.wait.as_secs());
+        say!(
+            "Would record: {} of {} by {}: {}",
+            order.kind.as_str(),
+            self.lens(),
+            order.who,
+            order.reason
+        );
+        say!(
+            "Would set {flag} from {} to {value} at {}",
+            found.unwrap_or("(not there)"),
+            self.provider.name()
+        );
+        say!(
+            "Would start the service anew, and look at the API for up to {} s",
+            order.wait.as_secs()
+        );
         say!("The gate says: {}", order.gate);
         if let Some(latest) = latest.filter(|entry| entry.is_unfinished()) {
-            say!("A {} by {} was cut off and would be gone on with", latest.kind.as_str(), latest.who);
+            say!(
+                "A {} by {} was cut off and would be gone on with",
+                latest.kind.as_str(),
+                latest.who
+            );
         }
         Ok(Exit::Good)
     }
@@ -265,7 +296,11 @@ impl<S: Sender> Ground<'_, S> {
             return;
         }
         let mark = if seen == Seen::Follows { "✅" } else { "❔" };
-        say!("{mark} {}: {}", self.lens(), entry.outcome.as_deref().unwrap_or_default());
+        say!(
+            "{mark} {}: {}",
+            self.lens(),
+            entry.outcome.as_deref().unwrap_or_default()
+        );
         say!("The gate said: {}", entry.gate);
         let since = entry.begun_at.strftime("%Y-%m-%dT%H:%M:%SZ");
         match order.kind {
@@ -275,7 +310,10 @@ impl<S: Sender> Ground<'_, S> {
                 json!(entry.reason)
             ),
             Switch::Restore if self.monitor.plan.paused.is_some() => {
-                say!("lenses/{}.yml still says `paused`: take it out and generate", self.lens());
+                say!(
+                    "lenses/{}.yml still says `paused`: take it out and generate",
+                    self.lens()
+                );
             }
             Switch::Restore => say!("No longer shown as paused"),
         }

@@ -175,7 +175,9 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
         let tenants_of = |monitor: &Arc<Monitor>| self.tenants.clone().unwrap_or_else(|| monitor.plan.tenants.clone());
         let pairs_of = |monitor: &Arc<Monitor>| {
             let monitor = monitor.clone();
-            tenants_of(&monitor).into_iter().map(move |tenant| (monitor.clone(), tenant))
+            tenants_of(&monitor)
+                .into_iter()
+                .map(move |tenant| (monitor.clone(), tenant))
         };
         self.monitors.iter().flat_map(pairs_of).collect()
     }
@@ -276,7 +278,10 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
             Ok((_, settled)) => settled,
             Err(error) => {
                 // A defect of ours costs one slot and nothing else.
-                tracing::error!("❌ A check of lens={} yacht={tenant} broke off: {error}", monitor.lens());
+                tracing::error!(
+                    "❌ A check of lens={} yacht={tenant} broke off: {error}",
+                    monitor.lens()
+                );
                 let work = Work {
                     pair,
                     monitor,

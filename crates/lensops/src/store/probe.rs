@@ -39,16 +39,20 @@ pub async fn insert_sql(url: &Secret, tenant: Uuid) -> Result<(), Refusal> {
         let mut held = Held::open(&options).await?;
         let mut transaction = held.begin().await?;
         let id = Uuid::new_v4();
-        sqlx::query("INSERT INTO public.pms_health_checks (id, yacht_id, lens_id, status) VALUES ($1, $2, 'doctor', 'healthy')")
-            .bind(id)
-            .bind(tenant)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("INSERT INTO public.pms_health_events (id, check_id, level, detail_json) VALUES ($1, $2, 'info', '{}')")
-            .bind(Uuid::new_v4())
-            .bind(id)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(
+            "INSERT INTO public.pms_health_checks (id, yacht_id, lens_id, status) VALUES ($1, $2, 'doctor', 'healthy')",
+        )
+        .bind(id)
+        .bind(tenant)
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "INSERT INTO public.pms_health_events (id, check_id, level, detail_json) VALUES ($1, $2, 'info', '{}')",
+        )
+        .bind(Uuid::new_v4())
+        .bind(id)
+        .execute(&mut *transaction)
+        .await?;
         transaction.rollback().await
     };
     let late = |_| Refusal::Unjudged(format!("no answer within {} s", STORE_TIMEOUT.as_secs()));
@@ -73,12 +77,23 @@ pub async fn insert_sql(url: &Secret, tenant: Uuid) -> Result<(), Refusal> {
 /// # Errors
 /// Why a good one would not be taken.
 pub async fn insert_rest<S: Sender>(rest: &Rest<S>) -> Result<(), Refusal> {
-    let row = json!([{"id": Uuid::new_v4(), "yacht_id": Uuid::new_v4(), "lens_id": "doctor", "status": "lensops doctor"}]);
-    let request = rest.request(Method::Post, "pms_health_checks").header("Prefer", "return=minimal").json(&row);
-    let response = rest.answer(request).await.map_err(|error| Refusal::Unjudged(error.to_string()))?;
+    let row =
+        json!([{"id": Uuid::new_v4(), "yacht_id": Uuid::new_v4(), "lens_id": "doctor", "status": "lensops doctor"}]);
+    let request = rest
+        .request(Method::Post, "pms_health_checks")
+        .header("Prefer", "return=minimal")
+        .json(&row);
+    let response = rest
+        .answer(request)
+        .await
+        .map_err(|error| Refusal::Unjudged(error.to_string()))?;
     let said = response.json().unwrap_or(Value::Null);
     let code = said["code"].as_str().unwrap_or_default();
-    let told = format!("{} {code} {}", response.status, said["message"].as_str().unwrap_or_default());
+    let told = format!(
+        "{} {code} {}",
+        response.status,
+        said["message"].as_str().unwrap_or_default()
+    );
     let told = told.trim_end().to_owned();
     match (response.status, code) {
         (_, "23514") => Ok(()),
@@ -87,7 +102,8 @@ pub async fn insert_rest<S: Sender>(rest: &Rest<S>) -> Result<(), Refusal> {
         (403, _) => Err(Refusal::Grant(told)),
         (404, _) | (_, "PGRST205" | "42P01") => Err(Refusal::Missing(told)),
         (200..300, _) => Err(Refusal::Missing(
-            "pms_health_checks takes any status: its CHECK is missing, and a row of lens `doctor` was left in it".to_owned(),
+            "pms_health_checks takes any status: its CHECK is missing, and a row of lens `doctor` was left in it"
+                .to_owned(),
         )),
         _ => Err(Refusal::Unjudged(told)),
     }

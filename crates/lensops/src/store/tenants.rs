@@ -57,8 +57,14 @@ async fn select(url: &Secret, statement: &str) -> Result<BTreeSet<Uuid>, StoreEr
     let mut connection = options(url)?.connect().await.map_err(told)?;
     let mut transaction = connection.begin_with("BEGIN READ ONLY").await.map_err(told)?;
     // The statement stands in a reviewed file, and the transaction reads. As a subquery it is one.
-    let whole = format!("SELECT asked.* FROM ({}) AS asked", statement.trim().trim_end_matches(';'));
-    let rows = sqlx::query(AssertSqlSafe(whole)).fetch_all(&mut *transaction).await.map_err(told)?;
+    let whole = format!(
+        "SELECT asked.* FROM ({}) AS asked",
+        statement.trim().trim_end_matches(';')
+    );
+    let rows = sqlx::query(AssertSqlSafe(whole))
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(told)?;
     transaction.rollback().await.map_err(told)?;
     connection.close().await.ok();
     let id = |row: &sqlx::postgres::PgRow| match row.len() {
@@ -67,7 +73,9 @@ async fn select(url: &Secret, statement: &str) -> Result<BTreeSet<Uuid>, StoreEr
             id.or_else(|| row.try_get::<&str, _>(0).ok()?.parse().ok())
                 .ok_or_else(|| StoreError::Elsewhere("it answers something other than tenant ids".to_owned()))
         }
-        columns => Err(StoreError::Elsewhere(format!("it answers {columns} columns instead of one of ids"))),
+        columns => Err(StoreError::Elsewhere(format!(
+            "it answers {columns} columns instead of one of ids"
+        ))),
     };
     rows.iter().map(id).collect()
 }

@@ -26,7 +26,12 @@ fn project(sandbox: &Sandbox) -> Project {
 /// Puts every file of the project under git.
 fn track(project: &Project) {
     for arguments in [&["init", "-q"][..], &["add", "-A"]] {
-        let status = Command::new("git").arg("-C").arg(project.root()).args(arguments).status().unwrap();
+        let status = Command::new("git")
+            .arg("-C")
+            .arg(project.root())
+            .args(arguments)
+            .status()
+            .unwrap();
         assert!(status.success(), "{arguments:?}");
     }
 }
@@ -37,7 +42,13 @@ fn findings(ran: &Ran, kind: &str) -> Vec<String> {
     let all = said["findings"].as_array().unwrap().iter();
     let of_kind = all.filter(|finding| finding["kind"] == kind);
     let text = |finding: &Value| {
-        let part = |name: &str| finding[name].as_str().filter(|text| !text.is_empty()).unwrap().to_owned();
+        let part = |name: &str| {
+            finding[name]
+                .as_str()
+                .filter(|text| !text.is_empty())
+                .unwrap()
+                .to_owned()
+        };
         format!("{} | {} | {}", part("what"), part("place"), part("fix"))
     };
     of_kind.map(text).collect()
@@ -46,7 +57,11 @@ fn findings(ran: &Ran, kind: &str) -> Vec<String> {
 #[track_caller]
 fn finds(ran: &Ran, kind: &str, wanted: &str) {
     let found = findings(ran, kind);
-    assert!(found.iter().any(|finding| finding.contains(wanted)), "{wanted:?} is not in {found:#?}\n{}", ran.out);
+    assert!(
+        found.iter().any(|finding| finding.contains(wanted)),
+        "{wanted:?} is not in {found:#?}\n{}",
+        ran.out
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,21 +86,37 @@ async fn secrets_of_another_environment_swapped_or_tracked_are_errors() {
     let mut project = project(&sandbox);
     sandbox.set_faults(serde_json::from_value::<Faults>(json!({"stale_jwt_secret": true})).unwrap());
     let ran = project.run("doctor --json").expect(1);
-    finds(&ran, "error", "the API refuses our token (401): the signing secret belongs to another environment");
+    finds(
+        &ran,
+        "error",
+        "the API refuses our token (401): the signing secret belongs to another environment",
+    );
     sandbox.set_faults(Faults::default());
     let secret = project.env["TENANT_SUPABASE_JWT_SECRET"].clone();
     project.write("notes.md", &format!("remember\nsecret = {secret}\n"));
     track(&project);
     let ran = project.run("doctor --json").expect(1);
-    finds(&ran, "error", "the value of TENANT_SUPABASE_JWT_SECRET stands in a tracked file | notes.md:2");
+    finds(
+        &ran,
+        "error",
+        "the value of TENANT_SUPABASE_JWT_SECRET stands in a tracked file | notes.md:2",
+    );
     assert!(!ran.out.contains(&secret));
     // A key in the place of the secret. Its payload is {"role":"anon"}.
     let key = ["eyJhbGciOiJIUzI1NiJ9", "eyJyb2xlIjoiYW5vbiJ9", "made-up"].join(".");
     project.env.insert("TENANT_SUPABASE_JWT_SECRET".to_owned(), key.clone());
     project.env.insert("SUPABASE_SERVICE_KEY".to_owned(), key);
-    finds(&project.run("doctor --json").expect(1), "error", "holds a key, not the secret that keys are signed with");
+    finds(
+        &project.run("doctor --json").expect(1),
+        "error",
+        "holds a key, not the secret that keys are signed with",
+    );
     project.env.insert("TENANT_SUPABASE_JWT_SECRET".to_owned(), secret);
-    finds(&project.run("doctor --json").expect(1), "error", "SUPABASE_SERVICE_KEY holds the anon key: it may not insert");
+    finds(
+        &project.run("doctor --json").expect(1),
+        "error",
+        "SUPABASE_SERVICE_KEY holds the anon key: it may not insert",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,15 +132,30 @@ async fn an_api_out_of_reach_unknown_users_and_missing_entities_are_found() {
     let stranger = "7672d3d4-fe80-5fb8-80e2-58b12b95d5b7";
     project.write(
         "lenses/faults.yml",
-        &lens
-            .replace("7672d3d4-fe80-5fb8-80e2-58b12b95d5b6", stranger)
-            .replace("a1bcc3d4-8832-5f43-b4d0-d845c74c9637", "a1bcc3d4-8832-5f43-b4d0-d845c74c9638"),
+        &lens.replace("7672d3d4-fe80-5fb8-80e2-58b12b95d5b6", stranger).replace(
+            "a1bcc3d4-8832-5f43-b4d0-d845c74c9637",
+            "a1bcc3d4-8832-5f43-b4d0-d845c74c9638",
+        ),
     );
     project.run("generate").expect(0);
     let ran = project.run("doctor --json").expect(1);
-    finds(&ran, "error", &format!("user captain ({stranger}, captain) does not see what it should"));
-    finds(&ran, "warning", "the test entity of tenant 53fbdf09-b709-509d-aad0-3a6f50239a5d is not there: 404 NOT_FOUND");
-    project.write("lenses/faults.yml", &lens.replace("53fbdf09-b709-509d-aad0-3a6f50239a5d", "00000000-0000-0000-0000-000000000001"));
+    finds(
+        &ran,
+        "error",
+        &format!("user captain ({stranger}, captain) does not see what it should"),
+    );
+    finds(
+        &ran,
+        "warning",
+        "the test entity of tenant 53fbdf09-b709-509d-aad0-3a6f50239a5d is not there: 404 NOT_FOUND",
+    );
+    project.write(
+        "lenses/faults.yml",
+        &lens.replace(
+            "53fbdf09-b709-509d-aad0-3a6f50239a5d",
+            "00000000-0000-0000-0000-000000000001",
+        ),
+    );
     finds(&project.run("doctor --json").expect(1), "error", "is the placeholder");
 }
 
@@ -119,21 +165,46 @@ async fn flags_that_are_off_or_nowhere_and_stale_plans_are_warnings() {
     let mut project = project(&sandbox);
     sandbox.set_flag("FAULT_LENS_SIGNED_ACTIONS_ENABLED", "false");
     let lens = project.read("lenses/faults.yml");
-    project.write("lenses/faults.yml", &lens.replace("FAULT_LENS_SUGGESTIONS_ENABLED", "FAULT_LENS_UNHEARD_OF"));
+    project.write(
+        "lenses/faults.yml",
+        &lens.replace("FAULT_LENS_SUGGESTIONS_ENABLED", "FAULT_LENS_UNHEARD_OF"),
+    );
     let ran = project.run("doctor --json").expect(4);
     finds(&ran, "warning", "was generated from an older lens file");
-    finds(&ran, "warning", "flag FAULT_LENS_SIGNED_ACTIONS_ENABLED of lens faults is off");
+    finds(
+        &ran,
+        "warning",
+        "flag FAULT_LENS_SIGNED_ACTIONS_ENABLED of lens faults is off",
+    );
     project.run("generate").expect(0);
-    finds(&project.run("doctor --json").expect(4), "warning", "FAULT_LENS_UNHEARD_OF of lens faults is named in no environment");
+    finds(
+        &project.run("doctor --json").expect(4),
+        "warning",
+        "FAULT_LENS_UNHEARD_OF of lens faults is named in no environment",
+    );
     project.env.remove("RENDER_API_KEY");
-    finds(&project.run("doctor --json").expect(4), "warning", "flags are not judged: RENDER_API_KEY is not set");
-    project.env.insert("RENDER_API_KEY".to_owned(), "a-revoked-key".to_owned());
-    finds(&project.run("doctor --json").expect(1), "error", "the provider refuses RENDER_API_KEY (401)");
+    finds(
+        &project.run("doctor --json").expect(4),
+        "warning",
+        "flags are not judged: RENDER_API_KEY is not set",
+    );
+    project
+        .env
+        .insert("RENDER_API_KEY".to_owned(), "a-revoked-key".to_owned());
+    finds(
+        &project.run("doctor --json").expect(1),
+        "error",
+        "the provider refuses RENDER_API_KEY (401)",
+    );
     let render = project.read("render.yaml");
     let (before, after) = render.split_once("    disk:").unwrap();
     let (_, after) = after.split_once("    envVars:").unwrap();
     project.write("render.yaml", &format!("{before}    envVars:{after}"));
-    finds(&project.run("doctor --json").expect(1), "warning", "has no lasting disk");
+    finds(
+        &project.run("doctor --json").expect(1),
+        "warning",
+        "has no lasting disk",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,17 +215,32 @@ async fn a_database_is_proved_to_take_checks_and_keeps_none() {
     project.env.insert("DATABASE_URL".to_owned(), database.url.clone());
     let ran = project.run("doctor --json").expect(1);
     finds(&ran, "error", "a check of this tenant would be refused");
-    database.run(&format!("INSERT INTO yacht_registry (id) VALUES ('{NORTH}')")).await;
+    database
+        .run(&format!("INSERT INTO yacht_registry (id) VALUES ('{NORTH}')"))
+        .await;
     let ran = project.run("doctor").expect(0);
-    for good in ["inserting works (rolled back)", "this clock and that of the database agree", "are in yacht_registry"] {
+    for good in [
+        "inserting works (rolled back)",
+        "this clock and that of the database agree",
+        "are in yacht_registry",
+    ] {
         assert!(ran.out.contains(good), "{good}: {}", ran.out);
     }
     assert_eq!(database.number("SELECT count(*) FROM pms_health_checks").await, 0);
-    database.run("REVOKE INSERT ON pms_health_checks FROM service_role").await;
-    finds(&project.run("doctor --json").expect(1), "error", "the key may not insert: permission denied");
+    database
+        .run("REVOKE INSERT ON pms_health_checks FROM service_role")
+        .await;
+    finds(
+        &project.run("doctor --json").expect(1),
+        "error",
+        "the key may not insert: permission denied",
+    );
     database.run("DROP TABLE pms_health_checks CASCADE").await;
     finds(&project.run("doctor --json").expect(1), "error", "pms_health_checks");
-    project.env.insert("DATABASE_URL".to_owned(), "postgresql://app:made-up@127.0.0.1:1/x".to_owned());
+    project.env.insert(
+        "DATABASE_URL".to_owned(),
+        "postgresql://app:made-up@127.0.0.1:1/x".to_owned(),
+    );
     let ran = project.run("doctor --json").expect(1);
     finds(&ran, "error", "the database cannot be asked");
     assert!(!ran.out.contains("made-up@"), "{}", ran.out);
@@ -165,19 +251,38 @@ async fn a_rest_store_is_proved_to_take_checks_and_keeps_none() {
     let sandbox = sandbox(Dialect::Documented).await;
     let mut project = project(&sandbox);
     project.env.insert("TENANT_SUPABASE_URL".to_owned(), sandbox.url());
-    project.env.insert("SUPABASE_SERVICE_KEY".to_owned(), sandbox.config().service_key.clone());
+    project
+        .env
+        .insert("SUPABASE_SERVICE_KEY".to_owned(), sandbox.config().service_key.clone());
     let ran = project.run("doctor --json").expect(4);
-    assert!(ran.out.contains("inserting over REST works, and leaves nothing"), "{}", ran.out);
+    assert!(
+        ran.out.contains("inserting over REST works, and leaves nothing"),
+        "{}",
+        ran.out
+    );
     assert_eq!(sandbox.rows("pms_health_checks").len(), 0);
-    for (fault, said) in [("store_forbidden", "the key may not insert"), ("store_missing_table", "PGRST205")] {
+    for (fault, said) in [
+        ("store_forbidden", "the key may not insert"),
+        ("store_missing_table", "PGRST205"),
+    ] {
         sandbox.set_faults(serde_json::from_value::<Faults>(json!({fault: true})).unwrap());
         finds(&project.run("doctor --json").expect(1), "error", said);
     }
     sandbox.set_faults(serde_json::from_value::<Faults>(json!({"store_down": true})).unwrap());
-    finds(&project.run("doctor --json").expect(4), "unjudged", "whether the store takes checks could not be told: 503");
+    finds(
+        &project.run("doctor --json").expect(4),
+        "unjudged",
+        "whether the store takes checks could not be told: 503",
+    );
     sandbox.set_faults(Faults::default());
-    project.env.insert("SUPABASE_SERVICE_KEY".to_owned(), "another-made-up-key".to_owned());
-    finds(&project.run("doctor --json").expect(1), "error", "the store refuses the key: 401");
+    project
+        .env
+        .insert("SUPABASE_SERVICE_KEY".to_owned(), "another-made-up-key".to_owned());
+    finds(
+        &project.run("doctor --json").expect(1),
+        "error",
+        "the store refuses the key: 401",
+    );
 }
 
 #[test]

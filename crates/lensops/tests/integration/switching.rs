@@ -57,13 +57,23 @@ async fn a_rollback_is_seen_at_the_api_recorded_shown_as_paused_and_safe_to_repe
     project.run("check faults").expect(0);
     let plan = project.run("rollback faults --reason slow --dry-run").expect(0).out;
     assert!(plan.contains(&format!("Would set {FLAG} from true to false")), "{plan}");
-    assert_eq!((told(&sandbox), recorded(&project).await.len()), ((0, 0), 0), "a dry run does nothing");
+    assert_eq!(
+        (told(&sandbox), recorded(&project).await.len()),
+        ((0, 0), 0),
+        "a dry run does nothing"
+    );
     let ran = project.run("rollback faults --reason slow").expect(0).out;
     assert!(ran.contains("✅ faults: the API answers 503 FEATURE_DISABLED"), "{ran}");
     assert!(ran.contains("paused: {reason: \"slow\", since: "), "{ran}");
     let entry = recorded(&project).await.remove(0);
     assert_eq!(
-        (entry.kind, entry.step, entry.who.as_str(), entry.reason.as_str(), entry.found.as_deref()),
+        (
+            entry.kind,
+            entry.step,
+            entry.who.as_str(),
+            entry.reason.as_str(),
+            entry.found.as_deref()
+        ),
         (Switch::Rollback, Progress::Done, "ada", "slow", Some("true"))
     );
     assert!(entry.gate.contains("NOT ENOUGH DATA over 7d"), "{}", entry.gate);
@@ -78,19 +88,37 @@ async fn a_rollback_is_seen_at_the_api_recorded_shown_as_paused_and_safe_to_repe
         found.map_or(Value::Null, |event| event["detail"].clone())
     };
     let toggled = event(&checked, "flag_toggled");
-    assert_eq!((&toggled["flag"], &toggled["from"], &toggled["to"]), (&json!(FLAG), &json!(true), &json!(false)));
+    assert_eq!(
+        (&toggled["flag"], &toggled["from"], &toggled["to"]),
+        (&json!(FLAG), &json!(true), &json!(false))
+    );
     let transition = event(&checked, "transition");
     assert_eq!((&transition["from"], &transition["to"]), (&json!(200), &json!(503)));
     assert_eq!(told(&sandbox), (1, 1));
     let again = project.run("rollback faults --reason slow").expect(0).out;
     assert!(again.contains("nothing to switch"), "{again}");
     assert_eq!(told(&sandbox), (1, 1), "a repetition tells the provider nothing");
-    let restored = project.run("restore faults --reason mended --by bob --json").expect(0).out;
+    let restored = project
+        .run("restore faults --reason mended --by bob --json")
+        .expect(0)
+        .out;
     let restored: Value = serde_json::from_str(&restored).unwrap();
-    assert_eq!((&restored["kind"], &restored["who"]), (&json!("restore"), &json!("bob")));
+    assert_eq!(
+        (&restored["kind"], &restored["who"]),
+        (&json!("restore"), &json!("bob"))
+    );
     let checked: Value = serde_json::from_str(&project.run("check faults --json").expect(0).out).unwrap();
-    assert_eq!((checked[0]["notes"].get("muted"), checked[0]["status"].as_str()), (None, Some("healthy")));
-    assert_eq!((event(&checked, "transition")["from"].as_u64(), event(&checked, "flag_toggled")["to"].as_bool()), (Some(503), Some(true)));
+    assert_eq!(
+        (checked[0]["notes"].get("muted"), checked[0]["status"].as_str()),
+        (None, Some("healthy"))
+    );
+    assert_eq!(
+        (
+            event(&checked, "transition")["from"].as_u64(),
+            event(&checked, "flag_toggled")["to"].as_bool()
+        ),
+        (Some(503), Some(true))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,8 +126,14 @@ async fn a_dialect_that_never_says_503_is_not_taken_for_one_that_followed() {
     let sandbox = sandbox(Dialect::DeployedA).await;
     let project = at_provider(&sandbox);
     let ran = project.run("rollback faults --reason slow --wait 1s").expect(3).out;
-    assert!(ran.contains("❔ faults: after") && ran.contains("or its dialect never says 503"), "{ran}");
-    assert_eq!((told(&sandbox), recorded(&project).await[0].step), ((1, 1), Progress::Done));
+    assert!(
+        ran.contains("❔ faults: after") && ran.contains("or its dialect never says 503"),
+        "{ran}"
+    );
+    assert_eq!(
+        (told(&sandbox), recorded(&project).await[0].step),
+        ((1, 1), Progress::Done)
+    );
     let shown = project.run("flags faults").expect(4).out;
     assert!(shown.contains("provider: off") && shown.contains("API: on"), "{shown}");
 }
@@ -109,7 +143,10 @@ async fn a_rollback_that_is_killed_is_named_by_the_worker_and_gone_on_with() {
     let sandbox = sandbox(Dialect::Documented).await;
     let project = at_provider(&sandbox);
     // The deploy hangs; the variable is set by then.
-    faults(&sandbox, json!({"rules": [{"path": "/v1/services", "method": "POST", "act": {"stall_ms": 60_000}}]}));
+    faults(
+        &sandbox,
+        json!({"rules": [{"path": "/v1/services", "method": "POST", "act": {"stall_ms": 60_000}}]}),
+    );
     let mut child = project
         .command("rollback faults --reason slow")
         .stdout(Stdio::piped())
@@ -123,7 +160,10 @@ async fn a_rollback_that_is_killed_is_named_by_the_worker_and_gone_on_with() {
     faults(&sandbox, json!({}));
     assert_eq!(recorded(&project).await[0].step, Progress::Intended);
     let other = project.run("restore faults --reason mended").expect(2).err;
-    assert!(other.contains("a rollback of lens faults by ada was cut off"), "{other}");
+    assert!(
+        other.contains("a rollback of lens faults by ada was cut off"),
+        "{other}"
+    );
     let mut worker = project.command("worker faults").stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(worker.stderr.take().unwrap()).lines();
     let mut said = Vec::new();
@@ -136,12 +176,21 @@ async fn a_rollback_that_is_killed_is_named_by_the_worker_and_gone_on_with() {
     worker.kill().unwrap();
     worker.wait().unwrap();
     let said = said.join("\n");
-    assert!(said.contains("A rollback of faults by ada (slow) was cut off: `lensops rollback faults"), "{said}");
-    assert!(said.contains("OVERALL: CANARY UNHEALTHY (paused: rolled back by ada: slow)"), "{said}");
+    assert!(
+        said.contains("A rollback of faults by ada (slow) was cut off: `lensops rollback faults"),
+        "{said}"
+    );
+    assert!(
+        said.contains("OVERALL: CANARY UNHEALTHY (paused: rolled back by ada: slow)"),
+        "{said}"
+    );
     let resumed = project.run("rollback faults --reason again --by bob").expect(0).out;
     assert!(resumed.contains("going on with what ada began"), "{resumed}");
     let entries = recorded(&project).await;
-    assert_eq!((entries.len(), entries[0].step, entries[0].reason.as_str()), (1, Progress::Done, "slow"));
+    assert_eq!(
+        (entries.len(), entries[0].step, entries[0].reason.as_str()),
+        (1, Progress::Done, "slow")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,18 +205,34 @@ async fn a_provider_that_is_busy_is_waited_for_and_one_that_refuses_changes_noth
     project.run("restore faults --reason mended").expect(0);
     let before = told(&sandbox);
     for (wrong, said) in [
-        (json!({"provider_garbage": true}), "the provider's answer is not a list of variables"),
-        (json!({"rules": [{"path": "/v1/services", "act": {"status": {"code": 404}}}]}), "the provider answered 404"),
+        (
+            json!({"provider_garbage": true}),
+            "the provider's answer is not a list of variables",
+        ),
+        (
+            json!({"rules": [{"path": "/v1/services", "act": {"status": {"code": 404}}}]}),
+            "the provider answered 404",
+        ),
     ] {
         faults(&sandbox, wrong);
         let ran = project.run("rollback faults --reason slow").expect(2);
-        assert!(ran.err.contains("nothing was changed: the flags cannot be read") && ran.err.contains(said), "{}", ran.err);
+        assert!(
+            ran.err.contains("nothing was changed: the flags cannot be read") && ran.err.contains(said),
+            "{}",
+            ran.err
+        );
         assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
     }
     faults(&sandbox, json!({}));
-    project.env.insert("RENDER_API_KEY".to_owned(), "a-revoked-key".to_owned());
+    project
+        .env
+        .insert("RENDER_API_KEY".to_owned(), "a-revoked-key".to_owned());
     let ran = project.run("rollback faults --reason slow").expect(2);
-    assert!(ran.err.contains("the provider refuses RENDER_API_KEY (401)"), "{}", ran.err);
+    assert!(
+        ran.err.contains("the provider refuses RENDER_API_KEY (401)"),
+        "{}",
+        ran.err
+    );
     assert_eq!(told(&sandbox), before);
     assert_eq!(recorded(&project).await[0].kind, Switch::Restore);
     let shown = project.run("flags faults").expect(3).out;
@@ -183,14 +248,22 @@ async fn a_provider_that_is_busy_is_waited_for_and_one_that_refuses_changes_noth
 async fn an_environment_file_is_a_provider_whose_service_somebody_restarts() {
     let sandbox = sandbox(Dialect::Documented).await;
     let project = Project::with_faults(&sandbox);
-    let file = format!("# the API's\n{FLAG}=True\nFAULT_LENS_SUGGESTIONS_ENABLED=true\nFAULT_LENS_SIGNED_ACTIONS_ENABLED=true\n");
+    let file = format!(
+        "# the API's\n{FLAG}=True\nFAULT_LENS_SUGGESTIONS_ENABLED=true\nFAULT_LENS_SIGNED_ACTIONS_ENABLED=true\n"
+    );
     project.write("api.env", &file);
     project.write("lensops.yml", "flags: {provider: env_file, path: api.env}\n");
     let shown = project.run("flags faults").expect(0).out;
     assert!(shown.contains("provider: on (\"True\"), master"), "{shown}");
     let checked: Value = serde_json::from_str(&project.run("check faults --json").expect(0).out).unwrap();
-    assert_eq!(checked[0]["notes"]["flags"][FLAG], true, "the state of flags is stored with the check");
-    let ran = project.run("rollback faults --reason slow --by ada --wait 1s").expect(3).out;
+    assert_eq!(
+        checked[0]["notes"]["flags"][FLAG], true,
+        "the state of flags is stored with the check"
+    );
+    let ran = project
+        .run("rollback faults --reason slow --by ada --wait 1s")
+        .expect(3)
+        .out;
     assert!(ran.contains("restart the service now"), "{ran}");
     assert_eq!(project.read("api.env"), file.replace("=True", "=false"));
     // Somebody restarts it.
@@ -216,7 +289,11 @@ async fn flags_are_read_once_an_interval_and_a_provider_that_fails_is_left_alone
     let asked = || sandbox.requests().len();
     for _ in 0..50 {
         let read = flags.read(&client, at("2026-01-28T15:01:00Z"), every).await.unwrap();
-        assert_eq!(read.get(FLAG).map(String::as_str), Some("true"), "the second page is read too");
+        assert_eq!(
+            read.get(FLAG).map(String::as_str),
+            Some("true"),
+            "the second page is read too"
+        );
     }
     assert_eq!(asked(), 2, "two pages, once");
     flags.read(&client, at("2026-01-28T15:14:59Z"), every).await.unwrap();

@@ -19,10 +19,22 @@ pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
         );
     }
     for monitor in &patient.monitors {
-        let lens = patient.lenses.iter().flatten().find(|lens| lens.lens == *monitor.lens());
-        let mut doctor = Doctor { patient, monitor, findings };
+        let lens = patient
+            .lenses
+            .iter()
+            .flatten()
+            .find(|lens| lens.lens == *monitor.lens());
+        let mut doctor = Doctor {
+            patient,
+            monitor,
+            findings,
+        };
         doctor.open_probes().await;
-        let Some(probe) = monitor.plan.probes.iter().find(|probe| probe.user.is_some() && probe.request.is_some())
+        let Some(probe) = monitor
+            .plan
+            .probes
+            .iter()
+            .find(|probe| probe.user.is_some() && probe.request.is_some())
         else {
             continue;
         };
@@ -49,16 +61,25 @@ struct Doctor<'a, 'b> {
 
 impl Doctor<'_, '_> {
     fn place(&self, probe: &Probe) -> String {
-        format!("{}, probe {:?} of lens {}", self.monitor.base, probe.name, self.monitor.lens())
+        format!(
+            "{}, probe {:?} of lens {}",
+            self.monitor.base,
+            probe.name,
+            self.monitor.lens()
+        )
     }
 
     async fn ask(&self, probe: &Probe, tenant: Uuid) -> Result<Exchange, String> {
-        self.monitor.ask(&self.patient.client, probe, tenant, jiff::Timestamp::now()).await
+        self.monitor
+            .ask(&self.patient.client, probe, tenant, jiff::Timestamp::now())
+            .await
     }
 
     /// Probes that need no token: is anybody there?
     async fn open_probes(&mut self) {
-        let Some(tenant) = self.monitor.plan.tenants.first() else { return };
+        let Some(tenant) = self.monitor.plan.tenants.first() else {
+            return;
+        };
         let open = |probe: &&Probe| probe.user.is_none() && probe.request.is_some();
         for probe in self.monitor.plan.probes.iter().filter(open) {
             if let Ok(exchange) = self.ask(probe, *tenant).await {
@@ -69,12 +90,18 @@ impl Doctor<'_, '_> {
 
     /// Whether our token is taken and another one is not.
     async fn secret_belongs(&mut self, probe: &Probe) -> bool {
-        let Some(tenant) = self.monitor.plan.tenants.first() else { return false };
+        let Some(tenant) = self.monitor.plan.tenants.first() else {
+            return false;
+        };
         let place = self.place(probe);
         let exchange = match self.ask(probe, *tenant).await {
             Ok(exchange) => exchange,
             Err(why) => {
-                self.findings.unjudged(format!("no request can be made: {why}"), place, "mend the plan or the settings");
+                self.findings.unjudged(
+                    format!("no request can be made: {why}"),
+                    place,
+                    "mend the plan or the settings",
+                );
                 return false;
             }
         };
@@ -95,9 +122,13 @@ impl Doctor<'_, '_> {
         }
         let mut foreign = self.monitor.clone();
         foreign.jwt_secret = Some(Secret::new(format!("not-the-secret-{}", Uuid::new_v4())));
-        let other = foreign.ask(&self.patient.client, probe, *tenant, jiff::Timestamp::now()).await;
+        let other = foreign
+            .ask(&self.patient.client, probe, *tenant, jiff::Timestamp::now())
+            .await;
         match other.as_ref().ok().and_then(Exchange::status) {
-            Some(401 | 403) => self.findings.good("the API takes our token and refuses one of another secret"),
+            Some(401 | 403) => self
+                .findings
+                .good("the API takes our token and refuses one of another secret"),
             Some(200..300) => self.findings.error(
                 "the API takes a token that is signed with another secret",
                 place,
@@ -132,15 +163,23 @@ impl Doctor<'_, '_> {
         let code = body.as_ref().and_then(|body| self.monitor.plan.answers.code(body));
         match (exchange.status(), code.as_deref()) {
             (Some(403), _) => self.findings.error(
-                format!("user {user} is not let in for tenant {tenant}: 403 {}", code.unwrap_or_default()),
+                format!(
+                    "user {user} is not let in for tenant {tenant}: 403 {}",
+                    code.unwrap_or_default()
+                ),
                 self.place(probe),
                 "give the user a role in that tenant, or name another user or tenant in the lens file",
             ),
-            (Some(404), _) if probe.expect.status.as_ref().is_some_and(|set| set.contains(404)) => self.findings.warning(
-                format!("the test entity of tenant {tenant} is not there: 404 {}", code.unwrap_or_default()),
-                self.place(probe),
-                "name one that exists in `read_action.entity` of the lens file and generate",
-            ),
+            (Some(404), _) if probe.expect.status.as_ref().is_some_and(|set| set.contains(404)) => {
+                self.findings.warning(
+                    format!(
+                        "the test entity of tenant {tenant} is not there: 404 {}",
+                        code.unwrap_or_default()
+                    ),
+                    self.place(probe),
+                    "name one that exists in `read_action.entity` of the lens file and generate",
+                )
+            }
             _ => self.judge(
                 probe,
                 exchange,
@@ -151,7 +190,9 @@ impl Doctor<'_, '_> {
 
     /// Every user of the lens file, on the first probe that runs as one.
     async fn users(&mut self, lens: &Lens, probe: &Probe) {
-        let Some(tenant) = self.monitor.plan.tenants.first() else { return };
+        let Some(tenant) = self.monitor.plan.tenants.first() else {
+            return;
+        };
         for (name, user) in &lens.users {
             if Some(name) != probe.user.as_ref() {
                 self.user(name, user, probe, *tenant).await;
@@ -162,14 +203,25 @@ impl Doctor<'_, '_> {
     async fn user(&mut self, name: &Ident, user: &User, probe: &Probe, tenant: Uuid) {
         let mut monitor = self.monitor.clone();
         monitor.plan.users.insert(name.clone(), user.clone());
-        let probe = Probe { user: Some(name.clone()), ..probe.clone() };
-        let asked = monitor.ask(&self.patient.client, &probe, tenant, jiff::Timestamp::now()).await;
+        let probe = Probe {
+            user: Some(name.clone()),
+            ..probe.clone()
+        };
+        let asked = monitor
+            .ask(&self.patient.client, &probe, tenant, jiff::Timestamp::now())
+            .await;
         let Ok(exchange) = asked else { return };
         let outcomes = judge(&probe.expect, Severity::Fail, &monitor.plan.answers, &exchange);
         match outcomes.iter().find_map(Outcome::broken) {
-            None => self.findings.good(format!("user {name} of lens {} is known in tenant {tenant}", monitor.lens())),
+            None => self.findings.good(format!(
+                "user {name} of lens {} is known in tenant {tenant}",
+                monitor.lens()
+            )),
             Some((_, why)) => self.findings.error(
-                format!("user {name} ({}, {}) does not see what it should in tenant {tenant}: {why}", user.id, user.role),
+                format!(
+                    "user {name} ({}, {}) does not see what it should in tenant {tenant}: {why}",
+                    user.id, user.role
+                ),
                 format!("lenses/{}.yml, users.{name}", monitor.lens()),
                 "check its id, and that it has that role in this tenant",
             ),
@@ -180,7 +232,11 @@ impl Doctor<'_, '_> {
     fn judge(&mut self, probe: &Probe, exchange: &Exchange, fix: &str) {
         let place = self.place(probe);
         let dialect = &self.monitor.plan.answers;
-        if probe.disabled.as_ref().is_some_and(|off| matches(off, dialect, exchange)) {
+        if probe
+            .disabled
+            .as_ref()
+            .is_some_and(|off| matches(off, dialect, exchange))
+        {
             return self.findings.warning(
                 "the API says that the feature is switched off",
                 place,
@@ -205,7 +261,8 @@ impl Doctor<'_, '_> {
             Some((_, why)) => self.findings.error(why.to_string(), place, fix),
             None => {
                 let name = &probe.name;
-                self.findings.good(format!("lens {}: {name} answers as expected", self.monitor.lens()));
+                self.findings
+                    .good(format!("lens {}: {name} answers as expected", self.monitor.lens()));
             }
         }
     }

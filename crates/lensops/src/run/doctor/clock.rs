@@ -12,7 +12,10 @@ const FAIL: SignedDuration = SignedDuration::from_secs(300);
 pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
     let api = api_time(patient).await;
     let store = match patient.settings.store() {
-        Ok(StoreChoice::Postgres(url)) => crate::store::probe::now(&url).await.ok().map(|at| (Timestamp::now(), at)),
+        Ok(StoreChoice::Postgres(url)) => crate::store::probe::now(&url)
+            .await
+            .ok()
+            .map(|at| (Timestamp::now(), at)),
         _ => None,
     };
     let mut looked = false;
@@ -30,7 +33,12 @@ pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
         };
         let seconds = skew.as_secs();
         let fix = "set this machine's clock by NTP, or that of the other side";
-        findings.add(kind, format!("this clock and that of {whose} differ by {seconds} s"), "the clock", fix);
+        findings.add(
+            kind,
+            format!("this clock and that of {whose} differ by {seconds} s"),
+            "the clock",
+            fix,
+        );
     }
     if !looked {
         findings.unjudged(
@@ -46,7 +54,10 @@ async fn api_time(patient: &Patient<'_>) -> Option<(Timestamp, Timestamp)> {
     let monitor = patient.monitors.first()?;
     let probe = monitor.plan.probes.iter().find(|probe| probe.request.is_some())?;
     let tenant = monitor.plan.tenants.first()?;
-    let exchange = monitor.ask(&patient.client, probe, *tenant, Timestamp::now()).await.ok()?;
+    let exchange = monitor
+        .ask(&patient.client, probe, *tenant, Timestamp::now())
+        .await
+        .ok()?;
     let here = Timestamp::now();
     let date = exchange.result.ok()?.header("date")?.to_owned();
     let there = jiff::fmt::rfc2822::parse(&date).ok()?.timestamp();

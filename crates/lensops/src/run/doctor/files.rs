@@ -24,7 +24,11 @@ pub(super) fn look(patient: &Patient<'_>, findings: &mut Findings) {
         }
     }
     if patient.lenses.is_empty() {
-        findings.warning("there is no lens file", "lenses", "`lensops generate --lens-id …` writes one");
+        findings.warning(
+            "there is no lens file",
+            "lenses",
+            "`lensops generate --lens-id …` writes one",
+        );
     }
     plans(patient, findings);
     secrets_in_files(patient, findings);
@@ -35,7 +39,10 @@ fn plans(patient: &Patient<'_>, findings: &mut Findings) {
     for plan in &patient.plans {
         match plan {
             Ok(loaded) => match loaded.warning() {
-                None => findings.good(format!("the monitor plan of lens {} is as generated", loaded.plan.monitor)),
+                None => findings.good(format!(
+                    "the monitor plan of lens {} is as generated",
+                    loaded.plan.monitor
+                )),
                 Some(warning) => findings.warning(
                     warning,
                     loaded.path.display().to_string(),
@@ -46,7 +53,12 @@ fn plans(patient: &Patient<'_>, findings: &mut Findings) {
         }
     }
     for lens in patient.lenses.iter().flatten() {
-        if !patient.plans.iter().flatten().any(|loaded| loaded.plan.monitor == lens.lens) {
+        if !patient
+            .plans
+            .iter()
+            .flatten()
+            .any(|loaded| loaded.plan.monitor == lens.lens)
+        {
             findings.error(
                 format!("lens {} has no monitor plan: nobody checks it", lens.lens),
                 format!("lenses/{}.yml", lens.lens),
@@ -58,9 +70,22 @@ fn plans(patient: &Patient<'_>, findings: &mut Findings) {
 
 /// The files that git tracks; `None` where there is no git or no repository.
 fn tracked(root: &Path) -> Option<Vec<String>> {
-    let output = Command::new("git").arg("-C").arg(root).args(["ls-files", "-z"]).output().ok()?;
-    let text = output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())?;
-    Some(text.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(["ls-files", "-z"])
+        .output()
+        .ok()?;
+    let text = output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())?;
+    Some(
+        text.split('\0')
+            .filter(|path| !path.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    )
 }
 
 fn secrets_in_files(patient: &Patient<'_>, findings: &mut Findings) {
@@ -72,24 +97,36 @@ fn secrets_in_files(patient: &Patient<'_>, findings: &mut Findings) {
             "run the doctor within the repository",
         );
     };
-    let known: Vec<(&str, &str)> =
-        patient.settings.secrets().filter(|(_, secret)| secret.len() >= SHORTEST).collect();
+    let known: Vec<(&str, &str)> = patient
+        .settings
+        .secrets()
+        .filter(|(_, secret)| secret.len() >= SHORTEST)
+        .collect();
     let mut clean = true;
     for path in paths {
         let whole = root.join(&path);
         if std::fs::metadata(&whole).map_or(true, |found| found.len() > LARGEST) {
             continue;
         }
-        let Ok(text) = std::fs::read_to_string(&whole) else { continue };
+        let Ok(text) = std::fs::read_to_string(&whole) else {
+            continue;
+        };
         for (line, content) in (1..).zip(text.lines()) {
-            let named = known.iter().find(|(_, secret)| content.contains(secret)).map(|(name, _)| *name);
+            let named = known
+                .iter()
+                .find(|(_, secret)| content.contains(secret))
+                .map(|(name, _)| *name);
             let what = match named {
                 Some(name) => format!("the value of {name} stands in a tracked file"),
                 None if holds_key(content) => "a key that opens a database stands in a tracked file".to_owned(),
                 None => continue,
             };
             clean = false;
-            findings.error(what, format!("{path}:{line}"), "make a new secret, then take it out of the file: history keeps it");
+            findings.error(
+                what,
+                format!("{path}:{line}"),
+                "make a new secret, then take it out of the file: history keeps it",
+            );
         }
     }
     if clean {
@@ -117,15 +154,26 @@ fn disk(patient: &Patient<'_>, findings: &mut Findings) {
         );
     }
     let path = settings.root.join("render.yaml");
-    let Ok(Some(text)) = files::read_if_there(&path) else { return };
+    let Ok(Some(text)) = files::read_if_there(&path) else {
+        return;
+    };
     let Ok(render) = lensops_core::yaml::read::<Value>("render.yaml", &text) else {
-        return findings.error("render.yaml is no YAML", "render.yaml", "mend it, or `lensops generate`");
+        return findings.error(
+            "render.yaml is no YAML",
+            "render.yaml",
+            "mend it, or `lensops generate`",
+        );
     };
     for service in render["services"].as_array().into_iter().flatten() {
-        let command = ["dockerCommand", "startCommand"].into_iter().filter_map(|key| service[key].as_str());
+        let command = ["dockerCommand", "startCommand"]
+            .into_iter()
+            .filter_map(|key| service[key].as_str());
         if command.into_iter().any(|command| command.contains("lensops worker")) && service["disk"].is_null() {
             findings.warning(
-                format!("the outbox of {} has no lasting disk: what was not delivered is lost with a deploy", service["name"]),
+                format!(
+                    "the outbox of {} has no lasting disk: what was not delivered is lost with a deploy",
+                    service["name"]
+                ),
                 "render.yaml",
                 "give the service a `disk`, as `lensops generate` does",
             );

@@ -18,17 +18,29 @@ pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
             );
         }
         Err(error) => {
-            return findings.error(format!("{:#}", anyhow::Error::new(error)), "RENDER_API_URL", "mend the address");
+            return findings.error(
+                format!("{:#}", anyhow::Error::new(error)),
+                "RENDER_API_URL",
+                "mend the address",
+            );
         }
     };
     let place = provider.name();
     let variables = match provider.read(&patient.client).await {
         Ok(variables) => variables,
         Err(error @ FlagError::Denied(_)) => {
-            return findings.error(error.to_string(), place, "make a new key at the provider and set RENDER_API_KEY");
+            return findings.error(
+                error.to_string(),
+                place,
+                "make a new key at the provider and set RENDER_API_KEY",
+            );
         }
         Err(error @ (FlagError::File(_) | FlagError::Status(404))) => {
-            return findings.error(error.to_string(), place, "mend `flags` of lensops.yml, or RENDER_SERVICE_ID");
+            return findings.error(
+                error.to_string(),
+                place,
+                "mend `flags` of lensops.yml, or RENDER_SERVICE_ID",
+            );
         }
         Err(error) => {
             return findings.unjudged(error.to_string(), place, "ask again when the provider answers");
@@ -38,14 +50,20 @@ pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
         for flag in plan.flags() {
             match variables.get(flag.as_str()) {
                 None => findings.warning(
-                    format!("flag {flag} of lens {} is named in no environment: it counts as off", plan.monitor),
+                    format!(
+                        "flag {flag} of lens {} is named in no environment: it counts as off",
+                        plan.monitor
+                    ),
                     &place,
                     "set it at the provider, or take it out of the lens file",
                 ),
                 Some(value) if !is_on(Some(value)) && plan.paused.is_none() => findings.warning(
                     format!("flag {flag} of lens {} is off", plan.monitor),
                     &place,
-                    format!("`lensops restore {} --reason …`, or say `paused` in the lens file", plan.monitor),
+                    format!(
+                        "`lensops restore {} --reason …`, or say `paused` in the lens file",
+                        plan.monitor
+                    ),
                 ),
                 Some(_) => findings.good(format!("flag {flag} is known at the provider")),
             }

@@ -30,7 +30,11 @@ pub(super) fn look(patient: &Patient<'_>, findings: &mut Findings) {
     match settings.store() {
         Ok(StoreChoice::Postgres(url)) => {
             if let Err(error) = crate::store::Postgres::new(&url) {
-                findings.error(error.to_string(), "DATABASE_URL", "copy the address from the database's settings");
+                findings.error(
+                    error.to_string(),
+                    "DATABASE_URL",
+                    "copy the address from the database's settings",
+                );
             }
         }
         Ok(_) => {}
@@ -41,13 +45,21 @@ pub(super) fn look(patient: &Patient<'_>, findings: &mut Findings) {
         ),
     }
     if let Err(why) = &patient.tenants {
-        findings.error(why, "lensops.yml", "mend `worker.tenants`, or take it out to check each plan's own tenants");
+        findings.error(
+            why,
+            "lensops.yml",
+            "mend `worker.tenants`, or take it out to check each plan's own tenants",
+        );
     }
 }
 
 /// Whether an address is of this machine.
 fn is_here(base: &Base) -> bool {
-    base.host() == "localhost" || base.host().parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    base.host() == "localhost"
+        || base
+            .host()
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 fn signing_secret(settings: &Settings, findings: &mut Findings) {

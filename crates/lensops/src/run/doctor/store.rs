@@ -24,13 +24,23 @@ pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
             "set LENSOPS_STATE_DIR to a folder on a lasting disk that this user may write",
         ),
     }
-    let tenants: BTreeSet<Uuid> = patient.plans.iter().flatten().flat_map(|loaded| loaded.plan.tenants.clone()).collect();
+    let tenants: BTreeSet<Uuid> = patient
+        .plans
+        .iter()
+        .flatten()
+        .flat_map(|loaded| loaded.plan.tenants.clone())
+        .collect();
     match patient.settings.store() {
         Ok(StoreChoice::Postgres(url)) => postgres(&url, &tenants, findings).await,
         Ok(StoreChoice::Rest(base, key)) => {
             let place = format!("{base}/rest/v1");
             let rest = Rest::new(Client::new(TIMEOUT), base, key);
-            told(probe::insert_rest(&rest).await, &place, "inserting over REST works, and leaves nothing", findings);
+            told(
+                probe::insert_rest(&rest).await,
+                &place,
+                "inserting over REST works, and leaves nothing",
+                findings,
+            );
             known(&TenantSource::Rest(rest), &tenants, &place, findings).await;
         }
         // The settings are told elsewhere; the journal is its own store.
@@ -41,7 +51,9 @@ pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
 async fn postgres(url: &Secret, tenants: &BTreeSet<Uuid>, findings: &mut Findings) {
     const PLACE: &str = "DATABASE_URL";
     match migrate::check(url, &[]).await {
-        Ok(missing) if missing.is_empty() => findings.good("tables, policies, grants and functions are as they should be"),
+        Ok(missing) if missing.is_empty() => {
+            findings.good("tables, policies, grants and functions are as they should be")
+        }
         Ok(missing) => {
             for what in missing {
                 findings.error(what, PLACE, "run `lensops migrate`");
@@ -55,18 +67,24 @@ async fn postgres(url: &Secret, tenants: &BTreeSet<Uuid>, findings: &mut Finding
             );
         }
     }
-    known(&TenantSource::Postgres(url.clone(), REGISTRY.to_owned()), tenants, PLACE, findings).await;
+    known(
+        &TenantSource::Postgres(url.clone(), REGISTRY.to_owned()),
+        tenants,
+        PLACE,
+        findings,
+    )
+    .await;
     let Some(tenant) = tenants.first() else { return };
-    told(probe::insert_sql(url, *tenant).await, PLACE, "inserting works (rolled back)", findings);
+    told(
+        probe::insert_sql(url, *tenant).await,
+        PLACE,
+        "inserting works (rolled back)",
+        findings,
+    );
 }
 
 /// Whether the registry has the tenants of the plans.
-async fn known(
-    source: &TenantSource<Client>,
-    tenants: &BTreeSet<Uuid>,
-    place: &str,
-    findings: &mut Findings,
-) {
+async fn known(source: &TenantSource<Client>, tenants: &BTreeSet<Uuid>, place: &str, findings: &mut Findings) {
     match source.read().await {
         Ok(registry) => {
             let strangers: Vec<_> = tenants.iter().filter(|tenant| !registry.contains(tenant)).collect();

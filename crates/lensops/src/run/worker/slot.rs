@@ -50,7 +50,8 @@ pub(super) async fn run<C: Clock, S: Sender>(
         let before = work.first - jiff::SignedDuration::from_millis(1);
         for skipped in schedule.between(before, due).filter(|skipped| *skipped < due) {
             // Slept through by all, or waited through for room at the host.
-            slot.miss(skipped, if skipped < work.due { "asleep" } else { "busy" }).await;
+            slot.miss(skipped, if skipped < work.due { "asleep" } else { "busy" })
+                .await;
         }
     }
     tokio::select! {
