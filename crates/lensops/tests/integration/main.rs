@@ -27,6 +27,7 @@ mod plans;
 mod production;
 mod rollups;
 mod scenarios;
+mod schemas;
 mod secrets;
 mod stores;
 mod stress;
