@@ -18,7 +18,7 @@ pub struct NameError {
 }
 
 macro_rules! name_type {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $valid:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $pattern:literal, $rule:literal, $valid:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -50,6 +50,8 @@ macro_rules! name_type {
             }
         }
 
+        crate::schema::text_form!($name, $what, $pattern, $rule);
+
         impl From<$name> for String {
             fn from(name: $name) -> String {
                 name.0
@@ -68,6 +70,7 @@ name_type!(
     /// A lens id: 1 to 40 bytes of `a-z`, `0-9`, `_`, starting with a letter. File- and URL-safe.
     LensId,
     "lens id",
+    "^[a-z][a-z0-9_]{0,39}$",
     "use 1 to 40 of a-z, 0-9 and _, starting with a letter",
     |text| (1..=40).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase())
@@ -119,6 +122,7 @@ name_type!(
     /// 1 to 80 bytes of letters, digits, `_`, `-` and `.`, starting with a letter or `_`.
     Ident,
     "name",
+    "^[A-Za-z_][A-Za-z0-9_.-]{0,79}$",
     "use 1 to 80 of letters, digits, _, - and ., starting with a letter",
     |text| (1..=80).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -129,11 +133,24 @@ name_type!(
     /// The name of an environment variable, as a flag is one: letters, digits and `_`.
     EnvName,
     "flag",
+    "^[A-Za-z_][A-Za-z0-9_]{0,119}$",
     "a flag is an environment variable: letters, digits and _, not starting with a digit",
     |text| (1..=120).contains(&text.len())
         && !text.starts_with(|c: char| c.is_ascii_digit())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 );
+
+/// The one of `known` that was most likely meant by `name`; `None` where none is near.
+#[must_use]
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let close = known
+        .iter()
+        .map(|candidate| (similar::TextDiff::from_chars(name, *candidate).ratio(), *candidate));
+    close
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(ratio, _)| *ratio > 0.6)
+        .map(|(_, candidate)| candidate)
+}
 
 #[cfg(test)]
 mod tests {

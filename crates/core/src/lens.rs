@@ -5,16 +5,17 @@
 //! Nothing is invented: what is missing and found nowhere is an error that names its option.
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::ident::{EnvName, Ident, LensId};
+use crate::ident::{EnvName, Ident, LensId, nearest};
 use crate::mute::{Maintenance, Paused};
 use crate::schedule::Every;
 
 /// A user of the API under one role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// The `sub` of the user's tokens.
@@ -35,7 +36,7 @@ impl User {
 }
 
 /// The signed action of a lens.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignedAction {
     /// Its name in the action router.
@@ -64,7 +65,7 @@ pub struct SignedAction {
 }
 
 /// How an action refuses to be done twice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Idempotency {
     /// The entity it is tried on, its own: other cases must not have used it.
@@ -80,7 +81,7 @@ pub struct Idempotency {
 }
 
 /// A statement that returns one row when the success is in the database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
     /// A read-only statement; `$entity_id` is the id the success returned.
@@ -88,7 +89,7 @@ pub struct Proof {
 }
 
 /// The READ action of a lens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadAction {
     /// Its name in the action router.
@@ -101,7 +102,7 @@ pub struct ReadAction {
 }
 
 /// Two thresholds of one figure: above `warn` is degraded, above `fail` unhealthy.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Above it, degraded.
@@ -111,7 +112,7 @@ pub struct Limits {
 }
 
 /// What a lens promises.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Slo {
     /// The span whose samples make the P95.
@@ -137,7 +138,7 @@ impl Default for Slo {
 
 /// Changes a person makes to the generated plans: maps merge, lists of named items merge by
 /// `name`, anything else is replaced.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Overrides {
     /// Merged into the monitor plan.
@@ -160,7 +161,7 @@ fn default_every() -> Every {
 }
 
 /// A lens as its file states it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Lens {
     /// The lens id.
@@ -208,7 +209,7 @@ pub struct Lens {
 }
 
 /// What `lensops.yml` gives to lenses that do not say.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Defaults {
     /// The default tenants.
     pub tenants: Vec<Uuid>,
@@ -229,13 +230,16 @@ pub enum LensError {
     NoUser(LensId),
     /// A signer that is no user.
     #[error(
-        "lens {lens}: signer {signer} is no user: give --user {signer}=ROLE:UUID, or add it to `users:` in the lens or in lensops.yml"
+        "lens {lens}: signer {signer} is no user{}: give --user {signer}=ROLE:UUID, or add it to `users:` in the lens or in lensops.yml",
+        meant(signer, known)
     )]
     UnknownSigner {
         /// The lens.
         lens: LensId,
         /// The signer's name.
         signer: Ident,
+        /// The users there are.
+        known: Vec<String>,
     },
     /// A signed action that nobody signs.
     #[error("lens {0}: signed_action.signers is empty: name the users whose signature must be accepted (--signers)")]
@@ -266,6 +270,8 @@ pub enum LensError {
     Muted {
         /// The lens.
         lens: LensId,
+        /// Which of the two.
+        field: &'static str,
         /// What is wrong with it.
         why: String,
     },
@@ -280,6 +286,33 @@ pub enum LensError {
         item: String,
     },
 }
+
+fn meant(signer: &Ident, known: &[String]) -> String {
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    nearest(signer.as_str(), &known).map_or_else(String::new, |near| format!(" (did you mean {near:?}?)"))
+}
+
+impl LensError {
+    /// Where it stands in the lens file, key by key.
+    #[must_use]
+    pub fn place(&self) -> Vec<&str> {
+        match self {
+            Self::NoTenant(_) => vec!["tenants"],
+            Self::NoUser(_) => vec!["users"],
+            Self::UnknownSigner { .. } | Self::NoSigner(_) => vec!["signed_action", "signers"],
+            Self::Placeholder { field, .. } => field.split('.').collect(),
+            Self::Limits { field, .. } => vec!["slo", field],
+            Self::Samples(_) => vec!["samples"],
+            Self::Muted { field, .. } => vec![field],
+            Self::Twice { field, .. } => field.split('.').collect(),
+        }
+    }
+}
+
+/// Everything about a lens that does not hold together, never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct LensErrors(pub Vec<LensError>);
 
 /// Whether an id is one that people type to fill a field: all zeros, one digit repeated, or the
 /// counting patterns of examples.
@@ -305,11 +338,12 @@ pub fn is_placeholder(id: Uuid) -> bool {
 ///
 /// # Errors
 /// The first thing that makes no sense.
-pub(crate) fn check_muted(paused: Option<&Paused>, windows: &[Maintenance]) -> Result<(), String> {
+pub(crate) fn check_muted(paused: Option<&Paused>, windows: &[Maintenance]) -> Result<(), (&'static str, String)> {
     if paused.is_some_and(|paused| paused.reason.trim().is_empty()) {
-        return Err("`paused` needs a reason".to_owned());
+        return Err(("paused", "`paused` needs a reason".to_owned()));
     }
-    windows.iter().try_for_each(Maintenance::validate)
+    let all = windows.iter().try_for_each(Maintenance::validate);
+    all.map_err(|why| ("maintenance", why))
 }
 
 impl Lens {
@@ -317,8 +351,8 @@ impl Lens {
     /// from where.
     ///
     /// # Errors
-    /// The first thing that does not hold together.
-    pub fn resolve(mut self, defaults: &Defaults, allow_placeholders: bool) -> Result<(Self, Vec<String>), LensError> {
+    /// Everything that does not hold together.
+    pub fn resolve(mut self, defaults: &Defaults, allow_placeholders: bool) -> Result<(Self, Vec<String>), LensErrors> {
         let mut notes = Vec::new();
         if self.tenants.is_empty() && !defaults.tenants.is_empty() {
             self.tenants.clone_from(&defaults.tenants);
@@ -338,53 +372,63 @@ impl Lens {
                 self.lens
             ));
         }
-        self.check(allow_placeholders)?;
-        Ok((self, notes))
+        let errors = self.errors(allow_placeholders);
+        if errors.is_empty() {
+            Ok((self, notes))
+        } else {
+            Err(LensErrors(errors))
+        }
     }
 
-    fn check(&self, allow_placeholders: bool) -> Result<(), LensError> {
+    fn errors(&self, allow_placeholders: bool) -> Vec<LensError> {
+        let mut errors = Vec::new();
         let lens = || self.lens.clone();
         if self.tenants.is_empty() {
-            return Err(LensError::NoTenant(lens()));
+            errors.push(LensError::NoTenant(lens()));
         }
         if self.users.is_empty() {
-            return Err(LensError::NoUser(lens()));
+            errors.push(LensError::NoUser(lens()));
         }
         for (field, limits) in [
             ("p95_ms", self.slo.p95_ms),
             ("error_rate_percent", self.slo.error_rate_percent),
         ] {
             if !(limits.warn >= 0.0 && limits.warn <= limits.fail && limits.fail.is_finite()) {
-                return Err(LensError::Limits { lens: lens(), field });
+                errors.push(LensError::Limits { lens: lens(), field });
             }
         }
         if self.samples.is_some_and(|n| !(1..=1000).contains(&n)) {
-            return Err(LensError::Samples(lens()));
+            errors.push(LensError::Samples(lens()));
         }
-        check_muted(self.paused.as_ref(), &self.maintenance).map_err(|why| LensError::Muted { lens: lens(), why })?;
-        self.check_lists()?;
+        let muted = check_muted(self.paused.as_ref(), &self.maintenance);
+        errors.extend(muted.err().map(|(field, why)| LensError::Muted {
+            lens: lens(),
+            field,
+            why,
+        }));
+        errors.extend(self.doubled());
         if let Some(action) = &self.signed_action {
             if action.signers.is_empty() {
-                return Err(LensError::NoSigner(lens()));
+                errors.push(LensError::NoSigner(lens()));
             }
-            if let Some(signer) = action.signers.iter().find(|name| !self.users.contains_key(*name)) {
-                return Err(LensError::UnknownSigner {
-                    lens: lens(),
-                    signer: signer.clone(),
-                });
-            }
-        }
-        match self.ids().find(|(_, id)| !allow_placeholders && is_placeholder(*id)) {
-            Some((field, id)) => Err(LensError::Placeholder {
+            let strangers = action.signers.iter().filter(|name| !self.users.contains_key(*name));
+            errors.extend(strangers.map(|signer| LensError::UnknownSigner {
                 lens: lens(),
-                field,
-                id,
-            }),
-            None => Ok(()),
+                signer: signer.clone(),
+                known: self.users.keys().map(ToString::to_string).collect(),
+            }));
         }
+        let placeholders = self.ids().filter(|(_, id)| !allow_placeholders && is_placeholder(*id));
+        errors.extend(placeholders.map(|(field, id)| LensError::Placeholder {
+            lens: lens(),
+            field,
+            id,
+        }));
+        errors
     }
 
-    fn check_lists(&self) -> Result<(), LensError> {
+    /// What lists name twice, the first of each list.
+    fn doubled(&self) -> Vec<LensError> {
         let lists: [(&'static str, Vec<String>); 4] = [
             ("flags", self.flags.iter().map(ToString::to_string).collect()),
             ("roles", self.roles.iter().map(ToString::to_string).collect()),
@@ -398,16 +442,18 @@ impl Lens {
                     .collect(),
             ),
         ];
-        for (field, items) in lists {
-            if let Some((_, item)) = items.iter().enumerate().find(|(at, item)| items[..*at].contains(item)) {
-                return Err(LensError::Twice {
-                    lens: self.lens.clone(),
-                    field,
-                    item: item.clone(),
-                });
-            }
-        }
-        Ok(())
+        let twice = |(field, items): (&'static str, Vec<String>)| {
+            let (_, item) = items
+                .iter()
+                .enumerate()
+                .find(|(at, item)| items[..*at].contains(item))?;
+            Some(LensError::Twice {
+                lens: self.lens.clone(),
+                field,
+                item: item.clone(),
+            })
+        };
+        lists.into_iter().filter_map(twice).collect()
     }
 
     /// Every id of the lens with the field it stands in.
@@ -528,7 +574,10 @@ mod tests {
         ] {
             let text = MINIMAL.replace("53fbdf09-b709-509d-aad0-3a6f50239a5d", id);
             let error = lens(&text).resolve(&Defaults::default(), false).unwrap_err();
-            assert!(matches!(error, LensError::Placeholder { .. }), "{id}: {error}");
+            assert!(
+                matches!(error.0.as_slice(), [LensError::Placeholder { .. }]),
+                "{id}: {error}"
+            );
             assert!(lens(&text).resolve(&Defaults::default(), true).is_ok(), "{id}");
         }
         assert!(!is_placeholder("53fbdf09-b709-509d-aad0-3a6f50239a5d".parse().unwrap()));

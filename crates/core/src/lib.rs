@@ -23,6 +23,7 @@ pub mod record;
 pub mod registry;
 pub mod rollup;
 pub mod schedule;
+pub mod schema;
 pub mod template;
 pub mod token;
 pub mod verdict;

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,8 +14,9 @@ const DAY: i64 = 86_400;
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// Why a lens is rolled back on purpose, and since when. A text alone is a reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Written")]
+#[schemars(with = "Written")]
 pub struct Paused {
     /// Why.
     pub reason: String,
@@ -23,7 +25,7 @@ pub struct Paused {
     pub since: Option<Timestamp>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(
     untagged,
     deny_unknown_fields,
@@ -34,6 +36,7 @@ enum Written {
     Whole {
         reason: String,
         #[serde(default)]
+        #[schemars(with = "Option<String>")]
         since: Option<Timestamp>,
     },
 }
@@ -49,16 +52,18 @@ impl From<Written> for Paused {
 
 /// A time in which something is expected to be down: once (`from`, `until`) or again and again
 /// (`every: "sun 02:00-04:00 UTC"`, `every: "day 02:00-04:00 UTC"`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Maintenance {
     /// What is done.
     pub reason: String,
     /// When it starts, together with `until`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub from: Option<Timestamp>,
     /// When it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub until: Option<Timestamp>,
     /// The hours of a weekday, or of every day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,6 +110,13 @@ pub struct Recurring {
     start_minute: u16,
     end_minute: u16,
 }
+
+crate::schema::text_form!(
+    Recurring,
+    "recurring hours",
+    "^(mon|tue|wed|thu|fri|sat|sun|day) [0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}( UTC)?$",
+    "sun 02:00-04:00 UTC, or day 02:00-04:00 UTC"
+);
 
 /// Hours that are none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -21,6 +21,13 @@ pub struct Every {
     seconds: u32,
 }
 
+crate::schema::text_form!(
+    Every,
+    "interval",
+    "^[0-9]+[smhd]$",
+    "whole seconds, 1 s to 24 h: 30s, 15m or 1h"
+);
+
 /// A duration that is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not a valid duration: {rule}")]

@@ -2,8 +2,11 @@
 //!
 //! Every error is a first line that stands alone (`FILE:LINE:COLUMN: what`), followed by a snippet.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::schema::{self, Mistake, mistakes};
 
 /// A file that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +67,40 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, YamlError>
                 .to_owned(),
             snippet: snippet(text, line, column),
         }
+    })
+}
+
+/// Everything that is wrong with a file, from top to bottom.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct YamlErrors(pub Vec<YamlError>);
+
+impl YamlErrors {
+    /// Mistakes of `text`, each with the lines around it.
+    #[must_use]
+    pub fn at(file: &str, text: &str, mistakes: Vec<Mistake>) -> Self {
+        let error = |mistake: Mistake| YamlError {
+            file: file.to_owned(),
+            line: mistake.line,
+            column: mistake.column,
+            message: mistake.message,
+            snippet: snippet(text, mistake.line, mistake.column),
+        };
+        Self(mistakes.into_iter().map(error).collect())
+    }
+}
+
+/// Reads `text` as a `T` as [`read`] does, and names all mistakes of a file that is none.
+///
+/// # Errors
+/// As [`read`]; where the schema of `T` tells more than the first mistake, all of them.
+pub fn read_all<T: DeserializeOwned + JsonSchema>(file: &str, text: &str) -> Result<T, YamlErrors> {
+    read(file, text).map_err(|first| {
+        let found = mistakes(&schema::of::<T>("file"), text);
+        if found.is_empty() {
+            return YamlErrors(vec![first]);
+        }
+        YamlErrors::at(file, text, found)
     })
 }
 

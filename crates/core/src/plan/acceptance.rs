@@ -3,6 +3,7 @@
 use std::fmt;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -23,7 +24,7 @@ fn is_one(parallel: &usize) -> bool {
 }
 
 /// An acceptance plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptancePlan {
     /// The lens it tests.
@@ -64,7 +65,7 @@ pub struct AcceptancePlan {
 }
 
 /// One case: one step, written in place, or several under `steps`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RawScenario", into = "RawScenario")]
 pub struct Scenario {
     /// Its name in reports.
@@ -80,7 +81,7 @@ pub struct Scenario {
 }
 
 /// One request of a case with what it expects.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// The user it runs as.
@@ -150,6 +151,13 @@ impl fmt::Display for Place {
     }
 }
 
+crate::schema::text_form!(
+    Place,
+    "place",
+    "",
+    "a named place of the dialect, a JSONPath, or a header: entity, $.result.id, header:location"
+);
+
 impl Place {
     /// The value that stands there in `response`, if there is one.
     #[must_use]
@@ -162,7 +170,7 @@ impl Place {
     }
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawScenario {
     name: String,
@@ -292,7 +300,7 @@ impl From<Scenario> for RawScenario {
 }
 
 /// A variable that comes from the environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FromEnv {
     /// The environment variable. Unset, the cases that need it are unjudged.
@@ -304,7 +312,7 @@ pub struct FromEnv {
 
 /// A postcondition in the database: a statement that reads, and how many rows it returns after
 /// the case, or how much that number changes by the case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RawProof", into = "RawProof")]
 pub struct Proof {
     /// What it proves, in reports.
@@ -342,7 +350,7 @@ impl Rows {
     }
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawProof {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -351,7 +359,7 @@ struct RawProof {
     expect: RawRows,
 }
 
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct RawRows {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -392,7 +400,7 @@ impl From<Proof> for RawProof {
 }
 
 /// How the master flag proves itself: off is told by one answer, on by another.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FlagProof {
     /// The flag.
@@ -405,7 +413,7 @@ pub struct FlagProof {
 
 /// How a cell of the role matrix is asked: a request that names `$action`, and in its payload
 /// every field that the API may want, of which a cell leaves out what it must not send.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Matrix {
     /// The request, by name.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -55,6 +56,13 @@ impl std::hash::Hash for JsonPath {
 
 impl Eq for JsonPath {}
 
+crate::schema::text_form!(
+    JsonPath,
+    "JSONPath",
+    "^\\$",
+    "a JSONPath of RFC 9535, such as $.total_count"
+);
+
 /// The statuses an expectation accepts: one code or a list, never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusSet(Vec<u16>);
@@ -95,6 +103,20 @@ impl Serialize for StatusSet {
     }
 }
 
+impl JsonSchema for StatusSet {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StatusSet".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let code = serde_json::json!({"type": "integer", "minimum": 100, "maximum": 599});
+        schemars::json_schema!({
+            "description": "A status code such as 200, or a list such as [200, 404]",
+            "anyOf": [code, {"type": "array", "items": code, "minItems": 1}]
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for StatusSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Codes;
@@ -129,7 +151,7 @@ impl<'de> Deserialize<'de> for StatusSet {
 }
 
 /// What an answer must be. Every condition given must hold.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RawExpect", into = "RawExpect")]
 pub struct Expect {
     /// Accepted statuses. Where nothing is said in an `expect`, any 2xx.
@@ -154,7 +176,7 @@ pub struct Expect {
     pub json: bool,
 }
 
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct RawExpect {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -268,6 +290,13 @@ pub struct Show {
     text: String,
     parts: Vec<Part>,
 }
+
+crate::schema::text_form!(
+    Show,
+    "line",
+    "",
+    "text with JSONPaths in braces: {$.total_count} actions"
+);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Part {

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PlanError;
@@ -77,8 +78,15 @@ impl fmt::Display for Span {
     }
 }
 
+crate::schema::text_form!(
+    Span,
+    "length of time",
+    "^[0-9]+(ms|s|m|h)$",
+    "a whole number and ms, s, m or h, such as 30s"
+);
+
 /// A load shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Load {
     /// This many requests at once, each on a connection of its own.
@@ -92,7 +100,7 @@ pub enum Load {
 }
 
 /// A closed shape; it ends after a time or after a number of requests.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Closed {
     /// How many connections.
@@ -106,7 +114,7 @@ pub struct Closed {
 }
 
 /// An open shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
     /// Requests a second.
@@ -123,7 +131,7 @@ pub struct Open {
 }
 
 /// How the requests of an open shape are spread over time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrival {
     /// Evenly.
@@ -139,7 +147,7 @@ fn is_constant(arrivals: &Arrival) -> bool {
 }
 
 /// One ramp.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// The rate at its end, in requests a second.

@@ -13,6 +13,7 @@ pub mod sql;
 pub mod stress;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -20,11 +21,11 @@ use uuid::Uuid;
 pub use expect::{Expect, JsonPath, Show, StatusSet};
 
 use crate::exchange::Method;
-use crate::ident::Ident;
+use crate::ident::{Ident, nearest};
 use crate::lens::User;
 
 /// Where an answer of this API keeps what expectations speak of, and how it spells error codes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dialect {
     /// Named places, each a list of JSONPaths of which the first that is there counts.
@@ -64,7 +65,7 @@ impl Dialect {
 /// one kind of body.
 ///
 /// Strings may hold variables: `$tenant`, `$entity`, `$signature` and captures; `$$` is a dollar.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RawRequest", into = "RawRequest")]
 pub struct Request {
     /// The method.
@@ -112,7 +113,7 @@ impl Request {
     }
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct RawRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,7 +233,7 @@ pub enum PlanError {
         name: String,
     },
     /// A name that points nowhere.
-    #[error("{place} names {what} {name:?}, which the plan does not define{}", nearest(.name, .known))]
+    #[error("{place} names {what} {name:?}, which the plan does not define{}", hint(.name, .known))]
     Unknown {
         /// Where the name stands.
         place: String,
@@ -253,14 +254,12 @@ pub enum PlanError {
     },
 }
 
-fn nearest(name: &str, known: &[String]) -> String {
-    let close = known
-        .iter()
-        .map(|candidate| (similar::TextDiff::from_chars(name, candidate).ratio(), candidate));
-    match close.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((ratio, candidate)) if ratio > 0.6 => format!(" (did you mean {candidate:?}?)"),
-        _ if known.is_empty() => String::new(),
-        _ => format!(" (it defines {})", known.join(", ")),
+fn hint(name: &str, known: &[String]) -> String {
+    let all: Vec<&str> = known.iter().map(String::as_str).collect();
+    match nearest(name, &all) {
+        Some(candidate) => format!(" (did you mean {candidate:?}?)"),
+        None if known.is_empty() => String::new(),
+        None => format!(" (it defines {})", known.join(", ")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The monitor plan: probes that make one check.
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ fn yes() -> bool {
 }
 
 /// A monitor plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MonitorPlan {
     /// The lens it checks.
@@ -49,7 +50,7 @@ pub struct MonitorPlan {
 }
 
 /// One probe: a request, or the flags of the lens at the provider.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
     /// Its name in reports.
@@ -93,8 +94,8 @@ impl MonitorPlan {
         if self.probes.is_empty() {
             return Err(PlanError::Empty("probes"));
         }
-        check_muted(self.paused.as_ref(), &self.maintenance).map_err(|why| PlanError::Invalid {
-            place: "the plan".to_owned(),
+        check_muted(self.paused.as_ref(), &self.maintenance).map_err(|(field, why)| PlanError::Invalid {
+            place: field.to_owned(),
             why,
         })?;
         check_unique("probes", self.probes.iter().map(|probe| probe.name.as_str()))?;

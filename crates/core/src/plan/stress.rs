@@ -1,6 +1,7 @@
 //! The stress plan: targets under load and the thresholds of the verdict.
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -10,7 +11,7 @@ use crate::ident::{Ident, LensId};
 use crate::lens::User;
 
 /// A stress plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StressPlan {
     /// The lens it loads.
@@ -47,7 +48,7 @@ pub struct StressPlan {
 }
 
 /// A request under load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// Its name in reports.
@@ -72,7 +73,7 @@ pub struct Target {
 }
 
 /// What must hold for one target. What is not given is not asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// The median in milliseconds.
@@ -122,7 +123,7 @@ impl Limits {
 }
 
 /// When a run stops before its end: to go on would only hurt.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Abort {
     /// Stop when more than this share of all requests so far failed.
@@ -137,7 +138,7 @@ fn usual_patience() -> Span {
 }
 
 /// What must hold for a pass. Each is at least as strict as the doctrine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
     /// 5xx answers allowed. The doctrine: none.

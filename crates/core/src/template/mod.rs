@@ -28,6 +28,7 @@ use crate::plan::acceptance::AcceptancePlan;
 use crate::plan::header::{short_hash, stamp};
 use crate::plan::monitor::MonitorPlan;
 use crate::plan::stress::StressPlan;
+use crate::schema;
 use crate::yaml::{self, YamlError};
 
 /// The file of a set that lists its outputs.
@@ -86,6 +87,18 @@ pub enum PlanKind {
     Acceptance,
     /// A stress plan.
     Stress,
+}
+
+impl PlanKind {
+    /// The name of its schema.
+    #[must_use]
+    pub fn schema(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor-plan",
+            Self::Acceptance => "acceptance-plan",
+            Self::Stress => "stress-plan",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -257,6 +270,13 @@ impl TemplateSet {
         let mut body = template.render(context.clone()).map_err(|error| told(&error))?;
         if let (Some(kind), Some(change)) = (output.plan, lens.and_then(|lens| override_of(lens, output.plan?))) {
             body = merge::merged(&path, &body, change, kind)?;
+        }
+        if let Some(kind) = output.plan {
+            // Editors check and complete what names its schema.
+            body = format!(
+                "# yaml-language-server: $schema={}\n{body}",
+                schema::address(kind.schema())
+            );
         }
         check_body(output.plan, &path, &body)?;
         let lens_hash = lens.map_or_else(|| all_lenses.to_owned(), lens_hash);

@@ -16,6 +16,9 @@ fn files() -> BTreeMap<String, String> {
         "workflow-steps.yml",
         "workflow-acceptance.yml",
         "workflow-stress.yml",
+        "workflow-idempotency.yml",
+        "workflow-drift.yml",
+        "workflow-reason.yml",
         "feature-flags.md",
         "evidence-template.md",
         "render.yaml"
@@ -84,16 +87,23 @@ fn a_lens_becomes_the_files_of_the_specification() {
             ".github/workflows/faults-stress.yml",
             "docs/pipeline/FAULTS_FEATURE_FLAGS.md",
             "verification_handoff/phase6/FAULTS_EVIDENCE_TEMPLATE.md",
+            ".github/workflows/lensops-drift.yml",
             "render.yaml",
         ]
     );
     // The header line changes with every template; what stands below it is what is reviewed.
-    let body = |path: &str| crate::plan::header::split(text(&files, path)).unwrap().1.to_owned();
+    let body = |path: &str| {
+        let text = text(&files, path);
+        crate::plan::header::split(text)
+            .map_or(text, |(_, body)| body)
+            .to_owned()
+    };
     insta::assert_snapshot!("monitor", body(paths[0]));
     insta::assert_snapshot!("acceptance", body(paths[1]));
     insta::assert_snapshot!("stress", body(paths[2]));
     insta::assert_snapshot!("workflow", body(paths[3]));
-    insta::assert_snapshot!("render", body(paths[7]));
+    insta::assert_snapshot!("drift", body(paths[7]));
+    insta::assert_snapshot!("render", body(paths[8]));
 }
 
 /// Defect 12: flags were invented for a lens with fewer than three, those beyond three ignored,

@@ -198,6 +198,15 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the JSON Schema of lens, plans and manifest, or write all of them
+    Schema {
+        /// Which one: lens, monitor-plan, acceptance-plan, stress-plan, manifest
+        #[arg(required_unless_present = "out")]
+        name: Option<String>,
+        /// Write all of them into this folder
+        #[arg(long, value_name = "DIR", conflicts_with = "name")]
+        out: Option<PathBuf>,
+    },
     /// Template sets
     #[command(subcommand)]
     Templates(TemplatesCommand),

@@ -21,7 +21,9 @@ use crate::http::{Client, TIMEOUT};
 use crate::log::{self, Stream};
 use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
 use crate::run::retention::retention;
-use crate::run::{Exit, accept, evidence, gate, generate, matrix, migrate, outbox, package, status, stress, templates};
+use crate::run::{
+    Exit, accept, evidence, gate, generate, matrix, migrate, outbox, package, schemas, status, stress, templates,
+};
 use crate::store::{Owner, StoreError, Switch};
 
 /// Runs the command of `cli` with `env` as its environment.
@@ -233,6 +235,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 }
             }
         }
+        Command::Schema { name, out } => schemas::schemas(name.as_deref(), out.as_deref()),
         Command::Templates(TemplatesCommand::Eject { dir }) => templates::eject(&dir).map(|()| Exit::Good),
         Command::Evidence(command) => match command {
             EvidenceCommand::Verify { dir, key } => evidence::verify(&dir, key.as_ref()),

@@ -26,6 +26,7 @@ pub mod retention;
 pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod schemas;
 pub mod status;
 pub mod stress;
 pub mod templates;

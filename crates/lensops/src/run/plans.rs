@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use lensops_core::ident::LensId;
-use lensops_core::lens::Lens;
+use lensops_core::lens::{Lens, LensError};
 use lensops_core::plan::PlanError;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::header::{Origin, origin, split};
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::stress::StressPlan;
+use lensops_core::schema::{self, Mistake};
 use lensops_core::template::lens_hash;
-use lensops_core::yaml;
+use lensops_core::yaml::{self, YamlErrors};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::files;
@@ -21,7 +23,7 @@ use crate::config::Settings;
 pub const LENSES: &str = "lenses";
 
 /// A plan that a command can run.
-pub trait Plan: DeserializeOwned {
+pub trait Plan: DeserializeOwned + JsonSchema {
     /// Its kind, for messages.
     const KIND: &'static str;
     /// Where the plan of a lens stands.
@@ -141,7 +143,7 @@ pub fn load_all<P: Plan>(settings: &Settings) -> Result<Vec<Loaded<P>>> {
 
 fn load_file<P: Plan>(settings: &Settings, path: &Path) -> Result<Loaded<P>> {
     let text = files::read(path)?;
-    let plan: P = yaml::read(&path.display().to_string(), &text)?;
+    let plan: P = yaml::read_all(&path.display().to_string(), &text)?;
     plan.check().with_context(|| format!("{} cannot run", path.display()))?;
     let origin = match origin(&text) {
         Origin::Foreign => "foreign",
@@ -187,7 +189,7 @@ fn known<P: Plan>(settings: &Settings) -> String {
 pub fn load_lens(settings: &Settings, path: &Path, allow_placeholders: bool) -> Result<(Lens, Vec<String>)> {
     let text = files::read(path)?;
     let shown = path.display().to_string();
-    let lens: Lens = yaml::read(&shown, &text)?;
+    let lens: Lens = yaml::read_all(&shown, &text)?;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     if stem != lens.lens.as_str() {
         bail!(
@@ -197,7 +199,17 @@ pub fn load_lens(settings: &Settings, path: &Path, allow_placeholders: bool) -> 
         );
     }
     lens.resolve(&settings.defaults(), allow_placeholders)
-        .with_context(|| shown)
+        .map_err(|errors| {
+            let mistake = |error: &LensError| {
+                let (line, column) = schema::place(&text, &error.place());
+                Mistake {
+                    line,
+                    column,
+                    message: error.to_string(),
+                }
+            };
+            YamlErrors::at(&shown, &text, errors.0.iter().map(mistake).collect()).into()
+        })
 }
 
 /// The lens files of the repository, sorted.

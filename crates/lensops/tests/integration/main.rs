@@ -31,6 +31,7 @@ mod production;
 mod receiver;
 mod rollups;
 mod scenarios;
+mod schemas;
 mod secrets;
 mod stores;
 mod stress;

@@ -246,7 +246,7 @@ impl Sender for Counting {
         assert_ne!(Some(count), self.panics_at, "a defect, on purpose");
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
-        for _ in 0..20 {
+        for _ in 0..500 {
             tokio::task::yield_now().await;
         }
         self.now.fetch_sub(1, Ordering::SeqCst);
@@ -363,7 +363,7 @@ async fn so_many_checks_run_at_once_against_a_host_and_no_more() {
         let most = most.load(Ordering::SeqCst);
         assert!(most <= per_host, "{most} at once, {per_host} were allowed");
         // What a start finds undone leaves half of the room to what is due on time.
-        assert!(most >= (per_host / 2).max(1), "{most} at once of {per_host}");
+        assert!(most >= per_host.min(2), "{most} at once of {per_host}");
     }
 }
 

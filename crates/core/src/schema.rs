@@ -1,0 +1,76 @@
+//! JSON Schemas of the files that people read and write, made from the types that parse them; and
+//! all mistakes of a file at once, each where it stands.
+//!
+//! Parsing stops at the first mistake. A person who edits a file wants them all, so a file that does
+//! not parse is held against its schema as well. The schemas are those of our own types, so only what
+//! they use is looked at; what no schema can say is left to the parser.
+
+mod mistakes;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, generate::SchemaGenerator};
+use serde_json::Value;
+
+pub use mistakes::{Mistake, mistakes, place};
+
+use crate::evidence::Manifest;
+use crate::lens::Lens;
+use crate::plan::acceptance::AcceptancePlan;
+use crate::plan::monitor::MonitorPlan;
+use crate::plan::stress::StressPlan;
+
+/// Where the published schemas live; editors fetch them there, lensops never does.
+pub const BASE: &str = "https://raw.githubusercontent.com/lensops/lensops/main/schemas";
+
+/// The schema of `T` as draft 2020-12, titled `title`.
+#[must_use]
+pub fn of<T: JsonSchema>(title: &str) -> Value {
+    let mut generator: SchemaGenerator = SchemaSettings::draft2020_12().into_generator();
+    let mut schema = generator.root_schema_for::<T>().to_value();
+    schema["title"] = Value::String(title.to_owned());
+    schema["$id"] = Value::String(address(title));
+    schema
+}
+
+/// Where the schema `name` is published.
+#[must_use]
+pub fn address(name: &str) -> String {
+    format!("{BASE}/{name}.schema.json")
+}
+
+/// Every published schema by name, in a fixed order.
+#[must_use]
+pub fn all() -> Vec<(&'static str, Value)> {
+    vec![
+        ("lens", of::<Lens>("lens")),
+        ("monitor-plan", of::<MonitorPlan>("monitor-plan")),
+        ("acceptance-plan", of::<AcceptancePlan>("acceptance-plan")),
+        ("stress-plan", of::<StressPlan>("stress-plan")),
+        ("manifest", of::<Manifest>("manifest")),
+    ]
+}
+
+/// The schema of a type that is written as text: what it is called, its pattern where one says it
+/// all, and the rule for people.
+macro_rules! text_form {
+    ($name:ident, $what:literal, $pattern:literal, $rule:literal) => {
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let mut schema = schemars::json_schema!({"type": "string", "title": $what, "description": $rule});
+                if !$pattern.is_empty() {
+                    schema.insert("pattern".to_owned(), $pattern.into());
+                }
+                schema
+            }
+        }
+    };
+}
+pub(crate) use text_form;

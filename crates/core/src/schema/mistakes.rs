@@ -1,0 +1,494 @@
+//! All mistakes of a file against a schema, each with its place.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+use crate::ident::{EnvName, Ident, LensId, nearest};
+use crate::plan::acceptance::Place;
+use crate::plan::load::Span;
+use crate::plan::{JsonPath, Show};
+use crate::schedule::Every;
+
+/// Something that a file should not say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Line, from 1; 0 when it is not known.
+    pub line: u64,
+    /// Column, from 1.
+    pub column: u64,
+    /// What is wrong, one line.
+    pub message: String,
+}
+
+/// A value with its place in the text.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    line: u64,
+    column: u64,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Null,
+    Bool,
+    Number(f64),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Node, Node)>),
+}
+
+impl Kind {
+    fn tell(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Bool => "true or false",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+
+    fn is(&self, kind: &str) -> bool {
+        match kind {
+            "null" => matches!(self, Self::Null),
+            "boolean" => matches!(self, Self::Bool),
+            "number" => matches!(self, Self::Number(_)),
+            "integer" => matches!(self, Self::Number(number) if number.fract() == 0.0),
+            // A plain 15 or true may stand for text: the parser decides.
+            "string" => !matches!(self, Self::List(_) | Self::Map(_) | Self::Null),
+            "array" => matches!(self, Self::List(_)),
+            "object" => matches!(self, Self::Map(_)),
+            _ => true,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { value, referenced, .. } = Spanned::<Kind>::deserialize(deserializer)?;
+        Ok(Self {
+            line: referenced.line(),
+            column: referenced.column(),
+            kind: value,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Kind;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("anything")
+            }
+            fn visit_unit<E>(self) -> Result<Kind, E> {
+                Ok(Kind::Null)
+            }
+            fn visit_none<E>(self) -> Result<Kind, E> {
+                Ok(Kind::Null)
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Kind, E> {
+                Ok(Kind::Bool)
+            }
+            #[expect(clippy::cast_precision_loss, reason = "only its kind and bounds are looked at")]
+            fn visit_i64<E>(self, number: i64) -> Result<Kind, E> {
+                Ok(Kind::Number(number as f64))
+            }
+            #[expect(clippy::cast_precision_loss, reason = "only its kind and bounds are looked at")]
+            fn visit_u64<E>(self, number: u64) -> Result<Kind, E> {
+                Ok(Kind::Number(number as f64))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<Kind, E> {
+                Ok(Kind::Number(number))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Kind, E> {
+                Ok(Kind::Text(text.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Kind, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Kind::List(items))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Kind::Map(fields))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl Node {
+    /// `text` with places; `None` where it is no YAML.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false }).ok()
+    }
+
+    /// The place of what `path` names, or of the deepest part of it that is there.
+    pub(crate) fn place(&self, path: &[&str]) -> (u64, u64) {
+        let mut at = self;
+        for step in path {
+            let next = match &at.kind {
+                Kind::Map(fields) => fields
+                    .iter()
+                    .find(|(key, _)| key.text() == Some(step))
+                    .map(|(_, value)| value),
+                Kind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+                _ => None,
+            };
+            match next {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        (at.line, at.column)
+    }
+
+    fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// The line and column in `text` of what `path` names, or of the deepest part of it that is there;
+/// zeros where `text` is no YAML.
+#[must_use]
+pub fn place(text: &str, path: &[&str]) -> (u64, u64) {
+    Node::read(text).map_or((0, 0), |node| node.place(path))
+}
+
+/// Every mistake of `text` that `schema` can name, from top to bottom. Empty where there is none,
+/// and where `text` is no YAML.
+#[must_use]
+pub fn mistakes(schema: &Value, text: &str) -> Vec<Mistake> {
+    let Some(node) = Node::read(text) else {
+        return Vec::new();
+    };
+    let mut walk = Walk {
+        root: schema,
+        found: Vec::new(),
+    };
+    walk.value(schema, &node, "the file");
+    walk.found.sort_by_key(|mistake| (mistake.line, mistake.column));
+    walk.found
+}
+
+struct Walk<'a> {
+    root: &'a Value,
+    found: Vec<Mistake>,
+}
+
+impl<'a> Walk<'a> {
+    fn say(&mut self, node: &Node, message: String) {
+        self.found.push(Mistake {
+            line: node.line,
+            column: node.column,
+            message,
+        });
+    }
+
+    /// The schema that `schema` stands for.
+    fn meant(&self, mut schema: &'a Value) -> &'a Value {
+        while let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
+            schema = &self.root["$defs"][name];
+        }
+        schema
+    }
+
+    /// What `node` would have said against it, were `schema` the right one.
+    fn trial(&self, schema: &'a Value, node: &Node, name: &str) -> Vec<Mistake> {
+        let mut trial = Walk {
+            root: self.root,
+            found: Vec::new(),
+        };
+        trial.value(schema, node, name);
+        trial.found
+    }
+
+    fn value(&mut self, schema: &'a Value, node: &Node, name: &str) {
+        let schema = self.meant(schema);
+        for several in ["anyOf", "oneOf"] {
+            if let Some(choices) = schema[several].as_array() {
+                return self.choice(choices, node, name);
+            }
+        }
+        if let Some(values) = schema["enum"].as_array() {
+            return self.one_of(values.iter(), node, name);
+        }
+        if !schema["const"].is_null() {
+            return self.one_of(std::iter::once(&schema["const"]), node, name);
+        }
+        let kinds: Vec<&str> = match &schema["type"] {
+            Value::String(kind) => vec![kind],
+            Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+            _ => return,
+        };
+        if !kinds.iter().any(|kind| node.kind.is(kind)) {
+            let wanted = kinds
+                .iter()
+                .find(|kind| **kind != "null")
+                .map_or("nothing", |kind| told(kind));
+            return self.say(node, format!("{name} is {wanted}, not {}", node.kind.tell()));
+        }
+        match &node.kind {
+            Kind::Map(fields) => self.map(schema, fields, node, name),
+            Kind::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let of_place = schema["prefixItems"].get(index);
+                    self.value(
+                        of_place.unwrap_or(&schema["items"]),
+                        item,
+                        &format!("an item of {name}"),
+                    );
+                }
+            }
+            Kind::Text(text) => {
+                if let Err(why) = parses(schema, text) {
+                    self.say(node, format!("{name}: {why}"));
+                }
+            }
+            Kind::Number(number) => {
+                let beyond = |bound: &str, wrong: fn(f64, f64) -> bool| {
+                    schema[bound].as_f64().is_some_and(|bound| wrong(*number, bound))
+                };
+                if beyond("minimum", |n, bound| n < bound) || beyond("maximum", |n, bound| n > bound) {
+                    let range = |bound: &str| schema[bound].as_f64().map_or(String::new(), |bound| bound.to_string());
+                    self.say(
+                        node,
+                        format!("{name} must be {} to {}", range("minimum"), range("maximum")),
+                    );
+                }
+            }
+            Kind::Null | Kind::Bool => {}
+        }
+    }
+
+    fn choice(&mut self, choices: &'a [Value], node: &Node, name: &str) {
+        let mut real = choices.iter().filter(|choice| choice["type"] != "null");
+        if let (Some(only), None) = (real.next(), real.next()) {
+            if !matches!(node.kind, Kind::Null) {
+                self.value(only, node, name);
+            }
+            return;
+        }
+        let trials: Vec<(&Value, Vec<Mistake>)> = choices
+            .iter()
+            .map(|choice| (choice, self.trial(choice, node, name)))
+            .collect();
+        if trials.iter().any(|(_, mistakes)| mistakes.is_empty()) {
+            return;
+        }
+        // A map that names its kind by its key is meant as that kind.
+        let keys: Vec<&str> = choices
+            .iter()
+            .filter_map(|choice| only_key(self.meant(choice)))
+            .collect();
+        let Kind::Map(fields) = &node.kind else {
+            let consts = choices
+                .iter()
+                .map(|choice| &choice["const"])
+                .filter(|value| !value.is_null());
+            if consts.clone().next().is_some() {
+                return self.one_of(consts, node, name);
+            }
+            let likeliest = trials
+                .into_iter()
+                .find(|(choice, _)| self.meant(choice)["type"] != "null");
+            return self
+                .found
+                .extend(likeliest.map(|(_, mistakes)| mistakes).unwrap_or_default());
+        };
+        let meant = trials.into_iter().find(|(choice, _)| {
+            let properties = &self.meant(choice)["properties"];
+            fields
+                .iter()
+                .any(|(key, _)| key.text().is_some_and(|key| !properties[key].is_null()))
+                || (keys.is_empty() && self.meant(choice)["type"] == "object")
+        });
+        match (meant, fields.first().and_then(|(key, _)| Some((key, key.text()?)))) {
+            (Some((_, mistakes)), _) => self.found.extend(mistakes),
+            (None, Some((key, text))) if !keys.is_empty() => self.unknown(key, text, name, &keys),
+            _ => self.say(node, format!("{name} is not one of {}", keys.join(", "))),
+        }
+    }
+
+    fn one_of(&mut self, values: impl Iterator<Item = &'a Value>, node: &Node, name: &str) {
+        let values: Vec<&str> = values.filter_map(Value::as_str).collect();
+        let given = node.text().unwrap_or_default();
+        if values.contains(&given) || values.is_empty() {
+            return;
+        }
+        let hint = nearest(given, &values).map_or_else(
+            || format!("it is one of {}", values.join(", ")),
+            |near| format!("did you mean {near:?}?"),
+        );
+        self.say(node, format!("{name} {given:?} is not known: {hint}"));
+    }
+
+    fn unknown(&mut self, key: &Node, text: &str, name: &str, known: &[&str]) {
+        let hint = nearest(text, known).map_or_else(
+            || format!("it may hold {}", known.join(", ")),
+            |near| format!("did you mean {near:?}?"),
+        );
+        self.say(key, format!("{name} has no key {text:?}: {hint}"));
+    }
+
+    fn map(&mut self, schema: &'a Value, fields: &[(Node, Node)], node: &Node, name: &str) {
+        let properties = schema["properties"].as_object();
+        let known: Vec<&str> = properties.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+        // A map by names: the parser looks at the names themselves.
+        let named = schema["patternProperties"]
+            .as_object()
+            .and_then(|patterns| patterns.values().next());
+        for (key, value) in fields {
+            let Some(text) = key.text() else { continue };
+            if let Some(of_key) = properties.and_then(|properties| properties.get(text)) {
+                self.value(of_key, value, &format!("{text:?}"));
+            } else if let Some(of_names) = named {
+                self.value(of_names, value, &format!("{text:?}"));
+            } else if schema["additionalProperties"] == false {
+                self.unknown(key, text, name, &known);
+            } else if schema["additionalProperties"].is_object() {
+                self.value(&schema["additionalProperties"], value, &format!("{text:?}"));
+            }
+        }
+        let required = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
+        let missing: Vec<String> = required
+            .filter(|key| !fields.iter().any(|(there, _)| there.text() == Some(key)))
+            .map(|key| format!("{key:?}"))
+            .collect();
+        if !missing.is_empty() {
+            self.say(node, format!("{name} lacks {}", missing.join(", ")));
+        }
+    }
+}
+
+/// The one key of a schema that is named by it, as a variant is.
+fn only_key(schema: &Value) -> Option<&str> {
+    match schema["required"].as_array()?.as_slice() {
+        [only] => only.as_str(),
+        _ => None,
+    }
+}
+
+fn told(kind: &str) -> &'static str {
+    match kind {
+        "boolean" => "true or false",
+        "number" => "a number",
+        "integer" => "a whole number",
+        "string" => "text",
+        "array" => "a list",
+        _ => "a map",
+    }
+}
+
+/// Whether `text` is what the type of that title reads.
+fn parses(schema: &Value, text: &str) -> Result<(), String> {
+    fn read<T>(result: Result<T, impl fmt::Display>) -> Result<(), String> {
+        result.map(drop).map_err(|error| error.to_string())
+    }
+    match (schema["title"].as_str(), schema["format"].as_str()) {
+        (_, Some("uuid")) => read(uuid::Uuid::try_parse(text).map_err(|_| format!("{text:?} is no UUID"))),
+        (Some("lens id"), _) => read(text.parse::<LensId>()),
+        (Some("name"), _) => read(text.parse::<Ident>()),
+        (Some("flag"), _) => read(text.parse::<EnvName>()),
+        (Some("interval"), _) => read(text.parse::<Every>()),
+        (Some("length of time"), _) => read(Span::try_from(text.to_owned())),
+        (Some("JSONPath"), _) => read(JsonPath::try_from(text.to_owned())),
+        (Some("line"), _) => read(Show::try_from(text.to_owned())),
+        (Some("place"), _) => read(Place::try_from(text.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lens::Lens;
+    use crate::plan::monitor::MonitorPlan;
+    use crate::plan::stress::StressPlan;
+    use crate::schema::of;
+
+    fn told<T: schemars::JsonSchema>(text: &str) -> Vec<String> {
+        let found = mistakes(&of::<T>("x"), text);
+        found
+            .iter()
+            .map(|m| format!("{}:{}: {}", m.line, m.column, m.message))
+            .collect()
+    }
+
+    #[test]
+    fn every_mistake_of_a_lens_is_told_with_its_place_and_the_nearest_name() {
+        let text = "lens: Faults!
+domain: faults
+rolse: [crew]
+flags:
+  - A B
+every: soon
+users:
+  hod: {id: not-a-uuid, role: chief}
+slo: {p95_ms: {warn: many, fail: 2}}
+signed_action: {name: x, entity_typ: y}
+";
+        let found = told::<Lens>(text);
+        let expected = [
+            "1:1: the file lacks \"roles\"",
+            "1:7: \"lens\": lens id \"Faults!\" is not valid",
+            "3:1: the file has no key \"rolse\": did you mean \"roles\"?",
+            "5:5: an item of \"flags\": flag \"A B\" is not valid",
+            "6:8: \"every\": ",
+            "8:13: \"id\": \"not-a-uuid\" is no UUID",
+            "9:22: \"warn\" is a number, not text",
+            "10:16: \"signed_action\" lacks \"entity_type\", \"entity_id_key\", \"signers\"",
+            "10:26: \"signed_action\" has no key \"entity_typ\": did you mean \"entity_type\"?",
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(expected), "{found:?} is not {expected:?}");
+        }
+    }
+
+    #[test]
+    fn variants_are_told_apart_by_their_key() {
+        let plan = |load: &str| {
+            format!(
+                "stress: x\ntenants: []\ntargets:\n  - name: a\n    request: {{get: /}}\n    load: {load}\n    expect: {{status: ok}}\n"
+            )
+        };
+        let told_of = |load: &str| told::<StressPlan>(&plan(load));
+        let all = told_of("{brust: 5}");
+        assert!(
+            all[0].contains("has no key \"brust\": did you mean \"burst\"?"),
+            "{all:?}"
+        );
+        assert!(all[1].starts_with("7:22: \"status\""), "{all:?}");
+        assert!(told_of("{open: {rate: 5}}")[0].contains("\"open\" lacks \"for\""));
+        assert!(told_of("{open: {rate: 5, for: 1s, arrivals: poison}}")[0].contains("did you mean \"poisson\"?"));
+        assert_eq!(told_of("{burst: 5}").len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_parses_has_no_mistake() {
+        let monitor = include_str!("../../../../templates/lens.yml");
+        assert!(Node::read(monitor).is_none() || told::<MonitorPlan>("monitor: [").is_empty());
+        let lens = "lens: parts\ndomain: parts\nroles: [crew]\npaused: null\nsamples: 9\n";
+        assert_eq!(told::<Lens>(lens), Vec::<String>::new());
+    }
+}
