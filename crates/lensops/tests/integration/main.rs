@@ -28,6 +28,7 @@ mod migration;
 mod pg;
 mod plans;
 mod production;
+mod random_lenses;
 mod receiver;
 mod rollups;
 mod scenarios;
