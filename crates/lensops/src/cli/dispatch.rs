@@ -130,8 +130,8 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
         Command::Gate { lens, window, at, json } => {
             let settings = settings(root, env, None, store)?;
             let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
-            let plan = known_tenants(&settings, vec![plan]).await?.swap_remove(0);
             let span = parse_span(&window)?;
+            let plan = known_tenants(&settings, vec![plan]).await?.swap_remove(0);
             let history = open_history(&settings).await?;
             let now = Timestamp::now();
             let at = at.unwrap_or(now);
