@@ -275,6 +275,16 @@ pub enum LensError {
         /// What is wrong with it.
         why: String,
     },
+    /// A payload key that is filled already.
+    #[error("lens {lens}: {place} names {key}, which every request carries already: leave it out")]
+    Reserved {
+        /// The lens.
+        lens: LensId,
+        /// Where it stands.
+        place: &'static str,
+        /// The key.
+        key: Ident,
+    },
     /// Something listed twice.
     #[error("lens {lens}: {field} lists {item} twice")]
     Twice {
@@ -305,6 +315,7 @@ impl LensError {
             Self::Samples(_) => vec!["samples"],
             Self::Muted { field, .. } => vec![field],
             Self::Twice { field, .. } => field.split('.').collect(),
+            Self::Reserved { place, .. } => place.split('.').collect(),
         }
     }
 }
@@ -418,12 +429,39 @@ impl Lens {
                 known: self.users.keys().map(ToString::to_string).collect(),
             }));
         }
+        errors.extend(self.reserved());
         let placeholders = self.ids().filter(|(_, id)| !allow_placeholders && is_placeholder(*id));
         errors.extend(placeholders.map(|(field, id)| LensError::Placeholder {
             lens: lens(),
             field,
             id,
         }));
+        errors
+    }
+
+    /// Payload keys that the plans fill themselves.
+    fn reserved(&self) -> Vec<LensError> {
+        let taken = |key: &Ident| matches!(key.as_str(), "yacht_id" | "signature");
+        let refuse = |place, key: &Ident| LensError::Reserved {
+            lens: self.lens.clone(),
+            place,
+            key: key.clone(),
+        };
+        let mut errors = Vec::new();
+        if let Some(action) = &self.signed_action {
+            let key = Some(&action.entity_id_key).filter(|key| taken(key));
+            errors.extend(key.map(|key| refuse("signed_action.entity_id_key", key)));
+            let twice = action
+                .payload
+                .keys()
+                .filter(|key| taken(key) || **key == action.entity_id_key);
+            errors.extend(twice.map(|key| refuse("signed_action.payload", key)));
+        }
+        let read = self.read_action.iter().map(|action| &action.entity_id_key);
+        errors.extend(
+            read.filter(|key| taken(key))
+                .map(|key| refuse("read_action.entity_id_key", key)),
+        );
         errors
     }
 

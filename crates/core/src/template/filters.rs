@@ -4,7 +4,7 @@ use minijinja::Environment;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-/// Adds `yaml`, `literal`, `payload_keys` and `cell`.
+/// Adds `yaml`, `literal`, `payload_keys`, `member` and `cell`.
 pub(super) fn add(env: &mut Environment<'static>) {
     env.add_filter("yaml", |value: Value| to_json(&value).map(|json| flow(&json)));
     env.add_filter("literal", |value: Value| {
@@ -13,7 +13,17 @@ pub(super) fn add(env: &mut Environment<'static>) {
     env.add_filter("payload_keys", |keys: Vec<String>| {
         keys.iter().map(|key| format!("payload.{key}")).collect::<Vec<_>>()
     });
+    env.add_filter("member", |key: String| member(&key));
     env.add_filter("cell", |value: Value| cell(&value.to_string()));
+}
+
+/// A member in a JSONPath: `.name`, or `['na-me']` where the short form does not hold it.
+fn member(key: &str) -> String {
+    if key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        format!(".{key}")
+    } else {
+        format!("['{key}']")
+    }
 }
 
 fn to_json(value: &Value) -> Result<Json, minijinja::Error> {

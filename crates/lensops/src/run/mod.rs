@@ -14,6 +14,7 @@ pub mod gate;
 pub mod generate;
 pub mod matrix;
 pub mod migrate;
+pub mod new_lens;
 pub mod outbox;
 pub mod package;
 pub mod plans;

@@ -25,6 +25,7 @@ mod migration;
 mod pg;
 mod plans;
 mod production;
+mod random_lenses;
 mod rollups;
 mod scenarios;
 mod schemas;
