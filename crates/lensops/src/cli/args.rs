@@ -198,6 +198,30 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a lens of what the API says of itself, asking at the terminal for the rest
+    #[command(after_help = "Every answer may be given as an option; without a terminal it has to be.")]
+    New {
+        /// The lens id
+        #[arg(id = "lens_id", value_name = "LENS")]
+        lens_id: String,
+        #[command(flatten)]
+        lens: Box<LensArgs>,
+        /// The API's address
+        #[arg(long, value_name = "URL")]
+        api_url: Option<String>,
+    },
+    /// Print what completes commands and options in a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Write a manual page for every command
+    Man {
+        /// The folder
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Print the JSON Schema of lens, plans and manifest, or write all of them
     Schema {
         /// Which one: lens, monitor-plan, acceptance-plan, stress-plan, manifest
@@ -343,11 +367,9 @@ pub(super) struct SandboxArgs {
     pub(super) flags: Vec<String>,
 }
 
+/// What a lens is made of.
 #[derive(Debug, Args)]
-pub(super) struct GenerateArgs {
-    /// Id of a new lens; without it everything is made anew for every lens file
-    #[arg(long, requires = "domain", requires = "roles")]
-    pub(super) lens_id: Option<String>,
+pub(super) struct LensArgs {
     /// Its API domain
     #[arg(long, requires = "lens_id")]
     pub(super) domain: Option<String>,
@@ -399,6 +421,14 @@ pub(super) struct GenerateArgs {
     /// How often it is checked
     #[arg(long, requires = "lens_id", value_name = "15m")]
     pub(super) interval: Option<Every>,
+}
+#[derive(Debug, Args)]
+pub(super) struct GenerateArgs {
+    /// Id of a new lens; without it everything is made anew for every lens file
+    #[arg(long, requires = "domain", requires = "roles")]
+    pub(super) lens_id: Option<String>,
+    #[command(flatten)]
+    pub(super) lens: LensArgs,
     /// The repository's folder, as --root
     #[arg(long, value_name = "DIR")]
     pub(super) output_dir: Option<PathBuf>,
@@ -447,6 +477,12 @@ impl GenerateArgs {
     }
 
     pub(super) fn new_lens(self) -> Option<NewLens> {
+        Some(self.lens.of(self.lens_id?))
+    }
+}
+
+impl LensArgs {
+    pub(super) fn of(self, lens_id: String) -> NewLens {
         let usual = [
             ("hod", self.hod_user_id),
             ("crew", self.crew_user_id),
@@ -457,8 +493,8 @@ impl GenerateArgs {
             .filter_map(|(name, id)| usual_user(name, id?))
             .collect();
         users.extend(self.user);
-        Some(NewLens {
-            lens_id: self.lens_id?,
+        NewLens {
+            lens_id,
             domain: self.domain.unwrap_or_default(),
             feature_flags: self.feature_flags,
             roles: self.roles,
@@ -473,6 +509,6 @@ impl GenerateArgs {
             consumes_entity: self.consumes_entity,
             signed_payload: self.signed_payload.into_iter().collect(),
             interval: self.interval,
-        })
+        }
     }
 }

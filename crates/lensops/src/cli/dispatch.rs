@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use clap::CommandFactory as _;
 use jiff::Timestamp;
 use lensops_core::exchange::Secret;
 use lensops_core::plan::acceptance::AcceptancePlan;
@@ -22,7 +23,8 @@ use crate::log::{self, Stream};
 use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
 use crate::run::retention::retention;
 use crate::run::{
-    Exit, accept, evidence, gate, generate, matrix, migrate, outbox, package, schemas, status, stress, templates,
+    Exit, accept, evidence, gate, generate, matrix, migrate, new_lens, outbox, package, schemas, status, stress,
+    templates,
 };
 use crate::store::{Owner, StoreError, Switch};
 
@@ -234,6 +236,35 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                     bail!("retention runs as the owner of the tables: set DATABASE_URL and --store postgres")
                 }
             }
+        }
+        Command::New { lens_id, lens, api_url } => {
+            let settings = settings(root, env, api_url, store)?;
+            let options = generate::Options::default();
+            new_lens::new_lens(
+                &settings,
+                &Client::new(TIMEOUT),
+                lens.of(lens_id),
+                &options,
+                &mut new_lens::Terminal,
+            )
+            .await
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "lensops", &mut script);
+            say!("{}", String::from_utf8_lossy(&script).trim_end());
+            Ok(Exit::Good)
+        }
+        Command::Man { out } => {
+            std::fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
+            clap_mangen::generate_to(Cli::command(), &out)
+                .with_context(|| format!("{} cannot be written", out.display()))?;
+            say!(
+                "✅ Created: {} manual pages in {}",
+                std::fs::read_dir(&out)?.count(),
+                out.display()
+            );
+            Ok(Exit::Good)
         }
         Command::Schema { name, out } => schemas::schemas(name.as_deref(), out.as_deref()),
         Command::Templates(TemplatesCommand::Eject { dir }) => templates::eject(&dir).map(|()| Exit::Good),

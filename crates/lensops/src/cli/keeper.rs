@@ -45,9 +45,16 @@ impl Setup {
             let one = |lens: &String| load(settings, &Which::Lens(lens));
             lenses.iter().map(one).collect::<Result<Vec<_>>>()?
         };
-        let monitors = plans.into_iter().map(|plan| monitor(settings, plan).map(Arc::new));
+        let monitors = plans.into_iter().map(|plan| monitor(settings, plan));
+        let mut monitors = monitors.collect::<Result<Vec<_>>>()?;
+        // One service, one reader: what one lens has read of the flags, the others need not.
+        if let Some(shared) = monitors.first().map(|monitor| monitor.provider.clone()) {
+            for monitor in &mut monitors {
+                monitor.provider = shared.clone();
+            }
+        }
         Ok(Self {
-            monitors: monitors.collect::<Result<Vec<_>>>()?,
+            monitors: monitors.into_iter().map(Arc::new).collect(),
             settings: settings.clone(),
             lenses: lenses.to_vec(),
         })

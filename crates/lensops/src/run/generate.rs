@@ -22,9 +22,10 @@ use super::{Exit, files, templates};
 use crate::config::{Runtime, Settings};
 
 /// What to do with what was rendered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Write what differs.
+    #[default]
     Write,
     /// Write nothing, show the differences, exit 1 on any.
     Check,
@@ -33,7 +34,7 @@ pub enum Mode {
 }
 
 /// How to generate.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// What to do.
     pub mode: Mode,
@@ -229,6 +230,15 @@ pub fn generate_quietly(settings: &Settings, new: Option<NewLens>, options: &Opt
     let (planned, _) = plan(settings, new, options)?;
     write(&planned, options)?;
     Ok(planned.len())
+}
+
+/// What the files of `new` would hold: path below the output folder and text.
+///
+/// # Errors
+/// As [`generate`].
+pub fn preview(settings: &Settings, new: NewLens, options: &Options) -> Result<Vec<(String, String)>> {
+    let (planned, _) = plan(settings, Some(new), options)?;
+    Ok(planned.into_iter().map(|file| (file.shown, file.text)).collect())
 }
 
 /// Renders everything; the notes say what came from where and what is missing.

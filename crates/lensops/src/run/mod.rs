@@ -16,6 +16,7 @@ pub mod gate;
 pub mod generate;
 pub mod matrix;
 pub mod migrate;
+pub mod new_lens;
 pub mod notify;
 pub mod openmetrics;
 pub mod outbox;

@@ -335,3 +335,35 @@ async fn whatever_befalls_api_and_provider_each_slot_is_recorded_once_or_missed_
     // One line an outage: the whole server, then the provider alone.
     assert_eq!(warned, 2, "{said:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_are_read_once_for_all_lenses_and_tenants_of_an_interval() {
+    let stand_in = sandbox(Dialect::Documented).await;
+    let mut project = Project::with_faults(&stand_in);
+    for (name, value) in [
+        ("RENDER_API_URL", stand_in.url()),
+        ("RENDER_API_KEY", stand_in.config().provider_key.clone()),
+        ("RENDER_SERVICE_ID", "srv-made-up".to_owned()),
+    ] {
+        project.env.insert(name.to_owned(), value);
+    }
+    let lens = project.read("lenses/faults.yml");
+    for copy in ["parts", "certificates"] {
+        let text = lens
+            .replace("lens: faults", &format!("lens: {copy}"))
+            .replace("every: 15m", "every: 24h");
+        project.write(&format!("lenses/{copy}.yml"), &text);
+    }
+    project.write("lenses/faults.yml", &lens.replace("every: 15m", "every: 24h"));
+    project.run("generate").expect(0);
+    let mut worker = Running::start(&project);
+    worker.checks(3);
+    worker.stop();
+    let pages = stand_in.requests();
+    let pages = pages
+        .iter()
+        .filter(|seen| seen.target.starts_with("/v1/services/"))
+        .count();
+    // Two pages, read once; twice if the day ended meanwhile.
+    assert!(pages == 2 || pages == 4, "{pages}");
+}

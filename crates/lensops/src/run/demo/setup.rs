@@ -16,7 +16,7 @@ use crate::cli;
 use crate::config::{Env, PROJECT_FILE, ProjectFile, Settings};
 use crate::run::check::Monitor;
 use crate::run::files;
-use crate::run::generate::{self, Mode, NewLens, Options};
+use crate::run::generate::{self, NewLens, Options};
 use crate::run::plans::{Which, load};
 
 /// Marks a folder as the demo's own, to be made anew.
@@ -113,15 +113,7 @@ pub(super) fn settings(folder: &Path, sandbox: &Sandbox) -> Result<Settings> {
 
 /// Generates every lens; returns how many files there are.
 pub(super) fn generate(settings: &Settings, lenses: &[Definition]) -> Result<usize> {
-    let options = Options {
-        mode: Mode::Write,
-        force: false,
-        allow_placeholders: false,
-        template_dir: None,
-        single_worker: false,
-        runtime: None,
-        prune: false,
-    };
+    let options = Options::default();
     let mut written = 0;
     for lens in lenses.iter().cloned() {
         let new = NewLens {
