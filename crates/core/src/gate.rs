@@ -2,13 +2,15 @@
 //!
 //! Strict policy, first match wins: any unhealthy check rolls back; too little coverage or too
 //! long a gap is not enough data; any degraded check is to be investigated; else proceed. A slot
-//! without a check is missed, never healthy; the newest one is pending until the next is due.
+//! without a check is missed, never healthy; the newest one is pending until the next is due. A
+//! slot whose check is muted (paused, maintenance) is neither missed nor bad: it is left out, and told.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::ident::LensId;
+use crate::mute::MutedWhy;
 use crate::record::Status;
 use crate::schedule::{Schedule, slot_id};
 
@@ -67,8 +69,8 @@ pub struct CheckPoint {
     pub status: Status,
     /// When it was observed.
     pub observed_at: Timestamp,
-    /// Whether the lens was paused.
-    pub paused: bool,
+    /// Whether and why it counts for nothing.
+    pub muted: Option<MutedWhy>,
 }
 
 /// What the gate looked at and what it says.
@@ -84,7 +86,7 @@ pub struct GateReport {
     pub from: Timestamp,
     /// Its end.
     pub until: Timestamp,
-    /// Slots due in the window; a pending one is not among them.
+    /// Slots due in the window; a pending one and muted ones are not among them.
     pub slots: u64,
     /// Slots with a check.
     pub covered: u64,
@@ -98,6 +100,8 @@ pub struct GateReport {
     pub unhealthy: u64,
     /// Checks left out because the lens was paused.
     pub paused: u64,
+    /// Checks left out because they fell into a maintenance window.
+    pub maintenance: u64,
     /// The worst checks, newest first: the unhealthy ones, else the degraded ones.
     pub named: Vec<String>,
 }
@@ -119,13 +123,11 @@ pub fn decide(
         .iter()
         .filter(|check| check.observed_at > from && check.observed_at <= at)
         .collect();
-    let (paused, judged): (Vec<&CheckPoint>, Vec<&CheckPoint>) = within.into_iter().partition(|check| check.paused);
+    let (muted, judged): (Vec<&CheckPoint>, Vec<&CheckPoint>) =
+        within.into_iter().partition(|check| check.muted.is_some());
+    let muted_for = |why: MutedWhy| muted.iter().filter(|check| check.muted == Some(why)).count() as u64;
     // A slot is covered by the check with its id, whenever that check was observed.
-    let mut ids: Vec<Uuid> = checks
-        .iter()
-        .filter(|check| !check.paused)
-        .map(|check| check.id)
-        .collect();
+    let mut ids: Vec<(Uuid, bool)> = checks.iter().map(|check| (check.id, check.muted.is_some())).collect();
     ids.sort_unstable();
     let (slots, covered, longest_gap) = coverage(lens, tenant, schedule, from, at, now, &ids);
     let count = |status: Status| judged.iter().filter(|check| check.status == status).count() as u64;
@@ -170,7 +172,11 @@ pub fn decide(
     let (decision, reason) = if unhealthy > 0 {
         (Decision::RollBack, told("unhealthy"))
     } else if slots == 0 {
-        (Decision::NotEnoughData, "no slot was due in the window".to_owned())
+        let reason = match muted.len() {
+            0 => "no slot was due in the window".to_owned(),
+            count => format!("all {count} checks of the window are left out: paused or in maintenance"),
+        };
+        (Decision::NotEnoughData, reason)
     } else if covered * 10_000 < slots * LEAST_COVERAGE {
         (
             Decision::NotEnoughData,
@@ -204,7 +210,8 @@ pub fn decide(
         healthy,
         degraded,
         unhealthy,
-        paused: paused.len() as u64,
+        paused: muted_for(MutedWhy::Paused),
+        maintenance: muted_for(MutedWhy::Maintenance),
         named,
     }
 }
@@ -217,17 +224,26 @@ fn coverage(
     from: Timestamp,
     at: Timestamp,
     now: Timestamp,
-    ids: &[Uuid],
+    ids: &[(Uuid, bool)],
 ) -> (u64, u64, u64) {
     let newest = schedule.latest(now);
     let (mut slots, mut covered, mut gap, mut longest_gap) = (0, 0, 0, 0);
     for due in schedule.between(from, at) {
-        let found = ids.binary_search(&slot_id(tenant, lens, due)).is_ok();
-        if !found && due == newest {
-            continue;
+        let id = slot_id(tenant, lens, due);
+        let found = ids
+            .binary_search_by_key(&id, |(id, _)| *id)
+            .ok()
+            .and_then(|at| ids.get(at));
+        match found {
+            None if due == newest => continue,
+            Some((_, true)) => {
+                gap = 0;
+                continue;
+            }
+            _ => {}
         }
         slots += 1;
-        if found {
+        if found.is_some() {
             covered += 1;
             gap = 0;
         } else {
@@ -263,7 +279,7 @@ mod tests {
             id: slot_id(TENANT, &lens, due),
             status: Status::Healthy,
             observed_at: due,
-            paused: false,
+            muted: None,
         };
         let checks = schedule
             .between(at - SignedDuration::from_hours(168), at)
@@ -389,11 +405,27 @@ mod tests {
     fn checks_of_a_paused_lens_count_neither_way() {
         let report = decision(|checks| {
             for check in checks.iter_mut() {
-                check.paused = true;
+                check.muted = Some(MutedWhy::Paused);
                 check.status = Status::Unhealthy
             }
         });
         assert_eq!((report.decision, report.paused), (Decision::NotEnoughData, 672));
+        assert!(report.reason.starts_with("all 672 checks"), "{}", report.reason);
+    }
+
+    #[test]
+    fn muted_slots_are_neither_missed_nor_bad_and_are_counted() {
+        let report = decision(|checks| {
+            for check in &mut checks[10..40] {
+                check.muted = Some(MutedWhy::Maintenance);
+                check.status = Status::Unhealthy;
+            }
+        });
+        assert_eq!(
+            (report.decision, report.slots, report.covered, report.longest_gap),
+            (Decision::Proceed, 642, 642, 0)
+        );
+        assert_eq!((report.maintenance, report.paused, report.unhealthy), (30, 0, 0));
     }
 
     #[test]
@@ -403,7 +435,7 @@ mod tests {
             id: crate::schedule::ad_hoc_id(TENANT, &lens, at, 1),
             status: Status::Unhealthy,
             observed_at: at,
-            paused: false,
+            muted: None,
         };
         assert_eq!(
             decision(|checks| checks.push(extra.clone())).decision,

@@ -11,6 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::ident::{EnvName, Ident, LensId, nearest};
+use crate::mute::{Maintenance, Paused};
 use crate::schedule::Every;
 
 /// A user of the API under one role.
@@ -198,7 +199,10 @@ pub struct Lens {
     pub slo: Slo,
     /// Why it is rolled back on purpose; checked, shown as paused, and pages nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paused: Option<String>,
+    pub paused: Option<Paused>,
+    /// When it is expected to be down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
     /// Changes to the generated plans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overrides: Option<Overrides>,
@@ -261,6 +265,16 @@ pub enum LensError {
     /// A sample count that cannot be.
     #[error("lens {0}: samples must be 1 to 1000")]
     Samples(LensId),
+    /// A pause or a maintenance window that makes no sense.
+    #[error("lens {lens}: {why}")]
+    Muted {
+        /// The lens.
+        lens: LensId,
+        /// Which of the two.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A payload key that is filled already.
     #[error("lens {lens}: {place} names {key}, which every request carries already: leave it out")]
     Reserved {
@@ -299,6 +313,7 @@ impl LensError {
             Self::Placeholder { field, .. } => field.split('.').collect(),
             Self::Limits { field, .. } => vec!["slo", field],
             Self::Samples(_) => vec!["samples"],
+            Self::Muted { field, .. } => vec![field],
             Self::Twice { field, .. } => field.split('.').collect(),
             Self::Reserved { place, .. } => place.split('.').collect(),
         }
@@ -328,6 +343,18 @@ pub fn is_placeholder(id: Uuid) -> bool {
         || hex.starts_with("123456781234")
         || hex.starts_with("0123456789ab")
         || hex.starts_with("deadbeef")
+}
+
+/// Checks a pause and maintenance windows.
+///
+/// # Errors
+/// The first thing that makes no sense.
+pub(crate) fn check_muted(paused: Option<&Paused>, windows: &[Maintenance]) -> Result<(), (&'static str, String)> {
+    if paused.is_some_and(|paused| paused.reason.trim().is_empty()) {
+        return Err(("paused", "`paused` needs a reason".to_owned()));
+    }
+    let all = windows.iter().try_for_each(Maintenance::validate);
+    all.map_err(|why| ("maintenance", why))
 }
 
 impl Lens {
@@ -384,6 +411,12 @@ impl Lens {
         if self.samples.is_some_and(|n| !(1..=1000).contains(&n)) {
             errors.push(LensError::Samples(lens()));
         }
+        let muted = check_muted(self.paused.as_ref(), &self.maintenance);
+        errors.extend(muted.err().map(|(field, why)| LensError::Muted {
+            lens: lens(),
+            field,
+            why,
+        }));
         errors.extend(self.doubled());
         if let Some(action) = &self.signed_action {
             if action.signers.is_empty() {

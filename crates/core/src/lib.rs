@@ -5,6 +5,7 @@
 //! Nothing here opens a socket or a file, reads the environment or looks at a clock: those live in
 //! the `lensops` crate, which hands their results in.
 
+pub mod alert;
 pub mod arrivals;
 pub mod confidence;
 pub mod digest;
@@ -13,6 +14,7 @@ pub mod exchange;
 pub mod gate;
 pub mod ident;
 pub mod lens;
+pub mod mute;
 pub mod outcome;
 pub mod percentile;
 pub mod plan;

@@ -1,9 +1,14 @@
 //! The command line: arguments, and which command they call.
 
+mod alerting;
 mod args;
+mod beside;
 mod dispatch;
+mod doctor;
+mod keeper;
 mod monitoring;
 mod parts;
+mod switching;
 
 pub use args::Cli;
 pub use dispatch::dispatch;

@@ -4,21 +4,25 @@
 //! The environment is passed in as a map, so that nothing else here reads it and tests need not
 //! change it. Secrets come from the environment alone.
 
+mod alerts;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use lensops_core::alert::{AlertsFile, BookError};
 use lensops_core::evidence::Redactor;
 use lensops_core::exchange::{Base, BaseError, Secret};
 use lensops_core::ident::Ident;
 use lensops_core::lens::{Defaults, User};
+use lensops_core::mute::Maintenance;
 use lensops_core::schedule::Every;
 use lensops_core::template::Install;
 use lensops_core::yaml::{self, YamlError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::flags::RenderProvider;
+use crate::flags::{CHECK_PATIENCE, EnvFile, Provider, RenderProvider};
 
 /// The project's file of settings.
 pub const PROJECT_FILE: &str = "lensops.yml";
@@ -55,6 +59,69 @@ pub struct ProjectFile {
     /// Where checks go on to from the journal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreKind>,
+    /// What is worth telling, and to whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<AlertsFile>,
+    /// Figures of `--listen`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<MetricsFile>,
+    /// Where flags are kept; the hosting provider where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flags: Option<FlagsAt>,
+    /// When everything is expected to be down.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
+    /// How the worker works.
+    #[serde(skip_serializing_if = "WorkerFile::is_default")]
+    pub worker: WorkerFile,
+}
+
+/// Where flags are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "provider", rename_all = "snake_case", deny_unknown_fields)]
+pub enum FlagsAt {
+    /// At the hosting provider: `RENDER_API_KEY`, `RENDER_SERVICE_ID`.
+    Render,
+    /// In a file of `KEY=VALUE` lines that the service reads at its start.
+    EnvFile {
+        /// The file, below the repository where it is no absolute path.
+        path: PathBuf,
+    },
+}
+
+/// `worker` of `lensops.yml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkerFile {
+    /// `registry`, for every tenant of the store's `yacht_registry`, or a SELECT that returns one
+    /// column of tenant ids. Without it each plan's own tenants are checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<String>,
+    /// Checks that run at once against one host, 1 to 10000.
+    pub per_host: u16,
+}
+
+impl WorkerFile {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for WorkerFile {
+    fn default() -> Self {
+        Self {
+            tenants: None,
+            per_host: 32,
+        }
+    }
+}
+
+/// Figures of `--listen`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsFile {
+    /// Whether figures are told tenant by tenant: a series each.
+    pub tenant_label: bool,
 }
 
 /// Where checks are kept.
@@ -114,6 +181,9 @@ pub enum ConfigError {
     /// It is not what it should be.
     #[error(transparent)]
     Yaml(#[from] YamlError),
+    /// Alerts that make no sense.
+    #[error(transparent)]
+    Alerts(#[from] BookError),
     /// A variable that is needed and nowhere.
     #[error("{0}")]
     Missing(String),
@@ -175,7 +245,7 @@ pub struct Shown {
 }
 
 /// Names of the variables that hold secrets.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 12] = [
     "LENSOPS_EVIDENCE_KEY",
     "TENANT_SUPABASE_JWT_SECRET",
     "STAGING_JWT_SECRET",
@@ -183,10 +253,49 @@ const SECRETS: [&str; 7] = [
     "DATABASE_URL",
     "STAGING_DB_URL",
     "RENDER_API_KEY",
+    "SLACK_WEBHOOK_URL",
+    "PAGERDUTY_ROUTING_KEY",
+    "PAGERDUTY_EVENTS_URL",
+    "LENSOPS_WEBHOOK_URL",
+    "LENSOPS_WEBHOOK_SECRET",
 ];
 
 /// The provider's public interface.
 const RENDER_API: &str = "https://api.render.com";
+
+impl ProjectFile {
+    /// Checks what is more than a type.
+    fn validate(&self) -> Result<(), ConfigError> {
+        let refuse = |name, value: String, why: &str| ConfigError::Value {
+            name,
+            value,
+            why: why.to_owned(),
+        };
+        for window in &self.maintenance {
+            let told = |why: String| refuse("maintenance of lensops.yml", window.reason.clone(), &why);
+            window.validate().map_err(told)?;
+        }
+        let worker = &self.worker;
+        if !(1..=10_000).contains(&worker.per_host) {
+            let why = "it is a number of checks from 1 to 10000";
+            return Err(refuse(
+                "worker.per_host of lensops.yml",
+                worker.per_host.to_string(),
+                why,
+            ));
+        }
+        let words = worker
+            .tenants
+            .as_deref()
+            .map(|text| text.trim_start().to_ascii_lowercase());
+        let known = ["registry", "select ", "select\n", "with "];
+        if let Some(text) = words.filter(|text| !known.iter().any(|start| text.starts_with(start))) {
+            let why = "it is `registry`, or a SELECT that returns one column of tenant ids";
+            return Err(refuse("worker.tenants of lensops.yml", text, why));
+        }
+        Ok(())
+    }
+}
 
 /// What CI downloads and runs must come over TLS and be named by its hash.
 fn check_install(install: &Install) -> Result<(), ConfigError> {
@@ -219,7 +328,11 @@ impl Settings {
         let path = root.join(PROJECT_FILE);
         let project = match std::fs::read_to_string(&path) {
             Ok(text) if text.trim().is_empty() => ProjectFile::default(),
-            Ok(text) => yaml::read(&path.display().to_string(), &text)?,
+            Ok(text) => {
+                let project: ProjectFile = yaml::read(&path.display().to_string(), &text)?;
+                project.validate()?;
+                project
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => ProjectFile::default(),
             Err(source) => {
                 return Err(ConfigError::Read {
@@ -237,6 +350,17 @@ impl Settings {
             api_url: None,
             store: None,
             env,
+        })
+    }
+
+    /// The same with `lensops.yml` as it is now. Options and environment are those of the start.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn read_again(&self) -> Result<Self, ConfigError> {
+        Ok(Self {
+            project: Self::load(&self.root, Env::new())?.project,
+            ..self.clone()
         })
     }
 
@@ -315,7 +439,10 @@ impl Settings {
     ///
     /// # Errors
     /// When its address is no address.
-    pub fn provider(&self) -> Result<Result<RenderProvider, String>, ConfigError> {
+    pub fn provider(&self) -> Result<Result<Provider, String>, ConfigError> {
+        if let Some(FlagsAt::EnvFile { path }) = &self.project.flags {
+            return Ok(Ok(Provider::EnvFile(EnvFile::new(self.root.join(path)))));
+        }
         let (Some(key), Some(service)) = (self.var("RENDER_API_KEY"), self.var("RENDER_SERVICE_ID")) else {
             let missing: Vec<&str> = ["RENDER_API_KEY", "RENDER_SERVICE_ID"]
                 .into_iter()
@@ -329,11 +456,12 @@ impl Settings {
             name: "RENDER_API_URL",
             source,
         })?;
-        Ok(Ok(RenderProvider {
+        Ok(Ok(Provider::Render(RenderProvider {
             base,
             key: Secret::new(key),
             service: service.to_owned(),
-        }))
+            patience: CHECK_PATIENCE,
+        })))
     }
 
     /// The interval that overrides those of the plans.
@@ -460,6 +588,11 @@ impl Settings {
         }
     }
 
+    /// Every secret of the environment with the name of its variable.
+    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        SECRETS.iter().filter_map(|name| Some((*name, self.var(name)?)))
+    }
+
     /// Knows every secret of the environment.
     #[must_use]
     pub fn redactor(&self) -> Redactor {
@@ -468,6 +601,7 @@ impl Settings {
             .filter_map(|name| self.var(name))
             .flat_map(|value| std::iter::once(value).chain(password(value)))
             .map(Secret::new)
+            .chain(self.receiver_secrets().into_iter().map(Secret::new))
             .collect();
         Redactor::new(&secrets)
     }
@@ -500,6 +634,8 @@ impl Settings {
                 "registry",
                 project.registry.as_ref().map(|path| path.display().to_string()),
             ),
+            ("worker.tenants", project.worker.tenants.clone()),
+            ("maintenance", count(project.maintenance.len())),
             ("store", project.store.map(|store| format!("{store:?}").to_lowercase())),
             ("install", project.install.as_ref().map(|install| install.url.clone())),
         ];

@@ -13,10 +13,12 @@ macro_rules! say {
     }};
 }
 
+pub mod alert;
 pub mod cli;
 pub mod config;
 pub mod flags;
 pub mod http;
+pub mod listen;
 pub mod load;
 pub mod log;
 pub mod run;

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{Dialect, Expect, PlanError, Request, Show, Vars, check_tenants, check_unique, check_user};
 use crate::ident::{EnvName, Ident, LensId};
-use crate::lens::{Slo, User};
+use crate::lens::{Slo, User, check_muted};
+use crate::mute::{Maintenance, Paused};
 use crate::schedule::Every;
 
 fn yes() -> bool {
@@ -42,7 +43,10 @@ pub struct MonitorPlan {
     pub slo: Slo,
     /// Why the lens is rolled back on purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paused: Option<String>,
+    pub paused: Option<Paused>,
+    /// When the lens is expected to be down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
 }
 
 /// One probe: a request, or the flags of the lens at the provider.
@@ -90,6 +94,10 @@ impl MonitorPlan {
         if self.probes.is_empty() {
             return Err(PlanError::Empty("probes"));
         }
+        check_muted(self.paused.as_ref(), &self.maintenance).map_err(|(field, why)| PlanError::Invalid {
+            place: field.to_owned(),
+            why,
+        })?;
         check_unique("probes", self.probes.iter().map(|probe| probe.name.as_str()))?;
         if !(1..=1000).contains(&self.samples) {
             return Err(PlanError::Invalid {

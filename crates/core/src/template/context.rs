@@ -122,6 +122,7 @@ pub(super) fn of(lens: &Lens, repo: &RepoContext, pins: &IndexMap<String, Pin>) 
         "samples_given": lens.samples,
         "slo": lens.slo,
         "paused": lens.paused,
+        "maintenance": lens.maintenance,
         "overrides": lens.overrides,
         "pins": pins,
         "repo": repo,

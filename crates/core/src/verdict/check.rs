@@ -1,5 +1,7 @@
 //! The status of a check: probes and service level folded, worst wins.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -8,6 +10,7 @@ use super::probe::{ProbeReport, ProbeResult};
 use crate::evidence::Redactor;
 use crate::ident::LensId;
 use crate::lens::{Limits, Slo};
+use crate::mute::Muted;
 use crate::outcome::Why;
 use crate::percentile::{Latencies, Quantile, ms};
 use crate::record::{CheckRecord, EventRecord, Level, Status, event_id};
@@ -34,8 +37,10 @@ pub struct CheckContext {
     pub disabled_before: Option<Vec<String>>,
     /// Flags at the provider, where they could be read.
     pub flags: Vec<(String, bool)>,
-    /// Why the lens is paused.
-    pub paused: Option<String>,
+    /// Flags as an earlier check read them; empty without one.
+    pub flags_before: BTreeMap<String, bool>,
+    /// Why the check counts for nothing.
+    pub muted: Option<Muted>,
     /// Whether the clock was a virtual one.
     pub virtual_clock: bool,
     /// Whether the plan was as generated, edited or foreign.
@@ -49,6 +54,8 @@ pub struct CheckReport {
     pub status: Status,
     /// Whether anything required could be judged.
     pub judged: bool,
+    /// Why it counts for nothing.
+    pub muted: Option<Muted>,
     /// Each probe.
     pub probes: Vec<ProbeReport>,
     /// The lines a person reads, with their level.
@@ -83,6 +90,7 @@ pub fn judge_check(context: &CheckContext, probes: Vec<ProbeReport>, redactor: &
     slices.extend(error_rate.and_then(|rate| error_rate_slice(rate, failed, taken, context.slo.error_rate_percent)));
     slices.extend(p95_slice(&window, context.slo.p95_ms));
     slices.extend(transition_slices(context, &probes));
+    slices.extend(toggle_slices(context));
     let status = slices.iter().map(|slice| slice.status).max().unwrap_or(Status::Healthy);
     let judged = probes
         .iter()
@@ -131,6 +139,7 @@ pub fn judge_check(context: &CheckContext, probes: Vec<ProbeReport>, redactor: &
     CheckReport {
         status,
         judged,
+        muted: context.muted.clone(),
         probes,
         lines,
         record,
@@ -246,13 +255,13 @@ fn transition_slices(context: &CheckContext, probes: &[ProbeReport]) -> Vec<Slic
     let change = |probe: &ProbeReport| {
         let was = before.contains(&probe.name);
         // A probe that failed otherwise says nothing about the switch.
-        let told = match (was, probe.disabled) {
-            (false, true) => "200→503",
-            (true, false) if probe.failed == 0 && probe.taken > 0 => "503→200",
+        let (from, to) = match (was, probe.disabled) {
+            (false, true) => (200, 503),
+            (true, false) if probe.failed == 0 && probe.taken > 0 => (503, 200),
             _ => return None,
         };
-        let reason = format!("{}: {told} FEATURE_DISABLED", probe.name);
-        let detail = json!({"kind": "flag_transition", "probe": probe.name, "transition": told, "reason": reason});
+        let reason = format!("{}: {from}→{to} FEATURE_DISABLED", probe.name);
+        let detail = json!({"kind": "transition", "probe": probe.name, "from": from, "to": to, "reason": reason});
         Some(Slice {
             status: Status::Healthy,
             level: Level::Warning,
@@ -261,6 +270,22 @@ fn transition_slices(context: &CheckContext, probes: &[ProbeReport]) -> Vec<Slic
         })
     };
     probes.iter().filter_map(change).collect()
+}
+
+/// A flag that is not at the provider as an earlier check found it.
+fn toggle_slices(context: &CheckContext) -> impl Iterator<Item = Slice> + '_ {
+    context.flags.iter().filter_map(|(flag, to)| {
+        let from = context.flags_before.get(flag).filter(|from| *from != to)?;
+        let word = |on: bool| if on { "on" } else { "off" };
+        let reason = format!("flag {flag} was switched {}→{} at the provider", word(*from), word(*to));
+        let detail = json!({"kind": "flag_toggled", "flag": flag, "from": from, "to": to, "reason": reason});
+        Some(Slice {
+            status: Status::Healthy,
+            level: Level::Warning,
+            detail,
+            line: Some(format!("⚠️ {reason}")),
+        })
+    })
 }
 
 fn hundredths_to_f64(hundredths: i64) -> f64 {
@@ -305,8 +330,8 @@ fn notes(context: &CheckContext, probes: &[ProbeReport], window: &Latencies) -> 
             .collect();
         notes.insert("flags".to_owned(), Value::Object(flags));
     }
-    if let Some(reason) = &context.paused {
-        notes.insert("paused".to_owned(), json!(reason));
+    if let Some(muted) = &context.muted {
+        notes.insert("muted".to_owned(), json!(muted));
     }
     if context.virtual_clock {
         notes.insert("clock".to_owned(), json!("virtual"));

@@ -47,7 +47,8 @@ fn context() -> CheckContext {
         earlier: Latencies::new(),
         disabled_before: None,
         flags: Vec::new(),
-        paused: None,
+        flags_before: BTreeMap::new(),
+        muted: None,
         virtual_clock: false,
         plan_origin: "generated",
     }
@@ -257,7 +258,7 @@ fn a_switched_off_feature_is_told_apart_from_an_outage_and_its_changes_are_event
         report.record.events.iter().map(kind).collect::<Vec<_>>()
     };
     assert!(
-        kinds(&report).contains(&"flag_transition".to_owned()),
+        kinds(&report).contains(&"transition".to_owned()),
         "{:?}",
         kinds(&report)
     );

@@ -12,6 +12,7 @@ use lensops_core::schedule::Every;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::alerting::{AlertsCommand, ExportCommand};
 use crate::config::{Runtime, StoreKind};
 use crate::log::LogForm;
 use crate::run::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
@@ -49,6 +50,9 @@ pub(super) enum Command {
         /// The API's address
         #[arg(long, value_name = "URL")]
         api_url: Option<String>,
+        /// Serve /healthz, /readyz and /metrics there, such as 127.0.0.1:9464
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<std::net::SocketAddr>,
     },
     /// Run the acceptance plan of a lens and keep the evidence
     Accept {
@@ -125,6 +129,30 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show the flags of a lens at the provider, beside what the API does
+    Flags {
+        /// The lens
+        lens: String,
+        /// The API's address
+        #[arg(long, value_name = "URL")]
+        api_url: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Switch the master flag of a lens off, and see that the API follows
+    Rollback(RollbackArgs),
+    /// Switch the master flag of a lens on again, and see that the API follows
+    Restore(RollbackArgs),
+    /// Find what would bite, each finding with its fix; exit 1 on an error, 4 on warnings
+    Doctor {
+        /// The API's address
+        #[arg(long, value_name = "URL")]
+        api_url: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print every setting with its origin, secrets masked
     Config {
         /// Print JSON
@@ -149,8 +177,15 @@ pub(super) enum Command {
     /// Checks that wait for delivery to the store
     #[command(subcommand)]
     Outbox(OutboxCommand),
-    /// Print every check of the store with its events, as JSON Lines
-    Export,
+    /// Print every check of the store with its events, as JSON Lines; or what others run and watch
+    /// the worker with
+    Export {
+        #[command(subcommand)]
+        what: Option<ExportCommand>,
+    },
+    /// What fires, whom it was told, and quiet
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Roll up the hours and days that are over, then drop checks that are old enough
     Retention {
         /// Age from which checks are dropped
@@ -289,6 +324,30 @@ pub(super) struct PlanArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RollbackArgs {
+    /// The lens
+    pub(super) lens: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+    /// Who; the user of this shell where it is left out
+    #[arg(long, value_name = "NAME")]
+    pub(super) by: Option<String>,
+    /// How long the API is looked at
+    #[arg(long, default_value = "3m")]
+    pub(super) wait: String,
+    /// Change nothing; say what would be done
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The API's address
+    #[arg(long, value_name = "URL")]
+    pub(super) api_url: Option<String>,
 }
 
 #[cfg(feature = "sandbox")]

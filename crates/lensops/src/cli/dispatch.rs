@@ -11,9 +11,12 @@ use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::schedule::parse_span;
 
+use super::alerting::{alerts, exported};
 use super::args::*;
+use super::doctor::doctor;
 use super::monitoring::{check, worker};
 use super::parts::*;
+use super::switching::{flags, rollback};
 use crate::config::{Env, Settings, StoreChoice, StoreKind};
 use crate::http::{Client, TIMEOUT};
 use crate::log::{self, Stream};
@@ -23,7 +26,7 @@ use crate::run::{
     Exit, accept, evidence, gate, generate, matrix, migrate, new_lens, outbox, package, schemas, status, stress,
     templates,
 };
-use crate::store::{Owner, StoreError};
+use crate::store::{Owner, StoreError, Switch};
 
 /// Runs the command of `cli` with `env` as its environment.
 ///
@@ -52,7 +55,11 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             let settings = settings(root, env, args.api_url.clone(), store)?;
             check(&settings, &args).await
         }
-        Command::Worker { lenses, api_url } => worker(&settings(root, env, api_url, store)?, &lenses).await,
+        Command::Worker {
+            lenses,
+            api_url,
+            listen,
+        } => worker(&settings(root, env, api_url, store)?, &lenses, listen).await,
         Command::Accept {
             plan,
             dialect,
@@ -131,6 +138,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             let settings = settings(root, env, None, store)?;
             let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
             let span = parse_span(&window)?;
+            let plan = known_tenants(&settings, vec![plan]).await?.swap_remove(0);
             let history = open_history(&settings).await?;
             let now = Timestamp::now();
             let at = at.unwrap_or(now);
@@ -146,6 +154,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 .into_iter()
                 .map(|loaded| Ok(monitor_plan(&settings, loaded)?.plan));
             let plans = plans.collect::<Result<Vec<_>>>()?;
+            let plans = known_tenants(&settings, plans).await?;
             let history = open_history(&settings).await?;
             match status::status(&history, &plans, Timestamp::now(), json).await {
                 // The journal has what this machine checked: better than nothing, and said.
@@ -158,6 +167,16 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 shown => shown,
             }
         }
+        Command::Flags { lens, api_url, json } => flags(&settings(root, env, api_url, store)?, &lens, json).await,
+        Command::Rollback(args) => {
+            let settings = settings(root, env, args.api_url.clone(), store)?;
+            rollback(&settings, &args, Switch::Rollback).await
+        }
+        Command::Restore(args) => {
+            let settings = settings(root, env, args.api_url.clone(), store)?;
+            rollback(&settings, &args, Switch::Restore).await
+        }
+        Command::Doctor { api_url, json } => doctor(&settings(root, env, api_url, store)?, json).await,
         Command::Config { json } => {
             show_config(&Settings::load(root, env)?, json);
             Ok(Exit::Good)
@@ -190,7 +209,9 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             migrate::migrate(&url, &tenants, json).await
         }
         Command::Outbox(command) => outbox(&settings(root, env, None, store)?, command).await,
-        Command::Export => {
+        Command::Alerts(command) => alerts(&settings(root, env, None, store)?, command).await,
+        Command::Export { what: Some(what) } => exported(&Settings::load(root, env)?, &what),
+        Command::Export { what: None } => {
             let settings = settings(root, env, None, store)?;
             let store = open_history(&settings).await?;
             outbox::export(async |after, limit| store.page(after, limit).await).await

@@ -1,6 +1,6 @@
 //! `lensops check` and `lensops worker`: the monitors of lenses, the journal and the store around them.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -8,17 +8,20 @@ use jiff::Timestamp;
 use lensops_core::schedule::ad_hoc_id;
 use lensops_core::verdict::CheckReport;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::args::PlanArgs;
+use super::beside::{Beside, open_listener};
+use super::keeper::{Hangup, Keeper, Setup};
 use super::parts::{loaded, monitor, open_journal, open_store};
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
 use crate::run::check::overall;
 use crate::run::clock::SystemClock;
 use crate::run::deliver::Delivery;
-use crate::run::plans::{Which, load, load_all};
+use crate::run::vitals::Vitals;
 use crate::run::worker::{Worker, tell};
 use crate::run::{Exit, exit_of_checks, stop_on_signal};
 use crate::store::{Journal, Store};
@@ -57,7 +60,7 @@ pub(super) async fn check(settings: &Settings, args: &PlanArgs) -> Result<Exit> 
         } else {
             tracing::info!("{prefix}✅ Wrote health check to DB: id={id}");
         }
-        let (level, line) = overall(&report, monitor.plan.paused.as_deref());
+        let (level, line) = overall(&report);
         tell(level, &format!("{prefix}{line}"));
         let delivery = if store.is_elsewhere() {
             json!(journal.delivery_of(id).await?)
@@ -91,19 +94,12 @@ fn check_json(report: &CheckReport, delivery: &Value) -> Value {
     })
 }
 
-pub(super) async fn worker(settings: &Settings, lenses: &[String]) -> Result<Exit> {
-    let plans = if lenses.is_empty() {
-        load_all(settings)?
-    } else {
-        lenses
-            .iter()
-            .map(|lens| load(settings, &Which::Lens(lens)))
-            .collect::<Result<Vec<_>>>()?
-    };
-    let monitors = plans
-        .into_iter()
-        .map(|plan| monitor(settings, plan).map(Arc::new))
-        .collect::<Result<Vec<_>>>()?;
+pub(super) async fn worker(settings: &Settings, lenses: &[String], listen: Option<SocketAddr>) -> Result<Exit> {
+    // From here on SIGHUP ends nobody.
+    let hangup = Hangup::catch();
+    let setup = Setup::read(settings, lenses)?;
+    let (monitors, per_host) = (setup.monitors.clone(), setup.per_host());
+    let beside = Beside::of(settings, open_listener(listen).await?)?;
     let journal = open_journal(settings).await?;
     let store = open_store(settings, &journal)?;
     let delivery = Delivery::new(
@@ -114,22 +110,29 @@ pub(super) async fn worker(settings: &Settings, lenses: &[String]) -> Result<Exi
     );
     let stop = stop_on_signal();
     let checked = CancellationToken::new();
+    let vitals = Vitals::new(settings.project.metrics.unwrap_or_default().tenant_label);
+    let trouble = store.is_elsewhere().then(|| delivery.trouble());
+    let beside = beside.start(&journal, &vitals, trouble);
     let delivering = store
         .is_elsewhere()
         .then(|| tokio::spawn(delivery.run(checked.clone())));
-    let deadline = Worker {
-        clock: SystemClock,
-        sender: Client::new(TIMEOUT),
-        journal: journal.clone(),
-        store,
-        monitors,
-    }
-    .run(stop)
-    .await;
+    let (changes, changed) = mpsc::channel(8);
+    let keeper = Keeper::new(setup, journal.clone(), changes).await?;
+    let worker = Worker {
+        tenants: keeper.tenants(),
+        per_host,
+        changes: Some(changed),
+        vitals,
+        ..Worker::new(SystemClock, Client::new(TIMEOUT), journal.clone(), store, monitors)
+    };
+    let keeping = tokio::spawn(keeper.run(hangup, stop.clone()));
+    let deadline = worker.run(stop).await;
+    keeping.abort();
     checked.cancel();
     if let Some(delivering) = delivering {
         last_flush(delivering.await?, &journal, deadline).await?;
     }
+    beside.stop(deadline).await;
     journal.close().await;
     Ok(Exit::Good)
 }

@@ -1,12 +1,15 @@
 //! What commands are put together from: settings, plans, the journal and the chosen store.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use lensops_core::plan::monitor::MonitorPlan;
 
 use super::args::PlanArgs;
+use super::keeper::tenant_source;
 use crate::config::{Env, Settings, StoreChoice, StoreKind, Target};
+use crate::flags::SharedFlags;
 use crate::http::{Client, TIMEOUT};
 use crate::run::check::Monitor;
 use crate::run::plans::{Loaded, Plan, Which, load};
@@ -61,12 +64,50 @@ pub fn monitor(settings: &Settings, loaded: Loaded<MonitorPlan>) -> Result<Monit
         issuer: settings.issuer(&base),
         base,
         jwt_secret,
-        provider: settings.provider()?,
+        provider: settings
+            .provider()?
+            .map(|provider| Arc::new(SharedFlags::new(provider))),
+        maintenance: settings.project.maintenance.clone(),
         redactor: settings.redactor(),
         virtual_clock: false,
         plan_origin: loaded.origin,
         plan: loaded.plan,
     })
+}
+
+/// The plans with the tenants that `worker.tenants` gives them, and as paused where a rollback is in
+/// force. A store that cannot tell the tenants now leaves them as last known here.
+///
+/// # Errors
+/// When the journal cannot be read, or nobody knows the tenants.
+pub(super) async fn known_tenants(settings: &Settings, mut plans: Vec<MonitorPlan>) -> Result<Vec<MonitorPlan>> {
+    let journal = open_journal(settings).await?;
+    let rolled_back = journal.rolled_back().await?;
+    for plan in &mut plans {
+        if let (None, Some(paused)) = (&plan.paused, rolled_back.get(&plan.monitor)) {
+            plan.paused = Some(paused.clone());
+        }
+    }
+    if let Some(source) = tenant_source(settings)? {
+        let tenants = match source.read().await {
+            Ok(tenants) => tenants,
+            Err(error) => {
+                let known = journal.tenants().await?;
+                if known.is_empty() {
+                    bail!("the tenants cannot be read: {error}");
+                }
+                eprintln!(
+                    "⚠️ the tenants cannot be read ({error}): these are the {} last known",
+                    known.len()
+                );
+                known
+            }
+        };
+        for plan in &mut plans {
+            plan.tenants.clone_from(&tenants);
+        }
+    }
+    Ok(plans)
 }
 
 /// Opens the journal. One that is not there yet is empty.

@@ -1,7 +1,7 @@
 //! `lensops accept`: the setup, scenarios and teardown of an acceptance plan, with their evidence.
 
 mod case;
-mod flag_proof;
+pub mod flag_proof;
 
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use lensops_core::evidence::Redactor;
 use lensops_core::exchange::{Base, Exchange, FailureClass, PreparedRequest, Secret, Sender};
 use lensops_core::ident::LensId;
-use lensops_core::outcome::Why;
+use lensops_core::mute::{Maintenance, Muted, Paused};
+use lensops_core::outcome::{Outcome, Why};
 use lensops_core::percentile::Latencies;
 use lensops_core::plan::monitor::{MonitorPlan, Probe};
 use lensops_core::plan::prepare::{PrepareError, prepare, vars_of};
@@ -19,7 +20,7 @@ use lensops_core::verdict::{CheckContext, CheckReport, ProbeReport, ProbeResult,
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::flags::{RenderProvider, is_on};
+use crate::flags::{SharedFlags, is_on};
 use crate::store::{History, Journal, Store, StoreError, StoredCheck};
 
 /// Retries that one probe may spend over all its samples.
@@ -32,7 +33,7 @@ const ASK_FOR: Duration = Duration::from_secs(3);
 const RETRY_WAIT_MS: u64 = 100;
 
 /// Everything that checks of one plan share.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Monitor {
     /// The plan.
     pub plan: MonitorPlan,
@@ -45,7 +46,9 @@ pub struct Monitor {
     /// Who issues them.
     pub issuer: String,
     /// The flag provider, or why there is none.
-    pub provider: Result<RenderProvider, String>,
+    pub provider: Result<Arc<SharedFlags>, String>,
+    /// When everything is expected to be down, besides what the plan says.
+    pub maintenance: Vec<Maintenance>,
     /// Knows the secrets.
     pub redactor: Redactor,
     /// Whether the times of checks come from a virtual clock.
@@ -57,18 +60,31 @@ pub struct Monitor {
 pub struct Before {
     samples: Latencies,
     disabled: Option<Vec<String>>,
+    flags: BTreeMap<String, bool>,
+    /// Set where the lens was rolled back by command.
+    rolled_back: Option<Paused>,
 }
 
 impl Before {
-    /// From the checks of the window, oldest first.
+    /// From the checks of the window, oldest first. Samples of muted ones count for nothing.
     #[must_use]
     pub fn of(checks: &[StoredCheck]) -> Self {
         let samples = checks
             .iter()
+            .filter(|check| Muted::of_notes(&check.notes).is_none())
             .flat_map(|check| numbers(&check.notes["samples_us"]))
             .collect();
         let disabled = checks.last().map(|check| strings(&check.notes["disabled"]));
-        Self { samples, disabled }
+        let flags = checks.iter().rev().find_map(|check| check.notes["flags"].as_object());
+        let flags = flags.into_iter().flatten();
+        Self {
+            samples,
+            disabled,
+            flags: flags
+                .filter_map(|(name, on)| Some((name.clone(), on.as_bool()?)))
+                .collect(),
+            rolled_back: None,
+        }
     }
 }
 
@@ -126,7 +142,11 @@ impl Monitor {
                 Err(_) => tracing::warn!("⚠️ History could not be read: no answer within {}s", ASK_FOR.as_secs()),
             }
         }
-        Ok(Before::of(&checks))
+        let rolled_back = journal.rolled_back().await?.get(self.lens()).cloned();
+        Ok(Before {
+            rolled_back,
+            ..Before::of(&checks)
+        })
     }
 
     /// Runs the probes for `tenant` as check `id`, observed at `observed_at`. Tokens are minted at
@@ -146,7 +166,7 @@ impl Monitor {
             probes.push(if probe.request.is_some() {
                 self.run_probe(sender, probe, tenant, now, &mut rng).await
             } else {
-                let (report, read) = self.run_flag_probe(sender, probe).await;
+                let (report, read) = self.run_flag_probe(sender, probe, observed_at).await;
                 flags.extend(read);
                 report
             });
@@ -160,20 +180,33 @@ impl Monitor {
             earlier: before.samples,
             disabled_before: before.disabled,
             flags,
-            paused: self.plan.paused.clone(),
+            flags_before: before.flags,
+            muted: self.muted(observed_at, before.rolled_back.as_ref()),
             virtual_clock: self.virtual_clock,
             plan_origin: self.plan_origin,
         };
         judge_check(&context, probes, &self.redactor)
     }
 
-    async fn run_flag_probe<S: Sender>(&self, sender: &S, probe: &Probe) -> (ProbeReport, Vec<(String, bool)>) {
+    /// Whether and why a check at `at` counts for nothing.
+    #[must_use]
+    pub fn muted(&self, at: Timestamp, rolled_back: Option<&Paused>) -> Option<Muted> {
+        let windows = self.plan.maintenance.iter().chain(&self.maintenance);
+        Muted::at(at, self.plan.paused.as_ref().or(rolled_back), windows)
+    }
+
+    async fn run_flag_probe<S: Sender>(
+        &self,
+        sender: &S,
+        probe: &Probe,
+        at: Timestamp,
+    ) -> (ProbeReport, Vec<(String, bool)>) {
         let unjudged = |reason: String| (ProbeReport::unsent(probe, ProbeResult::Unjudged(reason)), Vec::new());
         let provider = match &self.provider {
             Ok(provider) => provider,
             Err(reason) => return unjudged(reason.clone()),
         };
-        let variables: BTreeMap<String, String> = match provider.read(sender).await {
+        let variables = match provider.read(sender, at, self.plan.every).await {
             Ok(variables) => variables,
             Err(error) => return unjudged(error.to_string()),
         };
@@ -215,6 +248,40 @@ impl Monitor {
         ProbeReport::of(probe, &samples)
     }
 
+    /// Sends a probe's request once.
+    ///
+    /// # Errors
+    /// Why it cannot be sent: something of it is not known.
+    pub async fn ask<S: Sender>(
+        &self,
+        sender: &S,
+        probe: &Probe,
+        tenant: Uuid,
+        now: Timestamp,
+    ) -> Result<Exchange, String> {
+        let request = self.prepare(probe, tenant, now)?;
+        Ok(sender.send(Arc::new(request)).await)
+    }
+
+    /// Asks once, for the plan's first tenant, every probe that says how a switched-off feature
+    /// answers; none where no probe does.
+    pub async fn ask_switched<S: Sender>(&self, sender: &S, now: Timestamp) -> Vec<(String, Answered)> {
+        let mut answers = Vec::new();
+        let Some(tenant) = self.plan.tenants.first() else {
+            return answers;
+        };
+        for probe in self.plan.probes.iter().filter(|probe| probe.disabled.is_some()) {
+            // What cannot be asked at all says nothing about the switch.
+            let Ok(exchange) = self.ask(sender, probe, *tenant, now).await else {
+                continue;
+            };
+            let silent = exchange.result.is_err();
+            let sample = Sample::of(probe, &self.plan.answers, &[exchange], &self.redactor);
+            answers.extend(sample.map(|sample| (probe.name.clone(), Answered::of(&sample, silent))));
+        }
+        answers
+    }
+
     fn prepare(&self, probe: &Probe, tenant: Uuid, now: Timestamp) -> Result<PreparedRequest, String> {
         let Some(spec) = &probe.request else {
             return Err("the probe has no request".to_owned());
@@ -235,6 +302,41 @@ impl Monitor {
         mint(secret, &self.issuer, user.id, now)
             .map(Some)
             .map_err(|error| error.to_string())
+    }
+}
+
+/// How a probe is answered, as far as a switch is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// As expected of a feature that is on.
+    Good,
+    /// As the API says that the feature is switched off.
+    Disabled,
+    /// Otherwise: an error that is not about the switch.
+    Other,
+    /// Not at all.
+    Silent,
+}
+
+impl Answered {
+    fn of(sample: &Sample, silent: bool) -> Self {
+        match (silent, sample.disabled) {
+            (true, _) => Self::Silent,
+            (false, true) => Self::Disabled,
+            (false, false) if sample.outcomes.iter().all(|outcome| *outcome == Outcome::Met) => Self::Good,
+            (false, false) => Self::Other,
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "on (answers as expected)",
+            Self::Disabled => "off (503 FEATURE_DISABLED)",
+            Self::Other => "does not tell (another error)",
+            Self::Silent => "does not answer",
+        }
     }
 }
 
@@ -270,15 +372,14 @@ fn may_pass(exchange: &Exchange) -> bool {
 
 /// The line that closes a check: `✅ OVERALL: CANARY HEALTHY`.
 #[must_use]
-pub fn overall(report: &CheckReport, paused: Option<&str>) -> (Level, String) {
+pub fn overall(report: &CheckReport) -> (Level, String) {
     let (level, word) = match report.status {
         Status::Healthy => (Level::Info, "HEALTHY"),
         Status::Degraded => (Level::Warning, "DEGRADED"),
         Status::Unhealthy => (Level::Error, "UNHEALTHY"),
     };
-    let paused = paused.map_or_else(String::new, |reason| format!(" (paused: {reason})"));
-    (
-        level,
-        format!("{} OVERALL: CANARY {word}{paused}", report.status.mark()),
-    )
+    let muted = report.muted.as_ref().map_or_else(String::new, |muted| {
+        format!(" ({}: {})", muted.why.as_str(), muted.reason)
+    });
+    (level, format!("{} OVERALL: CANARY {word}{muted}", report.status.mark()))
 }

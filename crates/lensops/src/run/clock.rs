@@ -10,12 +10,12 @@ pub trait Clock: Send + Sync + 'static {
     /// The time.
     fn now(&self) -> Timestamp;
 
-    /// Waits until `at`.
+    /// Waits until `at`, or for some shorter while: who waits looks at the clock again. A clock may
+    /// be stepped, and a machine suspended.
     fn sleep_until(&self, at: Timestamp) -> impl Future<Output = ()> + Send;
 }
 
-/// The longest sleep in one go: after it the time is looked at anew, so that a clock that was
-/// stepped, or a machine that was suspended, is noticed.
+/// The longest wait in one go.
 const LONGEST_NAP: Duration = Duration::from_secs(30);
 
 /// The system's clock.
@@ -28,11 +28,8 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, at: Timestamp) {
-        loop {
-            let left = at.duration_since(self.now());
-            if left <= SignedDuration::ZERO {
-                return;
-            }
+        let left = at.duration_since(self.now());
+        if left > SignedDuration::ZERO {
             tokio::time::sleep(Duration::try_from(left).unwrap_or(LONGEST_NAP).min(LONGEST_NAP)).await;
         }
     }

@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use lensops_core::evidence::Redactor;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::{Entry, Journal, Sink, SinkError, StoreError};
@@ -39,6 +40,8 @@ pub struct Delivery<K> {
     limit: u64,
     failures: u32,
     measured: Option<Instant>,
+    /// Why the store does not take checks, while it does not.
+    trouble: watch::Sender<Option<String>>,
 }
 
 /// What one batch came to.
@@ -87,7 +90,13 @@ impl<K: Sink> Delivery<K> {
             limit,
             failures: 0,
             measured: None,
+            trouble: watch::Sender::new(None),
         }
+    }
+
+    /// Why the store does not take checks, redacted; `None` while it does, and before the first try.
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.subscribe()
     }
 
     /// Delivers the next batch.
@@ -106,6 +115,7 @@ impl<K: Sink> Delivery<K> {
             match self.sink.deliver(part).await {
                 Ok(()) => {
                     self.failures = 0;
+                    self.trouble.send_replace(None);
                     tell_written(part);
                     self.journal.delivered(part.iter().map(Entry::seq).collect()).await?;
                 }
@@ -142,6 +152,8 @@ impl<K: Sink> Delivery<K> {
 
     fn failed(&mut self, error: &SinkError, waiting: usize) -> Duration {
         self.failures = self.failures.saturating_add(1);
+        let said = self.redactor.text(&error.to_string());
+        self.trouble.send_replace(Some(said.as_str().to_owned()));
         let own = back_off(self.failures, self.rng.f64());
         let wait = match error {
             SinkError::Later { after: Some(after), .. } => own.max(*after),
@@ -151,7 +163,7 @@ impl<K: Sink> Delivery<K> {
         tracing::error!(
             wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
             "❌ Failed to write health check to DB: {}; {waiting}{more} waiting in the journal, next try in {:.1} s",
-            self.redactor.text(&error.to_string()),
+            said,
             wait.as_secs_f64()
         );
         wait

@@ -112,15 +112,10 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
     say!("\nSandbox and worker go on; Ctrl-C ends them.");
     let stop = super::stop_on_signal();
     let monitors = setup::monitors(&settings, &lenses)?.into_iter().map(Arc::new).collect();
-    Worker {
-        clock: SystemClock,
-        sender: client,
-        journal: journal.clone(),
-        store: Store::Sqlite(journal.clone()),
-        monitors,
-    }
-    .run(stop)
-    .await;
+    let store = Store::Sqlite(journal.clone());
+    Worker::new(SystemClock, client, journal.clone(), store, monitors)
+        .run(stop)
+        .await;
     journal.close().await;
     sandbox.stop().await;
     Ok(Exit::Good)

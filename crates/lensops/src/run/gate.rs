@@ -3,6 +3,7 @@
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::gate::{CheckPoint, Decision, GateReport, decide, worst};
+use lensops_core::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::schedule::Schedule;
 use serde_json::{Value, json};
@@ -59,7 +60,15 @@ fn point(check: &StoredCheck) -> CheckPoint {
         id: check.id,
         status: check.status,
         observed_at: check.observed_at,
-        paused: check.notes["paused"].is_string(),
+        muted: Muted::of_notes(&check.notes).map(|muted| muted.why),
+    }
+}
+
+/// Checks that count neither way; nothing is said where there are none.
+fn left_out(report: &GateReport) -> String {
+    match (report.paused, report.maintenance) {
+        (0, 0) => String::new(),
+        (paused, maintenance) => format!(" · left out: paused {paused}, maintenance {maintenance}"),
     }
 }
 
@@ -86,14 +95,14 @@ pub fn print(plan: &MonitorPlan, gated: &Gated, window: &str, as_json: bool) -> 
         );
         say!("{}: {}", report.decision.tell(), report.reason);
         say!(
-            "  slots {} · covered {} · longest gap {} · healthy {} · degraded {} · unhealthy {} · paused {}",
+            "  slots {} · covered {} · longest gap {} · healthy {} · degraded {} · unhealthy {}{}",
             report.slots,
             report.covered,
             report.longest_gap,
             report.healthy,
             report.degraded,
             report.unhealthy,
-            report.paused
+            left_out(report)
         );
     }
     if gated.reports.len() > 1 {

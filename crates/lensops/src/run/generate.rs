@@ -165,6 +165,7 @@ impl NewLens {
             samples: None,
             slo: Slo::default(),
             paused: None,
+            maintenance: Vec::new(),
             overrides: None,
         };
         Ok((lens, notes))

@@ -1,29 +1,39 @@
 //! The commands: everything above the rim, with clock, seed, sender and journal passed in.
 
 pub mod accept;
+pub mod alerts;
 pub mod check;
 pub mod clock;
 pub mod deliver;
 #[cfg(feature = "sandbox")]
 pub mod demo;
+pub mod doctor;
 pub mod evidence;
+pub mod export;
 pub mod files;
+pub mod flags;
 pub mod gate;
 pub mod generate;
 pub mod matrix;
 pub mod migrate;
 pub mod new_lens;
+pub mod notify;
+pub mod openmetrics;
 pub mod outbox;
 pub mod package;
 pub mod plans;
 pub mod report;
 pub mod retention;
+pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod schemas;
 pub mod status;
 pub mod stress;
 pub mod templates;
+pub mod tenants;
+pub mod vigil;
+pub mod vitals;
 pub mod worker;
 
 use std::process::ExitCode;

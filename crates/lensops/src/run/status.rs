@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::mute::{Muted, MutedWhy};
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::record::Status;
 use serde_json::json;
@@ -17,6 +18,7 @@ enum Standing {
     Unhealthy,
     Unknown,
     Degraded,
+    Maintenance,
     Paused,
     Healthy,
 }
@@ -27,6 +29,7 @@ impl Standing {
             Self::Unhealthy => ("❌", "Unhealthy"),
             Self::Unknown => ("❔", "Unknown"),
             Self::Degraded => ("⚠️", "Degraded"),
+            Self::Maintenance => ("🔧", "Maintenance"),
             Self::Paused => ("⏸", "Paused"),
             Self::Healthy => ("✅", "Healthy"),
         }
@@ -45,9 +48,12 @@ fn row(plan: &MonitorPlan, tenant: Uuid, check: Option<StoredCheck>, now: Timest
     let age = check.as_ref().map(|check| now.duration_since(check.observed_at));
     // Two intervals without a check: nobody knows.
     let overdue = age.is_none_or(|age| age > SignedDuration::from_millis(2 * plan.every.as_ms()));
+    // What is paused now is shown so at once; a window is over only when a check says so.
+    let muted = check.as_ref().and_then(|check| Muted::of_notes(&check.notes));
     let standing = match &check {
         _ if overdue => Standing::Unknown,
         Some(_) if plan.paused.is_some() => Standing::Paused,
+        Some(_) if muted.as_ref().is_some_and(|muted| muted.why == MutedWhy::Maintenance) => Standing::Maintenance,
         Some(check) => match check.status {
             Status::Unhealthy => Standing::Unhealthy,
             Status::Degraded => Standing::Degraded,
@@ -104,6 +110,7 @@ fn row_json(row: &Row) -> serde_json::Value {
         "sample_size": row.check.as_ref().map(|check| check.sample_size),
         "observed_at": row.check.as_ref().map(|check| check.observed_at),
         "age_seconds": row.age.map(|age| age.as_secs()),
+        "muted": row.check.as_ref().and_then(|check| Muted::of_notes(&check.notes)),
         "virtual_clock": row.check.as_ref().is_some_and(is_virtual),
     })
 }
@@ -127,7 +134,7 @@ fn print_table(rows: &[Row]) {
             .map_or_else(|| "n/a".to_owned(), |rate| format!("{rate:.2} %"));
         let last = row.age.map_or_else(|| "never".to_owned(), tell_age);
         say!(
-            "{:width$}{tenant} {mark} {word:<9} P95: {p95:<7} Errors: {errors:<8} Last checked: {last}",
+            "{:width$}{tenant} {mark} {word:<11} P95: {p95:<7} Errors: {errors:<8} Last checked: {last}",
             row.lens
         );
     }

@@ -1,35 +1,65 @@
 //! The health worker: every lens for every tenant, at its slots, until it is told to stop.
 //!
-//! One task a pair. A pair's checks follow one another, so that one that outlives its interval is
-//! never run twice at once; the slots it ran over are recorded as missed. The next slot is counted
-//! from the epoch and not from the end of the last check, so that nothing drifts.
+//! One loop owns the timetable and starts a task a slot. A pair's checks follow one another, so that
+//! one that outlives its interval is never run twice at once; the slots it ran over are recorded as
+//! missed. The next slot is counted from the epoch and not from the end of the last check, so that
+//! nothing drifts.
 
+mod pulse;
+mod slot;
+mod timetable;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::exchange::Sender;
 use lensops_core::record::Level;
-use lensops_core::schedule::{Every, Schedule, slot_id};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use lensops_core::schedule::Every;
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::check::{Before, Monitor, overall};
+pub use pulse::Pulse;
+
+use self::slot::World;
+use self::timetable::{Timetable, Work};
+use super::check::Monitor;
 use super::clock::Clock;
-use crate::store::{Journal, Store};
+use super::vitals::Vitals;
+use crate::store::{Journal, Rollback, Store};
 
 /// What running checks have left, in all, once the worker is told to stop.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// Checks that run at once: more would contend for the same API.
-const AT_ONCE: usize = 32;
+/// Checks that run at once against one host where nothing else is said.
+const PER_HOST: usize = 32;
 
-/// How long a journal that refuses is tried again before the check is given up.
-const RECORD_FOR: Duration = Duration::from_secs(60);
+/// A clock that is set back by less is not looked at: it is kept right in small steps.
+const STEP: SignedDuration = SignedDuration::from_secs(2);
 
-/// The world of a worker.
+/// The longest the loop goes without looking at the clock.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(30);
+
+/// Something that changes while the worker runs.
+#[derive(Debug)]
+pub enum Change {
+    /// Other plans or settings, as read again.
+    Monitors {
+        /// The plans.
+        monitors: Vec<Arc<Monitor>>,
+        /// Checks that run at once against one host.
+        per_host: usize,
+        /// The tenants are those of the plans: no query gives them any more.
+        own_tenants: bool,
+    },
+    /// Other tenants, as the query answers them.
+    Tenants(Vec<Uuid>),
+}
+
+/// The worker.
 pub struct Worker<C, S> {
     /// The clock.
     pub clock: C,
@@ -41,51 +71,269 @@ pub struct Worker<C, S> {
     pub store: Store<S>,
     /// The plans.
     pub monitors: Vec<Arc<Monitor>>,
-}
-
-struct Pair {
-    monitor: Arc<Monitor>,
-    tenant: Uuid,
-    schedule: Schedule,
-    /// Stands before each line where there is more than one lens.
-    prefix: String,
+    /// The tenants that a query gave; `None`: those of each plan.
+    pub tenants: Option<Vec<Uuid>>,
+    /// Checks that run at once against one host.
+    pub per_host: usize,
+    /// Changes while it runs; `None` where there can be none.
+    pub changes: Option<mpsc::Receiver<Change>>,
+    /// How it stands.
+    pub pulse: Arc<Pulse>,
+    /// What it found, lens by lens.
+    pub vitals: Arc<Vitals>,
 }
 
 impl<C: Clock, S: Sender + 'static> Worker<C, S> {
+    /// A worker of `monitors` for their own tenants.
+    pub fn new(clock: C, sender: S, journal: Journal, store: Store<S>, monitors: Vec<Arc<Monitor>>) -> Self {
+        Self {
+            clock,
+            sender,
+            journal,
+            store,
+            monitors,
+            tenants: None,
+            per_host: PER_HOST,
+            changes: None,
+            pulse: Arc::default(),
+            vitals: Vitals::new(false),
+        }
+    }
+
     /// Runs until `stop` is cancelled, then gives running checks [`GRACE`]. Says when that ends.
     pub async fn run(self, stop: CancellationToken) -> tokio::time::Instant {
+        let mut running = Running::of(self);
+        running.announce().await;
+        running.arrange_first().await;
+        loop {
+            running.start_due();
+            let Some(event) = running.next_event(&stop).await else {
+                break;
+            };
+            running.take(event).await;
+        }
+        running.wind_down().await
+    }
+}
+
+/// What wakes the loop.
+enum Event {
+    Finished(Result<(Id, Timestamp), JoinError>),
+    Change(Change),
+    /// Nobody will send a change any more.
+    NoMoreChanges,
+    Time,
+}
+
+/// A worker that runs.
+struct Running<C, S> {
+    world: Arc<World<C, S>>,
+    monitors: Vec<Arc<Monitor>>,
+    tenants: Option<Vec<Uuid>>,
+    per_host: usize,
+    changes: Option<mpsc::Receiver<Change>>,
+    timetable: Timetable,
+    tasks: JoinSet<Timestamp>,
+    /// The slot that each task runs, with the prefix of its lines.
+    works: HashMap<Id, (u32, Arc<Monitor>, Uuid, Timestamp)>,
+    /// The time when the loop last looked.
+    seen: Timestamp,
+    cut: CancellationToken,
+}
+
+impl<C: Clock, S: Sender + 'static> Running<C, S> {
+    fn of(worker: Worker<C, S>) -> Self {
+        let seen = worker.clock.now();
+        Self {
+            monitors: worker.monitors,
+            tenants: worker.tenants,
+            per_host: worker.per_host,
+            changes: worker.changes,
+            timetable: Timetable::default(),
+            tasks: JoinSet::new(),
+            works: HashMap::new(),
+            seen,
+            cut: CancellationToken::new(),
+            world: Arc::new(World {
+                clock: worker.clock,
+                sender: worker.sender,
+                journal: worker.journal,
+                store: worker.store,
+                pulse: worker.pulse,
+                vitals: worker.vitals,
+            }),
+        }
+    }
+
+    async fn announce(&self) {
         let several = self.monitors.len() > 1;
-        let several_tenants = self.monitors.iter().any(|monitor| monitor.plan.tenants.len() > 1);
         for monitor in &self.monitors {
             announce(monitor, several);
         }
-        let cut = CancellationToken::new();
-        let world = Arc::new(self);
-        let slots = Arc::new(Semaphore::new(AT_ONCE));
-        let mut pairs = JoinSet::new();
-        for monitor in &world.monitors {
-            for tenant in &monitor.plan.tenants {
-                let prefix = match (several, several_tenants) {
-                    (false, false) => String::new(),
-                    (true, false) => format!("[{}] ", monitor.lens()),
-                    _ => format!("[{} {tenant}] ", monitor.lens()),
-                };
-                let pair = Pair {
-                    monitor: monitor.clone(),
-                    tenant: *tenant,
-                    schedule: monitor.schedule(*tenant),
-                    prefix,
-                };
-                pairs.spawn(run_pair(world.clone(), pair, slots.clone(), stop.clone(), cut.clone()));
-            }
+        match self.world.journal.rollbacks().await {
+            Ok(entries) => entries.iter().for_each(announce_rollback),
+            Err(error) => tracing::error!("❌ Rollbacks could not be read: {error}"),
         }
-        stop.cancelled().await;
+    }
+
+    fn wanted(&self) -> Vec<(Arc<Monitor>, Uuid)> {
+        let tenants_of = |monitor: &Arc<Monitor>| self.tenants.clone().unwrap_or_else(|| monitor.plan.tenants.clone());
+        let pairs_of = |monitor: &Arc<Monitor>| {
+            let monitor = monitor.clone();
+            tenants_of(&monitor)
+                .into_iter()
+                .map(move |tenant| (monitor.clone(), tenant))
+        };
+        self.monitors.iter().flat_map(pairs_of).collect()
+    }
+
+    /// The first arrangement: current slots are run unless they are settled already.
+    async fn arrange_first(&mut self) {
+        let now = self.world.clock.now();
+        let longest = self.monitors.iter().map(|monitor| monitor.plan.every.as_ms()).max();
+        let from = now - SignedDuration::from_millis(longest.unwrap_or(0));
+        // A journal that cannot be read is told when it is written.
+        let settled = self.world.journal.settled_since(from).await.unwrap_or_default();
+        let wanted = self.wanted();
+        self.world.vitals.watch(&wanted, now);
+        self.timetable.arrange(wanted.into_iter(), now, Some(&settled));
+    }
+
+    /// Starts what is due and has room.
+    fn start_due(&mut self) {
+        let now = self.world.clock.now();
+        if now < self.seen - STEP {
+            tracing::warn!(
+                "⚠️ The clock went back by {}: checks go on; slots that were settled before count once",
+                span(self.seen.duration_since(now))
+            );
+            self.timetable.rewind(now);
+        }
+        self.seen = now;
+        let slept = self.timetable.promote(now);
+        if slept.slots > 0 {
+            tracing::warn!(
+                "⚠️ The machine slept or its clock was set forward: {} slots of {} pairs are missed",
+                slept.slots,
+                slept.pairs
+            );
+        }
+        while let Some(work) = self.timetable.take(self.per_host) {
+            let prefix = self.prefix(&work);
+            let known = (work.pair, work.monitor.clone(), work.tenant, work.due);
+            let task = slot::run(self.world.clone(), work, prefix, self.cut.clone());
+            self.works.insert(self.tasks.spawn(task).id(), known);
+        }
+        let next = self.timetable.next_due();
+        self.world.pulse.stands(next, self.timetable.counts(), self.tasks.len());
+    }
+
+    /// Stands before each line where there is more than one lens or tenant.
+    fn prefix(&self, work: &Work) -> String {
+        let several_tenants = match &self.tenants {
+            Some(tenants) => tenants.len() > 1,
+            None => self.monitors.iter().any(|monitor| monitor.plan.tenants.len() > 1),
+        };
+        match (self.monitors.len() > 1, several_tenants) {
+            (false, false) => String::new(),
+            (true, false) => format!("[{}] ", work.monitor.lens()),
+            _ => format!("[{} {}] ", work.monitor.lens(), work.tenant),
+        }
+    }
+
+    /// What happens next; `None` once the worker is told to stop.
+    async fn next_event(&mut self, stop: &CancellationToken) -> Option<Event> {
+        let look = self.seen + LOOK_EVERY;
+        let until = self.timetable.next_due().map_or(look, |due| due.min(look));
+        let change = async {
+            match &mut self.changes {
+                Some(changes) => changes.recv().await.map_or(Event::NoMoreChanges, Event::Change),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // In this order, or a slot that is due would race the stop.
+            biased;
+            () = stop.cancelled() => None,
+            Some(finished) = self.tasks.join_next_with_id() => Some(Event::Finished(finished)),
+            change = change => Some(change),
+            () = self.world.clock.sleep_until(until) => Some(Event::Time),
+        }
+    }
+
+    async fn take(&mut self, event: Event) {
+        match event {
+            Event::Finished(finished) => {
+                self.finish(finished).await;
+                // Those that ended at the same time.
+                while let Some(finished) = self.tasks.try_join_next_with_id() {
+                    self.finish(finished).await;
+                }
+            }
+            Event::Change(change) => self.change(change),
+            Event::NoMoreChanges => self.changes = None,
+            Event::Time => {}
+        }
+    }
+
+    async fn finish(&mut self, finished: Result<(Id, Timestamp), JoinError>) {
+        let id = finished.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some((pair, monitor, tenant, due)) = self.works.remove(&id) else {
+            return;
+        };
+        let settled = match finished {
+            Ok((_, settled)) => settled,
+            Err(error) => {
+                // A defect of ours costs one slot and nothing else.
+                tracing::error!(
+                    "❌ A check of lens={} yacht={tenant} broke off: {error}",
+                    monitor.lens()
+                );
+                let work = Work {
+                    pair,
+                    monitor,
+                    tenant,
+                    first: due,
+                    due,
+                    again: false,
+                    late: false,
+                };
+                slot::miss(&self.world, &work, "", due, "defect").await;
+                due
+            }
+        };
+        self.timetable.finish(pair, settled, self.world.clock.now());
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Monitors {
+                monitors,
+                per_host,
+                own_tenants,
+            } => {
+                self.monitors = monitors;
+                self.per_host = per_host;
+                if own_tenants {
+                    self.tenants = None;
+                }
+            }
+            Change::Tenants(tenants) => self.tenants = Some(tenants),
+        }
+        let (wanted, now) = (self.wanted(), self.world.clock.now());
+        self.world.vitals.watch(&wanted, now);
+        self.timetable.arrange(wanted.into_iter(), now, None);
+    }
+
+    /// Lets running checks end, and cuts them off when the grace is over.
+    async fn wind_down(mut self) -> tokio::time::Instant {
         tracing::info!("Stopping: running checks have {} s", GRACE.as_secs());
         let deadline = tokio::time::Instant::now() + GRACE;
-        let drained = tokio::time::timeout_at(deadline, async { while pairs.join_next().await.is_some() {} }).await;
+        let tasks = &mut self.tasks;
+        let drained = tokio::time::timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await;
         if drained.is_err() {
-            cut.cancel();
-            while pairs.join_next().await.is_some() {}
+            self.cut.cancel();
+            while self.tasks.join_next().await.is_some() {}
         }
         tracing::info!("Stopped");
         deadline
@@ -101,149 +349,20 @@ fn announce(monitor: &Monitor, several: bool) {
     if let (Err(reason), false) = (&monitor.provider, monitor.plan.flags().is_empty()) {
         tracing::warn!("{prefix}⚠️ Feature flags are not judged: {reason}");
     }
-    if let Some(reason) = &monitor.plan.paused {
-        tracing::warn!("{prefix}⏸ Paused: {reason}");
+    if let Some(paused) = &monitor.plan.paused {
+        tracing::warn!("{prefix}⏸ Paused: {}", paused.reason);
     }
 }
 
-async fn run_pair<C: Clock, S: Sender + 'static>(
-    world: Arc<Worker<C, S>>,
-    pair: Pair,
-    slots: Arc<Semaphore>,
-    stop: CancellationToken,
-    cut: CancellationToken,
-) {
-    let mut due = first_due(&world, &pair).await;
-    loop {
-        tokio::select! {
-            // In this order, or a slot that is due would race the stop.
-            biased;
-            () = stop.cancelled() => return,
-            () = world.clock.sleep_until(due) => {}
-        }
-        due = catch_up(&world, &pair, due).await;
-        let Ok(_permit) = (tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            permit = slots.acquire() => permit,
-        }) else {
-            return;
-        };
-        tokio::select! {
-            // Told to stop and out of time: the slot is missed, never unhealthy.
-            () = cut.cancelled() => {
-                miss(&world, &pair, due, "shutdown").await;
-                return;
-            }
-            () = run_slot(&world, &pair, due) => {}
-        }
-        // Slots that were due while the check ran are not made up for.
-        let now = world.clock.now();
-        for skipped in pair.schedule.between(due, now) {
-            miss(&world, &pair, skipped, "overrun").await;
-        }
-        due = pair.schedule.next(due.max(now));
-        if !stop.is_cancelled() {
-            tracing::info!("{}Sleeping for {}...", pair.prefix, span(due.duration_since(now)));
-        }
+fn announce_rollback(entry: &Rollback) {
+    let (lens, kind, who, reason) = (&entry.lens, entry.kind.as_str(), &entry.who, &entry.reason);
+    if entry.is_unfinished() {
+        tracing::warn!(
+            "⚠️ A {kind} of {lens} by {who} ({reason}) was cut off: `lensops {kind} {lens} --reason …` goes on with it"
+        );
     }
-}
-
-/// The first slot to run: the current one, unless it is recorded already.
-async fn first_due<C: Clock, S>(world: &Worker<C, S>, pair: &Pair) -> Timestamp {
-    let now = world.clock.now();
-    let current = pair.schedule.latest(now);
-    match world
-        .journal
-        .holds(slot_id(pair.tenant, pair.monitor.lens(), current))
-        .await
-    {
-        Ok(false) => current,
-        // A journal that cannot be read is told when it is written.
-        Ok(true) | Err(_) => pair.schedule.next(now),
-    }
-}
-
-/// After a sleep that lasted too long (a suspended machine, a stepped clock) the slots that went
-/// by are missed; the latest one is run.
-async fn catch_up<C: Clock, S>(world: &Worker<C, S>, pair: &Pair, due: Timestamp) -> Timestamp {
-    let latest = pair.schedule.latest(world.clock.now());
-    if latest <= due {
-        return due;
-    }
-    miss(world, pair, due, "asleep").await;
-    for skipped in pair.schedule.between(due, latest).filter(|slot| *slot < latest) {
-        miss(world, pair, skipped, "asleep").await;
-    }
-    latest
-}
-
-async fn run_slot<C: Clock, S: Sender + 'static>(world: &Worker<C, S>, pair: &Pair, due: Timestamp) {
-    let (monitor, prefix, lens) = (&pair.monitor, &pair.prefix, pair.monitor.lens());
-    tracing::info!(lens = %lens, yacht = %pair.tenant, "{prefix}Starting health check for lens={lens} yacht={}", pair.tenant);
-    let now = world.clock.now();
-    let before = monitor
-        .before(&world.journal, &world.store, pair.tenant, now)
-        .await
-        .unwrap_or_else(|error| {
-            tracing::error!("{prefix}❌ History could not be read: {error}");
-            Before::default()
-        });
-    let id = slot_id(pair.tenant, lens, due);
-    let report = monitor
-        .check(&world.sender, pair.tenant, id, now, Timestamp::now(), before)
-        .await;
-    for (level, line) in &report.lines {
-        tell(*level, &format!("{prefix}{line}"));
-    }
-    record(world, pair, &report.record).await;
-    let (level, line) = overall(&report, monitor.plan.paused.as_deref());
-    tell(level, &format!("{prefix}{line}"));
-}
-
-/// Records a check; a journal that refuses is tried again, for the check must not be lost.
-async fn record<C: Clock, S: Sender>(world: &Worker<C, S>, pair: &Pair, check: &lensops_core::record::CheckRecord) {
-    let prefix = &pair.prefix;
-    tracing::debug!(id = %check.id, "{prefix}Recording health check: id={}", check.id);
-    let deadline = tokio::time::Instant::now() + RECORD_FOR;
-    let mut wait = Duration::from_millis(200);
-    loop {
-        match world.journal.record(check.clone()).await {
-            // Where there is a store elsewhere, the delivery tells when it is there.
-            Ok(()) if world.store.is_elsewhere() => return,
-            Ok(()) => return tracing::info!(id = %check.id, "{prefix}✅ Wrote health check to DB: id={}", check.id),
-            Err(error) if tokio::time::Instant::now() + wait < deadline => {
-                tracing::error!("{prefix}❌ Failed to write health check to DB: {error}; trying again");
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(Duration::from_secs(15));
-            }
-            // The last resort of a full disk: the log has what the journal could not take.
-            Err(error) => {
-                tracing::error!(
-                    "{prefix}❌ Failed to write health check to DB: {error}; lost: id={} status={}",
-                    check.id,
-                    check.status.as_str()
-                );
-                return;
-            }
-        }
-    }
-}
-
-async fn miss<C, S>(world: &Worker<C, S>, pair: &Pair, due: Timestamp, reason: &str) {
-    let lens = pair.monitor.lens();
-    let id = slot_id(pair.tenant, lens, due);
-    tracing::warn!(
-        "{}⚠️ Missed the slot of {}: {reason}",
-        pair.prefix,
-        due.strftime("%Y-%m-%dT%H:%M:%SZ")
-    );
-    if let Err(error) = world
-        .journal
-        .record_missed(id, pair.tenant, lens.clone(), due, reason)
-        .await
-    {
-        tracing::error!("{}❌ The missed slot could not be recorded: {error}", pair.prefix);
+    if entry.kind == crate::store::Switch::Rollback {
+        tracing::warn!("⏸ {lens} is rolled back by {who}: {reason}");
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,17 +21,21 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use super::alerts::{self, AlertWrite, Alerting};
 use super::outbox::{OutboxWrite, apply};
+use super::state::{Believed, StateWrite};
 use super::{History, StoreError, StoredCheck};
 
 /// The schema that this version writes.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 5;
 
-/// The steps to it, each safe to run again.
-const STEPS: [&str; 3] = [
+/// The steps to it, the first one from an empty file.
+const STEPS: [&str; 5] = [
     include_str!("../../../../migrations/sqlite/0001_journal.sql"),
     include_str!("../../../../migrations/sqlite/0002_outbox.sql"),
     include_str!("../../../../migrations/sqlite/0003_rollups.sql"),
+    include_str!("../../../../migrations/sqlite/0004_worker.sql"),
+    include_str!("../../../../migrations/sqlite/0005_alerts.sql"),
 ];
 
 /// The most that one transaction commits.
@@ -47,6 +52,8 @@ enum Write {
         done: oneshot::Sender<Result<(), StoreError>>,
     },
     Outbox(OutboxWrite, oneshot::Sender<Result<(), StoreError>>),
+    Alert(AlertWrite, oneshot::Sender<Result<(), StoreError>>),
+    State(StateWrite, oneshot::Sender<Result<(), StoreError>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -57,7 +64,15 @@ pub struct Journal {
     pub(super) reader: SqlitePool,
     /// Counts committed groups that held a check.
     recorded: watch::Receiver<u64>,
+    /// Counts committed groups that told something.
+    alerted: watch::Receiver<u64>,
+    alerting: Rules,
+    /// What is rolled back, as last read.
+    pub(super) believed: Believed,
 }
+
+/// The rules that checks are folded into; none until they are set.
+type Rules = Arc<RwLock<Option<Arc<Alerting>>>>;
 
 impl Journal {
     /// Opens the journal at `path`, creating folder and file where they are missing.
@@ -100,13 +115,38 @@ impl Journal {
             .min_connections(0)
             .connect_lazy_with(options.clone().read_only(true).create_if_missing(false));
         let (writes, queue) = mpsc::channel(4 * GROUP);
-        let (tell, recorded) = watch::channel(0);
-        tokio::spawn(write_groups(writer, queue, tell));
+        let ((tell, recorded), (tell_alerts, alerted)) = (watch::channel(0), watch::channel(0));
+        let alerting = Rules::default();
+        tokio::spawn(write_groups(writer, queue, [tell, tell_alerts], alerting.clone()));
         Ok(Self {
             writes,
             reader,
             recorded,
+            alerted,
+            alerting,
+            believed: Believed::default(),
         })
+    }
+
+    /// From now on every check that is recorded is folded into the alerts of `alerting`.
+    pub fn alert_with(&self, alerting: Alerting) {
+        *self.alerting.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(alerting));
+    }
+
+    /// Changes whenever this process has told something.
+    #[must_use]
+    pub fn alerted(&self) -> watch::Receiver<u64> {
+        self.alerted.clone()
+    }
+
+    /// Hands a change of alerts to the writer and waits until it is on disk.
+    pub(super) async fn write_alert(&self, write: AlertWrite) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        self.writes
+            .send(Write::Alert(write, done))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        written.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Changes whenever this process has recorded a check.
@@ -120,6 +160,15 @@ impl Journal {
         let (done, written) = oneshot::channel();
         self.writes
             .send(Write::Outbox(write, done))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(super) async fn write_state(&self, write: StateWrite) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        self.writes
+            .send(Write::State(write, done))
             .await
             .map_err(|_| StoreError::Closed)?;
         written.await.map_err(|_| StoreError::Closed)?
@@ -300,30 +349,48 @@ pub(super) fn stored(row: &SqliteRow) -> Result<StoredCheck, StoreError> {
 /// Brings the schema up to date, in one transaction: two processes may open the journal at once.
 async fn migrate(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    for step in STEPS {
-        sqlx::raw_sql(step).execute(&mut *transaction).await?;
+    // Read anew: another process may have been faster.
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut *transaction)
+        .await?;
+    for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        sqlx::raw_sql(*step).execute(&mut *transaction).await?;
     }
-    sqlx::raw_sql("PRAGMA user_version = 3")
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {SCHEMA}")))
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await
 }
 
 /// Commits what has queued up, until every journal is dropped or one is closed.
-async fn write_groups(mut writer: SqliteConnection, mut queue: mpsc::Receiver<Write>, tell: watch::Sender<u64>) {
+async fn write_groups(
+    mut writer: SqliteConnection,
+    mut queue: mpsc::Receiver<Write>,
+    [tell, tell_alerts]: [watch::Sender<u64>; 2],
+    alerting: Rules,
+) {
     let mut group = Vec::with_capacity(GROUP);
     let mut closing = Vec::new();
     while closing.is_empty() && queue.recv_many(&mut group, GROUP).await > 0 {
-        let result = write_group(&mut writer, &group)
+        let rules = alerting.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let result = write_group(&mut writer, rules.as_deref(), &group)
             .await
             .map_err(|error| error.to_string());
+        if result == Ok(true) {
+            tell_alerts.send_modify(|groups| *groups += 1);
+        }
+        let result = result.map(|_| ());
         if result.is_ok() && group.iter().any(|write| matches!(write, Write::Check(..))) {
             tell.send_modify(|groups| *groups += 1);
         }
         for write in group.drain(..) {
             match write {
                 // Who asked may have stopped waiting; what was written stays written.
-                Write::Check(_, done) | Write::Outbox(_, done) | Write::Missed { done, .. } => {
+                Write::Check(_, done)
+                | Write::Outbox(_, done)
+                | Write::State(_, done)
+                | Write::Alert(_, done)
+                | Write::Missed { done, .. } => {
                     done.send(result.clone().map_err(StoreError::Refused)).ok();
                 }
                 Write::Close(done) => closing.push(done),
@@ -339,11 +406,25 @@ async fn write_groups(mut writer: SqliteConnection, mut queue: mpsc::Receiver<Wr
     }
 }
 
-async fn write_group(writer: &mut SqliteConnection, group: &[Write]) -> Result<(), sqlx::Error> {
-    let mut transaction = writer.begin().await?;
+/// Commits `group`; says whether an alert was told.
+async fn write_group(
+    writer: &mut SqliteConnection,
+    alerting: Option<&Alerting>,
+    group: &[Write],
+) -> Result<bool, sqlx::Error> {
+    // Immediate: a group that reads before it writes would be refused where another process wrote
+    // in between.
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut told = false;
     for write in group {
         match write {
-            Write::Check(check, _) => write_check(&mut transaction, check).await?,
+            Write::Check(check, _) => {
+                let new = write_check(&mut transaction, check).await?;
+                if let (true, Some(alerting)) = (new, alerting) {
+                    told |= alerts::take_check(&mut transaction, alerting, check).await?;
+                }
+            }
+            Write::Alert(write, _) => told |= alerts::apply(&mut transaction, alerting, write).await?,
             Write::Missed {
                 id,
                 tenant,
@@ -364,13 +445,16 @@ async fn write_group(writer: &mut SqliteConnection, group: &[Write]) -> Result<(
                 .await?;
             }
             Write::Outbox(write, _) => apply(&mut transaction, write).await?,
+            Write::State(write, _) => super::state::apply(&mut transaction, write).await?,
             Write::Close(_) => {}
         }
     }
-    transaction.commit().await
+    transaction.commit().await?;
+    Ok(told)
 }
 
-async fn write_check(writer: &mut SqliteConnection, check: &CheckRecord) -> Result<(), sqlx::Error> {
+/// Writes `check`; says whether it is new.
+async fn write_check(writer: &mut SqliteConnection, check: &CheckRecord) -> Result<bool, sqlx::Error> {
     #[expect(clippy::cast_precision_loss, reason = "hundredths of a percent are at most 10 000")]
     let error_rate = check.error_rate_hundredths.map(|hundredths| hundredths as f64 / 100.0);
     let observed_at = time_text(check.observed_at);
@@ -407,5 +491,5 @@ async fn write_check(writer: &mut SqliteConnection, check: &CheckRecord) -> Resu
         .execute(&mut *writer)
         .await?;
     }
-    Ok(())
+    Ok(inserted.rows_affected() > 0)
 }

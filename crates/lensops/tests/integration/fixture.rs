@@ -101,8 +101,13 @@ pub(crate) fn rest(sandbox: &Sandbox, returned: Returned) -> Store<Client> {
 
 /// REST in front of `database`, opened with `key`.
 pub(crate) async fn over_postgres(database: &Database, key: &str) -> Store<Client> {
+    Store::Rest(over_postgres_rest(database, key).await)
+}
+
+/// The same, not yet a store.
+pub(crate) async fn over_postgres_rest(database: &Database, key: &str) -> Rest<Client> {
     let base = Base::parse(&bridge::serve(&database.url).await).unwrap();
-    Store::Rest(Rest::new(Client::new(TIMEOUT), base, Secret::new(key)))
+    Rest::new(Client::new(TIMEOUT), base, Secret::new(key))
 }
 
 /// A store with a journal before it.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Rim modules: none imports another one or `run`.
-const RIM: [&str; 4] = ["http", "load", "store", "flags"];
+const RIM: [&str; 6] = ["alert", "flags", "http", "listen", "load", "store"];
 
 fn sources(module: &str) -> Vec<(String, String)> {
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

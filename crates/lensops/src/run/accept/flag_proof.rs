@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::Acceptance;
 use super::case::Progress;
 use crate::config::Settings;
-use crate::flags::RenderProvider;
+use crate::flags::{FlagProvider as _, Provider};
 use crate::run::files;
 
 /// The wait between two questions while the service starts anew.
@@ -37,7 +37,13 @@ fn intent_path(settings: &Settings) -> PathBuf {
     settings.state_dir().join("flag-proof.json")
 }
 
-fn provider(settings: &Settings) -> Result<RenderProvider> {
+/// Whether a proof was cut off and must be undone before anything else switches flags.
+#[must_use]
+pub fn is_pending(settings: &Settings) -> bool {
+    intent_path(settings).exists()
+}
+
+fn provider(settings: &Settings) -> Result<Provider> {
     settings
         .provider()?
         .map_err(|why| anyhow::anyhow!("the flag proof switches a flag at the provider: {why}"))
@@ -55,7 +61,7 @@ pub(super) async fn undo<S: Sender>(settings: &Settings, sender: &S) -> Result<(
     let intent: Intent =
         serde_json::from_str(&text).with_context(|| format!("{} is no record of a flag proof", path.display()))?;
     let provider = provider(settings).context("an earlier flag proof was cut off and must be undone first")?;
-    if provider.service != intent.service {
+    if provider.target() != intent.service {
         bail!(
             "an earlier flag proof left {} of service {} switched: run against that service first",
             intent.flag,
@@ -74,11 +80,10 @@ pub(super) async fn undo<S: Sender>(settings: &Settings, sender: &S) -> Result<(
     Ok(())
 }
 
-async fn restore<S: Sender>(provider: &RenderProvider, sender: &S, intent: &Intent) -> Result<()> {
-    provider
-        .set(sender, &intent.flag, intent.found.as_deref().unwrap_or("false"))
-        .await?;
-    Ok(provider.deploy(sender).await?)
+async fn restore<S: Sender>(provider: &Provider, sender: &S, intent: &Intent) -> Result<()> {
+    let found = intent.found.as_deref().unwrap_or("false");
+    provider.switch(sender, &intent.flag, found).await?;
+    Ok(())
 }
 
 impl Acceptance {
@@ -105,7 +110,7 @@ impl Acceptance {
         let provider = provider(settings)?;
         let found = provider.read(sender).await?.get(proof.flag.as_str()).cloned();
         let intent = Intent {
-            service: provider.service.clone(),
+            service: provider.target(),
             flag: proof.flag.to_string(),
             found,
         };
@@ -126,7 +131,7 @@ impl Acceptance {
 
     async fn switch_both<S: Sender>(
         &self,
-        provider: &RenderProvider,
+        provider: &Provider,
         sender: &S,
         proof: &FlagProof,
         tries: u32,
@@ -141,8 +146,7 @@ impl Acceptance {
             if stop.is_cancelled() {
                 break;
             }
-            provider.set(sender, proof.flag.as_str(), value).await?;
-            provider.deploy(sender).await?;
+            provider.switch(sender, proof.flag.as_str(), value).await?;
             let mut case = self.ask_until(sender, index, step, tries, stop).await;
             case.name = format!("{} {name}", proof.flag);
             each(&case);

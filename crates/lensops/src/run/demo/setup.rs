@@ -87,11 +87,7 @@ pub(super) fn write_project(folder: &Path, sandbox: &Sandbox) -> Result<()> {
         api_base_url: Some(sandbox.url()),
         dialect: Some(sandbox.config().dialect.to_string()),
         registry: Some(REGISTRY.into()),
-        outsiders: IndexMap::new(),
-        destructive: None,
-        install: None,
-        runtime: None,
-        store: None,
+        ..ProjectFile::default()
     };
     let text = lensops_core::yaml::write(&project).map_err(anyhow::Error::msg)?;
     files::replace_all(&[

@@ -1,0 +1,297 @@
+//! Settings of alerts: `alerts:` of `lensops.yml`, resolved against what each rule has by itself.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use super::{Rule, Urgency};
+use crate::ident::{EnvName, Ident};
+use crate::schedule::{DurationError, parse_span};
+
+/// The longest window of observations.
+const LONGEST: u32 = 32;
+
+/// How often what still fires is told again.
+const REMINDER: SignedDuration = SignedDuration::from_hours(4);
+
+/// A span such as `4h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Span(pub SignedDuration);
+
+impl TryFrom<String> for Span {
+    type Error = DurationError;
+    fn try_from(text: String) -> Result<Self, DurationError> {
+        parse_span(&text).map(Self)
+    }
+}
+
+impl From<Span> for String {
+    fn from(span: Span) -> String {
+        format!("{}s", span.0.as_secs())
+    }
+}
+
+/// `alerts:` of `lensops.yml`. Everything may be left out; there are no secrets in it, only the names
+/// of variables that hold them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertsFile {
+    /// How often what still fires is told again; 4h where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reminder: Option<Span>,
+    /// The page that says what to do; `{lens}` and `{rule}` in it are filled in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runbook: Option<String>,
+    /// Who is told. Where none is named, those whose variables are set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub receivers: Vec<ReceiverFile>,
+    /// What differs from a rule's own settings.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub rules: IndexMap<Rule, RuleFile>,
+}
+
+/// The kinds of receivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiverKind {
+    /// An incoming webhook of Slack.
+    Slack,
+    /// The Events API v2 of PagerDuty.
+    Pagerduty,
+    /// Any address that takes signed JSON.
+    Webhook,
+}
+
+impl ReceiverKind {
+    /// As in files: `slack`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+            Self::Pagerduty => "pagerduty",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+/// A receiver, named by the variables that hold its address and key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiverFile {
+    /// Its name in rules and in the trail.
+    pub name: Ident,
+    /// What it speaks.
+    pub kind: ReceiverKind,
+    /// The variable with its address; `SLACK_WEBHOOK_URL`, `PAGERDUTY_EVENTS_URL` or
+    /// `LENSOPS_WEBHOOK_URL` where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_env: Option<EnvName>,
+    /// The variable with its key: `PAGERDUTY_ROUTING_KEY` or `LENSOPS_WEBHOOK_SECRET` where it is left
+    /// out. Slack has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_env: Option<EnvName>,
+}
+
+/// What differs from a rule's own settings.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuleFile {
+    /// Whether it is looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// How much it matters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Urgency>,
+    /// So many broken observations …
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub needed: Option<u32>,
+    /// … of the last so many; as many as `for` where it is left out, which is in a row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<u32>,
+    /// The page that says what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runbook: Option<String>,
+    /// How often it is told again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reminder: Option<Span>,
+    /// Who is told; every receiver where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receivers: Option<Vec<String>>,
+}
+
+/// A rule with everything settled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RulePlan {
+    /// Whether it is looked at.
+    pub enabled: bool,
+    /// How much it matters.
+    pub urgency: Urgency,
+    /// So many broken observations …
+    pub needed: u32,
+    /// … of the last so many, at most 32.
+    pub of: u32,
+    /// The page that says what to do, with `{lens}` and `{rule}`.
+    pub runbook: Option<String>,
+    /// How often it is told again.
+    pub reminder: SignedDuration,
+    /// Names of who is told.
+    pub receivers: Vec<String>,
+}
+
+/// Settings that make no sense. The text names the place within `lensops.yml`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("lensops.yml: alerts.{place}: {why}")]
+pub struct BookError {
+    place: String,
+    why: String,
+}
+
+/// Every rule with everything settled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleBook {
+    plans: BTreeMap<Rule, RulePlan>,
+}
+
+impl RuleBook {
+    /// Settles `file`; `receivers` are the names of those who can be told.
+    ///
+    /// # Errors
+    /// A window that cannot be, a runbook that is no address, a receiver that is none.
+    pub fn of(file: &AlertsFile, receivers: &[String]) -> Result<Self, BookError> {
+        let plans = Rule::ALL.into_iter().map(|rule| {
+            let own = file.rules.get(&rule).cloned().unwrap_or_default();
+            Ok((rule, settle(rule, own, file, receivers)?))
+        });
+        Ok(Self {
+            plans: plans.collect::<Result<_, BookError>>()?,
+        })
+    }
+
+    /// The plan of `rule`.
+    #[must_use]
+    pub fn plan(&self, rule: Rule) -> &RulePlan {
+        // Every rule has a plan: `of` makes one of each.
+        &self.plans[&rule]
+    }
+}
+
+fn usual(rule: Rule) -> (Urgency, u32) {
+    match rule {
+        Rule::Unhealthy => (Urgency::Critical, 2),
+        Rule::P95AboveSlo | Rule::ErrorRateAboveSlo => (Urgency::Warning, 2),
+        Rule::ServerError => (Urgency::Error, 1),
+        Rule::FlagToggled => (Urgency::Info, 1),
+        // Looked at every 15 s: one failed try is what a back-off is for.
+        Rule::StoreFailing => (Urgency::Error, 2),
+        Rule::NoCheck => (Urgency::Critical, 1),
+    }
+}
+
+fn settle(rule: Rule, own: RuleFile, file: &AlertsFile, receivers: &[String]) -> Result<RulePlan, BookError> {
+    let refuse = |field: &str, why: String| BookError {
+        place: format!("rules.{rule}.{field}"),
+        why,
+    };
+    let (urgency, times) = usual(rule);
+    let needed = own.needed.unwrap_or(times);
+    let of = own.of.unwrap_or(needed);
+    if needed == 0 || needed > of || of > LONGEST {
+        return Err(refuse(
+            "for",
+            format!("{needed} of {of} cannot be: write 1 ≤ for ≤ of ≤ {LONGEST}"),
+        ));
+    }
+    let runbook = own.runbook.or_else(|| file.runbook.clone());
+    if let Some(page) = runbook.as_deref().filter(|page| !is_page(page)) {
+        return Err(refuse("runbook", format!("{page:?} is no http:// or https:// address")));
+    }
+    let named = own.receivers.unwrap_or_else(|| receivers.to_vec());
+    if let Some(stranger) = named.iter().find(|name| !receivers.contains(name)) {
+        let known = if receivers.is_empty() {
+            "none".to_owned()
+        } else {
+            receivers.join(", ")
+        };
+        return Err(refuse(
+            "receivers",
+            format!("{stranger:?} is no receiver; there is {known}"),
+        ));
+    }
+    Ok(RulePlan {
+        enabled: own.enabled.unwrap_or(true),
+        urgency: own.severity.unwrap_or(urgency),
+        needed,
+        of,
+        runbook,
+        reminder: own.reminder.or(file.reminder).map_or(REMINDER, |span| span.0),
+        receivers: named,
+    })
+}
+
+fn is_page(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.chars().any(|c| c.is_whitespace() || c.is_control()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn book(yaml: &str) -> Result<RuleBook, String> {
+        let file: AlertsFile = crate::yaml::read("lensops.yml", yaml).map_err(|error| error.to_string())?;
+        RuleBook::of(&file, &["ops".to_owned(), "night".to_owned()]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_rule_has_settings_of_its_own_and_a_file_overrides_them() {
+        let book = book(
+            "reminder: 2h\nrunbook: https://runbooks.example/{lens}\nrules:\n  unhealthy: {for: 2, of: 3, severity: error, receivers: [night]}\n  flag_toggled: {enabled: false}\n",
+        )
+        .unwrap();
+        let plan = book.plan(Rule::Unhealthy);
+        assert_eq!((plan.needed, plan.of, plan.urgency), (2, 3, Urgency::Error));
+        assert_eq!(plan.receivers, ["night"]);
+        assert_eq!(plan.reminder, SignedDuration::from_hours(2));
+        assert!(!book.plan(Rule::FlagToggled).enabled);
+        let other = book.plan(Rule::NoCheck);
+        assert_eq!((other.needed, other.of, other.urgency), (1, 1, Urgency::Critical));
+        assert_eq!(other.receivers, ["ops", "night"]);
+        assert_eq!(other.runbook.as_deref(), Some("https://runbooks.example/{lens}"));
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused_and_the_place_is_named() {
+        for (case, yaml, told) in [
+            (
+                "none needed",
+                "rules: {unhealthy: {for: 0}}",
+                "alerts.rules.unhealthy.for",
+            ),
+            (
+                "more than there are",
+                "rules: {unhealthy: {for: 3, of: 2}}",
+                "3 of 2 cannot be",
+            ),
+            (
+                "too long",
+                "rules: {no_check: {for: 1, of: 33}}",
+                "alerts.rules.no_check.for",
+            ),
+            ("no page", "runbook: wiki", "is no http:// or https:// address"),
+            (
+                "stranger",
+                "rules: {no_check: {receivers: [boss]}}",
+                "\"boss\" is no receiver; there is ops, night",
+            ),
+            ("no rule", "rules: {sunny: {}}", "sunny"),
+            ("no such key", "rules: {no_check: {often: 1}}", "often"),
+            ("no span", "reminder: soon", "soon"),
+        ] {
+            let error = book(yaml).unwrap_err();
+            assert!(error.contains(told), "{case}: {error}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What a check says to each rule: broken, clear, or nothing.
+
+use serde_json::Value;
+
+use super::Rule;
+use crate::record::{CheckRecord, Status};
+
+/// What an alert shows of why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Finding {
+    /// One line.
+    pub reason: String,
+    /// The answer that shows it, where there is one, redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<String>,
+}
+
+/// One observation of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// As it should be.
+    Clear,
+    /// Not as it should be.
+    Broken(Finding),
+    /// It could not be told: this neither fires nor resolves.
+    Unknown,
+}
+
+/// The rules that a check speaks to, besides that there is one.
+const OF_A_CHECK: [Rule; 5] = [
+    Rule::Unhealthy,
+    Rule::P95AboveSlo,
+    Rule::ErrorRateAboveSlo,
+    Rule::ServerError,
+    Rule::FlagToggled,
+];
+
+/// Whether `check` was made while its lens was paused or in a maintenance window: then it fires and
+/// resolves nothing, and nobody is reminded.
+#[must_use]
+pub fn is_muted(check: &CheckRecord) -> bool {
+    let notes = check.notes.to_value();
+    notes["muted"].is_object() || notes["paused"].is_string()
+}
+
+/// What `check` says to each rule; nothing where it is muted, or was made under a virtual clock,
+/// except that there is a check.
+#[must_use]
+pub fn observe(check: &CheckRecord) -> Vec<(Rule, Seen)> {
+    let mut seen = vec![(Rule::NoCheck, Seen::Clear)];
+    if is_muted(check) || check.notes.to_value()["clock"] == "virtual" {
+        return seen;
+    }
+    let events: Vec<Value> = check.events.iter().map(|event| event.detail.to_value()).collect();
+    seen.extend(OF_A_CHECK.into_iter().map(|rule| (rule, look(rule, check, &events))));
+    seen
+}
+
+fn look(rule: Rule, check: &CheckRecord, events: &[Value]) -> Seen {
+    let first = |wanted: &dyn Fn(&Value) -> bool| events.iter().find(|event| wanted(event)).map(finding);
+    let (found, judged) = match rule {
+        Rule::Unhealthy => {
+            let unhealthy = check.status == Status::Unhealthy;
+            (unhealthy.then(|| worst(events)), check.sample_size > 0 || unhealthy)
+        }
+        Rule::P95AboveSlo => {
+            let unjudged = events
+                .iter()
+                .any(|event| event["kind"] == "unjudged" && event["figure"] == "p95");
+            let found = first(&|event| event["kind"] == "slo" && event["figure"] == "p95");
+            (found, !unjudged && check.p95_latency_ms.is_some())
+        }
+        Rule::ErrorRateAboveSlo => {
+            let found = first(&|event| event["kind"] == "slo" && event["figure"] == "error_rate");
+            (found, check.error_rate_hundredths.is_some())
+        }
+        Rule::ServerError => {
+            let found = first(&|event| event["class"] == "server_5xx" && event["kind"] != "feature_disabled");
+            (found, check.sample_size > 0)
+        }
+        Rule::FlagToggled => (toggled(events), true),
+        Rule::StoreFailing | Rule::NoCheck => (None, false),
+    };
+    match found {
+        Some(finding) => Seen::Broken(finding),
+        None if judged => Seen::Clear,
+        None => Seen::Unknown,
+    }
+}
+
+fn is_toggle(event: &Value) -> bool {
+    matches!(
+        event["kind"].as_str(),
+        Some("flag_toggled" | "transition" | "flag_transition")
+    )
+}
+
+fn toggled(events: &[Value]) -> Option<Finding> {
+    let reasons: Vec<String> = events.iter().filter(|event| is_toggle(event)).map(told).collect();
+    (!reasons.is_empty()).then(|| Finding {
+        reason: reasons.join("; "),
+        response: None,
+    })
+}
+
+fn told(event: &Value) -> String {
+    event["reason"].as_str().map_or_else(
+        || {
+            let text = |key: &str| {
+                event[key]
+                    .as_str()
+                    .map_or_else(|| event[key].to_string(), str::to_owned)
+            };
+            format!("{}: {} → {}", text("name"), text("from"), text("to"))
+        },
+        str::to_owned,
+    )
+}
+
+fn finding(event: &Value) -> Finding {
+    Finding {
+        reason: told(event),
+        response: event["response"].as_str().map(str::to_owned),
+    }
+}
+
+/// Why a check is unhealthy: its broken probe, else the limit that it is above.
+fn worst(events: &[Value]) -> Finding {
+    let kinds = ["broken", "feature_disabled", "slo"];
+    let found = kinds
+        .iter()
+        .find_map(|kind| events.iter().find(|event| event["kind"] == *kind));
+    found.map_or_else(
+        || Finding {
+            reason: "the check is unhealthy".to_owned(),
+            response: None,
+        },
+        finding,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::evidence::Redactor;
+    use crate::record::{EventRecord, Level};
+
+    fn check(status: Status, notes: &Value, events: &[Value]) -> CheckRecord {
+        let redactor = Redactor::default();
+        CheckRecord {
+            id: Uuid::from_u128(1),
+            yacht_id: Uuid::from_u128(2),
+            lens_id: "faults".parse().unwrap(),
+            status,
+            p95_latency_ms: Some(100),
+            error_rate_hundredths: Some(0),
+            sample_size: 21,
+            observed_at: "2026-01-28T15:00:00Z".parse().unwrap(),
+            notes: redactor.json(notes),
+            events: events
+                .iter()
+                .map(|detail| EventRecord {
+                    id: Uuid::nil(),
+                    level: Level::Error,
+                    detail: redactor.json(detail),
+                })
+                .collect(),
+        }
+    }
+
+    fn broken(check: &CheckRecord) -> Vec<(Rule, String)> {
+        let seen = observe(check).into_iter();
+        seen.filter_map(|(rule, seen)| match seen {
+            Seen::Broken(finding) => Some((rule, finding.reason)),
+            _ => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn each_rule_sees_what_it_is_for_and_nothing_else() {
+        let list = json!({"kind": "broken", "class": "server_5xx", "reason": "List: 500", "response": "HTTP/1.1 500"});
+        let refused = json!({"kind": "broken", "class": "connectivity", "reason": "List: refused"});
+        let flaky = json!({"kind": "samples_failed", "class": "server_5xx", "reason": "List: 1 of 7"});
+        let off = json!({"kind": "feature_disabled", "class": "server_5xx", "reason": "List: 503 FEATURE_DISABLED"});
+        let p95 = json!({"kind": "slo", "figure": "p95", "reason": "P95 900ms above 500ms"});
+        let rate = json!({"kind": "slo", "figure": "error_rate", "reason": "error rate 4.76 % above 1%"});
+        let toggle = json!({"kind": "flag_toggled", "name": "A", "from": true, "to": false});
+        let change = json!({"kind": "transition", "reason": "List: 200→503"});
+        use Rule::{ErrorRateAboveSlo, FlagToggled, P95AboveSlo, ServerError, Unhealthy};
+        for (case, status, events, expected) in [
+            ("nothing", Status::Healthy, vec![], vec![]),
+            (
+                "5xx",
+                Status::Unhealthy,
+                vec![&list],
+                vec![(Unhealthy, "List: 500"), (ServerError, "List: 500")],
+            ),
+            (
+                "refused",
+                Status::Unhealthy,
+                vec![&refused],
+                vec![(Unhealthy, "List: refused")],
+            ),
+            (
+                "one 5xx",
+                Status::Degraded,
+                vec![&flaky],
+                vec![(ServerError, "List: 1 of 7")],
+            ),
+            (
+                "flag off",
+                Status::Unhealthy,
+                vec![&off],
+                vec![(Unhealthy, "List: 503 FEATURE_DISABLED")],
+            ),
+            (
+                "slow",
+                Status::Degraded,
+                vec![&p95],
+                vec![(P95AboveSlo, "P95 900ms above 500ms")],
+            ),
+            (
+                "errors",
+                Status::Degraded,
+                vec![&rate],
+                vec![(ErrorRateAboveSlo, "error rate 4.76 % above 1%")],
+            ),
+            (
+                "toggle",
+                Status::Healthy,
+                vec![&toggle, &change],
+                vec![(FlagToggled, "A: true → false; List: 200→503")],
+            ),
+        ] {
+            let events: Vec<Value> = events.into_iter().cloned().collect();
+            let expected: Vec<(Rule, String)> =
+                expected.into_iter().map(|(rule, why)| (rule, why.to_owned())).collect();
+            assert_eq!(broken(&check(status, &json!({}), &events)), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_check_made_while_paused_or_in_maintenance_says_only_that_it_is_there() {
+        let list = json!({"kind": "broken", "class": "server_5xx", "reason": "List: 500"});
+        for notes in [
+            json!({"muted": {"why": "maintenance", "reason": "database upgrade"}}),
+            json!({"paused": "rolled back"}),
+            json!({"clock": "virtual"}),
+        ] {
+            let seen = observe(&check(Status::Unhealthy, &notes, std::slice::from_ref(&list)));
+            assert_eq!(seen, [(Rule::NoCheck, Seen::Clear)], "{notes}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_judged_neither_fires_nor_resolves() {
+        let event = json!({"kind": "unjudged", "figure": "p95", "reason": "P95 not judged: 7 samples"});
+        let seen = observe(&check(Status::Healthy, &json!({}), &[event]));
+        assert!(seen.contains(&(Rule::P95AboveSlo, Seen::Unknown)), "{seen:?}");
+        let mut silent = check(Status::Degraded, &json!({}), &[]);
+        (silent.sample_size, silent.error_rate_hundredths, silent.p95_latency_ms) = (0, None, None);
+        for rule in [
+            Rule::Unhealthy,
+            Rule::ErrorRateAboveSlo,
+            Rule::ServerError,
+            Rule::P95AboveSlo,
+        ] {
+            assert!(observe(&silent).contains(&(rule, Seen::Unknown)), "{rule}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What runs beside the checks of `lensops worker`: alerts to their receivers, the vigil, the pages.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use lensops_core::alert::RuleBook;
+use lensops_core::evidence::Redactor;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::alert::Receiver;
+use crate::config::Settings;
+use crate::http::Client;
+use crate::listen::serve;
+use crate::run::clock::SystemClock;
+use crate::run::notify::Notifier;
+use crate::run::vigil::Vigil;
+use crate::run::vitals::Vitals;
+use crate::store::{Alerting, Journal};
+
+/// The time that a receiver has for an answer.
+const RECEIVER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is to run, settled before anything starts.
+pub(super) struct Beside {
+    book: RuleBook,
+    receivers: Vec<Receiver>,
+    redactor: Redactor,
+    limit: u64,
+    listener: Option<TcpListener>,
+}
+
+/// What runs.
+pub(super) struct Running {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+/// Takes the address of `--listen` and says where it is: port 0 takes a free one.
+///
+/// # Errors
+/// When it cannot be had.
+pub(super) async fn open_listener(listen: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+    let Some(address) = listen else { return Ok(None) };
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("--listen {address} cannot be had: choose another address or port"))?;
+    tracing::info!("Listening on http://{}", listener.local_addr()?);
+    Ok(Some(listener))
+}
+
+impl Beside {
+    /// Settles rules and receivers.
+    ///
+    /// # Errors
+    /// Settings that make no sense.
+    pub(super) fn of(settings: &Settings, listener: Option<TcpListener>) -> Result<Self> {
+        let receivers = settings.receivers()?;
+        Ok(Self {
+            book: settings.rule_book(&receivers)?,
+            receivers,
+            redactor: settings.redactor(),
+            limit: settings.journal_limit()?,
+            listener,
+        })
+    }
+
+    /// Starts all of it.
+    pub(super) fn start(
+        self,
+        journal: &Journal,
+        vitals: &Arc<Vitals>,
+        trouble: Option<watch::Receiver<Option<String>>>,
+    ) -> Running {
+        let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+        if self.receivers.is_empty() {
+            tracing::warn!("⚠️ Alerts are kept and told to nobody: no receiver is set (lensops alerts test)");
+        }
+        journal.alert_with(Alerting {
+            book: self.book,
+            redactor: self.redactor.clone(),
+        });
+        for receiver in self.receivers {
+            let notifier = Notifier {
+                clock: SystemClock,
+                sender: Client::new(RECEIVER_TIMEOUT),
+                journal: journal.clone(),
+                receiver,
+                redactor: self.redactor.clone(),
+                failures: 0,
+            };
+            tasks.spawn(notifier.run(stop.clone()));
+        }
+        let vigil = Arc::new(Vigil {
+            clock: SystemClock,
+            journal: journal.clone(),
+            vitals: vitals.clone(),
+            trouble,
+            redactor: self.redactor,
+            limit: self.limit,
+        });
+        tasks.spawn(vigil.clone().run(stop.clone()));
+        if let Some(listener) = self.listener {
+            tasks.spawn(serve(listener, vigil, stop.clone()));
+        }
+        Running { tasks, stop }
+    }
+}
+
+impl Running {
+    /// Lets messages that are under way arrive, until `deadline` or for a second.
+    pub(super) async fn stop(mut self, deadline: Instant) {
+        self.stop.cancel();
+        let deadline = deadline.max(Instant::now() + Duration::from_secs(1));
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        // What is cut off was written down as begun, and is sent again.
+        tokio::time::timeout_at(deadline, all).await.ok();
+        self.tasks.shutdown().await;
+    }
+}

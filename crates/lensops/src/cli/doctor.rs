@@ -1,0 +1,42 @@
+//! `lensops doctor`: what can be put together is looked at; what cannot is a finding.
+
+use anyhow::Result;
+use lensops_core::plan::monitor::MonitorPlan;
+
+use super::keeper::tenant_source;
+use super::parts::monitor;
+use crate::config::Settings;
+use crate::http::{Client, TIMEOUT};
+use crate::run::Exit;
+use crate::run::doctor::{Patient, doctor as look};
+use crate::run::plans::{Loaded, Plan as _, Which, lens_paths, load, load_lens};
+
+pub(super) async fn doctor(settings: &Settings, json: bool) -> Result<Exit> {
+    let lenses = lens_paths(settings)?.into_iter().map(|path| {
+        let lens = load_lens(settings, &path, false);
+        lens.map(|(lens, _)| lens).map_err(|error| one_line(&error))
+    });
+    let folder = settings.root.join(MonitorPlan::FOLDER);
+    let plans: Vec<Result<Loaded<MonitorPlan>, String>> = crate::run::files::list(&folder, MonitorPlan::ENDING)?
+        .iter()
+        .map(|path| load(settings, &Which::File(path)).map_err(|error| one_line(&error)))
+        .collect();
+    // What keeps a monitor from being put together is found in the settings.
+    let monitors = plans
+        .iter()
+        .flatten()
+        .filter_map(|loaded| monitor(settings, loaded.clone()).ok());
+    let patient = Patient {
+        settings,
+        lenses: lenses.collect(),
+        monitors: monitors.collect(),
+        plans,
+        tenants: tenant_source(settings).map_err(|error| one_line(&error)),
+        client: Client::new(TIMEOUT),
+    };
+    Ok(look(&patient, json).await)
+}
+
+fn one_line(error: &anyhow::Error) -> String {
+    format!("{error:#}").lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,276 @@
+//! What a worker works with, kept up to date while it runs: plans and settings read again on SIGHUP,
+//! tenants read again each interval.
+//!
+//! What cannot be used changes nothing: the configuration that works goes on working, and one line
+//! says why the other one does not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::sync::mpsc::Sender;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::parts::monitor;
+use crate::config::{Settings, StoreChoice};
+use crate::http::{Client, TIMEOUT};
+use crate::run::check::Monitor;
+use crate::run::plans::{Which, load, load_all};
+use crate::run::tenants::TenantWatch;
+use crate::run::worker::Change;
+use crate::store::{Alerting, Journal, REGISTRY, Rest, TenantSource};
+
+/// How soon tenants are asked for again while none is known.
+const SOON: Duration = Duration::from_secs(30);
+
+/// The configuration of a worker.
+pub(super) struct Setup {
+    settings: Settings,
+    pub(super) monitors: Vec<Arc<Monitor>>,
+    /// The lenses named on the command line; none means all there are.
+    lenses: Vec<String>,
+}
+
+impl Setup {
+    /// Reads the plans.
+    ///
+    /// # Errors
+    /// The first thing that cannot be used.
+    pub(super) fn read(settings: &Settings, lenses: &[String]) -> Result<Self> {
+        let plans = if lenses.is_empty() {
+            load_all(settings)?
+        } else {
+            let one = |lens: &String| load(settings, &Which::Lens(lens));
+            lenses.iter().map(one).collect::<Result<Vec<_>>>()?
+        };
+        let monitors = plans.into_iter().map(|plan| monitor(settings, plan));
+        let mut monitors = monitors.collect::<Result<Vec<_>>>()?;
+        // One service, one reader: what one lens has read of the flags, the others need not.
+        if let Some(shared) = monitors.first().map(|monitor| monitor.provider.clone()) {
+            for monitor in &mut monitors {
+                monitor.provider = shared.clone();
+            }
+        }
+        Ok(Self {
+            monitors: monitors.into_iter().map(Arc::new).collect(),
+            settings: settings.clone(),
+            lenses: lenses.to_vec(),
+        })
+    }
+
+    pub(super) fn per_host(&self) -> usize {
+        usize::from(self.settings.project.worker.per_host)
+    }
+
+    fn read_again(&self) -> Result<Self> {
+        let again = Self::read(&self.settings.read_again()?, &self.lenses)?;
+        tenant_source(&again.settings)?;
+        again.settings.rule_book(&again.settings.receivers()?)?;
+        Ok(again)
+    }
+
+    /// What `other` has otherwise, for people.
+    fn changes_to(&self, other: &Self) -> String {
+        let mut told = Vec::new();
+        if self.settings.project != other.settings.project {
+            told.push("lensops.yml changed".to_owned());
+        }
+        if self.settings.project.store != other.settings.project.store {
+            told.push("another store is taken up by a restart alone".to_owned());
+        }
+        if self.settings.alerts().receivers != other.settings.alerts().receivers {
+            told.push("other alert receivers are taken up by a restart alone".to_owned());
+        }
+        let of = |setup: &'_ Self, monitor: &Monitor| {
+            let found = setup.monitors.iter().find(|known| known.lens() == monitor.lens());
+            found.cloned()
+        };
+        for monitor in &other.monitors {
+            match of(self, monitor) {
+                None => told.push(format!("lens {} added", monitor.lens())),
+                Some(old) if old.plan != monitor.plan => told.push(format!("lens {} changed", monitor.lens())),
+                Some(_) => {}
+            }
+        }
+        let gone = self.monitors.iter().filter(|monitor| of(other, monitor).is_none());
+        told.extend(gone.map(|monitor| format!("lens {} removed", monitor.lens())));
+        if told.is_empty() {
+            return "nothing changed".to_owned();
+        }
+        told.join(", ")
+    }
+}
+
+/// Where `worker.tenants` reads tenants; `None`: each plan has its own.
+///
+/// # Errors
+/// When the chosen store cannot tell.
+pub(super) fn tenant_source(settings: &Settings) -> Result<Option<TenantSource<Client>>> {
+    let Some(asked) = settings.project.worker.tenants.as_deref().map(str::trim) else {
+        return Ok(None);
+    };
+    match (settings.store()?, asked) {
+        (StoreChoice::Postgres(url), "registry") => Ok(Some(TenantSource::Postgres(url, REGISTRY.to_owned()))),
+        (StoreChoice::Postgres(url), statement) => Ok(Some(TenantSource::Postgres(url, statement.to_owned()))),
+        (StoreChoice::Rest(base, key), "registry") => {
+            Ok(Some(TenantSource::Rest(Rest::new(Client::new(TIMEOUT), base, key))))
+        }
+        (StoreChoice::Rest(..), _) => {
+            bail!("worker.tenants of lensops.yml: a SELECT needs a PostgreSQL store; over REST it is `registry`")
+        }
+        (StoreChoice::Sqlite, _) => bail!(
+            "worker.tenants of lensops.yml needs a store that knows tenants: set DATABASE_URL, or TENANT_SUPABASE_URL and SUPABASE_SERVICE_KEY"
+        ),
+    }
+}
+
+/// Keeps a worker up to date.
+pub(super) struct Keeper {
+    setup: Setup,
+    journal: Journal,
+    watch: Option<TenantWatch<Client>>,
+    changes: Sender<Change>,
+}
+
+impl Keeper {
+    /// A keeper of `setup`, which tells `changes`. The tenants are read once before this returns.
+    ///
+    /// # Errors
+    /// When tenants are to be read and the chosen store cannot tell.
+    pub(super) async fn new(setup: Setup, journal: Journal, changes: Sender<Change>) -> Result<Self> {
+        let mut keeper = Self {
+            setup,
+            journal,
+            watch: None,
+            changes,
+        };
+        keeper.watch().await?;
+        Ok(keeper)
+    }
+
+    async fn watch(&mut self) -> Result<()> {
+        self.watch = match tenant_source(&self.setup.settings)? {
+            None => None,
+            Some(source) => {
+                let mut watch = TenantWatch::new(source, self.journal.clone(), self.setup.settings.redactor()).await;
+                watch.look().await;
+                Some(watch)
+            }
+        };
+        Ok(())
+    }
+
+    /// The tenants that a query gave; `None`: each plan has its own.
+    pub(super) fn tenants(&self) -> Option<Vec<Uuid>> {
+        self.watch.as_ref().map(|watch| watch.known().to_vec())
+    }
+
+    /// Runs until `stop` is cancelled; each `hangup` reads the configuration again.
+    pub(super) async fn run(mut self, mut hangup: Hangup, stop: CancellationToken) {
+        let mut looked = Instant::now();
+        loop {
+            let next = looked + self.look_every();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = hangup.recv() => self.reload().await,
+                () = tokio::time::sleep_until(next), if self.watch.is_some() => {
+                    looked = Instant::now();
+                    if let Some(watch) = &mut self.watch && watch.look().await {
+                        let tenants = watch.known().to_vec();
+                        self.tell(Change::Tenants(tenants)).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn look_every(&self) -> Duration {
+        let shortest = self
+            .setup
+            .monitors
+            .iter()
+            .map(|monitor| monitor.plan.every.as_ms())
+            .min();
+        let every = Duration::from_millis(shortest.unwrap_or(900_000).unsigned_abs());
+        match &self.watch {
+            Some(watch) if watch.known().is_empty() => every.min(SOON),
+            _ => every,
+        }
+    }
+
+    /// A worker that has ended needs no change.
+    async fn tell(&self, change: Change) {
+        self.changes.send(change).await.ok();
+    }
+
+    /// Takes up the rules of alerts. They were looked at when they were read.
+    fn alert_by_rules(&self) {
+        let settings = &self.setup.settings;
+        let book = settings
+            .receivers()
+            .and_then(|receivers| settings.rule_book(&receivers));
+        if let Ok(book) = book {
+            let redactor = settings.redactor();
+            self.journal.alert_with(Alerting { book, redactor });
+        }
+    }
+
+    async fn reload(&mut self) {
+        let read = self.setup.read_again().context("the configuration was not taken up");
+        let new = match read {
+            Ok(new) => new,
+            Err(error) => {
+                let text = format!("{error:#}");
+                let line = self
+                    .setup
+                    .settings
+                    .redactor()
+                    .text(text.lines().next().unwrap_or_default());
+                return tracing::error!("❌ Reload: {line}; the one that was in force stays in force");
+            }
+        };
+        let asks_otherwise = self.setup.settings.project.worker.tenants != new.settings.project.worker.tenants;
+        tracing::info!("Reload: {}", self.setup.changes_to(&new));
+        self.setup = new;
+        self.alert_by_rules();
+        if asks_otherwise && let Err(error) = self.watch().await {
+            tracing::error!("❌ Reload: {error:#}");
+        }
+        self.tell(Change::Monitors {
+            monitors: self.setup.monitors.clone(),
+            per_host: self.setup.per_host(),
+            own_tenants: self.watch.is_none(),
+        })
+        .await;
+        if let Some(tenants) = self.tenants().filter(|_| asks_otherwise) {
+            self.tell(Change::Tenants(tenants)).await;
+        }
+    }
+}
+
+/// SIGHUP. It is caught from the moment this is made.
+pub(super) struct Hangup {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangup {
+    pub(super) fn catch() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    async fn recv(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,93 @@
+//! Flags read once per service and interval, shared by all checks of it.
+//!
+//! A thousand checks an interval must not be a thousand requests to a provider that counts them. A
+//! provider that cannot be read is asked again soon, but not by every check; that it cannot be
+//! read, and that it can again, is said once.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use lensops_core::exchange::Sender;
+use lensops_core::schedule::Every;
+use tokio::sync::Mutex;
+
+use super::{CHECK_PATIENCE, FlagError, FlagProvider as _, Provider, Variables};
+
+/// How long a provider that could not be read is left alone, unless it asked for longer.
+const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(30);
+
+/// A provider with what was last read of it.
+#[derive(Debug)]
+pub struct SharedFlags {
+    provider: Provider,
+    kept: Mutex<Option<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    read: Result<Arc<Variables>, FlagError>,
+    at: Timestamp,
+}
+
+impl Kept {
+    /// Whether this still stands for a check at `now` of a lens that is checked every `every`.
+    fn stands(&self, now: Timestamp, every: Every) -> bool {
+        let age = now.duration_since(self.at);
+        let slot = |at: Timestamp| at.as_millisecond().div_euclid(every.as_ms());
+        match &self.read {
+            Ok(_) => age >= SignedDuration::ZERO && slot(now) == slot(self.at),
+            Err(error) => {
+                let asked = match error {
+                    FlagError::Busy { after: Some(after) } => SignedDuration::try_from(*after).unwrap_or(LEFT_ALONE),
+                    _ => LEFT_ALONE,
+                };
+                let interval = SignedDuration::from_millis(every.as_ms());
+                age >= SignedDuration::ZERO && age < asked.max(LEFT_ALONE).min(interval)
+            }
+        }
+    }
+}
+
+impl SharedFlags {
+    /// Shares `provider`.
+    #[must_use]
+    pub fn new(provider: Provider) -> Self {
+        Self {
+            provider,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The provider itself.
+    #[must_use]
+    pub fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// The variables, for a check at `now` of a lens that is checked every `every`. Checks that
+    /// come while they are read wait for the one answer.
+    ///
+    /// # Errors
+    /// When the provider does not answer with all of them.
+    pub async fn read<S: Sender>(&self, sender: &S, now: Timestamp, every: Every) -> Result<Arc<Variables>, FlagError> {
+        let mut kept = self.kept.lock().await;
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.stands(now, every)) {
+            return kept.read.clone();
+        }
+        let read = match tokio::time::timeout(CHECK_PATIENCE, self.provider.read(sender)).await {
+            Ok(read) => read.map(Arc::new),
+            Err(_) => Err(FlagError::Silent(format!("not within {} s", CHECK_PATIENCE.as_secs()))),
+        };
+        let was_bad = kept.as_ref().is_some_and(|kept| kept.read.is_err());
+        match &read {
+            Err(error) if !was_bad => tracing::warn!("⚠️ Feature flags cannot be read: {error}"),
+            Ok(_) if was_bad => tracing::info!("✅ Feature flags can be read again"),
+            _ => {}
+        }
+        *kept = Some(Kept {
+            read: read.clone(),
+            at: now,
+        });
+        read
+    }
+}

@@ -1,0 +1,233 @@
+//! `lensops alerts`: what fires, whom it was told, whether receivers take messages, and quiet.
+
+use anyhow::{Result, bail};
+use jiff::{SignedDuration, Timestamp};
+use lensops_core::alert::{AlertsFile, Finding, Notice, Notification, Rule, RuleBook, State, Subject};
+use lensops_core::evidence::Redactor;
+use lensops_core::exchange::Sender;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Exit;
+use crate::alert::Receiver;
+use crate::store::{Alert, Journal, Silence, Trail};
+
+/// Prints what fires, the silences, and the latest `trail` messages with every attempt at them.
+/// Exit: bad where something of severity error or critical fires, degraded where anything less
+/// fires or a message has not arrived.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn list(journal: &Journal, now: Timestamp, trail: u32, as_json: bool) -> Result<Exit> {
+    let (alerts, silences) = (journal.alerts().await?, journal.silences(now).await?);
+    let (backlog, trail) = (journal.alert_backlog().await?, journal.alert_trail(trail).await?);
+    if as_json {
+        let backlog = backlog
+            .iter()
+            .map(|(receiver, waiting, refused)| json!({"receiver": receiver, "waiting": waiting, "refused": refused}));
+        let backlog = backlog.collect::<Vec<_>>();
+        say!(
+            "{:#}",
+            json!({"alerts": alerts, "silences": silences, "backlog": backlog, "trail": trail})
+        );
+    } else {
+        print_alerts(&alerts);
+        for silence in &silences {
+            say!("🔕 {}", told(silence));
+        }
+        for (receiver, waiting, refused) in &backlog {
+            say!("⚠️ {receiver}: {waiting} messages wait, {refused} were refused for good");
+        }
+        trail.iter().rev().for_each(print_trail);
+    }
+    let firing = |grave: bool| {
+        alerts
+            .iter()
+            .any(|alert| alert.firing && matches!(alert.severity.as_str(), "critical" | "error") == grave)
+    };
+    Ok(match () {
+        () if firing(true) => Exit::Bad,
+        () if firing(false) || !backlog.is_empty() => Exit::Degraded,
+        () => Exit::Good,
+    })
+}
+
+fn print_alerts(alerts: &[Alert]) {
+    let firing: Vec<&Alert> = alerts.iter().filter(|alert| alert.firing).collect();
+    if firing.is_empty() {
+        say!("✅ nothing fires");
+    }
+    for alert in firing {
+        let about = alert
+            .lens
+            .as_ref()
+            .map_or_else(|| "store".to_owned(), ToString::to_string);
+        let tenant = alert.tenant.map_or_else(String::new, |tenant| format!(" {tenant}"));
+        let since = alert
+            .state
+            .since
+            .map_or_else(String::new, |at| at.strftime(" since %Y-%m-%dT%H:%M:%SZ").to_string());
+        let untold = alert.state.firing.as_ref().is_some_and(|firing| firing.told.is_none());
+        let reason = alert
+            .state
+            .finding
+            .as_ref()
+            .map_or("", |finding| finding.reason.as_str());
+        say!(
+            "🔔 {} {about}{tenant} {}{since}, seen {} times{}: {reason}",
+            alert.severity,
+            alert.rule,
+            alert.state.times,
+            if untold { " (silenced)" } else { "" }
+        );
+    }
+}
+
+fn print_trail(trail: &Trail) {
+    let at = trail.told.at.strftime("%Y-%m-%dT%H:%M:%SZ");
+    say!("{at} {} → {}: {}", trail.told.summary(), trail.receiver, trail.state);
+    for (begun, said) in &trail.attempts {
+        say!(
+            "    {begun} {}",
+            said.as_deref().unwrap_or("cut off: nobody knows whether it arrived")
+        );
+    }
+}
+
+fn told(silence: &Silence) -> String {
+    let part = |name: &str, value: Option<String>| value.map_or_else(String::new, |value| format!(" {name} {value}"));
+    format!(
+        "silence {}:{}{}{} until {}, by {}: {}",
+        silence.id,
+        part("rule", silence.rule.map(|rule| rule.to_string())),
+        part("lens", silence.lens.as_ref().map(ToString::to_string)),
+        part("tenant", silence.tenant.map(|tenant| tenant.to_string())),
+        silence.until.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        silence.who,
+        silence.reason
+    )
+}
+
+/// Sends a message that says it is a test to each of `receivers`, and its end after it, so that no
+/// incident stays open.
+///
+/// # Errors
+/// When there is none.
+pub async fn test<S: Sender>(
+    sender: &S,
+    receivers: &[Receiver],
+    redactor: &Redactor,
+    now: Timestamp,
+    as_json: bool,
+) -> Result<Exit> {
+    if receivers.is_empty() {
+        bail!(
+            "there is no receiver: set SLACK_WEBHOOK_URL, PAGERDUTY_ROUTING_KEY or LENSOPS_WEBHOOK_URL with \
+             LENSOPS_WEBHOOK_SECRET, or name receivers in lensops.yml"
+        );
+    }
+    let book = RuleBook::of(&AlertsFile::default(), &[])?;
+    let reason = "this is a test of `lensops alerts test`: nothing is wrong".to_owned();
+    let state = State {
+        since: Some(now),
+        times: 1,
+        finding: Some(Finding { reason, response: None }),
+        ..State::default()
+    };
+    let cause = Uuid::new_v4();
+    let mut rows = Vec::new();
+    for receiver in receivers {
+        let mut result = Ok(());
+        for notice in [Notice::Firing, Notice::Resolved] {
+            let rule = Rule::FlagToggled;
+            let mut told = Notification::of(rule, book.plan(rule), &Subject::Store, notice, &state, cause, now);
+            told.dedup_key = format!("lensops/test/{cause}");
+            if result.is_ok() {
+                result = receiver.send(sender, &told, false, now).await;
+            }
+        }
+        let said = result.as_ref().err().map(|refusal| redactor.text(&refusal.to_string()));
+        if !as_json {
+            match &said {
+                None => say!("✅ {} takes messages", receiver.name),
+                Some(said) => say!("❌ {}: {said}", receiver.name),
+            }
+        }
+        rows.push(json!({"receiver": receiver.name, "taken": result.is_ok(), "said": said}));
+    }
+    if as_json {
+        say!("{:#}", json!(rows));
+    }
+    Ok(if rows.iter().all(|row| row["taken"] == true) {
+        Exit::Good
+    } else {
+        Exit::Bad
+    })
+}
+
+/// What is to be quiet, why, and for how long.
+#[derive(Debug)]
+pub struct Quiet {
+    /// The rule; all where none is named.
+    pub rule: Option<Rule>,
+    /// The tenant; all where none is named.
+    pub tenant: Option<Uuid>,
+    /// The lens; all where none is named.
+    pub lens: Option<lensops_core::ident::LensId>,
+    /// How long.
+    pub lasts: SignedDuration,
+    /// Who wants it.
+    pub who: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Records a silence and prints it.
+///
+/// # Errors
+/// When the reason is empty or the journal refuses.
+pub async fn silence(
+    journal: &Journal,
+    quiet: Quiet,
+    redactor: &Redactor,
+    now: Timestamp,
+    as_json: bool,
+) -> Result<Exit> {
+    if quiet.reason.trim().is_empty() {
+        bail!("--reason is empty: say why, for whoever looks for the alert");
+    }
+    let silence = Silence {
+        id: Uuid::new_v4(),
+        rule: quiet.rule,
+        tenant: quiet.tenant,
+        lens: quiet.lens,
+        made_at: now,
+        until: now + quiet.lasts,
+        who: redactor.text(&quiet.who).as_str().to_owned(),
+        reason: redactor.text(quiet.reason.trim()).as_str().to_owned(),
+    };
+    journal.silence(silence.clone()).await?;
+    if as_json {
+        say!("{:#}", json!(silence));
+    } else {
+        say!("🔕 {}", told(&silence));
+    }
+    Ok(Exit::Good)
+}
+
+/// Ends a silence.
+///
+/// # Errors
+/// When there is none of that id in force, or the journal refuses.
+pub async fn unsilence(journal: &Journal, id: Uuid, who: &str, now: Timestamp, as_json: bool) -> Result<Exit> {
+    if !journal.silences(now).await?.iter().any(|silence| silence.id == id) {
+        bail!("there is no silence {id} in force: see lensops alerts list");
+    }
+    journal.unsilence(id, now, who).await?;
+    if as_json {
+        say!("{:#}", json!({"ended": id, "by": who}));
+    } else {
+        say!("🔔 silence {id} ended by {who}");
+    }
+    Ok(Exit::Good)
+}

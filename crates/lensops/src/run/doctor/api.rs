@@ -1,0 +1,269 @@
+//! The API: reachable, of the same environment as the secret, and knowing users, tenants and entities.
+
+use lensops_core::exchange::{Exchange, FailureClass, Secret};
+use lensops_core::ident::Ident;
+use lensops_core::lens::{Lens, User};
+use lensops_core::outcome::{Outcome, Severity, judge, matches};
+use lensops_core::plan::monitor::Probe;
+use uuid::Uuid;
+
+use super::{Findings, Patient};
+use crate::run::check::Monitor;
+
+pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
+    if patient.monitors.is_empty() {
+        return findings.unjudged(
+            "the API was not asked: there is no plan that could run",
+            "tools/ops/monitors",
+            "mend what is said of settings and files above, then ask again",
+        );
+    }
+    for monitor in &patient.monitors {
+        let lens = patient
+            .lenses
+            .iter()
+            .flatten()
+            .find(|lens| lens.lens == *monitor.lens());
+        let mut doctor = Doctor {
+            patient,
+            monitor,
+            findings,
+        };
+        doctor.open_probes().await;
+        let Some(probe) = monitor
+            .plan
+            .probes
+            .iter()
+            .find(|probe| probe.user.is_some() && probe.request.is_some())
+        else {
+            continue;
+        };
+        if !doctor.secret_belongs(probe).await {
+            continue;
+        }
+        for tenant in monitor.plan.tenants.iter().take(MOST_TENANTS) {
+            doctor.probes_of(*tenant).await;
+        }
+        if let Some(lens) = lens {
+            doctor.users(lens, probe).await;
+        }
+    }
+}
+
+/// Tenants of a lens that are asked about: the API is asked several times for each.
+const MOST_TENANTS: usize = 5;
+
+struct Doctor<'a, 'b> {
+    patient: &'a Patient<'b>,
+    monitor: &'a Monitor,
+    findings: &'a mut Findings,
+}
+
+impl Doctor<'_, '_> {
+    fn place(&self, probe: &Probe) -> String {
+        format!(
+            "{}, probe {:?} of lens {}",
+            self.monitor.base,
+            probe.name,
+            self.monitor.lens()
+        )
+    }
+
+    async fn ask(&self, probe: &Probe, tenant: Uuid) -> Result<Exchange, String> {
+        self.monitor
+            .ask(&self.patient.client, probe, tenant, jiff::Timestamp::now())
+            .await
+    }
+
+    /// Probes that need no token: is anybody there?
+    async fn open_probes(&mut self) {
+        let Some(tenant) = self.monitor.plan.tenants.first() else {
+            return;
+        };
+        let open = |probe: &&Probe| probe.user.is_none() && probe.request.is_some();
+        for probe in self.monitor.plan.probes.iter().filter(open) {
+            if let Ok(exchange) = self.ask(probe, *tenant).await {
+                self.judge(probe, &exchange, "look at the service itself");
+            }
+        }
+    }
+
+    /// Whether our token is taken and another one is not.
+    async fn secret_belongs(&mut self, probe: &Probe) -> bool {
+        let Some(tenant) = self.monitor.plan.tenants.first() else {
+            return false;
+        };
+        let place = self.place(probe);
+        let exchange = match self.ask(probe, *tenant).await {
+            Ok(exchange) => exchange,
+            Err(why) => {
+                self.findings.unjudged(
+                    format!("no request can be made: {why}"),
+                    place,
+                    "mend the plan or the settings",
+                );
+                return false;
+            }
+        };
+        match exchange.status() {
+            Some(401) => {
+                self.findings.error(
+                    "the API refuses our token (401): the signing secret belongs to another environment",
+                    place,
+                    "take API_BASE_URL and TENANT_SUPABASE_JWT_SECRET from the same environment",
+                );
+                return false;
+            }
+            Some(_) => {}
+            None => {
+                self.judge(probe, &exchange, "check API_BASE_URL, and that the service runs");
+                return false;
+            }
+        }
+        let mut foreign = self.monitor.clone();
+        foreign.jwt_secret = Some(Secret::new(format!("not-the-secret-{}", Uuid::new_v4())));
+        let other = foreign
+            .ask(&self.patient.client, probe, *tenant, jiff::Timestamp::now())
+            .await;
+        match other.as_ref().ok().and_then(Exchange::status) {
+            Some(401 | 403) => self
+                .findings
+                .good("the API takes our token and refuses one of another secret"),
+            Some(200..300) => self.findings.error(
+                "the API takes a token that is signed with another secret",
+                place,
+                "the API does not check signatures: nobody's data is safe",
+            ),
+            _ => self.findings.unjudged(
+                "whether the API refuses a token of another secret could not be told",
+                place,
+                "ask again when the API answers",
+            ),
+        }
+        true
+    }
+
+    /// The probes that run as a user, for one tenant.
+    async fn probes_of(&mut self, tenant: Uuid) {
+        for probe in self.monitor.plan.probes.iter().filter(|probe| probe.user.is_some()) {
+            match self.ask(probe, tenant).await {
+                Ok(exchange) => self.judge_as_user(probe, &exchange, tenant),
+                Err(why) => self.findings.warning(
+                    why,
+                    self.place(probe),
+                    "name a test entity in the lens file (--test-entity-id) and generate",
+                ),
+            }
+        }
+    }
+
+    fn judge_as_user(&mut self, probe: &Probe, exchange: &Exchange, tenant: Uuid) {
+        let user = probe.user.as_ref().map(Ident::as_str).unwrap_or_default();
+        let body = exchange.result.as_ref().ok().and_then(|response| response.json());
+        let code = body.as_ref().and_then(|body| self.monitor.plan.answers.code(body));
+        match (exchange.status(), code.as_deref()) {
+            (Some(403), _) => self.findings.error(
+                format!(
+                    "user {user} is not let in for tenant {tenant}: 403 {}",
+                    code.unwrap_or_default()
+                ),
+                self.place(probe),
+                "give the user a role in that tenant, or name another user or tenant in the lens file",
+            ),
+            (Some(404), _) if probe.expect.status.as_ref().is_some_and(|set| set.contains(404)) => {
+                self.findings.warning(
+                    format!(
+                        "the test entity of tenant {tenant} is not there: 404 {}",
+                        code.unwrap_or_default()
+                    ),
+                    self.place(probe),
+                    "name one that exists in `read_action.entity` of the lens file and generate",
+                )
+            }
+            _ => self.judge(
+                probe,
+                exchange,
+                "check the domain, and that the user has a role that sees something in this tenant",
+            ),
+        }
+    }
+
+    /// Every user of the lens file, on the first probe that runs as one.
+    async fn users(&mut self, lens: &Lens, probe: &Probe) {
+        let Some(tenant) = self.monitor.plan.tenants.first() else {
+            return;
+        };
+        for (name, user) in &lens.users {
+            if Some(name) != probe.user.as_ref() {
+                self.user(name, user, probe, *tenant).await;
+            }
+        }
+    }
+
+    async fn user(&mut self, name: &Ident, user: &User, probe: &Probe, tenant: Uuid) {
+        let mut monitor = self.monitor.clone();
+        monitor.plan.users.insert(name.clone(), user.clone());
+        let probe = Probe {
+            user: Some(name.clone()),
+            ..probe.clone()
+        };
+        let asked = monitor
+            .ask(&self.patient.client, &probe, tenant, jiff::Timestamp::now())
+            .await;
+        let Ok(exchange) = asked else { return };
+        let outcomes = judge(&probe.expect, Severity::Fail, &monitor.plan.answers, &exchange);
+        match outcomes.iter().find_map(Outcome::broken) {
+            None => self.findings.good(format!(
+                "user {name} of lens {} is known in tenant {tenant}",
+                monitor.lens()
+            )),
+            Some((_, why)) => self.findings.error(
+                format!(
+                    "user {name} ({}, {}) does not see what it should in tenant {tenant}: {why}",
+                    user.id, user.role
+                ),
+                format!("lenses/{}.yml, users.{name}", monitor.lens()),
+                "check its id, and that it has that role in this tenant",
+            ),
+        }
+    }
+
+    /// Holds an answer to what the probe expects.
+    fn judge(&mut self, probe: &Probe, exchange: &Exchange, fix: &str) {
+        let place = self.place(probe);
+        let dialect = &self.monitor.plan.answers;
+        if probe
+            .disabled
+            .as_ref()
+            .is_some_and(|off| matches(off, dialect, exchange))
+        {
+            return self.findings.warning(
+                "the API says that the feature is switched off",
+                place,
+                "`lensops flags LENS` shows the provider beside the API",
+            );
+        }
+        if let Err(failure) = &exchange.result {
+            let what = match failure.class {
+                FailureClass::Tls => "TLS cannot be agreed on",
+                FailureClass::Timeout => "it does not answer in time",
+                FailureClass::BadBody => "it answers garbage",
+                _ => "it cannot be reached",
+            };
+            return self.findings.error(
+                format!("{what}: {}", failure.detail),
+                place,
+                "check API_BASE_URL, and that the service runs",
+            );
+        }
+        let outcomes = judge(&probe.expect, Severity::Fail, dialect, exchange);
+        match outcomes.iter().find_map(Outcome::broken) {
+            Some((_, why)) => self.findings.error(why.to_string(), place, fix),
+            None => {
+                let name = &probe.name;
+                self.findings
+                    .good(format!("lens {}: {name} answers as expected", self.monitor.lens()));
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Files: lenses that hold together, plans that follow from them, no secret where everybody reads,
+//! and a disk that outlives the worker.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::secrets::claims;
+use super::{Findings, Patient};
+use crate::run::files;
+
+/// Files larger than this are no place that a person pastes a secret into.
+const LARGEST: u64 = 2_000_000;
+
+/// Shorter secrets would be found by chance.
+const SHORTEST: usize = 12;
+
+pub(super) fn look(patient: &Patient<'_>, findings: &mut Findings) {
+    for lens in &patient.lenses {
+        match lens {
+            Ok(lens) => findings.good(format!("lenses/{}.yml holds together", lens.lens)),
+            Err(why) => findings.error(why, "lenses", "mend the lens file, then `lensops generate`"),
+        }
+    }
+    if patient.lenses.is_empty() {
+        findings.warning(
+            "there is no lens file",
+            "lenses",
+            "`lensops generate --lens-id …` writes one",
+        );
+    }
+    plans(patient, findings);
+    secrets_in_files(patient, findings);
+    disk(patient, findings);
+}
+
+fn plans(patient: &Patient<'_>, findings: &mut Findings) {
+    for plan in &patient.plans {
+        match plan {
+            Ok(loaded) => match loaded.warning() {
+                None => findings.good(format!(
+                    "the monitor plan of lens {} is as generated",
+                    loaded.plan.monitor
+                )),
+                Some(warning) => findings.warning(
+                    warning,
+                    loaded.path.display().to_string(),
+                    "`lensops generate --check` shows the difference, `lensops generate` mends it",
+                ),
+            },
+            Err(why) => findings.error(why, "tools/ops/monitors", "`lensops generate`"),
+        }
+    }
+    for lens in patient.lenses.iter().flatten() {
+        if !patient
+            .plans
+            .iter()
+            .flatten()
+            .any(|loaded| loaded.plan.monitor == lens.lens)
+        {
+            findings.error(
+                format!("lens {} has no monitor plan: nobody checks it", lens.lens),
+                format!("lenses/{}.yml", lens.lens),
+                "`lensops generate`",
+            );
+        }
+    }
+}
+
+/// The files that git tracks; `None` where there is no git or no repository.
+fn tracked(root: &Path) -> Option<Vec<String>> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(["ls-files", "-z"])
+        .output()
+        .ok()?;
+    let text = output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())?;
+    Some(
+        text.split('\0')
+            .filter(|path| !path.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    )
+}
+
+fn secrets_in_files(patient: &Patient<'_>, findings: &mut Findings) {
+    let root = &patient.settings.root;
+    let Some(paths) = tracked(root) else {
+        return findings.unjudged(
+            "whether a secret stands in a tracked file could not be told: git does not answer here",
+            root.display().to_string(),
+            "run the doctor within the repository",
+        );
+    };
+    let known: Vec<(&str, &str)> = patient
+        .settings
+        .secrets()
+        .filter(|(_, secret)| secret.len() >= SHORTEST)
+        .collect();
+    let mut clean = true;
+    for path in paths {
+        let whole = root.join(&path);
+        if std::fs::metadata(&whole).map_or(true, |found| found.len() > LARGEST) {
+            continue;
+        }
+        let Ok(text) = std::fs::read_to_string(&whole) else {
+            continue;
+        };
+        for (line, content) in (1..).zip(text.lines()) {
+            let named = known
+                .iter()
+                .find(|(_, secret)| content.contains(secret))
+                .map(|(name, _)| *name);
+            let what = match named {
+                Some(name) => format!("the value of {name} stands in a tracked file"),
+                None if holds_key(content) => "a key that opens a database stands in a tracked file".to_owned(),
+                None => continue,
+            };
+            clean = false;
+            findings.error(
+                what,
+                format!("{path}:{line}"),
+                "make a new secret, then take it out of the file: history keeps it",
+            );
+        }
+    }
+    if clean {
+        findings.good("no secret stands in a tracked file");
+    }
+}
+
+/// Whether a line holds a JWT of the service role.
+fn holds_key(line: &str) -> bool {
+    let parts = line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')));
+    parts
+        .filter(|word| word.starts_with("eyJ"))
+        .filter_map(claims)
+        .any(|claims| claims["role"] == "service_role")
+}
+
+fn disk(patient: &Patient<'_>, findings: &mut Findings) {
+    let settings = patient.settings;
+    let state = settings.state_dir();
+    if let Some(kind) = file_system(&state).filter(|kind| matches!(kind.as_str(), "tmpfs" | "ramfs")) {
+        findings.warning(
+            format!("the outbox lies on {kind}: it is gone with the machine"),
+            state.display().to_string(),
+            "set LENSOPS_STATE_DIR to a folder on a lasting disk",
+        );
+    }
+    let path = settings.root.join("render.yaml");
+    let Ok(Some(text)) = files::read_if_there(&path) else {
+        return;
+    };
+    let Ok(render) = lensops_core::yaml::read::<Value>("render.yaml", &text) else {
+        return findings.error(
+            "render.yaml is no YAML",
+            "render.yaml",
+            "mend it, or `lensops generate`",
+        );
+    };
+    for service in render["services"].as_array().into_iter().flatten() {
+        let command = ["dockerCommand", "startCommand"]
+            .into_iter()
+            .filter_map(|key| service[key].as_str());
+        if command.into_iter().any(|command| command.contains("lensops worker")) && service["disk"].is_null() {
+            findings.warning(
+                format!(
+                    "the outbox of {} has no lasting disk: what was not delivered is lost with a deploy",
+                    service["name"]
+                ),
+                "render.yaml",
+                "give the service a `disk`, as `lensops generate` does",
+            );
+        }
+    }
+}
+
+/// The kind of file system that holds `path`, where the system tells.
+fn file_system(path: &Path) -> Option<String> {
+    let whole = std::path::absolute(path).ok()?;
+    let mounts = std::fs::read_to_string("/proc/mounts").ok()?;
+    let mounts = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        let (_, folder, kind) = (words.next()?, words.next()?, words.next()?);
+        whole.starts_with(folder).then(|| (folder.len(), kind.to_owned()))
+    });
+    mounts.max_by_key(|(length, _)| *length).map(|(_, kind)| kind)
+}

@@ -1,0 +1,54 @@
+//! `lensops export systemd|prometheus-rules|grafana`: what others run and watch the worker with.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::Exit;
+
+const UNIT: &str = include_str!("../../../../templates/ops/lensops-worker.service");
+const RULES: &str = include_str!("../../../../templates/ops/prometheus-rules.yml");
+const DASHBOARD: &str = include_str!("../../../../templates/ops/grafana.json");
+
+/// Prints a hardened unit that runs `program` on the repository at `root`.
+///
+/// # Errors
+/// When a path cannot stand in a unit.
+pub fn systemd(program: &Path, root: &Path, listen: Option<SocketAddr>) -> Result<Exit> {
+    let root = root
+        .canonicalize()
+        .with_context(|| format!("{} cannot be found", root.display()))?;
+    let listen = listen.map_or_else(String::new, |address| format!(" --listen {address}"));
+    let unit = UNIT
+        .replace("@PROGRAM@", word(program)?)
+        .replace("@ROOT@", word(&root)?)
+        .replace("@LISTEN@", &listen);
+    say!("{}", unit.trim_end());
+    Ok(Exit::Good)
+}
+
+/// A path as one word of a unit: what systemd would expand or split is refused, not escaped.
+fn word(path: &Path) -> Result<&str> {
+    match path.to_str() {
+        Some(text) if text.starts_with('/') && !text.contains(['%', '$', '"', '\'', '\\', ' ', '\n', '\t']) => Ok(text),
+        _ => bail!(
+            "{} cannot stand in a unit: use an absolute path without spaces, quotes, % and $",
+            path.display()
+        ),
+    }
+}
+
+/// Prints alerting rules.
+#[must_use]
+pub fn prometheus_rules() -> Exit {
+    say!("{}", RULES.trim_end());
+    Exit::Good
+}
+
+/// Prints a dashboard.
+#[must_use]
+pub fn grafana() -> Exit {
+    say!("{}", DASHBOARD.trim_end());
+    Exit::Good
+}

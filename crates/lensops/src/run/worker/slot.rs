@@ -1,0 +1,179 @@
+//! One slot of a pair: what was missed before it, the check, its record, what it ran over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lensops_core::exchange::Sender;
+use lensops_core::record::CheckRecord;
+use lensops_core::schedule::{ad_hoc_id, slot_id};
+use tokio_util::sync::CancellationToken;
+
+use super::pulse::Pulse;
+use super::timetable::Work;
+use super::{span, tell};
+use crate::run::check::{Before, overall};
+use crate::run::clock::Clock;
+use crate::run::vitals::Vitals;
+use crate::store::{Journal, Store};
+
+/// How long a journal that refuses is tried again before the check is given up.
+const RECORD_FOR: Duration = Duration::from_secs(60);
+
+/// What all checks share.
+pub(super) struct World<C, S> {
+    pub(super) clock: C,
+    pub(super) sender: S,
+    pub(super) journal: Journal,
+    pub(super) store: Store<S>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) vitals: Arc<Vitals>,
+}
+
+/// Runs `work` and returns the newest slot that is settled by it.
+pub(super) async fn run<C: Clock, S: Sender>(
+    world: Arc<World<C, S>>,
+    work: Work,
+    prefix: String,
+    cut: CancellationToken,
+) -> Timestamp {
+    let slot = Slot {
+        world: &world,
+        work: &work,
+        prefix: &prefix,
+    };
+    let schedule = work.monitor.schedule(work.tenant);
+    let now = world.clock.now();
+    if !work.late && !work.again {
+        world.pulse.has_started(now.duration_since(work.due));
+        world.vitals.started(now.duration_since(work.due));
+    }
+    let due = schedule.latest(now).max(work.due);
+    if !work.again {
+        let before = work.first - jiff::SignedDuration::from_millis(1);
+        for skipped in schedule.between(before, due).filter(|skipped| *skipped < due) {
+            // Slept through by all, or waited through for room at the host.
+            slot.miss(skipped, if skipped < work.due { "asleep" } else { "busy" })
+                .await;
+        }
+    }
+    tokio::select! {
+        // Told to stop and out of time: the slot is missed, never unhealthy.
+        () = cut.cancelled() => {
+            slot.miss(due, "shutdown").await;
+            return due;
+        }
+        () = slot.check(due) => {}
+    }
+    // Slots that were due while the check ran are not made up for.
+    let now = world.clock.now();
+    let mut settled = due;
+    for skipped in schedule.between(due, now) {
+        slot.miss(skipped, "overrun").await;
+        settled = skipped;
+    }
+    let next = schedule.next(settled.max(now));
+    tracing::info!("{prefix}Sleeping for {}...", span(next.duration_since(now)));
+    settled
+}
+
+struct Slot<'a, C, S> {
+    world: &'a World<C, S>,
+    work: &'a Work,
+    prefix: &'a str,
+}
+
+impl<C: Clock, S: Sender> Slot<'_, C, S> {
+    async fn check(&self, due: Timestamp) {
+        let (world, prefix, tenant) = (self.world, self.prefix, self.work.tenant);
+        let (monitor, lens) = (&self.work.monitor, self.work.monitor.lens());
+        tracing::info!(lens = %lens, yacht = %tenant, "{prefix}Starting health check for lens={lens} yacht={tenant}");
+        let now = world.clock.now();
+        let before = monitor
+            .before(&world.journal, &world.store, tenant, now)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::error!("{prefix}❌ History could not be read: {error}");
+                Before::default()
+            });
+        // A slot that was settled before the clock went back is not settled twice.
+        let id = if self.work.again {
+            ad_hoc_id(tenant, lens, due, fastrand::u64(..))
+        } else {
+            slot_id(tenant, lens, due)
+        };
+        let report = monitor
+            .check(&world.sender, tenant, id, now, Timestamp::now(), before)
+            .await;
+        for (level, line) in &report.lines {
+            tell(*level, &format!("{prefix}{line}"));
+        }
+        if self.record(&report.record).await {
+            // A check has just been recorded: what follows from it starts here.
+            world.pulse.has_recorded(now);
+            world.vitals.checked(&report.record, world.clock.now());
+        }
+        let (level, line) = overall(&report);
+        tell(level, &format!("{prefix}{line}"));
+    }
+
+    /// Records a check; a journal that refuses is tried again, for the check must not be lost.
+    async fn record(&self, check: &CheckRecord) -> bool {
+        let (world, prefix) = (self.world, self.prefix);
+        tracing::debug!(id = %check.id, "{prefix}Recording health check: id={}", check.id);
+        let deadline = tokio::time::Instant::now() + RECORD_FOR;
+        let mut wait = Duration::from_millis(200);
+        loop {
+            match world.journal.record(check.clone()).await {
+                Ok(()) => {
+                    // Where there is a store elsewhere, the delivery tells when it is there.
+                    if !world.store.is_elsewhere() {
+                        tracing::info!(id = %check.id, "{prefix}✅ Wrote health check to DB: id={}", check.id);
+                    }
+                    return true;
+                }
+                Err(error) if tokio::time::Instant::now() + wait < deadline => {
+                    tracing::error!("{prefix}❌ Failed to write health check to DB: {error}; trying again");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(15));
+                }
+                // The last resort of a full disk: the log has what the journal could not take.
+                Err(error) => {
+                    tracing::error!(
+                        "{prefix}❌ Failed to write health check to DB: {error}; lost: id={} status={}",
+                        check.id,
+                        check.status.as_str()
+                    );
+                    world.vitals.unrecorded();
+                    return false;
+                }
+            }
+        }
+    }
+
+    async fn miss(&self, due: Timestamp, reason: &str) {
+        miss(self.world, self.work, self.prefix, due, reason).await;
+    }
+}
+
+/// Records that the slot at `due` has no check, and why.
+pub(super) async fn miss<C, S>(world: &World<C, S>, work: &Work, prefix: &str, due: Timestamp, reason: &str) {
+    let lens = work.monitor.lens();
+    let id = slot_id(work.tenant, lens, due);
+    let line = format!(
+        "{prefix}⚠️ Missed the slot of {}: {reason}",
+        due.strftime("%Y-%m-%dT%H:%M:%SZ")
+    );
+    // What everybody slept through is told once for all.
+    if reason == "asleep" {
+        tracing::debug!("{line}");
+    } else {
+        tracing::warn!("{line}");
+    }
+    world.pulse.has_missed();
+    world.vitals.missed(lens, reason);
+    let missed = world.journal.record_missed(id, work.tenant, lens.clone(), due, reason);
+    if let Err(error) = missed.await {
+        tracing::error!("{prefix}❌ The missed slot could not be recorded: {error}");
+    }
+}

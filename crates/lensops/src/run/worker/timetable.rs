@@ -1,0 +1,301 @@
+//! Which pair of lens and tenant is due when, and what may run now. No clock, no requests.
+//!
+//! A pair that waits costs some dozens of bytes and no task, so that a hundred thousand of them fit
+//! beside one another. What is due goes into the queue of its host and leaves it as the host has
+//! room. What a start found undone comes after what is due on time, and never takes all the room.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lensops_core::ident::LensId;
+use lensops_core::schedule::{Schedule, from_ms, slot_id};
+use uuid::Uuid;
+
+use crate::run::check::Monitor;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Its next slot is not due yet.
+    Waiting,
+    /// Due, in the queue of its host.
+    Queued,
+    Running,
+    /// Running, and not wanted any more.
+    Leaving,
+}
+
+struct Pair {
+    monitor: Arc<Monitor>,
+    tenant: Uuid,
+    /// The first slot that is not settled.
+    due_ms: i64,
+    /// The newest slot that was run or missed.
+    settled_ms: i64,
+    host: usize,
+    state: State,
+}
+
+impl Pair {
+    fn schedule(&self) -> Schedule {
+        self.monitor.schedule(self.tenant)
+    }
+}
+
+#[derive(Default)]
+struct Host {
+    running: usize,
+    on_time: VecDeque<(u32, i64)>,
+    /// What a start found undone.
+    late: VecDeque<(u32, i64)>,
+}
+
+/// A slot to be run.
+pub(super) struct Work {
+    pub(super) pair: u32,
+    pub(super) monitor: Arc<Monitor>,
+    pub(super) tenant: Uuid,
+    /// The first slot that is not settled.
+    pub(super) first: Timestamp,
+    /// The slot that was the latest when the pair was found due; earlier ones were slept through.
+    pub(super) due: Timestamp,
+    /// The clock went back: the slot was settled once already.
+    pub(super) again: bool,
+    /// Undone since before the start.
+    pub(super) late: bool,
+}
+
+/// What was slept through.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slept {
+    pub(super) pairs: u64,
+    pub(super) slots: u64,
+}
+
+/// The pairs with their next slots.
+#[derive(Default)]
+pub(super) struct Timetable {
+    pairs: Vec<Option<Pair>>,
+    free: Vec<u32>,
+    due: BinaryHeap<Reverse<(i64, u32)>>,
+    names: Vec<String>,
+    hosts: Vec<Host>,
+}
+
+impl Timetable {
+    /// Makes `wanted` the pairs. One that is there already keeps what it has settled; of a new one
+    /// the current slot is run where `settled` is given and does not hold it, else the next one.
+    pub(super) fn arrange(
+        &mut self,
+        wanted: impl Iterator<Item = (Arc<Monitor>, Uuid)>,
+        now: Timestamp,
+        settled: Option<&HashSet<Uuid>>,
+    ) {
+        let mut there: HashMap<(LensId, Uuid), u32> = HashMap::new();
+        for (at, pair) in (0_u32..).zip(&self.pairs) {
+            if let Some(pair) = pair {
+                there.insert((pair.monitor.lens().clone(), pair.tenant), at);
+            }
+        }
+        for (monitor, tenant) in wanted {
+            match there.remove(&(monitor.lens().clone(), tenant)) {
+                Some(at) => self.keep(at, monitor, now),
+                None => self.add(monitor, tenant, now, settled),
+            }
+        }
+        for at in there.into_values() {
+            self.drop_pair(at);
+        }
+    }
+
+    fn host(&mut self, monitor: &Monitor) -> usize {
+        let name = monitor.base.authority();
+        self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
+            self.names.push(name);
+            self.hosts.push(Host::default());
+            self.hosts.len() - 1
+        })
+    }
+
+    fn keep(&mut self, at: u32, monitor: Arc<Monitor>, now: Timestamp) {
+        let host = self.host(&monitor);
+        let Some(pair) = self.pairs.get_mut(at as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        let moved = pair.monitor.plan.every != monitor.plan.every;
+        pair.monitor = monitor;
+        match pair.state {
+            // The host's count is of what runs there: it is changed when the check ends.
+            State::Running => return,
+            State::Leaving => {
+                pair.state = State::Running;
+                return;
+            }
+            State::Waiting => pair.host = host,
+            State::Queued => return,
+        }
+        if moved {
+            pair.due_ms = pair.schedule().next(now).as_millisecond();
+            self.due.push(Reverse((pair.due_ms, at)));
+        }
+    }
+
+    fn add(&mut self, monitor: Arc<Monitor>, tenant: Uuid, now: Timestamp, settled: Option<&HashSet<Uuid>>) {
+        let schedule = monitor.schedule(tenant);
+        let current = schedule.latest(now);
+        let undone = settled.is_some_and(|settled| !settled.contains(&slot_id(tenant, monitor.lens(), current)));
+        let host = self.host(&monitor);
+        let due_ms = if undone { current } else { schedule.next(now) }.as_millisecond();
+        let pair = Pair {
+            monitor,
+            tenant,
+            due_ms,
+            settled_ms: i64::MIN,
+            host,
+            state: if undone { State::Queued } else { State::Waiting },
+        };
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.pairs.push(None);
+            u32::try_from(self.pairs.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(place) = self.pairs.get_mut(at as usize) {
+            *place = Some(pair);
+        }
+        match self.hosts.get_mut(host) {
+            Some(host) if undone => host.late.push_back((at, due_ms)),
+            _ => self.due.push(Reverse((due_ms, at))),
+        }
+    }
+
+    fn drop_pair(&mut self, at: u32) {
+        let Some(place) = self.pairs.get_mut(at as usize) else {
+            return;
+        };
+        match place {
+            Some(pair) if matches!(pair.state, State::Running | State::Leaving) => pair.state = State::Leaving,
+            _ => {
+                let host = place.take().map(|pair| pair.host);
+                if let Some(host) = host.and_then(|host| self.hosts.get_mut(host)) {
+                    host.on_time.retain(|(queued, _)| *queued != at);
+                    host.late.retain(|(queued, _)| *queued != at);
+                }
+                self.free.push(at);
+            }
+        }
+    }
+
+    fn waiting(&mut self, due_ms: i64, at: u32) -> Option<&mut Pair> {
+        let pair = self.pairs.get_mut(at as usize)?.as_mut()?;
+        // An entry of the heap is left behind where a pair was moved.
+        (pair.state == State::Waiting && pair.due_ms == due_ms).then_some(pair)
+    }
+
+    /// Queues what is due at `now`, and says what was slept through.
+    pub(super) fn promote(&mut self, now: Timestamp) -> Slept {
+        let (now_ms, mut slept) = (now.as_millisecond(), Slept::default());
+        while let Some(Reverse((due_ms, at))) = self.due.peek().copied() {
+            if due_ms > now_ms {
+                break;
+            }
+            self.due.pop();
+            let Some(pair) = self.waiting(due_ms, at) else {
+                continue;
+            };
+            let schedule = pair.schedule();
+            let latest_ms = schedule.latest(now).as_millisecond().max(due_ms);
+            if latest_ms > due_ms {
+                slept.pairs += 1;
+                slept.slots += (latest_ms - due_ms).unsigned_abs() / schedule.every_ms().unsigned_abs();
+            }
+            pair.state = State::Queued;
+            let host = pair.host;
+            if let Some(host) = self.hosts.get_mut(host) {
+                host.on_time.push_back((at, latest_ms));
+            }
+        }
+        slept
+    }
+
+    /// The next slot to run where a host has room for it: `per_host` at once.
+    pub(super) fn take(&mut self, per_host: usize) -> Option<Work> {
+        let spare = (per_host / 2).max(1);
+        let next = self.hosts.iter_mut().find_map(|host| {
+            let (late, found) = match host.on_time.front() {
+                Some(_) if host.running < per_host => (false, host.on_time.pop_front()),
+                None if host.running < spare => (true, host.late.pop_front()),
+                _ => (false, None),
+            };
+            let found = found?;
+            host.running += 1;
+            Some((late, found))
+        });
+        let (late, (at, due_ms)) = next?;
+        let pair = self.pairs.get_mut(at as usize)?.as_mut()?;
+        pair.state = State::Running;
+        Some(Work {
+            pair: at,
+            monitor: pair.monitor.clone(),
+            tenant: pair.tenant,
+            first: from_ms(pair.due_ms),
+            due: from_ms(due_ms),
+            again: due_ms <= pair.settled_ms,
+            late,
+        })
+    }
+
+    /// The check of `at` is over at `now`; it settled all slots up to `settled`.
+    pub(super) fn finish(&mut self, at: u32, settled: Timestamp, now: Timestamp) {
+        let Some(place) = self.pairs.get_mut(at as usize) else {
+            return;
+        };
+        let Some(pair) = place else { return };
+        if let Some(host) = self.hosts.get_mut(pair.host) {
+            host.running = host.running.saturating_sub(1);
+        }
+        if pair.state == State::Leaving {
+            *place = None;
+            self.free.push(at);
+            return;
+        }
+        pair.settled_ms = pair.settled_ms.max(settled.as_millisecond());
+        pair.due_ms = pair.schedule().next(settled.max(now)).as_millisecond();
+        pair.state = State::Waiting;
+        let (due_ms, name) = (pair.due_ms, pair.monitor.base.authority());
+        if let Some(host) = self.names.iter().position(|known| *known == name) {
+            pair.host = host;
+        }
+        self.due.push(Reverse((due_ms, at)));
+    }
+
+    /// The clock went back to `now`: whoever would wait longer than an interval goes on at once.
+    pub(super) fn rewind(&mut self, now: Timestamp) {
+        for (at, pair) in (0_u32..).zip(&mut self.pairs) {
+            let Some(pair) = pair.as_mut().filter(|pair| pair.state == State::Waiting) else {
+                continue;
+            };
+            let next_ms = pair.schedule().next(now).as_millisecond();
+            if next_ms < pair.due_ms {
+                pair.due_ms = next_ms;
+                self.due.push(Reverse((next_ms, at)));
+            }
+        }
+    }
+
+    /// When the next pair is due; `None` where none waits.
+    pub(super) fn next_due(&mut self) -> Option<Timestamp> {
+        while let Some(Reverse((due_ms, at))) = self.due.peek().copied() {
+            if self.waiting(due_ms, at).is_some() {
+                return Some(from_ms(due_ms));
+            }
+            self.due.pop();
+        }
+        None
+    }
+
+    /// Pairs, and those that wait for room.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let queued = self.hosts.iter().map(|host| host.on_time.len() + host.late.len()).sum();
+        (self.pairs.len() - self.free.len(), queued)
+    }
+}

@@ -1,0 +1,305 @@
+//! Alerts in the journal: the state of every rule, what was told, to whom, and every attempt at it.
+//!
+//! A check that is recorded is folded into the state of its rules by the writer, within the same
+//! transaction, and so is what is told of it. A check whose id is there already is not folded again.
+//! Nothing is sent here.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use lensops_core::alert::{Notice, Notification, Rule, RuleBook, Seen, State, Subject, fold, key, observe};
+use lensops_core::evidence::{Redacted, Redactor};
+use lensops_core::record::CheckRecord;
+use sqlx::{Row, SqliteConnection};
+use uuid::Uuid;
+
+use super::StoreError;
+use super::journal::{Journal, time_text};
+use super::silences::{Silence, put_silence, silences};
+
+/// The rules that the writer folds checks into, and what takes secrets out of what they tell.
+#[derive(Debug, Clone)]
+pub struct Alerting {
+    /// The rules.
+    pub book: RuleBook,
+    /// Knows the secrets.
+    pub redactor: Redactor,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The receiver has it.
+    Delivered,
+    /// It is to be tried again.
+    Later {
+        /// From then on.
+        from: Timestamp,
+        /// What came of it.
+        said: Redacted,
+        /// It may have arrived all the same.
+        unsure: bool,
+    },
+    /// The receiver will never take it; what it said.
+    Refused(Redacted),
+}
+
+pub(super) enum AlertWrite {
+    /// What was seen besides checks.
+    Seen(Vec<(Rule, Subject, Seen)>, Timestamp),
+    /// An attempt begins.
+    Begun(i64, Timestamp),
+    /// It ended.
+    Ended(i64, Ended),
+    Silence(Box<Silence>),
+    Unsilence(Uuid, Timestamp, String),
+    /// Drops messages told before a time that wait for nobody.
+    Forget(Timestamp),
+}
+
+/// Applies `write`; says whether something was told.
+pub(super) async fn apply(
+    writer: &mut SqliteConnection,
+    alerting: Option<&Alerting>,
+    write: &AlertWrite,
+) -> Result<bool, sqlx::Error> {
+    match write {
+        AlertWrite::Seen(seen, at) => {
+            let Some(alerting) = alerting else { return Ok(false) };
+            let mut told = false;
+            for (rule, subject, seen) in seen {
+                let state = states(writer, subject).await?.remove(rule).unwrap_or_default();
+                told |= step(writer, alerting, (*rule, subject), state, seen, Uuid::nil(), *at).await?;
+            }
+            return Ok(told);
+        }
+        AlertWrite::Begun(seq, at) => {
+            sqlx::query("INSERT INTO lensops_alert_attempts (delivery, begun_at) VALUES ($1, $2)")
+                .bind(seq)
+                .bind(time_text(*at))
+                .execute(writer)
+                .await?;
+        }
+        AlertWrite::Ended(seq, ended) => end(writer, *seq, ended).await?,
+        AlertWrite::Silence(silence) => put_silence(writer, silence).await?,
+        AlertWrite::Unsilence(id, at, who) => {
+            sqlx::query("UPDATE lensops_silences SET ended_at = $2, ended_by = $3 WHERE id = $1 AND ended_at IS NULL")
+                .bind(id.to_string())
+                .bind(time_text(*at))
+                .bind(who)
+                .execute(writer)
+                .await?;
+        }
+        AlertWrite::Forget(before) => {
+            sqlx::query(
+                "DELETE FROM lensops_notifications WHERE told_at < $1 AND NOT EXISTS (SELECT 1 \
+                 FROM lensops_alert_deliveries d WHERE d.notification_id = lensops_notifications.id AND d.state = 'waiting')",
+            )
+            .bind(time_text(*before))
+            .execute(writer)
+            .await?;
+        }
+    }
+    Ok(false)
+}
+
+/// Folds a check that was recorded just now; says whether something was told.
+pub(super) async fn take_check(
+    writer: &mut SqliteConnection,
+    alerting: &Alerting,
+    check: &CheckRecord,
+) -> Result<bool, sqlx::Error> {
+    let subject = Subject::Lens(check.yacht_id, check.lens_id.clone());
+    let mut states = states(writer, &subject).await?;
+    let mut told = false;
+    for (rule, seen) in observe(check) {
+        let state = states.remove(&rule).unwrap_or_default();
+        // Nearly every check: nothing was, and nothing is.
+        if state.is_quiet() && !matches!(seen, Seen::Broken(_)) {
+            continue;
+        }
+        told |= step(
+            writer,
+            alerting,
+            (rule, &subject),
+            state,
+            &seen,
+            check.id,
+            check.observed_at,
+        )
+        .await?;
+    }
+    Ok(told)
+}
+
+async fn step(
+    writer: &mut SqliteConnection,
+    alerting: &Alerting,
+    (rule, subject): (Rule, &Subject),
+    before: State,
+    seen: &Seen,
+    cause: Uuid,
+    at: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let plan = alerting.book.plan(rule);
+    let silenced = silences(&mut *writer, at)
+        .await?
+        .iter()
+        .any(|silence| silence.matches(rule, subject));
+    let step = fold(rule, plan, before.clone(), seen, at, silenced);
+    if step.state != before {
+        put_state(writer, alerting, (rule, subject), &step.state, at).await?;
+    }
+    let Some(notice) = step.notice else { return Ok(false) };
+    // What is resolved is told as it was.
+    let of = if notice == Notice::Resolved {
+        &before
+    } else {
+        &step.state
+    };
+    let told = Notification::of(rule, plan, subject, notice, of, cause, at);
+    let body = alerting.redactor.json(&serde_json::json!(told));
+    let inserted = sqlx::query(
+        "INSERT INTO lensops_notifications (id, dedup_key, told_at, body) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(told.id.to_string())
+    .bind(&told.dedup_key)
+    .bind(time_text(at))
+    .bind(body.as_str())
+    .execute(&mut *writer)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Ok(false);
+    }
+    for receiver in &plan.receivers {
+        sqlx::query("INSERT INTO lensops_alert_deliveries (notification_id, receiver) VALUES ($1, $2)")
+            .bind(told.id.to_string())
+            .bind(receiver)
+            .execute(&mut *writer)
+            .await?;
+    }
+    let summary = alerting.redactor.text(&told.summary());
+    match notice {
+        Notice::Resolved => tracing::info!(key = told.dedup_key, "🔔 Alert {summary}"),
+        _ => tracing::warn!(key = told.dedup_key, "🔔 Alert {summary}"),
+    }
+    Ok(true)
+}
+
+fn columns(subject: &Subject) -> (String, &str) {
+    match subject {
+        Subject::Lens(tenant, lens) => (tenant.to_string(), lens.as_str()),
+        Subject::Store => (String::new(), ""),
+    }
+}
+
+async fn states(writer: &mut SqliteConnection, subject: &Subject) -> Result<BTreeMap<Rule, State>, sqlx::Error> {
+    let (tenant, lens) = columns(subject);
+    let rows = sqlx::query("SELECT rule, state FROM lensops_alerts WHERE yacht_id = $1 AND lens_id = $2")
+        .bind(tenant)
+        .bind(lens)
+        .fetch_all(writer)
+        .await?;
+    let mut states = BTreeMap::new();
+    for row in &rows {
+        let (rule, state): (&str, &str) = (row.try_get("rule")?, row.try_get("state")?);
+        // A state that cannot be read must not keep checks from being recorded: it starts afresh.
+        match (rule.parse::<Rule>(), serde_json::from_str(state)) {
+            (Ok(rule), Ok(state)) => drop(states.insert(rule, state)),
+            _ => tracing::error!("❌ The state of alert {rule} of {lens} cannot be read; it starts afresh"),
+        }
+    }
+    Ok(states)
+}
+
+async fn put_state(
+    writer: &mut SqliteConnection,
+    alerting: &Alerting,
+    (rule, subject): (Rule, &Subject),
+    state: &State,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let key = key(rule, subject);
+    if state.is_quiet() {
+        sqlx::query("DELETE FROM lensops_alerts WHERE dedup_key = $1")
+            .bind(key)
+            .execute(writer)
+            .await?;
+        return Ok(());
+    }
+    let (tenant, lens) = columns(subject);
+    sqlx::query(
+        "INSERT INTO lensops_alerts (dedup_key, rule, yacht_id, lens_id, severity, firing, state, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (dedup_key) DO UPDATE SET \
+         severity = excluded.severity, firing = excluded.firing, state = excluded.state, updated_at = excluded.updated_at",
+    )
+    .bind(key)
+    .bind(rule.as_str())
+    .bind(tenant)
+    .bind(lens)
+    .bind(alerting.book.plan(rule).urgency.as_str())
+    .bind(state.firing.is_some())
+    .bind(alerting.redactor.json(&serde_json::json!(state)).as_str())
+    .bind(time_text(at))
+    .execute(writer)
+    .await?;
+    Ok(())
+}
+
+async fn end(writer: &mut SqliteConnection, seq: i64, ended: &Ended) -> Result<(), sqlx::Error> {
+    let (state, not_before, said, unsure) = match ended {
+        Ended::Delivered => ("delivered", None, "delivered", false),
+        Ended::Later { from, said, unsure } => ("waiting", Some(time_text(*from)), said.as_str(), *unsure),
+        Ended::Refused(said) => ("refused", None, said.as_str(), false),
+    };
+    sqlx::query("UPDATE lensops_alert_deliveries SET state = $2, not_before = $3 WHERE seq = $1")
+        .bind(seq)
+        .bind(state)
+        .bind(not_before)
+        .execute(&mut *writer)
+        .await?;
+    // Only the latest attempt can have ended: earlier ones without an end were cut off.
+    sqlx::query(
+        "UPDATE lensops_alert_attempts SET said = $2, unsure = $3 WHERE id = (SELECT max(id) FROM lensops_alert_attempts WHERE delivery = $1)",
+    )
+    .bind(seq)
+    .bind(said)
+    .bind(unsure)
+    .execute(writer)
+    .await?;
+    Ok(())
+}
+
+impl Journal {
+    /// Takes in what was seen besides checks.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn alert_seen(&self, seen: Vec<(Rule, Subject, Seen)>, at: Timestamp) -> Result<(), StoreError> {
+        self.write_alert(AlertWrite::Seen(seen, at)).await
+    }
+
+    /// Records that the message numbered `seq` is about to be sent.
+    ///
+    /// # Errors
+    /// When the disk refuses; then it must not be sent.
+    pub async fn alert_begun(&self, seq: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.write_alert(AlertWrite::Begun(seq, at)).await
+    }
+
+    /// Records how the attempt at the message numbered `seq` ended.
+    ///
+    /// # Errors
+    /// When the disk refuses; then it is sent again, and says that it may be.
+    pub async fn alert_ended(&self, seq: i64, ended: Ended) -> Result<(), StoreError> {
+        self.write_alert(AlertWrite::Ended(seq, ended)).await
+    }
+
+    /// Forgets messages told before `before` that wait for nobody.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn forget_alerts(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.write_alert(AlertWrite::Forget(before)).await
+    }
+}

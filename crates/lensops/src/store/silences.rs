@@ -1,0 +1,124 @@
+//! Silences: who wanted quiet about what, until when and why.
+
+use jiff::Timestamp;
+use lensops_core::alert::{Rule, Subject};
+use lensops_core::ident::LensId;
+use serde::Serialize;
+use sqlx::{Row, SqliteConnection};
+use uuid::Uuid;
+
+use super::StoreError;
+use super::alerts::AlertWrite;
+use super::journal::{Journal, decode_error, parsed, time_text};
+
+/// Quiet about a rule, a lens, a tenant, or what all of them match.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Silence {
+    /// Its id.
+    pub id: Uuid,
+    /// The rule; all where none is named.
+    pub rule: Option<Rule>,
+    /// The tenant; all where none is named.
+    pub tenant: Option<Uuid>,
+    /// The lens; all where none is named.
+    pub lens: Option<LensId>,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Until when it lasts.
+    pub until: Timestamp,
+    /// Who made it.
+    pub who: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Silence {
+    pub(super) fn matches(&self, rule: Rule, subject: &Subject) -> bool {
+        self.rule.is_none_or(|own| own == rule)
+            && (self.tenant.is_none() || self.tenant == subject.tenant())
+            && (self.lens.is_none() || self.lens.as_ref() == subject.lens())
+    }
+}
+
+pub(super) async fn put_silence(writer: &mut SqliteConnection, silence: &Silence) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO lensops_silences (id, rule, yacht_id, lens_id, made_at, until, who, reason) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(silence.id.to_string())
+    .bind(silence.rule.map_or("", Rule::as_str))
+    .bind(silence.tenant.map_or_else(String::new, |tenant| tenant.to_string()))
+    .bind(silence.lens.as_ref().map_or("", LensId::as_str))
+    .bind(time_text(silence.made_at))
+    .bind(time_text(silence.until))
+    .bind(&silence.who)
+    .bind(&silence.reason)
+    .execute(writer)
+    .await?;
+    Ok(())
+}
+
+/// The silences that last beyond `at`. One that was made after a check began holds for it too.
+pub(super) async fn silences<'a>(
+    reader: impl sqlx::SqliteExecutor<'a>,
+    at: Timestamp,
+) -> Result<Vec<Silence>, sqlx::Error> {
+    let rows = sqlx::query("SELECT * FROM lensops_silences WHERE ended_at IS NULL AND until > $1 ORDER BY made_at, id")
+        .bind(time_text(at))
+        .fetch_all(reader)
+        .await?;
+    let some = |row: &sqlx::sqlite::SqliteRow, column: &str| -> Result<Option<String>, sqlx::Error> {
+        Ok(Some(row.try_get::<String, _>(column)?).filter(|text| !text.is_empty()))
+    };
+    let bad = |column: &'static str| move |error: &dyn std::fmt::Display| decode_error(column, error);
+    rows.iter()
+        .map(|row| {
+            let (rule, tenant, lens) = (some(row, "rule")?, some(row, "yacht_id")?, some(row, "lens_id")?);
+            Ok(Silence {
+                id: parsed(row, "id")?,
+                rule: rule
+                    .map(|text| text.parse())
+                    .transpose()
+                    .map_err(|error: String| bad("rule")(&error))?,
+                tenant: tenant
+                    .map(|text| text.parse())
+                    .transpose()
+                    .map_err(|error: uuid::Error| bad("yacht_id")(&error))?,
+                lens: lens
+                    .map(|text| text.parse::<LensId>())
+                    .transpose()
+                    .map_err(|error| bad("lens_id")(&error))?,
+                made_at: parsed(row, "made_at")?,
+                until: parsed(row, "until")?,
+                who: row.try_get("who")?,
+                reason: row.try_get("reason")?,
+            })
+        })
+        .collect()
+}
+
+impl Journal {
+    /// The silences in force at `at`.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn silences(&self, at: Timestamp) -> Result<Vec<Silence>, StoreError> {
+        Ok(silences(&self.reader, at).await?)
+    }
+
+    /// Records a silence.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn silence(&self, silence: Silence) -> Result<(), StoreError> {
+        self.write_alert(AlertWrite::Silence(Box::new(silence))).await
+    }
+
+    /// Ends the silence `id`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn unsilence(&self, id: Uuid, at: Timestamp, who: &str) -> Result<(), StoreError> {
+        self.write_alert(AlertWrite::Unsilence(id, at, who.to_owned())).await
+    }
+}

@@ -1,0 +1,261 @@
+//! What the journal keeps besides checks: lenses rolled back by command, and the tenants last known.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use lensops_core::ident::LensId;
+use lensops_core::mute::Paused;
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use uuid::Uuid;
+
+use super::StoreError;
+use super::journal::{Journal, decode_error, parsed, time_text};
+
+/// How long what is in force is believed without looking: another process may roll back meanwhile.
+const BELIEVED: Duration = Duration::from_secs(2);
+
+/// Which way a lens was switched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// Off.
+    Rollback,
+    /// On again.
+    Restore,
+}
+
+impl Switch {
+    /// As stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rollback => "rollback",
+            Self::Restore => "restore",
+        }
+    }
+}
+
+/// How far a rollback or restore came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// It was decided; the provider may or may not have been told.
+    Intended,
+    /// The provider holds the new value, and the service starts anew where the provider does that.
+    Switched,
+    /// The API was looked at, or the wait for it is over.
+    Done,
+    /// The provider refused before anything was changed.
+    Abandoned,
+}
+
+impl Progress {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Intended => "intended",
+            Self::Switched => "switched",
+            Self::Done => "done",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Intended, Self::Switched, Self::Done, Self::Abandoned]
+            .into_iter()
+            .find(|step| step.as_str() == text)
+    }
+}
+
+/// A rollback or restore as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rollback {
+    /// Its id.
+    pub id: Uuid,
+    /// The lens.
+    pub lens: LensId,
+    /// Which way.
+    pub kind: Switch,
+    /// How far it came.
+    pub step: Progress,
+    /// The service or file whose flag it is.
+    pub target: String,
+    /// The flag.
+    pub flag: String,
+    /// Its value before; `None`: it was not there.
+    pub found: Option<String>,
+    /// Who.
+    pub who: String,
+    /// Why.
+    pub reason: String,
+    /// What the gate said at the time.
+    pub gate: String,
+    /// When it was decided.
+    pub begun_at: Timestamp,
+    /// When it was over.
+    pub ended_at: Option<Timestamp>,
+    /// What the API showed.
+    pub outcome: Option<String>,
+}
+
+impl Rollback {
+    /// Whether it was cut off.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self.step, Progress::Intended | Progress::Switched)
+    }
+}
+
+/// A change of this part of the journal.
+pub(super) enum StateWrite {
+    Rollback(Box<Rollback>),
+    Tenants(Vec<Uuid>),
+}
+
+/// What is in force, as last read.
+pub(super) type Believed = Arc<Mutex<Option<(Instant, Arc<HashMap<LensId, Paused>>)>>>;
+
+pub(super) async fn apply(writer: &mut SqliteConnection, write: &StateWrite) -> Result<(), sqlx::Error> {
+    match write {
+        StateWrite::Rollback(entry) => {
+            sqlx::query(
+                "INSERT INTO lensops_rollbacks (id, lens_id, kind, step, target, flag, found, who, reason, gate, begun_at, ended_at, outcome) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+                 ON CONFLICT (id) DO UPDATE SET step = excluded.step, ended_at = excluded.ended_at, outcome = excluded.outcome",
+            )
+            .bind(entry.id.to_string())
+            .bind(entry.lens.as_str())
+            .bind(entry.kind.as_str())
+            .bind(entry.step.as_str())
+            .bind(&entry.target)
+            .bind(&entry.flag)
+            .bind(entry.found.as_deref())
+            .bind(&entry.who)
+            .bind(&entry.reason)
+            .bind(&entry.gate)
+            .bind(time_text(entry.begun_at))
+            .bind(entry.ended_at.map(time_text))
+            .bind(entry.outcome.as_deref())
+            .execute(writer)
+            .await?;
+        }
+        StateWrite::Tenants(tenants) => {
+            sqlx::query("DELETE FROM lensops_tenants").execute(&mut *writer).await?;
+            for tenant in tenants {
+                sqlx::query("INSERT INTO lensops_tenants (yacht_id) VALUES ($1) ON CONFLICT DO NOTHING")
+                    .bind(tenant.to_string())
+                    .execute(&mut *writer)
+                    .await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn rollback(row: &SqliteRow) -> Result<Rollback, sqlx::Error> {
+    let kind: &str = row.try_get("kind")?;
+    let step: &str = row.try_get("step")?;
+    let ended_at: Option<&str> = row.try_get("ended_at")?;
+    Ok(Rollback {
+        id: parsed(row, "id")?,
+        lens: parsed(row, "lens_id")?,
+        kind: match kind {
+            "rollback" => Switch::Rollback,
+            _ => Switch::Restore,
+        },
+        step: Progress::parse(step).ok_or_else(|| decode_error("step", step))?,
+        target: row.try_get("target")?,
+        flag: row.try_get("flag")?,
+        found: row.try_get("found")?,
+        who: row.try_get("who")?,
+        reason: row.try_get("reason")?,
+        gate: row.try_get("gate")?,
+        begun_at: parsed(row, "begun_at")?,
+        ended_at: ended_at.and_then(|text| text.parse().ok()),
+        outcome: row.try_get("outcome")?,
+    })
+}
+
+impl Journal {
+    /// Records `entry`, or how far it has come.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn put_rollback(&self, entry: Rollback) -> Result<(), StoreError> {
+        self.write_state(StateWrite::Rollback(Box::new(entry))).await?;
+        *self.believed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
+    /// The latest rollback or restore of each lens that was not abandoned, by lens.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn rollbacks(&self) -> Result<Vec<Rollback>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM lensops_rollbacks WHERE seq IN (\
+             SELECT max(seq) FROM lensops_rollbacks WHERE step <> 'abandoned' GROUP BY lens_id) ORDER BY lens_id",
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(rows.iter().map(rollback).collect::<Result<_, _>>()?)
+    }
+
+    /// The lenses that are rolled back by command, from the moment that was decided; as of some
+    /// seconds ago at most.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn rolled_back(&self) -> Result<Arc<HashMap<LensId, Paused>>, StoreError> {
+        let believed = self.believed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, found)) = believed.filter(|(at, _)| at.elapsed() < BELIEVED) {
+            return Ok(found);
+        }
+        let found = self.rollbacks().await?.into_iter();
+        let found = found.filter(|entry| entry.kind == Switch::Rollback).map(|entry| {
+            let reason = format!("rolled back by {}: {}", entry.who, entry.reason);
+            let since = Some(entry.begun_at);
+            (entry.lens, Paused { reason, since })
+        });
+        let found = Arc::new(found.collect::<HashMap<_, _>>());
+        *self.believed.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), found.clone()));
+        Ok(found)
+    }
+
+    /// Keeps `tenants` as those last known.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn put_tenants(&self, tenants: Vec<Uuid>) -> Result<(), StoreError> {
+        self.write_state(StateWrite::Tenants(tenants)).await
+    }
+
+    /// The tenants last known, by id; none where none were ever known.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn tenants(&self) -> Result<Vec<Uuid>, StoreError> {
+        let rows = sqlx::query("SELECT yacht_id FROM lensops_tenants ORDER BY yacht_id")
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(|row| Ok(parsed(row, "yacht_id")?)).collect()
+    }
+
+    /// The ids of slots observed or missed from `from` on: what a start need not run again.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn settled_since(&self, from: Timestamp) -> Result<std::collections::HashSet<Uuid>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id FROM pms_health_checks WHERE observed_at >= $1 \
+             UNION ALL SELECT id FROM lensops_missed WHERE due_at >= $1",
+        )
+        .bind(time_text(from))
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(|row| Ok(parsed(row, "id")?)).collect()
+    }
+}

@@ -1,0 +1,153 @@
+//! What of alerts can be read from the journal: what fires, what waits for a receiver, and every
+//! attempt.
+
+use jiff::Timestamp;
+use lensops_core::alert::{Notification, State};
+use lensops_core::ident::LensId;
+use serde::Serialize;
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::journal::{Journal, decode_error};
+
+/// A message that waits for a receiver.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Due {
+    /// Its place in the order.
+    pub seq: i64,
+    /// The message.
+    pub told: Notification,
+    /// When it may be tried again; `None` at once.
+    pub not_before: Option<Timestamp>,
+    /// An attempt was cut off, or broke off after it was sent: it may have arrived.
+    pub perhaps_again: bool,
+}
+
+/// A rule that saw something broken.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Alert {
+    /// The rule.
+    pub rule: String,
+    /// How much it matters.
+    pub severity: String,
+    /// The tenant; none for the store.
+    pub tenant: Option<Uuid>,
+    /// The lens; none for the store.
+    pub lens: Option<LensId>,
+    /// Whether it fires, or only may soon.
+    pub firing: bool,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// A message with what became of it at one receiver.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Trail {
+    /// The message.
+    pub told: Notification,
+    /// The receiver.
+    pub receiver: String,
+    /// `waiting`, `delivered` or `refused`.
+    pub state: String,
+    /// Every attempt: when, and what the receiver said. An attempt without an end was cut off.
+    pub attempts: Vec<(String, Option<String>)>,
+}
+
+impl Journal {
+    /// The next message for `receiver`, if one waits.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn alert_due(&self, receiver: &str) -> Result<Option<Due>, StoreError> {
+        let row = sqlx::query(
+            "SELECT d.seq, d.not_before, n.body, EXISTS (SELECT 1 FROM lensops_alert_attempts a \
+             WHERE a.delivery = d.seq AND a.unsure = 1) AS unsure FROM lensops_alert_deliveries d \
+             JOIN lensops_notifications n ON n.id = d.notification_id \
+             WHERE d.receiver = $1 AND d.state = 'waiting' ORDER BY d.seq LIMIT 1",
+        )
+        .bind(receiver)
+        .fetch_optional(&self.reader)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let not_before: Option<&str> = row.try_get("not_before")?;
+        Ok(Some(Due {
+            seq: row.try_get("seq")?,
+            told: body(&row)?,
+            not_before: not_before.and_then(|text| text.parse().ok()),
+            perhaps_again: row.try_get("unsure")?,
+        }))
+    }
+
+    /// Rules that saw something broken, the most severe first, firing ones before others.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn alerts(&self) -> Result<Vec<Alert>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM lensops_alerts ORDER BY firing DESC, CASE severity WHEN 'critical' THEN 0 \
+             WHEN 'error' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END, lens_id, yacht_id, rule",
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        let alert = |row: &sqlx::sqlite::SqliteRow| -> Result<Alert, sqlx::Error> {
+            let (tenant, lens): (&str, &str) = (row.try_get("yacht_id")?, row.try_get("lens_id")?);
+            let state = serde_json::from_str(row.try_get("state")?);
+            Ok(Alert {
+                rule: row.try_get("rule")?,
+                severity: row.try_get("severity")?,
+                tenant: tenant.parse().ok(),
+                lens: lens.parse().ok(),
+                firing: row.try_get("firing")?,
+                state: state.map_err(|error| decode_error("state", error))?,
+            })
+        };
+        Ok(rows.iter().map(alert).collect::<Result<_, _>>()?)
+    }
+
+    /// The latest `limit` messages, newest first, one entry a receiver.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn alert_trail(&self, limit: u32) -> Result<Vec<Trail>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT d.seq, d.receiver, d.state, n.body FROM lensops_alert_deliveries d \
+             JOIN lensops_notifications n ON n.id = d.notification_id ORDER BY d.seq DESC LIMIT $1",
+        )
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await?;
+        let mut trail = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let attempts =
+                sqlx::query_as("SELECT begun_at, said FROM lensops_alert_attempts WHERE delivery = $1 ORDER BY id")
+                    .bind(row.try_get::<i64, _>("seq")?)
+                    .fetch_all(&self.reader)
+                    .await?;
+            trail.push(Trail {
+                told: body(row)?,
+                receiver: row.try_get("receiver")?,
+                state: row.try_get("state")?,
+                attempts,
+            });
+        }
+        Ok(trail)
+    }
+
+    /// Messages that wait, and that were refused for good, by receiver.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn alert_backlog(&self) -> Result<Vec<(String, i64, i64)>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT receiver, count(*) FILTER (WHERE state = 'waiting'), count(*) FILTER (WHERE state = 'refused') \
+             FROM lensops_alert_deliveries WHERE state <> 'delivered' GROUP BY receiver ORDER BY receiver",
+        )
+        .fetch_all(&self.reader)
+        .await?)
+    }
+}
+
+fn body(row: &sqlx::sqlite::SqliteRow) -> Result<Notification, sqlx::Error> {
+    serde_json::from_str(row.try_get("body")?).map_err(|error| decode_error("body", error))
+}

@@ -1,0 +1,567 @@
+//! Alerts from the check to the receiver: told once, in order, whatever the receivers do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use lensops::alert::Receiver as To;
+use lensops::config::{Env, Settings};
+use lensops::http::Client;
+use lensops::run::clock::Clock;
+use lensops::run::notify::{Notifier, Step};
+use lensops::run::vigil::Vigil;
+use lensops::run::vitals::Vitals;
+use lensops::store::{Alerting, Journal};
+use lensops_core::evidence::Redactor;
+use lensops_core::record::{CheckRecord, EventRecord, Level, Status, event_id};
+use lensops_sandbox::{Dialect, Faults};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::fixture::{NORTH, SOUTH, check_of, start};
+use crate::harness::{FAULTS, Project, sandbox};
+use crate::receiver::{Answer, ROUTING_KEY, Receiver, SECRET, SLACK_PATH};
+
+/// A clock that a test moves.
+#[derive(Clone)]
+struct Hands(Arc<Mutex<Timestamp>>);
+
+impl Hands {
+    fn advance(&self, seconds: i64) {
+        *self.0.lock().unwrap() += SignedDuration::from_secs(seconds);
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        let mut now = self.0.lock().unwrap();
+        *now = (*now).max(at);
+    }
+}
+
+/// A journal whose checks are folded into alerts for the receivers of an environment.
+struct World {
+    journal: Journal,
+    receivers: Vec<To>,
+    redactor: Redactor,
+    clock: Hands,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new(yaml: &str, env: Env) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("lensops.yml"), yaml).unwrap();
+        let settings = Settings::load(folder.path(), env).unwrap();
+        let journal = Journal::open(&folder.path().join("journal.db")).await.unwrap();
+        let receivers = settings.receivers().unwrap();
+        journal.alert_with(Alerting {
+            book: settings.rule_book(&receivers).unwrap(),
+            redactor: settings.redactor(),
+        });
+        // Webhooks are signed with the time of sending: it has to be now.
+        let clock = Hands(Arc::new(Mutex::new(Timestamp::now())));
+        Self {
+            journal,
+            receivers,
+            redactor: settings.redactor(),
+            clock,
+            _folder: folder,
+        }
+    }
+
+    fn notifier(&self, name: &str) -> Notifier<Hands, Client> {
+        Notifier {
+            clock: self.clock.clone(),
+            sender: Client::new(Duration::from_millis(300)),
+            journal: self.journal.clone(),
+            receiver: self
+                .receivers
+                .iter()
+                .find(|receiver| receiver.name == name)
+                .unwrap()
+                .clone(),
+            redactor: self.redactor.clone(),
+            failures: 0,
+        }
+    }
+
+    /// Delivers to every receiver until nothing can be sent now.
+    async fn deliver(&self) {
+        for receiver in &self.receivers {
+            let mut notifier = self.notifier(&receiver.name);
+            while notifier.step().await.unwrap() == Step::Done {}
+        }
+    }
+
+    async fn record(&self, tenant: Uuid, slots: impl IntoIterator<Item = (i64, Status)>) {
+        for (n, status) in slots {
+            self.journal.record(with_status(tenant, n, status)).await.unwrap();
+        }
+    }
+}
+
+fn with_status(tenant: Uuid, n: i64, status: Status) -> CheckRecord {
+    let mut check = check_of(tenant, "faults", n);
+    check.status = status;
+    let detail = json!({"kind": "broken", "probe": "List", "class": "timeout", "reason": "List: no answer",
+        "response": "HTTP/1.1 504 Gateway Timeout\n\n{\"error\": \"late\"}"});
+    let event = EventRecord {
+        id: event_id(check.id, 0),
+        level: Level::Error,
+        detail: Redactor::default().json(&detail),
+    };
+    check.events = if status == Status::Unhealthy {
+        vec![event]
+    } else {
+        Vec::new()
+    };
+    check
+}
+
+use Status::{Healthy, Unhealthy};
+
+/// An outage of two checks, and two good ones after it.
+const OUTAGE: [(i64, Status); 5] = [(0, Healthy), (1, Unhealthy), (2, Unhealthy), (3, Healthy), (4, Healthy)];
+
+/// What a kind of receiver got, as `firing` or `resolved`.
+fn notices(receiver: &Receiver, kind: &str) -> Vec<String> {
+    let taken = receiver.taken().into_iter().filter(|taken| taken.kind == kind);
+    taken
+        .map(|taken| match kind {
+            "slack" => taken.body["text"]
+                .as_str()
+                .unwrap()
+                .split(' ')
+                .next()
+                .unwrap()
+                .to_lowercase(),
+            "pagerduty" => taken.body["event_action"]
+                .as_str()
+                .unwrap()
+                .replace("trigger", "firing")
+                .replace("resolve", "resolved"),
+            _ => taken.body["notice"].as_str().unwrap().to_owned(),
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn an_outage_is_told_once_to_each_receiver_and_so_is_its_end() {
+    let receiver = Receiver::start().await;
+    let world = World::new("alerts: {runbook: 'https://runbooks.example/{lens}'}", receiver.env()).await;
+    for (n, status) in OUTAGE {
+        // As after a crash between the commit and the word of it: every check comes twice.
+        world.record(NORTH, [(n, status), (n, status)]).await;
+        world.deliver().await;
+    }
+    assert_eq!(receiver.refused(), Vec::<String>::new());
+    for kind in ["slack", "pagerduty", "webhook"] {
+        assert_eq!(notices(&receiver, kind), ["firing", "resolved"], "{kind}");
+    }
+    let hook: Vec<Value> = receiver
+        .taken()
+        .into_iter()
+        .filter(|taken| taken.kind == "webhook")
+        .map(|taken| taken.body)
+        .collect();
+    let firing = &hook[0];
+    for (key, expected) in [
+        ("rule", json!("unhealthy")),
+        ("severity", json!("critical")),
+        ("lens", json!("faults")),
+        ("tenant", json!(NORTH)),
+        ("reason", json!("List: no answer")),
+        ("runbook", json!("https://runbooks.example/faults")),
+        ("since", json!("2026-01-28T15:15:00Z")),
+        ("times", json!(2)),
+    ] {
+        assert_eq!(firing[key], expected, "{key}");
+    }
+    assert!(
+        firing["response"].as_str().unwrap().contains("504 Gateway Timeout"),
+        "{firing}"
+    );
+    assert!(
+        world.journal.alerts().await.unwrap().is_empty() && world.journal.alert_backlog().await.unwrap().is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_receiver_that_fails_delays_its_own_messages_and_nobody_elses_and_nothing_is_lost_or_doubled() {
+    for (case, answer, said) in [
+        ("500", Answer::Status(500), "answered 500: no: [redacted] [redacted]"),
+        ("revoked", Answer::Status(404), "answered 404"),
+        ("429", Answer::Busy(90), "answered 429: an empty body"),
+        (
+            "HTML",
+            Answer::Html,
+            "but not as a receiver of its kind does: <!DOCTYPE html>",
+        ),
+        ("never", Answer::Never, "no answer within 0.3s"),
+        ("never connects", Answer::TakeAndBreak, "connectivity"),
+    ] {
+        let receiver = Receiver::start().await;
+        let world = World::new("", receiver.env()).await;
+        world.record(NORTH, OUTAGE).await;
+        receiver.answers([answer.clone(), answer.clone()]);
+        let mut webhook = world.notifier("webhook");
+        for _ in 0..2 {
+            let Step::Until(at) = webhook.step().await.unwrap() else {
+                panic!("{case}: it was not put off")
+            };
+            let wait = at.duration_since(world.clock.now()).as_secs_f64();
+            assert!(
+                (0.4..=if case == "429" { 90.0 } else { 3.0 }).contains(&wait),
+                "{case}: {wait}"
+            );
+            assert!(case != "429" || wait >= 89.9, "{case}: {wait}");
+            // Asked too early, it is not sent.
+            let before = world.journal.alert_trail(10).await.unwrap();
+            assert!(matches!(webhook.step().await.unwrap(), Step::Until(_)), "{case}");
+            assert_eq!(world.journal.alert_trail(10).await.unwrap(), before, "{case}");
+            world.clock.sleep_until(at).await;
+        }
+        for name in ["slack", "pagerduty"] {
+            let mut other = world.notifier(name);
+            while other.step().await.unwrap() == Step::Done {}
+            assert_eq!(
+                notices(&receiver, name),
+                ["firing", "resolved"],
+                "{case}: {name} waits for nobody"
+            );
+        }
+        world.deliver().await;
+        let mut ids: Vec<_> = receiver.taken().into_iter().filter_map(|taken| taken.id).collect();
+        if answer == Answer::TakeAndBreak {
+            // It had it and could not say so: the key is what keeps them apart.
+            assert_eq!(ids.len(), 4, "{case}");
+            ids.dedup();
+        }
+        assert_eq!(ids.len(), 2, "{case}: firing and resolved, once each, in order");
+        let trail = world.journal.alert_trail(10).await.unwrap();
+        let firing = trail.iter().rfind(|trail| trail.receiver == "webhook").unwrap();
+        assert_eq!(
+            (firing.state.as_str(), firing.attempts.len()),
+            ("delivered", 3),
+            "{case}"
+        );
+        let first = firing.attempts[0].1.as_deref().unwrap();
+        assert!(first.contains(said), "{case}: {first}");
+        assert!(
+            !format!("{trail:?}").contains(SECRET) && !format!("{trail:?}").contains(ROUTING_KEY),
+            "{case}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_a_receiver_will_never_take_is_put_aside_and_the_next_one_goes_out() {
+    let receiver = Receiver::start().await;
+    let world = World::new("", receiver.env()).await;
+    world.record(NORTH, OUTAGE).await;
+    receiver.answers([Answer::Status(400)]);
+    let mut slack = world.notifier("slack");
+    while slack.step().await.unwrap() == Step::Done {}
+    assert_eq!(notices(&receiver, "slack"), ["resolved"]);
+    let backlog = world.journal.alert_backlog().await.unwrap();
+    assert!(backlog.contains(&("slack".to_owned(), 0, 1)), "{backlog:?}");
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_cut_off_is_made_again_and_slack_is_told_that_it_may_be() {
+    let receiver = Receiver::start().await;
+    let world = World::new("", receiver.env()).await;
+    world.record(NORTH, OUTAGE).await;
+    let due = world.journal.alert_due("slack").await.unwrap().unwrap();
+    assert!(!due.perhaps_again);
+    // The process ends between the attempt and its end.
+    world.journal.alert_begun(due.seq, world.clock.now()).await.unwrap();
+    world.deliver().await;
+    let slack: Vec<String> = receiver
+        .taken()
+        .into_iter()
+        .filter(|taken| taken.kind == "slack")
+        .map(|taken| taken.body.to_string())
+        .collect();
+    let marked: Vec<bool> = slack
+        .iter()
+        .map(|text| text.contains("may have been sent before"))
+        .collect();
+    assert_eq!(marked, [true, false]);
+}
+
+#[tokio::test]
+async fn muted_checks_change_nothing_and_silenced_alerts_are_told_when_the_silence_ends() {
+    let receiver = Receiver::start().await;
+    let world = World::new("", receiver.env()).await;
+    let mut muted = [1, 2, 3].map(|n| with_status(SOUTH, n, Unhealthy));
+    for check in &mut muted {
+        check.notes = Redactor::default().json(&json!({"muted": {"why": "maintenance", "reason": "upgrade"}}));
+        world.journal.record(check.clone()).await.unwrap();
+    }
+    assert!(world.journal.alerts().await.unwrap().is_empty());
+    let quiet = lensops::store::Silence {
+        id: Uuid::from_u128(1),
+        rule: None,
+        tenant: None,
+        lens: Some("faults".parse().unwrap()),
+        made_at: start(),
+        until: start() + SignedDuration::from_mins(50),
+        who: "ops".to_owned(),
+        reason: "known".to_owned(),
+    };
+    world.journal.silence(quiet).await.unwrap();
+    world
+        .record(NORTH, [(1, Unhealthy), (2, Unhealthy), (3, Unhealthy)])
+        .await;
+    assert_eq!(world.journal.alert_trail(9).await.unwrap().len(), 0, "silenced");
+    assert!(world.journal.alerts().await.unwrap().iter().any(|alert| alert.firing));
+    world.record(NORTH, [(4, Unhealthy)]).await;
+    world.deliver().await;
+    assert_eq!(notices(&receiver, "webhook"), ["firing"], "the silence is over");
+}
+
+#[tokio::test]
+async fn a_lens_that_is_not_checked_and_a_store_that_fails_are_told_and_so_is_their_end() {
+    let receiver = Receiver::start().await;
+    let world = World::new("", receiver.env()).await;
+    let vitals = Vitals::new(false);
+    *world.clock.0.lock().unwrap() = start();
+    vitals.watch(&[(Arc::new(crate::worker::monitor()), NORTH)], start());
+    let (tell, trouble) = tokio::sync::watch::channel(None);
+    let vigil = Vigil {
+        clock: world.clock.clone(),
+        journal: world.journal.clone(),
+        vitals: vitals.clone(),
+        trouble: Some(trouble),
+        redactor: world.redactor.clone(),
+        limit: 1 << 30,
+    };
+    vigil.look().await.unwrap();
+    assert!(world.journal.alerts().await.unwrap().is_empty());
+    world.clock.advance(31 * 60);
+    tell.send_replace(Some("403 - Forbidden".to_owned()));
+    vigil.look().await.unwrap();
+    vigil.look().await.unwrap();
+    let told = || async {
+        let trail = world.journal.alert_trail(99).await.unwrap();
+        let hook = trail.into_iter().rev().filter(|trail| trail.receiver == "webhook");
+        hook.map(|trail| format!("{} {}", trail.told.rule, trail.told.notice.as_str()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told().await, ["no_check firing", "store_failing firing"]);
+    let check = with_status(NORTH, 2, Healthy);
+    vitals.checked(&check, check.observed_at);
+    world.journal.record(check).await.unwrap();
+    tell.send_replace(None);
+    vigil.look().await.unwrap();
+    vigil.look().await.unwrap();
+    assert_eq!(
+        told().await,
+        [
+            "no_check firing",
+            "store_failing firing",
+            "no_check resolved",
+            "store_failing resolved"
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alerts_list_test_silence_and_unsilence_say_what_is() {
+    let stand_in = sandbox(Dialect::Documented).await;
+    let receiver = Receiver::start().await;
+    let mut project = Project::empty();
+    project.point_at(&stand_in);
+    project.run(&format!("{FAULTS} --interval 1s")).expect(0);
+    let none = project.run("alerts test").expect(2).err;
+    assert!(none.contains("there is no receiver: set SLACK_WEBHOOK_URL"), "{none}");
+    assert!(project.run("alerts list").expect(0).out.contains("✅ nothing fires"));
+    project.env.extend(receiver.env());
+    project.env.insert("USER".to_owned(), "captain".to_owned());
+    let tested = project.run("alerts test").expect(0).out;
+    for name in ["slack", "pagerduty", "webhook"] {
+        assert!(tested.contains(&format!("✅ {name} takes messages")), "{tested}");
+        assert_eq!(
+            notices(&receiver, name),
+            ["firing", "resolved"],
+            "no incident stays open"
+        );
+    }
+    receiver.answers([Answer::Status(500)]);
+    let failed = project.run("alerts test --receiver webhook").expect(1).out;
+    assert!(
+        failed.contains("❌ webhook: answered 500: no: [redacted] [redacted]"),
+        "{failed}"
+    );
+    for (arguments, told) in [
+        ("alerts silence --for 1h --reason x", "required"),
+        (
+            "alerts silence faults --for soon --reason x",
+            "\"soon\" is not a valid duration",
+        ),
+        ("alerts silence faults --for 1h", "--reason"),
+        ("alerts silence --rule sunny --for 1h --reason x", "is no rule"),
+        ("alerts test --receiver boss", "there is no receiver \"boss\""),
+        (
+            "alerts unsilence 00000000-0000-0000-0000-000000000001",
+            "there is no silence",
+        ),
+    ] {
+        let error = project.run(arguments).expect(2).err;
+        assert!(
+            error.contains(told) && error.trim_end().lines().count() == 1,
+            "{arguments}: {error}"
+        );
+    }
+    let silence: Value = serde_json::from_str(
+        &project
+            .run("alerts silence faults --for 2h --reason upgrade --json")
+            .expect(0)
+            .out,
+    )
+    .unwrap();
+    assert_eq!(
+        (&silence["who"], &silence["reason"]),
+        (&json!("captain"), &json!("upgrade"))
+    );
+    let listed = project.run("alerts list").expect(0).out;
+    assert!(
+        listed.contains("🔕 silence") && listed.contains("by captain: upgrade"),
+        "{listed}"
+    );
+    project
+        .run(&format!("alerts unsilence {}", silence["id"].as_str().unwrap()))
+        .expect(0);
+    assert!(!project.run("alerts list").expect(0).out.contains("🔕"));
+}
+
+/// Broken settings are one line before anything starts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_with_alerts_that_make_no_sense_does_not_start() {
+    let stand_in = sandbox(Dialect::Documented).await;
+    let mut project = Project::with_faults(&stand_in);
+    for (yaml, env, told) in [
+        (
+            "alerts: {rules: {unhealthy: {for: 3, of: 2}}}",
+            None,
+            "alerts.rules.unhealthy.for: 3 of 2 cannot be",
+        ),
+        ("alerts: {rule: {}}", None, "rule"),
+        (
+            "",
+            Some(("SLACK_WEBHOOK_URL", "made-up-no-address")),
+            "SLACK_WEBHOOK_URL cannot be used",
+        ),
+        (
+            "",
+            Some(("LENSOPS_WEBHOOK_URL", "http://127.0.0.1:9/x")),
+            "LENSOPS_WEBHOOK_SECRET is not set",
+        ),
+    ] {
+        project.write("lensops.yml", yaml);
+        project.env.retain(|name, _| !name.contains("WEBHOOK"));
+        project
+            .env
+            .extend(env.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let error = project.run("worker").expect(2).err;
+        assert!(
+            error.contains(told) && !error.contains("made-up-no-address"),
+            "{yaml}: {error}"
+        );
+    }
+}
+
+/// The ids of the messages that `checks` of one pair lead to, by the fold alone.
+pub(crate) fn expected(settings: &Settings, checks: &[CheckRecord]) -> BTreeSet<Uuid> {
+    use lensops_core::alert::{Notice, Notification, Rule, State, Subject, fold, observe};
+    let book = settings.rule_book(&settings.receivers().unwrap()).unwrap();
+    let mut states: BTreeMap<(Uuid, Rule), State> = BTreeMap::new();
+    let mut ids = BTreeSet::new();
+    for check in checks {
+        for (rule, seen) in observe(check) {
+            let before = states.remove(&(check.yacht_id, rule)).unwrap_or_default();
+            let step = fold(rule, book.plan(rule), before.clone(), &seen, check.observed_at, false);
+            let subject = Subject::Lens(check.yacht_id, check.lens_id.clone());
+            if let Some(notice) = step.notice {
+                let of = if notice == Notice::Resolved {
+                    &before
+                } else {
+                    &step.state
+                };
+                ids.insert(
+                    Notification::of(rule, book.plan(rule), &subject, notice, of, check.id, check.observed_at).id,
+                );
+            }
+            states.insert((check.yacht_id, rule), step.state);
+        }
+    }
+    ids
+}
+
+#[test]
+fn a_pair_without_a_check_is_told_once_an_interval_and_forgotten_when_it_is_watched_no_more() {
+    let vitals = Vitals::new(false);
+    vitals.watch(&[(Arc::new(crate::worker::monitor()), NORTH)], start());
+    let at = |minutes: i64| start() + SignedDuration::from_mins(minutes);
+    let counts = [10, 29, 30, 31, 44, 45, 46].map(|minutes| vitals.late(at(minutes)).len());
+    assert_eq!(counts, [0, 0, 1, 0, 0, 1, 0]);
+    assert_eq!(vitals.overdue(at(30)).unwrap().0, 1);
+    vitals.watch(&[], at(60));
+    assert!(vitals.late(at(90)).is_empty() && vitals.overdue(at(90)).is_none());
+}
+
+/// Whatever receivers do, each is told of by one line, and checks go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receivers_that_fail_are_one_clear_line_each_and_checks_go_on() {
+    let stand_in = sandbox(Dialect::Documented).await;
+    stand_in.set_faults(serde_json::from_value::<Faults>(json!({"refuse_connections": true})).unwrap());
+    for (answer, told) in [
+        (Answer::Status(500), "answered 500"),
+        (Answer::Busy(1), "answered 429"),
+        (Answer::Html, "not as a receiver of its kind does"),
+        (Answer::Never, "no answer within 10s"),
+    ] {
+        let receiver = Receiver::start().await;
+        receiver.always(answer.clone());
+        let mut project = Project::empty();
+        project.point_at(&stand_in);
+        project.run(&format!("{FAULTS} --interval 1s")).expect(0);
+        project.env.extend(receiver.env());
+        let mut failed = BTreeSet::new();
+        let enough = |line: &str| {
+            if let Some((_, rest)) = line.split_once("Alert receiver ") {
+                failed.insert(rest.split(' ').next().unwrap().to_owned());
+            }
+            failed.len() == 3 && line.contains("OVERALL")
+        };
+        let lines = crate::listening::worker_until(&project, "worker", enough, 3);
+        for name in ["slack", "pagerduty", "webhook"] {
+            let mark = format!("Alert receiver {name} ");
+            let about: Vec<_> = lines.iter().filter(|line| line.contains(&mark)).collect();
+            assert!(
+                about.len() == 1 && about[0].contains("ERROR") && about[0].contains(told),
+                "{answer:?}: {about:#?}"
+            );
+        }
+        let text = lines.join("\n");
+        for secret in [SECRET, ROUTING_KEY, SLACK_PATH, receiver.url.as_str()] {
+            assert!(!text.contains(secret), "{answer:?}: {secret} is in the log");
+            for (path, bytes) in project.files() {
+                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "{answer:?}: {secret} is in {}", path.display());
+            }
+        }
+        let listed = project.run("alerts list").expect(1).out;
+        assert!(
+            listed.contains("🔔 critical faults") && listed.contains(told),
+            "{answer:?}: {listed}"
+        );
+    }
+}
