@@ -214,11 +214,14 @@ pub(super) enum Command {
     /// Print the JSON Schema of lens, plans and manifest, or write all of them
     Schema {
         /// Which one: lens, monitor-plan, acceptance-plan, stress-plan, manifest
-        #[arg(required_unless_present = "out")]
+        #[arg(required_unless_present_any = ["out", "reference"])]
         name: Option<String>,
         /// Write all of them into this folder
         #[arg(long, value_name = "DIR", conflicts_with = "name")]
         out: Option<PathBuf>,
+        /// Write a reference page for each into this folder
+        #[arg(long, value_name = "DIR", conflicts_with = "name")]
+        reference: Option<PathBuf>,
     },
     /// Template sets
     #[command(subcommand)]

@@ -259,7 +259,9 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             );
             Ok(Exit::Good)
         }
-        Command::Schema { name, out } => schemas::schemas(name.as_deref(), out.as_deref()),
+        Command::Schema { name, out, reference } => {
+            schemas::schemas(name.as_deref(), out.as_deref(), reference.as_deref())
+        }
         Command::Templates(TemplatesCommand::Eject { dir }) => templates::eject(&dir).map(|()| Exit::Good),
         Command::Evidence(command) => match command {
             EvidenceCommand::Verify { dir, key } => evidence::verify(&dir, key.as_ref()),

@@ -10,6 +10,7 @@ mod delivery;
 mod demo;
 mod doctor;
 mod evidence;
+mod examples;
 mod fixture;
 mod generate;
 mod harness;

@@ -18,6 +18,14 @@ fn the_published_schemas_are_those_of_the_types() {
             path.display()
         );
     }
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/reference");
+    for (name, schema) in all() {
+        let page = std::fs::read_to_string(pages.join(format!("{name}.md"))).unwrap_or_default();
+        assert!(
+            page == lensops::run::schemas::reference(name, &schema),
+            "docs/src/reference/{name}.md is not what the types say: `cargo run -- schema --reference docs/src/reference`"
+        );
+    }
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), all().len());
 }
 
