@@ -9,6 +9,7 @@ mod database;
 mod delivery;
 mod demo;
 mod doctor;
+mod documents;
 mod evidence;
 mod examples;
 mod fixture;
