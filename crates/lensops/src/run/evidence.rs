@@ -277,7 +277,7 @@ pub fn show(folder: &Path) -> Result<Exit> {
     })
 }
 
-fn read_bundle(folder: &Path) -> Result<Files> {
+pub(super) fn read_bundle(folder: &Path) -> Result<Files> {
     if !folder.join(manifest::FILE).is_file() {
         bail!(
             "{} holds no {}: name the folder of a run",
