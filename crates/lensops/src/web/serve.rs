@@ -23,7 +23,7 @@ use super::{App, Setup, guard, live, router, scope};
 const AT_ONCE: usize = 512;
 
 /// The time in which a request's head must be there, and an idle connection is kept.
-const HEAD: Duration = Duration::from_secs(10);
+const HEAD: Duration = Duration::from_secs(5);
 
 /// The time that a connection has in all. An event stream that is cut by it is asked for again.
 const WHOLE: Duration = Duration::from_secs(20 * 60);

@@ -386,6 +386,7 @@ pub(super) fn charts(
         let last = buckets
             .last()
             .map_or_else(|| "none".to_owned(), |bucket| bucket.latencies.tell(quantile));
+        let last = last.trim_start_matches(name).trim().to_owned();
         (name, class, series, last)
     });
     let errors = buckets
