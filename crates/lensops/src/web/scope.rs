@@ -31,6 +31,9 @@ const GATE_FRESH: Duration = Duration::from_secs(60);
 /// The gate's window on the pages.
 pub(super) const GATE_WINDOW: SignedDuration = SignedDuration::from_hours(168);
 
+/// How long a store that did not answer is not asked again: those who wait would each wait as long.
+const SPARED: Duration = Duration::from_secs(2);
+
 /// Users whose rows are remembered.
 const REMEMBERED: usize = 1_000;
 
@@ -57,6 +60,8 @@ struct Seen {
 #[derive(Default)]
 pub(crate) struct Known {
     seen: Mutex<HashMap<String, Seen>>,
+    /// When and why the rows of a user could not be read.
+    failed: Mutex<HashMap<String, (Instant, String)>>,
     /// One reads at a time for a user; the others take what it read.
     turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -76,6 +81,18 @@ impl Known {
             known.clear();
         }
         known.insert(key.to_owned(), seen);
+    }
+
+    fn failed(&self, key: &str) -> Option<String> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, why) = failed.get(key)?;
+        (at.elapsed() < SPARED).then(|| why.clone())
+    }
+
+    fn fail(&self, key: &str, why: &str) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.retain(|_, (at, _)| at.elapsed() < SPARED);
+        failed.insert(key.to_owned(), (Instant::now(), why.to_owned()));
     }
 
     fn turn(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
@@ -178,6 +195,22 @@ async fn read(app: &App, who: &Who, mut gates: Gates) -> Result<(Vec<Row>, Gates
     Ok((rows, gates))
 }
 
+fn keep(app: &App, who: &Who, rows: Vec<Row>, gates: Gates) -> Rows {
+    let (rows, as_of) = (Arc::new(rows), app.now());
+    let seen = Seen {
+        read: Instant::now(),
+        as_of,
+        rows: rows.clone(),
+        gates,
+    };
+    app.known.keep(&who.key, seen);
+    Rows {
+        rows,
+        as_of,
+        trouble: None,
+    }
+}
+
 /// The rows that `who` sees, worst first. When the store does not answer in time they are what was
 /// known last, with its age; where nothing is known, what is monitored on the journal, and nothing else.
 pub(super) async fn rows(app: &App, who: &Who) -> Rows {
@@ -191,24 +224,18 @@ pub(super) async fn rows(app: &App, who: &Who) -> Rows {
             trouble: None,
         };
     }
-    let gates = known.as_ref().map(|seen| seen.gates.clone()).unwrap_or_default();
-    let why = match within(read(app, who, gates)).await {
-        Ok((rows, gates)) => {
-            let (rows, as_of) = (Arc::new(rows), app.now());
-            let seen = Seen {
-                read: Instant::now(),
-                as_of,
-                rows: rows.clone(),
-                gates,
-            };
-            app.known.keep(&who.key, seen);
-            return Rows {
-                rows,
-                as_of,
-                trouble: None,
-            };
+    let why = match app.known.failed(&who.key) {
+        Some(why) => why,
+        None => {
+            let gates = known.as_ref().map(|seen| seen.gates.clone()).unwrap_or_default();
+            match within(read(app, who, gates)).await {
+                Ok((rows, gates)) => return keep(app, who, rows, gates),
+                Err(why) => {
+                    app.known.fail(&who.key, &why);
+                    why
+                }
+            }
         }
-        Err(why) => why,
     };
     match known {
         Some(seen) => Rows {
