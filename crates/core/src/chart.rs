@@ -81,8 +81,9 @@ impl Frame {
                 // Writing to a String cannot fail.
                 write!(path, "{}{x:.1} {y:.1}", if index == 0 { "M" } else { "L" }).ok();
             }
-            if run.len() == 1 {
-                path.push_str("h1.5");
+            if let [(x, _)] = run[..] {
+                // At the right edge it goes back, so that the newest check is seen.
+                path.push_str(if x + 1.5 > self.width { "h-1.5" } else { "h1.5" });
             }
         }
         path
