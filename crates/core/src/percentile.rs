@@ -142,17 +142,14 @@ impl Latencies {
     /// The latency that stands at the 1-based `rank` of the sorted sample; `None` beyond its ends.
     #[must_use]
     pub fn at_rank(&self, rank: u64) -> Option<u64> {
-        if rank == 0 {
+        if rank == 0 || rank > self.0.len() {
             return None;
         }
-        let mut seen = 0;
-        for bucket in self.0.iter_recorded() {
-            seen += bucket.count_since_last_iteration();
-            if seen >= rank {
-                return Some(bucket.value_iterated_to());
-            }
-        }
-        None
+        // The library rounds `quantile × n` up: from the middle between two ranks it lands on this
+        // one, whatever floating point makes of it.
+        #[expect(clippy::cast_precision_loss, reason = "exact far beyond any count of samples")]
+        let quantile = (rank as f64 - 0.5) / self.0.len() as f64;
+        Some(self.0.value_at_quantile(quantile))
     }
 
     /// Smallest latency in microseconds; `None` when empty.

@@ -97,10 +97,13 @@ impl YamlErrors {
 pub fn read_all<T: DeserializeOwned + JsonSchema>(file: &str, text: &str) -> Result<T, YamlErrors> {
     read(file, text).map_err(|first| {
         let found = mistakes(&schema::of::<T>("file"), text);
-        if found.is_empty() {
-            return YamlErrors(vec![first]);
+        let mut all = YamlErrors::at(file, text, found);
+        // What no schema can say is said by the parser alone.
+        if !all.0.iter().any(|error| error.line == first.line) {
+            all.0.push(first);
+            all.0.sort_by_key(|error| (error.line, error.column));
         }
-        YamlErrors::at(file, text, found)
+        all
     })
 }
 

@@ -21,8 +21,8 @@ use uuid::Uuid;
 const LENSES: usize = 20;
 const TENANTS: u128 = 5_000;
 
-/// `worker.per_host`: 1,667 checks a second of some 20 ms each, with the time of the disk, twice over.
-const PER_HOST: usize = 128;
+/// The default of `worker.per_host`.
+const PER_HOST: usize = lensops::run::worker::PER_HOST;
 
 /// A slot of each pair, and a while for what is still running.
 const LASTS: Duration = Duration::from_secs(62);

@@ -119,8 +119,14 @@ impl<'de> Deserialize<'de> for Kind {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
                 let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
+                // A key is text, whatever YAML makes of `on` or `404` elsewhere.
+                while let Some((key, value)) = map.next_entry::<Spanned<String>, Node>()? {
+                    let place = Node {
+                        line: key.referenced.line(),
+                        column: key.referenced.column(),
+                        kind: Kind::Text(key.value),
+                    };
+                    fields.push((place, value));
                 }
                 Ok(Kind::Map(fields))
             }
@@ -482,6 +488,18 @@ signed_action: {name: x, entity_typ: y}
         assert!(told_of("{open: {rate: 5}}")[0].contains("\"open\" lacks \"for\""));
         assert!(told_of("{open: {rate: 5, for: 1s, arrivals: poison}}")[0].contains("did you mean \"poisson\"?"));
         assert_eq!(told_of("{burst: 5}").len(), 1);
+    }
+
+    #[test]
+    fn a_key_that_yaml_reads_as_a_word_of_its_own_is_a_key() {
+        let step = "{as: x, send: y}";
+        let plan = format!(
+            "acceptance: x\ntenants: []\ndialects: {{}}\nrequests: {{}}\nscenarios: []\nflag_proof:\n  flag: F\n  off: {step}\n  on: {step}\n"
+        );
+        assert_eq!(
+            told::<crate::plan::acceptance::AcceptancePlan>(&plan),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

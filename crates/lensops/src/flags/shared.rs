@@ -35,14 +35,15 @@ impl Kept {
         let age = now.duration_since(self.at);
         let slot = |at: Timestamp| at.as_millisecond().div_euclid(every.as_ms());
         match &self.read {
-            Ok(_) => age >= SignedDuration::ZERO && slot(now) == slot(self.at),
+            // A check that waited for the answer came before it was read: its time is the earlier one.
+            Ok(_) => slot(now) == slot(self.at),
             Err(error) => {
                 let asked = match error {
                     FlagError::Busy { after: Some(after) } => SignedDuration::try_from(*after).unwrap_or(LEFT_ALONE),
                     _ => LEFT_ALONE,
                 };
                 let interval = SignedDuration::from_millis(every.as_ms());
-                age >= SignedDuration::ZERO && age < asked.max(LEFT_ALONE).min(interval)
+                age.abs() < asked.max(LEFT_ALONE).min(interval)
             }
         }
     }

@@ -35,7 +35,7 @@ use crate::store::{Journal, Rollback, Store};
 pub const GRACE: Duration = Duration::from_secs(10);
 
 /// Checks that run at once against one host where nothing else is said.
-const PER_HOST: usize = 32;
+pub const PER_HOST: usize = 32;
 
 /// A clock that is set back by less is not looked at: it is kept right in small steps.
 const STEP: SignedDuration = SignedDuration::from_secs(2);
@@ -120,6 +120,8 @@ impl<C: Clock, S: Sender + 'static> Worker<C, S> {
 enum Event {
     Finished(Result<(Id, Timestamp), JoinError>),
     Change(Change),
+    /// The check of this pair asks its host nothing more.
+    Answered(u32),
     /// Nobody will send a change any more.
     NoMoreChanges,
     Time,
@@ -132,6 +134,7 @@ struct Running<C, S> {
     tenants: Option<Vec<Uuid>>,
     per_host: usize,
     changes: Option<mpsc::Receiver<Change>>,
+    answered: mpsc::UnboundedReceiver<u32>,
     timetable: Timetable,
     tasks: JoinSet<Timestamp>,
     /// The slot that each task runs, with the prefix of its lines.
@@ -144,7 +147,9 @@ struct Running<C, S> {
 impl<C: Clock, S: Sender + 'static> Running<C, S> {
     fn of(worker: Worker<C, S>) -> Self {
         let seen = worker.clock.now();
+        let (tell_answered, answered) = mpsc::unbounded_channel();
         Self {
+            answered,
             monitors: worker.monitors,
             tenants: worker.tenants,
             per_host: worker.per_host,
@@ -161,6 +166,7 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
                 store: worker.store,
                 pulse: worker.pulse,
                 vitals: worker.vitals,
+                answered: tell_answered,
             }),
         }
     }
@@ -256,6 +262,7 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
             biased;
             () = stop.cancelled() => None,
             Some(finished) = self.tasks.join_next_with_id() => Some(Event::Finished(finished)),
+            Some(pair) = self.answered.recv() => Some(Event::Answered(pair)),
             change = change => Some(change),
             () = self.world.clock.sleep_until(until) => Some(Event::Time),
         }
@@ -268,6 +275,12 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
                 // Those that ended at the same time.
                 while let Some(finished) = self.tasks.try_join_next_with_id() {
                     self.finish(finished).await;
+                }
+            }
+            Event::Answered(pair) => {
+                self.timetable.leave_host(pair);
+                while let Ok(pair) = self.answered.try_recv() {
+                    self.timetable.leave_host(pair);
                 }
             }
             Event::Change(change) => self.change(change),

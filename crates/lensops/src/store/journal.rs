@@ -27,15 +27,16 @@ use super::state::{Believed, StateWrite};
 use super::{History, StoreError, StoredCheck};
 
 /// The schema that this version writes.
-const SCHEMA: i64 = 5;
+const SCHEMA: i64 = 6;
 
 /// The steps to it, the first one from an empty file.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("../../../../migrations/sqlite/0001_journal.sql"),
     include_str!("../../../../migrations/sqlite/0002_outbox.sql"),
     include_str!("../../../../migrations/sqlite/0003_rollups.sql"),
     include_str!("../../../../migrations/sqlite/0004_worker.sql"),
     include_str!("../../../../migrations/sqlite/0005_alerts.sql"),
+    include_str!("../../../../migrations/sqlite/0006_outbox_trigger.sql"),
 ];
 
 /// The most that one transaction commits.
@@ -473,12 +474,6 @@ async fn write_check(writer: &mut SqliteConnection, check: &CheckRecord) -> Resu
     .bind(check.notes.as_str())
     .execute(&mut *writer)
     .await?;
-    if inserted.rows_affected() > 0 {
-        sqlx::query("INSERT INTO lensops_outbox (check_id) VALUES ($1) ON CONFLICT (check_id) DO NOTHING")
-            .bind(check.id.to_string())
-            .execute(&mut *writer)
-            .await?;
-    }
     for event in &check.events {
         sqlx::query(
             "INSERT INTO pms_health_events (id, check_id, level, detail_json, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",

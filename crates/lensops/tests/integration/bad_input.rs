@@ -114,14 +114,14 @@ fn mistakes_in_files_are_told_with_file_line_and_column() {
             lens,
             "domain: faults",
             "domain: faults\ndomian: x",
-            "lenses/faults.yml:4:1: unknown field `domian`",
+            "lenses/faults.yml:5:1: the file has no key \"domian\": did you mean \"domain\"?",
         ),
         (
             "duplicate key",
             lens,
             "domain: faults",
             "domain: faults\ndomain: x",
-            "lenses/faults.yml:4:1: duplicate mapping key: domain",
+            "lenses/faults.yml:5:1: duplicate mapping key: domain",
         ),
         ("wrong type", lens, "every: 15m", "every: [1]", "lenses/faults.yml:"),
         (

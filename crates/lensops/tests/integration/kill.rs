@@ -166,7 +166,7 @@ async fn a_check_whose_store_refuses_says_so_keeps_it_and_delivers_it_later() {
     let exported = project.run("outbox export").expect(0).out;
     assert_eq!(exported.lines().count(), 1);
     // The chosen store cannot be read: that is no status.
-    let blind = project.run("status").expect(2).err;
+    let blind = project.run("status").expect(3).err;
     assert!(blind.contains("the store cannot be read: 403 - Forbidden"), "{blind}");
     stand_in.set_faults(Faults::default());
     project.run("outbox flush").expect(0);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use lensops_core::record::CheckRecord;
 use lensops_core::schedule::{ad_hoc_id, slot_id};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::pulse::Pulse;
@@ -28,6 +29,8 @@ pub(super) struct World<C, S> {
     pub(super) store: Store<S>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) vitals: Arc<Vitals>,
+    /// Told which pair's check asks its host nothing more.
+    pub(super) answered: mpsc::UnboundedSender<u32>,
 }
 
 /// Runs `work` and returns the newest slot that is settled by it.
@@ -105,6 +108,8 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
         let report = monitor
             .check(&world.sender, tenant, id, now, Timestamp::now(), before)
             .await;
+        // The loop is gone only when the worker is: then nobody waits for the place.
+        world.answered.send(self.work.pair).ok();
         for (level, line) in &report.lines {
             tell(*level, &format!("{prefix}{line}"));
         }

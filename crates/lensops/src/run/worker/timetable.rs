@@ -34,6 +34,8 @@ struct Pair {
     /// The newest slot that was run or missed.
     settled_ms: i64,
     host: usize,
+    /// Whether its check takes one of the places of its host.
+    at_host: bool,
     state: State,
 }
 
@@ -153,6 +155,7 @@ impl Timetable {
             due_ms,
             settled_ms: i64::MIN,
             host,
+            at_host: false,
             state: if undone { State::Queued } else { State::Waiting },
         };
         let at = self.free.pop().unwrap_or_else(|| {
@@ -233,6 +236,7 @@ impl Timetable {
         let (late, (at, due_ms)) = next?;
         let pair = self.pairs.get_mut(at as usize)?.as_mut()?;
         pair.state = State::Running;
+        pair.at_host = true;
         Some(Work {
             pair: at,
             monitor: pair.monitor.clone(),
@@ -244,22 +248,47 @@ impl Timetable {
         })
     }
 
+    /// The check of `at` asks its host nothing more: what the disk takes is not the host's affair.
+    pub(super) fn leave_host(&mut self, at: u32) {
+        let Some(pair) = self
+            .pairs
+            .get_mut(at as usize)
+            .and_then(Option::as_mut)
+            .filter(|pair| pair.at_host)
+        else {
+            return;
+        };
+        pair.at_host = false;
+        if let Some(host) = self.hosts.get_mut(pair.host) {
+            host.running = host.running.saturating_sub(1);
+        }
+    }
+
     /// The check of `at` is over at `now`; it settled all slots up to `settled`.
     pub(super) fn finish(&mut self, at: u32, settled: Timestamp, now: Timestamp) {
         let Some(place) = self.pairs.get_mut(at as usize) else {
             return;
         };
         let Some(pair) = place else { return };
-        if let Some(host) = self.hosts.get_mut(pair.host) {
+        if let Some(host) = self.hosts.get_mut(pair.host).filter(|_| pair.at_host) {
             host.running = host.running.saturating_sub(1);
         }
+        pair.at_host = false;
         if pair.state == State::Leaving {
             *place = None;
             self.free.push(at);
             return;
         }
         pair.settled_ms = pair.settled_ms.max(settled.as_millisecond());
-        pair.due_ms = pair.schedule().next(settled.max(now)).as_millisecond();
+        let schedule = pair.schedule();
+        let next = schedule.next(settled.max(now));
+        // The clock may have gone back while the check ran: nobody waits longer than an interval.
+        let next = if next.as_millisecond() - now.as_millisecond() > schedule.every_ms() {
+            schedule.next(now)
+        } else {
+            next
+        };
+        pair.due_ms = next.as_millisecond();
         pair.state = State::Waiting;
         let (due_ms, name) = (pair.due_ms, pair.monitor.base.authority());
         if let Some(host) = self.names.iter().position(|known| *known == name) {
