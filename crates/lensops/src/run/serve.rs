@@ -70,10 +70,8 @@ impl Runs for Bundles {
 
     fn file(&self, run: &str, name: &str) -> Option<Vec<u8>> {
         // Only what a listing names is opened: nothing that is asked for becomes a path by itself.
-        let folder = files::list(&self.runs, "").ok()?.into_iter();
-        let folder = folder
-            .filter(|path| path.file_name().is_some_and(|own| own == run))
-            .next_back()?;
+        let mut folders = files::list(&self.runs, "").ok()?.into_iter();
+        let folder = folders.rfind(|path| path.file_name().is_some_and(|own| own == run))?;
         let file = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
         let mut file =
             file.filter(|entry| entry.file_name() == name && entry.file_type().is_ok_and(|kind| kind.is_file()));

@@ -197,17 +197,14 @@ pub(super) struct Wanted {
     reason: String,
 }
 
-fn allowed(who: &Who, form_key: &str) -> Result<(), Response> {
-    if !who.operator {
-        return Err(refused(StatusCode::FORBIDDEN, "Only operators make and end silences."));
-    }
-    if !who.owns(form_key) {
-        return Err(refused(
-            StatusCode::FORBIDDEN,
-            "This form has expired: load the page again.",
-        ));
-    }
-    Ok(())
+/// Why `who` may not change anything by a form with `form_key`; `None` who may.
+fn refusal(who: &Who, form_key: &str) -> Option<Response> {
+    let why = match () {
+        () if !who.operator => "Only operators make and end silences.",
+        () if !who.owns(form_key) => "This form has expired: load the page again.",
+        () => return None,
+    };
+    Some(refused(StatusCode::FORBIDDEN, why))
 }
 
 fn silence_of(wanted: &Wanted, seen: &Seen, who: &Who, scoped: bool, now: Timestamp) -> Result<Silence, String> {
@@ -261,7 +258,7 @@ fn silence_of(wanted: &Wanted, seen: &Seen, who: &Who, scoped: bool, now: Timest
 
 /// Makes a silence.
 pub(super) async fn silence(State(app): State<Arc<App>>, who: Who, Form(wanted): Form<Wanted>) -> Response {
-    if let Err(refusal) = allowed(&who, &wanted.form_key) {
+    if let Some(refusal) = refusal(&who, &wanted.form_key) {
         return refusal;
     }
     let now = app.now();
@@ -290,7 +287,7 @@ pub(super) struct Ending {
 
 /// Ends a silence.
 pub(super) async fn unsilence(State(app): State<Arc<App>>, who: Who, Form(ending): Form<Ending>) -> Response {
-    if let Err(refusal) = allowed(&who, &ending.form_key) {
+    if let Some(refusal) = refusal(&who, &ending.form_key) {
         return refusal;
     }
     let now = app.now();

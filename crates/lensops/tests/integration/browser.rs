@@ -101,7 +101,10 @@ async fn violations(client: &Client, axe: &str) -> Vec<String> {
     let found = client.execute_async(script, vec![]).await.unwrap();
     let told = |finding: &Value| format!("{}: {}", finding["id"], finding["nodes"][0]["html"]);
     // Where nothing passed, nothing was looked at.
-    assert!(found["passes"].as_array().is_some_and(|passes| passes.len() > 5), "{found}");
+    assert!(
+        found["passes"].as_array().is_some_and(|passes| passes.len() > 5),
+        "{found}"
+    );
     found["violations"].as_array().unwrap().iter().map(told).collect()
 }
 
