@@ -13,10 +13,11 @@ use lensops_core::plan::monitor::MonitorPlan;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::charts::{CHART, Chart, WINDOWS, Window, charts};
 use super::page::{Frame, not_found, refused, show};
 use super::scope::{self, within};
 use super::session::Who;
-use super::view::{self, CHART, Chart, Criterion, Row, WINDOWS, Window};
+use super::view::{self, Criterion, Row};
 use super::{App, Run};
 use crate::store::{Board, Brief, Mark, StoreError};
 
@@ -158,7 +159,7 @@ pub(super) async fn lens(
     let now = app.now();
     show(&Lens {
         frame: Frame::new(found.row.title.clone(), "", &who),
-        charts: view::charts(&found.briefs, &found.marks, window, found.plan.every.as_ms(), now),
+        charts: charts(&found.briefs, &found.marks, window, found.plan.every.as_ms(), now),
         from: view::told_time(now - window.length),
         until: view::told_time(now),
         decision: view::decision_word(found.gate.decision),

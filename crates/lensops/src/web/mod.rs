@@ -9,6 +9,7 @@
 mod alerts;
 mod api;
 mod assets;
+mod charts;
 mod check;
 mod guard;
 mod lens;
