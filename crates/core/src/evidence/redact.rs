@@ -196,6 +196,38 @@ fn is_secret_key(key: &str) -> bool {
     SECRET_KEYS.contains(&plain.as_str())
 }
 
+/// What encoders of URLs and forms make of `secret`: with more or fewer characters left as they are,
+/// either case of the digits, `+` for a space, and all of it twice.
+fn percent_forms(secret: &str) -> Vec<String> {
+    let encode = |kept: &[u8], upper: bool, plus: bool| -> String {
+        let byte = |byte: u8| match byte {
+            b' ' if plus => "+".to_owned(),
+            byte if byte.is_ascii_alphanumeric() || kept.contains(&byte) => char::from(byte).to_string(),
+            byte if upper => format!("%{byte:02X}"),
+            byte => format!("%{byte:02x}"),
+        };
+        secret.bytes().map(byte).collect()
+    };
+    let mut forms = Vec::new();
+    for kept in [
+        &b""[..],
+        b"-_.~",
+        b"-_.~/",
+        b"-_.*",
+        b"-_.!~*'()",
+        b"-_.~!$&'()*+,;=:@/",
+    ] {
+        for (upper, plus) in [(true, false), (false, false), (true, true), (false, true)] {
+            let once = encode(kept, upper, plus);
+            if once.contains('%') {
+                forms.push(once.replace('%', "%25"));
+            }
+            forms.push(once);
+        }
+    }
+    forms
+}
+
 /// The forms in which `secret` may come back.
 fn forms(secret: &str) -> Vec<String> {
     if secret.len() < 4 {
@@ -205,9 +237,30 @@ fn forms(secret: &str) -> Vec<String> {
         secret.to_owned(),
         utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
     ];
+    forms.extend(percent_forms(secret));
     if let Ok(quoted) = serde_json::to_string(secret) {
-        forms.push(quoted.trim_matches('"').to_owned());
+        let quoted = &quoted[1..quoted.len() - 1];
+        forms.push(quoted.to_owned());
+        // JSON within JSON.
+        if let Ok(twice) = serde_json::to_string(quoted) {
+            forms.push(twice[1..twice.len() - 1].to_owned());
+        }
     }
+    let units: Vec<u16> = secret.encode_utf16().collect();
+    for hex in [
+        |unit: &u16| format!("\\u{unit:04x}"),
+        |unit: &u16| format!("\\u{unit:04X}"),
+    ] {
+        // Some writers escape what is not ASCII, some everything.
+        forms.push(units.iter().map(hex).collect());
+        let part = |unit: &u16| match u8::try_from(*unit) {
+            Ok(byte) if byte.is_ascii() && !byte.is_ascii_control() => char::from(byte).to_string(),
+            _ => hex(unit),
+        };
+        forms.push(units.iter().map(part).collect());
+    }
+    forms.push(secret.bytes().map(|byte| format!("{byte:02x}")).collect());
+    forms.push(secret.bytes().map(|byte| format!("{byte:02X}")).collect());
     for offset in 0..3_usize {
         // A secret inside a longer base64 text stands at one of three alignments; only the
         // characters that it alone decides are looked for.
@@ -287,6 +340,28 @@ mod tests {
 
     fn redactor() -> Redactor {
         Redactor::new(&[Secret::new("hush-hush/it+is=so")])
+    }
+
+    #[test]
+    fn every_way_of_writing_a_secret_down_is_known() {
+        let secret = Secret::new("k\u{e9}y/with +&\"p%rts\"");
+        let redactor = Redactor::new([&secret]);
+        for echoed in [
+            "k%C3%A9y/with%20%2B%26%22p%25rts%22",
+            "k%c3%a9y%2fwith%20%2b%26%22p%25rts%22",
+            "k%C3%A9y%2Fwith+%2B%26%22p%25rts%22",
+            "k%25C3%25A9y%252Fwith%2520%252B%2526%2522p%2525rts%2522",
+            "k\u{e9}y/with +&\\\\\\\"p%rts\\\\\\\"",
+            "6bc3a9792f77697468202b2622702572747322",
+            "k\\u00e9y/with +&\"p%rts\"",
+        ] {
+            let shown = redactor.text(&format!("<{echoed}>"));
+            let told = shown.as_str();
+            assert!(
+                !told.contains("rts") && !told.contains("6bc3"),
+                "{echoed} became {told}"
+            );
+        }
     }
 
     #[test]
