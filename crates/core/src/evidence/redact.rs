@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -67,18 +68,17 @@ impl Serialize for Redacted {
 }
 
 /// Knows the secrets of a run.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Redactor {
     /// Every form of every secret, longest first.
-    forms: Vec<Form>,
+    forms: Vec<String>,
+    /// Finds them all in one pass, the longest where several begin.
+    finder: Option<AhoCorasick>,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-struct Form(String);
-
-impl fmt::Debug for Form {
+impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
+        write!(f, "Redactor({} forms)", self.forms.len())
     }
 }
 
@@ -94,11 +94,17 @@ impl Redactor {
     #[must_use]
     pub fn with<'a>(mut self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         for secret in secrets {
-            self.forms.extend(forms(secret.expose()).into_iter().map(Form));
+            self.forms.extend(forms(secret.expose()));
         }
-        self.forms
-            .sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
+        self.forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         self.forms.dedup();
+        // It fails only beyond what memory holds; then each form is looked for alone.
+        self.finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(&self.forms)
+            .ok()
+            .filter(|_| !self.forms.is_empty());
         self
     }
 
@@ -147,12 +153,22 @@ impl Redactor {
     }
 
     fn clean(&self, text: &str) -> String {
+        let mark = |secret: &str| if secret.starts_with("eyJ") { TOKEN_MARK } else { MARK };
         let mut clean = text.to_owned();
-        for Form(secret) in &self.forms {
-            // Most texts are shorter than a token in any of its forms.
-            if secret.len() <= clean.len() && clean.contains(secret.as_str()) {
-                let mark = if secret.starts_with("eyJ") { TOKEN_MARK } else { MARK };
-                clean = clean.replace(secret.as_str(), mark);
+        match &self.finder {
+            Some(finder) if finder.is_match(text) => {
+                let mut kept = String::with_capacity(text.len());
+                finder.replace_all_with(text, &mut kept, |_, found, kept| {
+                    kept.push_str(mark(found));
+                    true
+                });
+                clean = kept;
+            }
+            Some(_) => {}
+            None => {
+                for secret in self.forms.iter().filter(|secret| text.contains(secret.as_str())) {
+                    clean = clean.replace(secret.as_str(), mark(secret));
+                }
             }
         }
         hide_keyed(&hide_tokens(&clean))
