@@ -50,3 +50,15 @@ JOIN pg_class v ON v.oid = w.ev_class AND v.oid <> health.oid AND v.relkind IN (
 CROSS JOIN readers
 WHERE has_table_privilege(readers.name, v.oid, 'SELECT')
   AND NOT coalesce(v.reloptions @> ARRAY['security_invoker=true'] OR v.reloptions @> ARRAY['security_invoker=on'], false)
+UNION ALL
+SELECT format('rule %s on %s rewrites what is written there: DROP RULE, if nobody needs it', r.rulename, r.ev_class::regclass)
+FROM health JOIN pg_rewrite r ON r.ev_class = health.oid AND r.rulename <> '_RETURN'
+UNION ALL
+SELECT format('trigger %s on %s may change or drop what is written there: DROP TRIGGER, if nobody needs it',
+              t.tgname, t.tgrelid::regclass)
+FROM health JOIN pg_trigger t ON t.tgrelid = health.oid AND NOT t.tgisinternal AND (t.tgtype & 66) <> 0
+UNION ALL
+SELECT format('role %s may become service_role: REVOKE service_role FROM %1$s', reader.rolname)
+FROM pg_roles reader, pg_roles service
+WHERE reader.rolname IN ('anon', 'authenticated') AND service.rolname = 'service_role'
+  AND pg_has_role(reader.oid, service.oid, 'MEMBER') AND NOT reader.rolsuper

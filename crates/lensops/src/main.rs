@@ -6,6 +6,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use lensops::cli::{Cli, dispatch};
 use lensops::run::Exit;
+use lensops::run::matrix::Unanswered;
 use lensops::store::StoreError;
 
 fn main() -> ExitCode {
@@ -23,11 +24,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// A store that does not answer is no mistake of who asked: nothing could be judged.
+/// A store or an API that does not answer is no mistake of who asked: nothing could be judged.
 fn exit_of(error: &anyhow::Error) -> Exit {
-    match error.downcast_ref() {
-        Some(StoreError::Elsewhere(_)) => Exit::CouldNotJudge,
-        _ => Exit::Usage,
+    let store_is_silent = matches!(error.downcast_ref(), Some(StoreError::Elsewhere(_)));
+    if store_is_silent || error.is::<Unanswered>() {
+        Exit::CouldNotJudge
+    } else {
+        Exit::Usage
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -67,18 +68,17 @@ impl Serialize for Redacted {
 }
 
 /// Knows the secrets of a run.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Redactor {
     /// Every form of every secret, longest first.
-    forms: Vec<Form>,
+    forms: Vec<String>,
+    /// Finds them all in one pass, the longest where several begin.
+    finder: Option<AhoCorasick>,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-struct Form(String);
-
-impl fmt::Debug for Form {
+impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
+        write!(f, "Redactor({} forms)", self.forms.len())
     }
 }
 
@@ -94,11 +94,17 @@ impl Redactor {
     #[must_use]
     pub fn with<'a>(mut self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         for secret in secrets {
-            self.forms.extend(forms(secret.expose()).into_iter().map(Form));
+            self.forms.extend(forms(secret.expose()));
         }
-        self.forms
-            .sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
+        self.forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         self.forms.dedup();
+        // It fails only beyond what memory holds; then each form is looked for alone.
+        self.finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(&self.forms)
+            .ok()
+            .filter(|_| !self.forms.is_empty());
         self
     }
 
@@ -147,12 +153,22 @@ impl Redactor {
     }
 
     fn clean(&self, text: &str) -> String {
+        let mark = |secret: &str| if secret.starts_with("eyJ") { TOKEN_MARK } else { MARK };
         let mut clean = text.to_owned();
-        for Form(secret) in &self.forms {
-            // Most texts are shorter than a token in any of its forms.
-            if secret.len() <= clean.len() && clean.contains(secret.as_str()) {
-                let mark = if secret.starts_with("eyJ") { TOKEN_MARK } else { MARK };
-                clean = clean.replace(secret.as_str(), mark);
+        match &self.finder {
+            Some(finder) if finder.is_match(text) => {
+                let mut kept = String::with_capacity(text.len());
+                finder.replace_all_with(text, &mut kept, |_, found, kept| {
+                    kept.push_str(mark(found));
+                    true
+                });
+                clean = kept;
+            }
+            Some(_) => {}
+            None => {
+                for secret in self.forms.iter().filter(|secret| text.contains(secret.as_str())) {
+                    clean = clean.replace(secret.as_str(), mark(secret));
+                }
             }
         }
         hide_keyed(&hide_tokens(&clean))
@@ -196,6 +212,38 @@ fn is_secret_key(key: &str) -> bool {
     SECRET_KEYS.contains(&plain.as_str())
 }
 
+/// What encoders of URLs and forms make of `secret`: with more or fewer characters left as they are,
+/// either case of the digits, `+` for a space, and all of it twice.
+fn percent_forms(secret: &str) -> Vec<String> {
+    let encode = |kept: &[u8], upper: bool, plus: bool| -> String {
+        let byte = |byte: u8| match byte {
+            b' ' if plus => "+".to_owned(),
+            byte if byte.is_ascii_alphanumeric() || kept.contains(&byte) => char::from(byte).to_string(),
+            byte if upper => format!("%{byte:02X}"),
+            byte => format!("%{byte:02x}"),
+        };
+        secret.bytes().map(byte).collect()
+    };
+    let mut forms = Vec::new();
+    for kept in [
+        &b""[..],
+        b"-_.~",
+        b"-_.~/",
+        b"-_.*",
+        b"-_.!~*'()",
+        b"-_.~!$&'()*+,;=:@/",
+    ] {
+        for (upper, plus) in [(true, false), (false, false), (true, true), (false, true)] {
+            let once = encode(kept, upper, plus);
+            if once.contains('%') {
+                forms.push(once.replace('%', "%25"));
+            }
+            forms.push(once);
+        }
+    }
+    forms
+}
+
 /// The forms in which `secret` may come back.
 fn forms(secret: &str) -> Vec<String> {
     if secret.len() < 4 {
@@ -205,9 +253,30 @@ fn forms(secret: &str) -> Vec<String> {
         secret.to_owned(),
         utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
     ];
+    forms.extend(percent_forms(secret));
     if let Ok(quoted) = serde_json::to_string(secret) {
-        forms.push(quoted.trim_matches('"').to_owned());
+        let quoted = &quoted[1..quoted.len() - 1];
+        forms.push(quoted.to_owned());
+        // JSON within JSON.
+        if let Ok(twice) = serde_json::to_string(quoted) {
+            forms.push(twice[1..twice.len() - 1].to_owned());
+        }
     }
+    let units: Vec<u16> = secret.encode_utf16().collect();
+    for hex in [
+        |unit: &u16| format!("\\u{unit:04x}"),
+        |unit: &u16| format!("\\u{unit:04X}"),
+    ] {
+        // Some writers escape what is not ASCII, some everything.
+        forms.push(units.iter().map(hex).collect());
+        let part = |unit: &u16| match u8::try_from(*unit) {
+            Ok(byte) if byte.is_ascii() && !byte.is_ascii_control() => char::from(byte).to_string(),
+            _ => hex(unit),
+        };
+        forms.push(units.iter().map(part).collect());
+    }
+    forms.push(secret.bytes().map(|byte| format!("{byte:02x}")).collect());
+    forms.push(secret.bytes().map(|byte| format!("{byte:02X}")).collect());
     for offset in 0..3_usize {
         // A secret inside a longer base64 text stands at one of three alignments; only the
         // characters that it alone decides are looked for.
@@ -287,6 +356,28 @@ mod tests {
 
     fn redactor() -> Redactor {
         Redactor::new(&[Secret::new("hush-hush/it+is=so")])
+    }
+
+    #[test]
+    fn every_way_of_writing_a_secret_down_is_known() {
+        let secret = Secret::new("k\u{e9}y/with +&\"p%rts\"");
+        let redactor = Redactor::new([&secret]);
+        for echoed in [
+            "k%C3%A9y/with%20%2B%26%22p%25rts%22",
+            "k%c3%a9y%2fwith%20%2b%26%22p%25rts%22",
+            "k%C3%A9y%2Fwith+%2B%26%22p%25rts%22",
+            "k%25C3%25A9y%252Fwith%2520%252B%2526%2522p%2525rts%2522",
+            "k\u{e9}y/with +&\\\\\\\"p%rts\\\\\\\"",
+            "6bc3a9792f77697468202b2622702572747322",
+            "k\\u00e9y/with +&\"p%rts\"",
+        ] {
+            let shown = redactor.text(&format!("<{echoed}>"));
+            let told = shown.as_str();
+            assert!(
+                !told.contains("rts") && !told.contains("6bc3"),
+                "{echoed} became {told}"
+            );
+        }
     }
 
     #[test]

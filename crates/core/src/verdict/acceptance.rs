@@ -117,7 +117,9 @@ impl Case {
             CaseResult::Unjudged { reason } => ("UNJUDGED", reason),
             CaseResult::Skipped { reason } => ("SKIP", reason),
         };
-        format!("[{mark}] {}: {told}", self.heading())
+        // What a server answered must not begin a line of its own, nor steer a terminal.
+        let line = format!("[{mark}] {}: {told}", self.heading());
+        line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
 }
 
@@ -155,6 +157,17 @@ pub fn count(cases: &[Case]) -> Counts {
 /// among answers is a failure whatever else could not be told.
 #[must_use]
 pub fn judge_cases(cases: &[Case]) -> (Verdict, String) {
+    judge(cases, true)
+}
+
+/// The verdict over the cells of a role matrix: as [`judge_cases`], but a cell whose answer says
+/// nothing of roles leaves the others what they are.
+#[must_use]
+pub fn judge_cells(cells: &[Case]) -> (Verdict, String) {
+    judge(cells, false)
+}
+
+fn judge(cases: &[Case], answered_counts: bool) -> (Verdict, String) {
     let counts = count(cases);
     // Setup and teardown are no cases: a run that did nothing else did nothing.
     let ran = |case: &&Case| matches!(case.result, CaseResult::Passed { .. } | CaseResult::Failed { .. });
@@ -176,14 +189,26 @@ pub fn judge_cases(cases: &[Case]) -> (Verdict, String) {
     if ran == 0 {
         return (Verdict::CouldNotJudge, format!("no case ran ({told})"));
     }
-    if cases
-        .iter()
-        .any(|case| case.signed_flow && matches!(case.result, CaseResult::Unjudged { .. }))
+    let unjudged = |what: fn(&Case) -> bool| {
+        let mut unjudged = cases
+            .iter()
+            .filter(|case| matches!(case.result, CaseResult::Unjudged { .. }));
+        unjudged.any(what)
+    };
+    for (what, of) in [
+        (
+            "a signed-flow case is unjudged",
+            (|case| case.signed_flow) as fn(&Case) -> bool,
+        ),
+        ("the flag did not prove itself", |case| case.phase == Phase::Flag),
+        ("a case that was answered is unjudged", |case| case.answered),
+    ]
+    .into_iter()
+    .take(if answered_counts { 3 } else { 2 })
     {
-        return (
-            Verdict::CouldNotJudge,
-            format!("a signed-flow case is unjudged ({told})"),
-        );
+        if unjudged(of) {
+            return (Verdict::CouldNotJudge, format!("{what} ({told})"));
+        }
     }
     (Verdict::Pass, told)
 }
@@ -228,7 +253,23 @@ mod tests {
             ("passed beside skipped", vec![pass.clone(), skip.clone()], Pass),
             ("only skipped", vec![skip], CouldNotJudge),
             ("signed flow unjudged", vec![pass.clone(), unjudged], CouldNotJudge),
-            ("READ unjudged", vec![pass.clone(), unjudged_read], Pass),
+            ("READ unjudged", vec![pass.clone(), unjudged_read.clone()], Pass),
+            (
+                "answered, and the database refused",
+                vec![pass.clone(), case("unjudged", false, true)],
+                CouldNotJudge,
+            ),
+            (
+                "flag unjudged",
+                vec![
+                    pass.clone(),
+                    Case {
+                        phase: Phase::Flag,
+                        ..unjudged_read
+                    },
+                ],
+                CouldNotJudge,
+            ),
             ("nothing answered", vec![silent.clone(), silent.clone()], CouldNotJudge),
             ("one did not answer", vec![pass, silent], Fail),
         ];

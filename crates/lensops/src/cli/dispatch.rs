@@ -70,9 +70,13 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             flag_tries,
         } => {
             let settings = settings(root, env, plan.api_url.clone(), store)?;
-            let mut chosen = loaded::<AcceptancePlan>(&settings, &plan)?;
-            accept::choose(&mut chosen.plan, &scenarios)?;
-            let run = accept::Acceptance::new(&settings, chosen, dialect.as_deref(), registry.as_deref())?;
+            let run = accept::Acceptance::new(
+                &settings,
+                loaded::<AcceptancePlan>(&settings, &plan)?,
+                &scenarios,
+                dialect.as_deref(),
+                registry.as_deref(),
+            )?;
             accept::accept(
                 &settings,
                 &Client::new(TIMEOUT),

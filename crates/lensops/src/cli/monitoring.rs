@@ -18,6 +18,7 @@ use super::keeper::{Hangup, Keeper, Setup};
 use super::parts::{loaded, monitor, open_journal, open_store};
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
+use crate::run::accept::flag_proof;
 use crate::run::check::overall;
 use crate::run::clock::SystemClock;
 use crate::run::deliver::Delivery;
@@ -26,7 +27,15 @@ use crate::run::worker::{Worker, tell};
 use crate::run::{Exit, exit_of_checks, stop_on_signal};
 use crate::store::{Journal, Store};
 
+/// A flag that a proof left switched explains what a check sees.
+fn tell_pending(settings: &Settings) {
+    if flag_proof::is_pending(settings) {
+        tracing::warn!("⚠️ A flag proof was cut off and left its flag switched: lensops accept puts it back");
+    }
+}
+
 pub(super) async fn check(settings: &Settings, args: &PlanArgs) -> Result<Exit> {
+    tell_pending(settings);
     let monitor = monitor(settings, loaded(settings, args)?)?;
     let journal = open_journal(settings).await?;
     let store = open_store(settings, &journal)?;
@@ -95,6 +104,7 @@ fn check_json(report: &CheckReport, delivery: &Value) -> Value {
 }
 
 pub(super) async fn worker(settings: &Settings, lenses: &[String], listen: Option<SocketAddr>) -> Result<Exit> {
+    tell_pending(settings);
     // From here on SIGHUP ends nobody.
     let hangup = Hangup::catch();
     let setup = Setup::read(settings, lenses)?;

@@ -33,6 +33,8 @@ pub const DEFAULT_DIALECT: &str = "documented";
 #[derive(Debug)]
 pub struct Acceptance {
     loaded: Loaded<AcceptancePlan>,
+    /// The scenarios that were asked for; all where it is empty.
+    chosen: Vec<String>,
     dialect_name: String,
     dialect: Dialect,
     base: Base,
@@ -61,7 +63,7 @@ pub struct Accepted {
 ///
 /// # Errors
 /// A name that no scenario has.
-pub fn choose(plan: &mut AcceptancePlan, names: &[String]) -> Result<()> {
+fn choose(plan: &mut AcceptancePlan, names: &[String]) -> Result<()> {
     if let Some(name) = names
         .iter()
         .find(|name| !plan.scenarios.iter().any(|scenario| scenario.name == **name))
@@ -76,16 +78,18 @@ pub fn choose(plan: &mut AcceptancePlan, names: &[String]) -> Result<()> {
 }
 
 impl Acceptance {
-    /// Puts a run together from the settings.
+    /// Puts a run together from the settings: of the scenarios named in `chosen`, or of all.
     ///
     /// # Errors
     /// A missing address, secret or registry file, or an unknown dialect.
     pub fn new(
         settings: &Settings,
-        loaded: Loaded<AcceptancePlan>,
+        mut loaded: Loaded<AcceptancePlan>,
+        chosen: &[String],
         dialect: Option<&str>,
         registry: Option<&Path>,
     ) -> Result<Self> {
+        choose(&mut loaded.plan, chosen)?;
         let base = settings.api(Target::Staging)?;
         let dialect_name = dialect
             .or(settings.project.dialect.as_deref())
@@ -121,6 +125,7 @@ impl Acceptance {
         Ok(Self {
             issuer: settings.issuer(&base),
             redactor,
+            chosen: chosen.to_vec(),
             loaded,
             dialect_name,
             dialect,
@@ -226,16 +231,20 @@ impl Acceptance {
     #[must_use]
     pub fn report(&self, accepted: Accepted, finished_at: Timestamp) -> Report {
         let plan = &self.loaded.plan;
+        let mut facts = vec![
+            ("api", self.base.to_string()),
+            ("dialect", self.dialect_name.clone()),
+            ("tenant", plan.tenants[0].to_string()),
+            ("plan", self.loaded.path.display().to_string()),
+        ];
+        if !self.chosen.is_empty() {
+            facts.push(("scenarios", format!("only {}", self.chosen.join(", "))));
+        }
         Report {
             kind: "acceptance",
             title: format!("Acceptance evidence: {}", plan.acceptance.title()),
             lens: plan.acceptance.clone(),
-            facts: vec![
-                ("api", self.base.to_string()),
-                ("dialect", self.dialect_name.clone()),
-                ("tenant", plan.tenants[0].to_string()),
-                ("plan", self.loaded.path.display().to_string()),
-            ],
+            facts,
             plan_origin: self.loaded.origin,
             plan_text: self.loaded.text.clone(),
             finished_at,
@@ -294,6 +303,7 @@ pub async fn accept<S: Sender>(settings: &Settings, sender: &S, run: &Acceptance
     if let Some(warning) = run.warning() {
         eprintln!("⚠️ {warning}");
     }
+    super::evidence::ready(settings)?;
     let mut rng = fastrand::Rng::new();
     let each = |case: &Case| {
         if !output.json {
@@ -301,13 +311,23 @@ pub async fn accept<S: Sender>(settings: &Settings, sender: &S, run: &Acceptance
         }
     };
     let stop = super::stop_on_signal();
+    let _alone = flag_proof::alone(settings, output.flag_proof.is_some())?;
     flag_proof::undo(settings, sender).await?;
+    // Whether the flag can be switched at all is known before the first request.
+    let ready = match output.flag_proof {
+        Some(tries) => Some((run.flag_ready(settings, sender).await?, tries)),
+        None => None,
+    };
     let mut accepted = run.run(sender, rng.u64(..), &stop, each).await;
-    if let (Some(tries), false) = (output.flag_proof, stop.is_cancelled()) {
+    if let (Some((ready, tries)), false) = (ready, stop.is_cancelled()) {
         accepted
             .cases
-            .extend(run.prove_flag(settings, sender, tries, &stop, each).await?);
+            .extend(run.prove_flag(settings, sender, ready, tries, &stop, each).await?);
         (accepted.verdict, accepted.reason) = judge_cases(&accepted.cases);
+        if stop.is_cancelled() && accepted.verdict == Verdict::Pass {
+            accepted.verdict = Verdict::CouldNotJudge;
+            accepted.reason = format!("interrupted ({})", accepted.reason);
+        }
     }
     let mut skipped: Vec<String> = accepted
         .cases

@@ -147,7 +147,7 @@ async fn acceptance(
     let mut failed = Vec::new();
     for lens in lenses {
         let loaded = load::<AcceptancePlan>(&settings, &Which::Lens(&lens.lens_id))?;
-        let run = Acceptance::new(&settings, loaded, Some(&dialect.to_string()), None)?;
+        let run = Acceptance::new(&settings, loaded, &[], Some(&dialect.to_string()), None)?;
         let accepted = run
             .run(client, fastrand::u64(..), &CancellationToken::new(), |_| {})
             .await;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use lensops_core::digest::sha256_hex;
-use lensops_core::evidence::manifest::{self, Files, Manifest, Previous, Signed};
+use lensops_core::evidence::manifest::{self, Files, Manifest, Previous, Signed, Verification};
 use lensops_core::evidence::signature::{PublicKey, SigningKey};
 use lensops_core::evidence::{Redacted, Redactor};
 use lensops_core::exchange::Secret;
@@ -277,7 +277,46 @@ pub fn show(folder: &Path) -> Result<Exit> {
     })
 }
 
-pub(super) fn read_bundle(folder: &Path) -> Result<Files> {
+/// The folders of all runs, oldest first.
+///
+/// # Errors
+/// When they cannot be listed.
+pub fn folders(settings: &Settings) -> Result<Vec<PathBuf>> {
+    let runs = settings.root.join(FOLDER).join("runs");
+    Ok(files::list(&runs, "")?
+        .into_iter()
+        .filter(|path| path.is_dir())
+        .collect())
+}
+
+/// What verifying the run of `folder` found, and its files.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn verified(folder: &Path) -> Result<(Verification, Files)> {
+    let files = read_bundle(folder)?;
+    Ok((manifest::verify(files.clone()), files))
+}
+
+/// Whether a run could leave its evidence: the key opens and the folder takes a file. Asked before
+/// the first request, since what a run did to the API cannot be taken back.
+///
+/// # Errors
+/// When it could not.
+pub fn ready(settings: &Settings) -> Result<()> {
+    signing_key(settings)?;
+    for below in ["runs", "phase6"] {
+        let folder = settings.root.join(FOLDER).join(below);
+        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be created", folder.display()))?;
+        tempfile::Builder::new()
+            .prefix(".ready-")
+            .tempfile_in(&folder)
+            .with_context(|| format!("{} cannot be written", folder.display()))?;
+    }
+    Ok(())
+}
+
+fn read_bundle(folder: &Path) -> Result<Files> {
     if !folder.join(manifest::FILE).is_file() {
         bail!(
             "{} holds no {}: name the folder of a run",

@@ -18,7 +18,7 @@ use lensops_core::plan::prepare::{prepare, set, signature, vars_of};
 use lensops_core::plan::{Dialect, Request};
 use lensops_core::registry::{Action, Expected, Judged, Registry, Variant};
 use lensops_core::token::mint;
-use lensops_core::verdict::acceptance::{Case, CaseResult, Phase, judge_cases};
+use lensops_core::verdict::acceptance::{Case, CaseResult, Phase, judge_cells};
 use serde_json::{Map, Value, json};
 
 use super::Exit;
@@ -58,6 +58,8 @@ pub struct RoleMatrix {
     actions: Vec<Action>,
     roles: Vec<Ident>,
     outsiders: Vec<(Ident, User)>,
+    /// What is not asked for want of somebody to ask as.
+    left_out: Vec<String>,
     /// Payload fields whose values are known: entity keys of the lens files.
     known: Map<String, Value>,
     destructive: bool,
@@ -76,6 +78,27 @@ const AT_ONCE: usize = 16;
 struct Row {
     action: String,
     marks: Vec<Mark>,
+}
+
+/// What the table cannot show, and what would change that.
+fn left_out(plan: &AcceptancePlan, lenses: &[Lens], asked: &[Ident], settings: &Settings) -> Vec<String> {
+    let mut lines = Vec::new();
+    let lens = lenses.iter().find(|lens| lens.lens == plan.acceptance);
+    let roles = lens.into_iter().flat_map(|lens| &lens.roles);
+    let silent: Vec<&str> = roles.filter(|role| !asked.contains(role)).map(Ident::as_str).collect();
+    if !silent.is_empty() {
+        lines.push(format!(
+            "not asked, for they have no user: {}; name one each in `users:` of the lens or of lensops.yml",
+            silent.join(", ")
+        ));
+    }
+    if settings.project.outsiders.is_empty() {
+        lines.push(
+            "not asked: what users of another tenant see; name them in `outsiders: {NAME: {id: UUID, role: ROLE}}` of lensops.yml"
+                .to_owned(),
+        );
+    }
+    lines
 }
 
 impl RoleMatrix {
@@ -130,7 +153,9 @@ impl RoleMatrix {
             let entity = lens.read_action.as_ref().and_then(|a| a.entity)?;
             Some((key.to_string(), json!(entity)))
         });
+        let left_out = left_out(&loaded.plan, lenses, &registry.roles, settings);
         Ok(Self {
+            left_out,
             request: loaded.plan.requests[&matrix.send].clone(),
             lens: if all {
                 "all".parse()?
@@ -398,6 +423,11 @@ fn case(number: usize, name: String, result: CaseResult, transcript: Option<Tran
     }
 }
 
+/// The API did not say what it needs to be asked further: nothing could be judged.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unanswered(String);
+
 /// The registry as the API itself tells it: what each role of the plan's users is listed.
 ///
 /// # Errors
@@ -425,21 +455,26 @@ pub async fn fetch_registry<S: Sender>(settings: &Settings, plan: &AcceptancePla
         let exchange = sender.send(Arc::new(prepare(&base, spec, Some(&token), &vars)?)).await;
         let answer = match &exchange.result {
             Ok(response) if response.status == 200 => response.json(),
-            Ok(response) => bail!(
-                "the list of actions for {} was answered with {}: {WAY_OUT}",
-                user.role,
-                response.status
-            ),
-            Err(failure) => bail!(
-                "the list of actions for {} was not answered: {}",
-                user.role,
-                failure.detail
-            ),
+            Ok(response) => {
+                let told = format!(
+                    "the list of actions for {} was answered with {}: {WAY_OUT}",
+                    user.role, response.status
+                );
+                return Err(Unanswered(told).into());
+            }
+            Err(failure) => {
+                let told = format!(
+                    "the list of actions for {} was not answered: {}",
+                    user.role, failure.detail
+                );
+                return Err(Unanswered(told).into());
+            }
         };
-        lists.push((
-            user.role.clone(),
-            answer.with_context(|| format!("the list of actions for {} is not JSON", user.role))?,
-        ));
+        let Some(answer) = answer else {
+            let told = format!("the list of actions for {} is not JSON: {WAY_OUT}", user.role);
+            return Err(Unanswered(told).into());
+        };
+        lists.push((user.role.clone(), answer));
     }
     Registry::from_lists(&lists).map_err(anyhow::Error::msg)
 }
@@ -452,8 +487,12 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
     if let Some(warning) = run.loaded.warning() {
         eprintln!("⚠️ {warning}");
     }
+    super::evidence::ready(settings)?;
+    for line in &run.left_out {
+        eprintln!("⚠️ {line}");
+    }
     let (cases, rows) = run.ask(sender, fastrand::u64(..)).await;
-    let (verdict, reason) = judge_cases(&cases);
+    let (verdict, reason) = judge_cells(&cases);
     if !output.json {
         say!("{}", (run.table(&rows)).to_string().trim_end());
         for case in cases
@@ -467,7 +506,7 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
         kind: "matrix",
         title: format!("Role matrix: {}", run.lens.title()),
         lens: run.lens.clone(),
-        facts: vec![
+        facts: [
             ("api", run.base.to_string()),
             ("dialect", run.dialect_name.clone()),
             ("tenant", run.loaded.plan.tenants[0].to_string()),
@@ -477,7 +516,10 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
                 "destructive",
                 if run.destructive { "allowed" } else { "forbidden" }.to_owned(),
             ),
-        ],
+        ]
+        .into_iter()
+        .chain((!run.left_out.is_empty()).then(|| ("left out", run.left_out.join(" · "))))
+        .collect(),
         plan_origin: run.loaded.origin,
         plan_text: run.loaded.text.clone(),
         finished_at: Timestamp::now(),

@@ -14,7 +14,7 @@ use lensops_core::percentile::ms;
 use lensops_core::schedule::parse_span;
 use serde_json::Value;
 
-use super::evidence::FOLDER;
+use super::evidence::{self, FOLDER};
 use super::gate::Gated;
 use super::report::{cell, html_escaped};
 use super::{Exit, files};
@@ -64,35 +64,86 @@ pub fn windows() -> Result<[jiff::SignedDuration; 2]> {
     Ok([parse_span("24h")?, parse_span("7d")?])
 }
 
-/// Writes the package of `lens` from what `phase6/` holds and what the gate says.
+/// The results of the runs of a lens whose folders are as the runs left them, newest first.
+struct Runs {
+    results: Vec<Value>,
+    /// Folders that are not, and why: nothing is taken from them.
+    refused: Vec<String>,
+}
+
+impl Runs {
+    fn of(settings: &Settings, lens: &LensId) -> Result<Self> {
+        let mut runs = Self {
+            results: Vec::new(),
+            refused: Vec::new(),
+        };
+        for folder in evidence::folders(settings)?.into_iter().rev() {
+            let (found, files) = evidence::verified(&folder)?;
+            let name = folder
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            if let Some(finding) = found.findings.first() {
+                runs.refused.push(format!("{name}: {finding}"));
+                continue;
+            }
+            let Some(manifest) = found.manifest.filter(|manifest| manifest.lens == lens.as_str()) else {
+                continue;
+            };
+            let results = files.iter().find(|(name, _)| {
+                ["ACCEPTANCE_EVIDENCE", "STRESS_RESULTS", "MATRIX_EVIDENCE"]
+                    .iter()
+                    .any(|suffix| **name == format!("{}_{suffix}.json", lens.upper()))
+            });
+            if let Some((_, bytes)) = results {
+                let mut value: Value = serde_json::from_slice(bytes).with_context(|| format!("{name} is not JSON"))?;
+                value["run_id"] = Value::String(manifest.run_id);
+                value["of_kind"] = Value::String(manifest.kind);
+                runs.results.push(value);
+            }
+        }
+        Ok(runs)
+    }
+
+    /// The newest run of `kind` that `fits`.
+    fn newest(&self, kind: &str, fits: impl Fn(&Value) -> bool) -> Option<&Value> {
+        self.results.iter().find(|run| run["of_kind"] == kind && fits(run))
+    }
+}
+
+/// Writes the package of `lens` from the runs that verify and what the gate says.
 ///
 /// # Errors
-/// When a result that is there cannot be read, or the package cannot be written.
+/// When a run that is there cannot be read, or the package cannot be written.
 pub fn package(settings: &Settings, lens: &LensId, gates: &Gates, now: Timestamp) -> Result<Exit> {
     let folder = settings.root.join(FOLDER).join("phase6");
-    let read = |suffix: &str| -> Result<Option<Value>> {
-        let path = folder.join(format!("{}_{suffix}.json", lens.upper()));
-        let Some(text) = files::read_if_there(&path)? else {
-            return Ok(None);
-        };
-        Ok(Some(
-            serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?,
-        ))
-    };
-    let (acceptance, stress, matrix) = (
-        read("ACCEPTANCE_EVIDENCE")?,
-        read("STRESS_RESULTS")?,
-        read("MATRIX_EVIDENCE")?,
-    );
-    let sections = [
-        signatures(lens, acceptance.as_ref()),
-        stress_section(lens, stress.as_ref()),
-        flags(lens, acceptance.as_ref()),
-        idempotency(acceptance.as_ref()),
-        roles(lens, matrix.as_ref()),
+    let runs = Runs::of(settings, lens)?;
+    let has =
+        |run: &Value, wanted: fn(&Value) -> bool| run["cases"].as_array().is_some_and(|cases| cases.iter().any(wanted));
+    // A run of chosen scenarios says nothing of those that were left out.
+    let acceptance = runs.newest("acceptance", |run| run["scenarios"].is_null());
+    let stress = runs.newest("stress", |_| true);
+    let matrix = runs.newest("matrix", |_| true);
+    let flag_run = runs.newest("acceptance", |run| has(run, is_flag_case));
+    let twice = runs.newest("acceptance", |run| has(run, is_idempotency));
+    let mut sections = vec![
+        signatures(lens, acceptance),
+        stress_section(lens, stress),
+        flags(lens, flag_run),
+        idempotency(twice),
+        roles(lens, matrix),
         scripts(lens),
-        readiness(acceptance.as_ref(), stress.as_ref(), matrix.as_ref(), gates),
+        readiness(acceptance, stress, matrix, gates),
     ];
+    if !runs.refused.is_empty() {
+        let mut section = Section::new("Runs that were not used");
+        section
+            .text
+            .push("Their files are not as the runs left them: nothing is taken from them.".to_owned());
+        section.head = vec!["run and finding"];
+        section.rows = runs.refused.iter().map(|line| vec![line.clone()]).collect();
+        sections.push(section);
+    }
     let title = format!("Evidence: {}", lens.title());
     let made = format!(
         "Made {} from the runs that were there.",
@@ -114,7 +165,18 @@ pub fn package(settings: &Settings, lens: &LensId, gates: &Gates, now: Timestamp
     for (path, _) in &paths {
         say!("✅ Created: {}", path.display());
     }
-    Ok(Exit::Good)
+    for line in &runs.refused {
+        say!("❌ Not used: {line}");
+    }
+    Ok(if runs.refused.is_empty() { Exit::Good } else { Exit::Bad })
+}
+
+fn is_flag_case(case: &Value) -> bool {
+    case["phase"] == "flag"
+}
+
+fn is_idempotency(case: &Value) -> bool {
+    text(&case["name"]).to_lowercase().contains("idempot")
 }
 
 fn text(value: &Value) -> String {
@@ -124,10 +186,11 @@ fn text(value: &Value) -> String {
 /// `pass: 5 passed, …, finished 2026-…`.
 fn outcome(run: &Value) -> String {
     format!(
-        "{}: {} (finished {})",
+        "{}: {} (finished {}, run {})",
         text(&run["verdict"]),
         text(&run["reason"]),
-        text(&run["finished_at"])
+        text(&run["finished_at"]),
+        text(&run["run_id"])
     )
 }
 
@@ -210,9 +273,7 @@ fn stress_section(lens: &LensId, run: Option<&Value>) -> Section {
 
 fn flags(lens: &LensId, run: Option<&Value>) -> Section {
     const TITLE: &str = "Feature flags";
-    let rows = run
-        .map(|run| case_rows(run, |case| case["phase"] == "flag"))
-        .unwrap_or_default();
+    let rows = run.map(|run| case_rows(run, is_flag_case)).unwrap_or_default();
     if rows.is_empty() {
         return Section::missing(
             TITLE,
@@ -231,9 +292,7 @@ fn flags(lens: &LensId, run: Option<&Value>) -> Section {
 
 fn idempotency(run: Option<&Value>) -> Section {
     const TITLE: &str = "Idempotency";
-    let rows = run
-        .map(|run| case_rows(run, |case| text(&case["name"]).to_lowercase().contains("idempot")))
-        .unwrap_or_default();
+    let rows = run.map(|run| case_rows(run, is_idempotency)).unwrap_or_default();
     let mut section = Section::new(TITLE);
     if rows.is_empty() {
         section.text.push("Not there yet: the acceptance plan holds no scenario whose name says idempotency. Add one to the lens's `overrides`.".to_owned());

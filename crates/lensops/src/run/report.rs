@@ -274,13 +274,16 @@ pub(super) fn add_to_summary(settings: &Settings, text: &Redacted) -> Result<()>
     writeln!(file, "{text}").with_context(failed)
 }
 
-/// Prints an annotation of the CI service; `level` is `error` or `warning`.
-pub(super) fn annotate(level: &str, title: &str, text: &str) {
-    say!(
-        "::{level} title={}::{}",
-        escaped(title).replace([':', ','], " "),
-        escaped(text)
-    );
+/// Prints an annotation of the CI service; `level` is `error` or `warning`. Beside JSON it goes to
+/// standard error, which the service reads as well.
+pub(super) fn annotate(level: &str, title: &str, text: &str, beside_json: bool) {
+    let title = escaped(title).replace([':', ','], " ");
+    let line = format!("::{level} title={title}::{}", escaped(text));
+    if beside_json {
+        eprintln!("{line}");
+    } else {
+        say!("{line}");
+    }
 }
 
 /// Writes evidence, JUnit and what CI shows, and prints where everything lies.
@@ -300,7 +303,7 @@ pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output:
                 CaseResult::Unjudged { .. } => "warning",
                 _ => continue,
             };
-            annotate(level, &report.title, &case.line());
+            annotate(level, &report.title, &case.line(), output.json);
         }
     }
     if output.json {

@@ -12,7 +12,7 @@ use lensops_core::plan::monitor::MonitorPlan;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::evidence::{FOLDER, read_bundle};
+use super::evidence::{FOLDER, verified};
 use super::{Exit, files};
 use crate::config::{Settings, StoreChoice, Target};
 use crate::store::{Board, Journal};
@@ -28,7 +28,7 @@ struct Bundles {
 
 impl Bundles {
     fn run(&self, id: &str) -> Option<Run> {
-        let found = manifest::verify(read_bundle(&self.runs.join(id)).ok()?);
+        let (found, _) = verified(&self.runs.join(id)).ok()?;
         let intact = found.findings.is_empty();
         let manifest = found.manifest?;
         let told = match (&found.signed, intact) {

@@ -309,6 +309,7 @@ pub async fn stress(settings: &Settings, run: &Stress, baseline: Option<&Path>, 
         Ok((path, value))
     });
     let earlier = earlier.transpose()?;
+    super::evidence::ready(settings)?;
     let ran = run.run(&mut View::new(!as_json)).await?;
     let finished_at = Timestamp::now();
     let written = run.write(settings, &ran, finished_at, fastrand::u32(..))?;
@@ -316,7 +317,7 @@ pub async fn stress(settings: &Settings, run: &Stress, baseline: Option<&Path>, 
     add_to_summary(settings, &run.redactor.text(&run.markdown(&ran, finished_at)))?;
     if settings.in_github_actions() && verdict.verdict != Verdict::Pass {
         let title = format!("Stress of {}", run.loaded.plan.stress);
-        annotate("error", &title, run.redactor.text(&verdict.reason).as_str());
+        annotate("error", &title, run.redactor.text(&verdict.reason).as_str(), as_json);
     }
     if as_json {
         let mut value = run.to_json(&ran, finished_at);

@@ -129,6 +129,7 @@ async fn compare(connection: &mut PgConnection, tenants: &[Uuid]) -> Result<Vec<
     let meant = shape(&mut transaction, REFERENCE).await?;
     let stands = shape(&mut transaction, "public").await?;
     findings.extend(differences(&meant, &stands));
+    findings.extend(changed_claim(&mut transaction).await?);
     findings.extend(missing_tenants(&mut transaction, tenants).await?);
     transaction.rollback().await?;
     Ok(findings)
@@ -168,6 +169,25 @@ fn differences(meant: &BTreeMap<String, String>, stands: &BTreeMap<String, Strin
         .filter(|thing| thing.starts_with("policy ") && !meant.contains_key(*thing));
     findings.extend(unmeant.map(|thing| format!("{thing} is not of this migration: DROP POLICY, if nobody needs it")));
     findings
+}
+
+/// Whether the function that says whose data a request may see is what the migration made, where it
+/// made it. One that was there before is used as it is.
+async fn changed_claim(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    let own: bool = sqlx::query_scalar(OWN_REGISTRY).fetch_one(&mut *connection).await?;
+    let bodies: i64 = sqlx::query_scalar(
+        "SELECT count(DISTINCT (p.prosrc, p.prosecdef)) FROM pg_catalog.pg_proc p \
+         WHERE p.proname = 'get_user_yacht_id' AND p.pronargs = 0 \
+         AND p.pronamespace IN (to_regnamespace('public'), to_regnamespace($1))",
+    )
+    .bind(REFERENCE)
+    .fetch_one(connection)
+    .await?;
+    Ok((own && bodies > 1).then(|| {
+        "function get_user_yacht_id() is not the migration's, and it decides whose rows a request sees: \
+         lensops migrate --print shows what it was"
+            .to_owned()
+    }))
 }
 
 async fn missing_tenants(connection: &mut PgConnection, tenants: &[Uuid]) -> Result<Vec<String>, sqlx::Error> {

@@ -58,14 +58,14 @@ pub(super) async fn watch(app: Arc<App>) {
         .iter()
         .flat_map(|plan| plan.tenants.iter().map(|tenant| (*tenant, plan.monitor.clone())))
         .collect();
-    let mut known: Option<HashMap<(Uuid, String), String>> = None;
+    let mut known: HashMap<(Uuid, String), String> = HashMap::new();
     let mut pace = tokio::time::interval(LOOK);
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         pace.tick().await;
         if app.live.0.receiver_count() == 0 {
             // Who comes next loads a whole page first.
-            known = None;
+            known.clear();
             continue;
         }
         // A store that is down is shown by the pages themselves.
@@ -76,20 +76,17 @@ pub(super) async fn watch(app: Arc<App>) {
             .into_iter()
             .map(|(tenant, lens, id)| ((tenant, lens), id))
             .collect();
-        if let Some(known) = &known {
-            let changed = found.iter().filter(|(pair, id)| known.get(*pair) != Some(*id));
-            for ((tenant, lens), _) in changed {
-                // Nobody may be listening by now.
-                app.live
-                    .0
-                    .send(Change {
-                        lens: lens.clone(),
-                        tenant: *tenant,
-                    })
-                    .ok();
-            }
+        // A first look tells everything: a check may have come after a page was loaded and before it.
+        let changed = found.iter().filter(|(pair, id)| known.get(*pair) != Some(*id));
+        for ((tenant, lens), _) in changed {
+            let change = Change {
+                lens: lens.clone(),
+                tenant: *tenant,
+            };
+            // Nobody may be listening by now.
+            app.live.0.send(change).ok();
         }
-        known = Some(found);
+        known = found;
     }
 }
 

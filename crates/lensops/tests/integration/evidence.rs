@@ -221,9 +221,11 @@ async fn a_proof_that_was_killed_is_undone_by_the_next_run() {
     // As a killed run leaves it: the intent on disk, the flag off.
     project.write(
         ".lensops/flag-proof.json",
-        r#"{"service": "srv-made-up", "flag": "FAULT_LENS_V1_ENABLED", "found": "true"}"#,
+        r#"{"service": "srv-made-up", "flag": "FAULT_LENS_V1_ENABLED", "found": "true", "wrote": ["false"]}"#,
     );
     sandbox.set_flag("FAULT_LENS_V1_ENABLED", "false");
+    let told = project.run("check faults").expect(1).out;
+    assert!(told.contains("A flag proof was cut off"), "{told}");
     let ran = project.run("accept faults").expect(0);
     assert!(
         ran.err
@@ -233,6 +235,19 @@ async fn a_proof_that_was_killed_is_undone_by_the_next_run() {
     );
     assert_eq!(switches(&sandbox), ["true"]);
     assert!(!project.path(".lensops/flag-proof.json").exists());
+    // An operator has switched it since: that stays.
+    project.write(
+        ".lensops/flag-proof.json",
+        r#"{"service": "srv-made-up", "flag": "FAULT_LENS_V1_ENABLED", "found": "true", "wrote": ["false"]}"#,
+    );
+    sandbox.set_flag("FAULT_LENS_V1_ENABLED", "False");
+    let left = project.run("accept faults").expect(1).err;
+    assert!(
+        left.contains("was set to \"False\" by somebody since, and stays so"),
+        "{left}"
+    );
+    assert_eq!(switches(&sandbox), ["true"]);
+    sandbox.set_flag("FAULT_LENS_V1_ENABLED", "true");
     project.write(
         ".lensops/flag-proof.json",
         r#"{"service": "srv-other", "flag": "X", "found": null}"#,
@@ -277,4 +292,91 @@ async fn the_package_is_filled_from_the_runs_that_exist_and_names_those_that_do_
         page.contains("<td>CAPTAIN signature</td>") && !page.contains("<script") && !page.contains("http-equiv"),
         "{page}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_believes_only_runs_that_verify_and_knows_what_was_left_out() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let mut project = Project::with_faults(&sandbox);
+    provider(&mut project, &sandbox);
+    let package = |project: &Project, code| {
+        project.run("evidence package faults").expect(code);
+        project.read("verification_handoff/phase6/FAULTS_EVIDENCE.md")
+    };
+    // A chosen scenario says nothing of the others.
+    project.write("one.sh", "");
+    let mut one = project.command("accept faults");
+    assert!(one.args(["--scenario", "CREW denied"]).status().unwrap().success());
+    assert!(package(&project, 0).contains("`lensops accept faults` makes it"));
+    // The proof of the flag is remembered behind a later run without one.
+    project.run("accept faults --flag-proof").expect(0);
+    project.run("accept faults").expect(0);
+    let filled = package(&project, 0);
+    assert!(filled.contains("| FAULT_LENS_V1_ENABLED OFF | passed |"), "{filled}");
+    assert!(filled.contains("| acceptance | pass | pass |"), "{filled}");
+    // What lies in phase6 is a copy that nobody vouches for.
+    let copy = "verification_handoff/phase6/FAULTS_ACCEPTANCE_EVIDENCE.json";
+    project.write(copy, &project.read(copy).replace("\"pass\"", "\"fail\""));
+    assert!(package(&project, 0).contains("| acceptance | pass | pass |"));
+    // Runs that were changed are named and not used.
+    let runs = project.path("verification_handoff/runs");
+    for entry in std::fs::read_dir(runs).unwrap() {
+        let file = entry.unwrap().path().join("FAULTS_ACCEPTANCE_EVIDENCE.json");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace("200", "201")).unwrap();
+    }
+    let refused = package(&project, 1);
+    assert!(refused.contains("| acceptance | pass | not there yet |"), "{refused}");
+    assert!(
+        refused.contains("FAULTS_ACCEPTANCE_EVIDENCE.json was changed"),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_keep_a_run_from_leaving_evidence_is_told_before_the_first_request() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let mut project = Project::with_faults(&sandbox);
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, "0").unwrap();
+    project
+        .env
+        .insert("LENSOPS_EVIDENCE_KEY_FILE".to_owned(), key.display().to_string());
+    for command in ["accept faults", "stress faults", "matrix faults"] {
+        let before = sandbox
+            .requests()
+            .iter()
+            .filter(|seen| seen.target.contains("execute"))
+            .count();
+        let told = project.run(command).expect(2).err;
+        assert!(told.contains("chmod 600"), "{command}: {told}");
+        let after = sandbox
+            .requests()
+            .iter()
+            .filter(|seen| seen.target.contains("execute"))
+            .count();
+        assert_eq!(before, after, "{command} sent requests");
+    }
+    project.env.remove("LENSOPS_EVIDENCE_KEY_FILE");
+    // The provider is looked at before the first request too.
+    provider(&mut project, &sandbox);
+    project
+        .env
+        .insert("RENDER_API_KEY".to_owned(), "made-up-wrong-key".to_owned());
+    let told = project.run("accept faults --flag-proof").expect(2).err;
+    assert!(told.contains("the flags of srv-made-up cannot be read"), "{told}");
+    assert!(!sandbox.requests().iter().any(|seen| seen.target.contains("execute")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_matrix_without_an_answer_could_not_judge() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let mut project = Project::with_faults(&sandbox);
+    let told = project.run("matrix faults").expect(0).err;
+    assert!(told.contains("not asked: what users of another tenant see"), "{told}");
+    project
+        .env
+        .insert("API_BASE_URL".to_owned(), "http://127.0.0.1:1".to_owned());
+    project.run("matrix faults").expect(3);
 }

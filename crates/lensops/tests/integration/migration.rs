@@ -137,7 +137,7 @@ async fn the_command_prints_checks_and_migrates_and_never_shows_the_password() {
 
 /// What a hand may have done to a migrated database: the statement, what the check says, and whether
 /// the migration takes it back.
-const ALTERED: [(&str, &str, bool); 22] = [
+const ALTERED: [(&str, &str, bool); 25] = [
     (
         "DROP POLICY yacht_scoped_health_checks ON pms_health_checks; \
       CREATE POLICY yacht_scoped_health_checks ON pms_health_checks FOR SELECT TO authenticated USING (true)",
@@ -251,6 +251,23 @@ const ALTERED: [(&str, &str, bool); 22] = [
         "row-level security of lensops_rollups: off, not on",
         true,
     ),
+    (
+        "CREATE RULE swallow AS ON INSERT TO pms_health_events DO INSTEAD NOTHING",
+        "rule swallow on pms_health_events rewrites",
+        false,
+    ),
+    (
+        "CREATE FUNCTION drop_it() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
+         CREATE TRIGGER dropping BEFORE INSERT ON pms_health_checks FOR EACH ROW EXECUTE FUNCTION drop_it()",
+        "trigger dropping on pms_health_checks may change or drop",
+        false,
+    ),
+    (
+        "CREATE OR REPLACE FUNCTION get_user_yacht_id() RETURNS uuid LANGUAGE sql STABLE \
+         AS 'SELECT ''53fbdf09-b709-509d-aad0-3a6f50239a5d''::uuid'",
+        "function get_user_yacht_id() is not the migration's",
+        false,
+    ),
 ];
 
 #[tokio::test]
@@ -270,7 +287,8 @@ async fn whatever_a_hand_altered_is_named_and_what_is_the_migrations_own_is_put_
             database
                 .run(
                     "DROP POLICY IF EXISTS open_to_all ON pms_health_checks; DROP FUNCTION IF EXISTS peek(); \
-                     DROP VIEW IF EXISTS every_check",
+                     DROP VIEW IF EXISTS every_check; DROP RULE IF EXISTS swallow ON pms_health_events; \
+                     DROP TRIGGER IF EXISTS dropping ON pms_health_checks",
                 )
                 .await;
         }

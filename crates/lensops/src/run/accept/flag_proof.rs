@@ -4,12 +4,12 @@
 //! intent is on disk before the first switch, an interrupt goes to the restoring at once, and a
 //! run that was killed is undone by the next one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lensops_core::exchange::Sender;
-use lensops_core::plan::acceptance::{FlagProof, Step};
+use lensops_core::plan::acceptance::Step;
 use lensops_core::verdict::acceptance::{Case, CaseResult, Phase};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,8 @@ use crate::run::files;
 /// The wait between two questions while the service starts anew.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// What was found before the first switch.
+/// What was found before the first switch, and what was written since: whatever else stands at the
+/// provider later was set by somebody else, and stays.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Intent {
@@ -31,6 +32,26 @@ struct Intent {
     flag: String,
     /// `None`: the variable was not there. It is restored as `false`, which means the same.
     found: Option<String>,
+    #[serde(default)]
+    wrote: Vec<String>,
+}
+
+/// Keeps two proofs of one repository apart, for as long as it lives.
+///
+/// # Errors
+/// When a proof runs, or one that was cut off is being undone, and this run wants the same.
+pub(super) fn alone(settings: &Settings, proves: bool) -> Result<Option<std::fs::File>> {
+    if !proves && !is_pending(settings) {
+        return Ok(None);
+    }
+    let path = settings.state_dir().join("flag-proof.lock");
+    let failed = || format!("{} cannot be written", path.display());
+    std::fs::create_dir_all(settings.state_dir()).with_context(failed)?;
+    let lock = std::fs::File::create(&path).with_context(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(_) => bail!("a flag proof is running in another process: wait for its end"),
+    }
 }
 
 fn intent_path(settings: &Settings) -> PathBuf {
@@ -68,76 +89,88 @@ pub(super) async fn undo<S: Sender>(settings: &Settings, sender: &S) -> Result<(
             intent.service
         );
     }
-    restore(&provider, sender, &intent)
+    let put_back = restore(&provider, sender, &intent)
         .await
         .context("an earlier flag proof was cut off and cannot be undone")?;
     std::fs::remove_file(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
-    eprintln!(
-        "⚠️ an earlier flag proof was cut off: {} is {:?} again",
-        intent.flag,
-        intent.found.as_deref().unwrap_or("false")
-    );
+    match put_back {
+        None => eprintln!(
+            "⚠️ an earlier flag proof was cut off: {} is {:?} again",
+            intent.flag,
+            intent.found.as_deref().unwrap_or("false")
+        ),
+        Some(other) => eprintln!(
+            "⚠️ an earlier flag proof was cut off; {} was set to {other:?} by somebody since, and stays so",
+            intent.flag
+        ),
+    }
     Ok(())
 }
 
-async fn restore<S: Sender>(provider: &Provider, sender: &S, intent: &Intent) -> Result<()> {
+/// Puts back what was found. Where somebody else has set the flag meanwhile it is left alone, and
+/// what it is is returned.
+async fn restore<S: Sender>(provider: &Provider, sender: &S, intent: &Intent) -> Result<Option<String>> {
     let found = intent.found.as_deref().unwrap_or("false");
+    let there = provider.read(sender).await?.get(&intent.flag).cloned();
+    let ours = |there: &String| there == found || intent.wrote.contains(there);
+    if let Some(other) = there.filter(|there| !ours(there)) {
+        return Ok(Some(other));
+    }
+    // Switching to what it is already may still be what the service has not started with.
     provider.switch(sender, &intent.flag, found).await?;
-    Ok(())
+    Ok(None)
+}
+
+/// A flag proof that may begin.
+#[derive(Debug)]
+pub struct Ready {
+    provider: Provider,
+    intent: Intent,
 }
 
 impl Acceptance {
-    /// Proves the flag of the plan: off, on, and back to what was found.
+    /// Looks whether the flag of the plan can be proved: the plan names it, the provider is read.
     ///
     /// # Errors
-    /// When the plan has no flag, the provider cannot be read, or the intent cannot be recorded;
-    /// nothing was switched then. Also when what was found cannot be put back.
-    pub async fn prove_flag<S: Sender>(
-        &self,
-        settings: &Settings,
-        sender: &S,
-        tries: u32,
-        stop: &CancellationToken,
-        each: impl Fn(&Case),
-    ) -> Result<Vec<Case>> {
-        let plan = &self.loaded.plan;
-        let Some(proof) = &plan.flag_proof else {
+    /// When it cannot. Nothing was switched.
+    pub async fn flag_ready<S: Sender>(&self, settings: &Settings, sender: &S) -> Result<Ready> {
+        let Some(proof) = &self.loaded.plan.flag_proof else {
             bail!(
                 "{} has no `flag_proof`: name a flag in the lens file and generate again",
                 self.loaded.path.display()
             );
         };
         let provider = provider(settings)?;
-        let found = provider.read(sender).await?.get(proof.flag.as_str()).cloned();
+        let read = provider.read(sender).await;
+        let found = read.with_context(|| format!("the flags of {} cannot be read", provider.target()))?;
         let intent = Intent {
             service: provider.target(),
             flag: proof.flag.to_string(),
-            found,
+            found: found.get(proof.flag.as_str()).cloned(),
+            wrote: Vec::new(),
         };
-        let path = intent_path(settings);
-        files::replace_all(&[(path.clone(), serde_json::to_string_pretty(&intent)?.as_str())])?;
-        let switched = self.switch_both(&provider, sender, proof, tries, stop, each).await;
-        // First what was found, then what came of it.
-        restore(&provider, sender, &intent).await.with_context(|| {
-            format!(
-                "{} could not be put back to {:?}: the next `lensops accept` tries again",
-                intent.flag,
-                intent.found.as_deref().unwrap_or("false")
-            )
-        })?;
-        std::fs::remove_file(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
-        switched
+        Ok(Ready { provider, intent })
     }
 
-    async fn switch_both<S: Sender>(
+    /// Proves the flag of the plan: off, on, and back to what was found. What goes wrong on the way
+    /// is a case: the run before it keeps its evidence.
+    ///
+    /// # Errors
+    /// When the intent cannot be recorded; nothing was switched then.
+    pub async fn prove_flag<S: Sender>(
         &self,
-        provider: &Provider,
+        settings: &Settings,
         sender: &S,
-        proof: &FlagProof,
+        ready: Ready,
         tries: u32,
         stop: &CancellationToken,
         each: impl Fn(&Case),
     ) -> Result<Vec<Case>> {
+        let Ready { provider, mut intent } = ready;
+        let Some(proof) = &self.loaded.plan.flag_proof else {
+            return Ok(Vec::new());
+        };
+        let path = intent_path(settings);
         let mut cases = Vec::new();
         for (index, (value, name, step)) in [("false", "OFF", &proof.off), ("true", "ON", &proof.on)]
             .into_iter()
@@ -146,13 +179,59 @@ impl Acceptance {
             if stop.is_cancelled() {
                 break;
             }
-            provider.switch(sender, proof.flag.as_str(), value).await?;
-            let mut case = self.ask_until(sender, index, step, tries, stop).await;
+            // On disk before it is done.
+            intent.wrote.push(value.to_owned());
+            files::replace_all(&[(path.clone(), serde_json::to_string_pretty(&intent)?.as_str())])?;
+            let switched = provider.switch(sender, proof.flag.as_str(), value).await;
+            let mut case = match &switched {
+                Ok(_) => self.ask_until(sender, index, step, tries, stop).await,
+                Err(error) => {
+                    let reason = self.redactor.text(&format!("the provider did not switch it: {error}"));
+                    unasked(index, CaseResult::Unjudged { reason })
+                }
+            };
             case.name = format!("{} {name}", proof.flag);
+            each(&case);
+            cases.push(case);
+            if switched.is_err() {
+                break;
+            }
+        }
+        // First what was found, then what came of it.
+        if let Some(result) = self.put_back(&provider, sender, &intent, &path).await? {
+            let mut case = unasked(cases.len(), result);
+            case.name = format!("{} put back", proof.flag);
             each(&case);
             cases.push(case);
         }
         Ok(cases)
+    }
+
+    /// Puts back what was found; what there is to tell of it where that is not what was done.
+    async fn put_back<S: Sender>(
+        &self,
+        provider: &Provider,
+        sender: &S,
+        intent: &Intent,
+        path: &Path,
+    ) -> Result<Option<CaseResult>> {
+        let result = match restore(provider, sender, intent).await {
+            Ok(None) => None,
+            Ok(Some(other)) => {
+                let told = format!("somebody set it to {other:?} during the proof: it stays so, and nothing is proved");
+                let reason = self.redactor.text(&told);
+                Some(CaseResult::Unjudged { reason })
+            }
+            Err(error) => {
+                let found = intent.found.as_deref().unwrap_or("false");
+                let told =
+                    format!("it could not be put back to {found:?}: {error:#}; the next `lensops accept` tries again");
+                let why = self.redactor.text(&told);
+                return Ok(Some(CaseResult::Failed { why }));
+            }
+        };
+        std::fs::remove_file(path).with_context(|| format!("{} cannot be removed", path.display()))?;
+        Ok(result)
     }
 
     /// Asks until the answer is as expected: a service takes a while to start anew. The last
@@ -180,5 +259,20 @@ impl Acceptance {
                 () = tokio::time::sleep(WAIT) => {}
             }
         }
+    }
+}
+
+/// A case of the proof in which the API was not asked.
+fn unasked(index: usize, result: CaseResult) -> Case {
+    Case {
+        phase: Phase::Flag,
+        number: index + 1,
+        name: String::new(),
+        signed_flow: false,
+        result,
+        proofs: Vec::new(),
+        proofs_skipped: Vec::new(),
+        transcripts: Vec::new(),
+        answered: true,
     }
 }
