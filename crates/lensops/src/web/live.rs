@@ -83,6 +83,7 @@ pub(super) async fn watch(app: Arc<App>) {
                 lens: lens.clone(),
                 tenant: *tenant,
             };
+            app.known.outdate();
             // Nobody may be listening by now.
             app.live.0.send(change).ok();
         }

@@ -3,6 +3,7 @@
 //! What is remembered is remembered for the claims it was read with, and shown to nobody else.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,7 @@ type Gates = HashMap<(Uuid, LensId), (Instant, Decision)>;
 #[derive(Clone)]
 struct Seen {
     read: Instant,
+    told: u64,
     as_of: Timestamp,
     rows: Arc<Vec<Row>>,
     gates: Gates,
@@ -59,6 +61,8 @@ struct Seen {
 /// What was read last, by user.
 #[derive(Default)]
 pub(crate) struct Known {
+    /// Counts what the watcher has told: rows that were read before are not of now.
+    told: AtomicU64,
     seen: Mutex<HashMap<String, Seen>>,
     /// When and why the rows of a user could not be read.
     failed: Mutex<HashMap<String, (Instant, String)>>,
@@ -67,6 +71,11 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// From now on whatever was read before is read again.
+    pub(super) fn outdate(&self) {
+        self.told.fetch_add(1, Ordering::SeqCst);
+    }
+
     fn of(&self, key: &str) -> Option<Seen> {
         self.seen
             .lock()
@@ -195,10 +204,11 @@ async fn read(app: &App, who: &Who, mut gates: Gates) -> Result<(Vec<Row>, Gates
     Ok((rows, gates))
 }
 
-fn keep(app: &App, who: &Who, rows: Vec<Row>, gates: Gates) -> Rows {
+fn keep(app: &App, who: &Who, rows: Vec<Row>, gates: Gates, told: u64) -> Rows {
     let (rows, as_of) = (Arc::new(rows), app.now());
     let seen = Seen {
         read: Instant::now(),
+        told,
         as_of,
         rows: rows.clone(),
         gates,
@@ -217,7 +227,11 @@ pub(super) async fn rows(app: &App, who: &Who) -> Rows {
     let turn = app.known.turn(&who.key);
     let _own = turn.lock().await;
     let known = app.known.of(&who.key);
-    if let Some(seen) = known.as_ref().filter(|seen| seen.read.elapsed() < FRESH) {
+    let told = app.known.told.load(Ordering::SeqCst);
+    if let Some(seen) = known
+        .as_ref()
+        .filter(|seen| seen.read.elapsed() < FRESH && seen.told == told)
+    {
         return Rows {
             rows: seen.rows.clone(),
             as_of: seen.as_of,
@@ -229,7 +243,7 @@ pub(super) async fn rows(app: &App, who: &Who) -> Rows {
         None => {
             let gates = known.as_ref().map(|seen| seen.gates.clone()).unwrap_or_default();
             match within(read(app, who, gates)).await {
-                Ok((rows, gates)) => return keep(app, who, rows, gates),
+                Ok((rows, gates)) => return keep(app, who, rows, gates, told),
                 Err(why) => {
                     app.known.fail(&who.key, &why);
                     why
