@@ -54,6 +54,8 @@ fn row(plan: &MonitorPlan, tenant: Uuid, check: Option<StoredCheck>, now: Timest
         _ if overdue => Standing::Unknown,
         Some(_) if plan.paused.is_some() => Standing::Paused,
         Some(_) if muted.as_ref().is_some_and(|muted| muted.why == MutedWhy::Maintenance) => Standing::Maintenance,
+        // Made while it was paused: of what is now nothing was checked yet.
+        Some(_) if muted.is_some() => Standing::Paused,
         Some(check) => match check.status {
             Status::Unhealthy => Standing::Unhealthy,
             Status::Degraded => Standing::Degraded,
