@@ -7,6 +7,7 @@
 
 pub mod alert;
 pub mod arrivals;
+pub mod chart;
 pub mod confidence;
 pub mod digest;
 pub mod evidence;
@@ -24,6 +25,7 @@ pub mod registry;
 pub mod rollup;
 pub mod schedule;
 pub mod schema;
+pub mod standing;
 pub mod template;
 pub mod token;
 pub mod verdict;

@@ -3,7 +3,7 @@
 //! The job role is not in the token; the API looks it up by user and tenant.
 
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -57,6 +57,44 @@ pub fn mint(secret: &Secret, issuer: &str, user: Uuid, now: Timestamp) -> Result
     })
 }
 
+/// Why a token is not let in. It never repeats the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotLetIn {
+    /// No token, not signed with the secret, or by another algorithm than HS256.
+    #[error("the token is malformed, or not signed by this project")]
+    Malformed,
+    /// Its time is over, or says nothing of it.
+    #[error("the token has expired: sign in again")]
+    Expired,
+    /// It is signed and in time, and not a signed-in user's.
+    #[error("the token is not a signed-in user's")]
+    NotAUser,
+}
+
+/// The claims of `compact` at `now`, where it is a user's token signed with `secret` by HS256.
+///
+/// # Errors
+/// When it is not; the keys of services, which are signed with the same secret, are refused too.
+pub fn verify(secret: &Secret, compact: &str, now: Timestamp) -> Result<Value, NotLetIn> {
+    let mut rules = Validation::new(Algorithm::HS256);
+    // The clock is passed in, and audiences are the project's own affair: both are looked at below or not at all.
+    rules.validate_exp = false;
+    rules.validate_aud = false;
+    rules.required_spec_claims.clear();
+    let key = DecodingKey::from_secret(secret.expose().as_bytes());
+    let claims = decode::<Value>(compact, &key, &rules)
+        .map_err(|_| NotLetIn::Malformed)?
+        .claims;
+    let number = |name: &str| claims[name].as_f64();
+    #[expect(clippy::cast_precision_loss, reason = "seconds of an epoch lie far below 2^52")]
+    let second = now.as_second() as f64;
+    if number("exp").is_none_or(|exp| exp <= second) || number("nbf").is_some_and(|nbf| nbf > second) {
+        return Err(NotLetIn::Expired);
+    }
+    let is_user = claims["role"] == "authenticated" && claims["sub"].as_str().is_some_and(|sub| !sub.is_empty());
+    is_user.then_some(claims).ok_or(NotLetIn::NotAUser)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +133,72 @@ mod tests {
                 "session_id"
             ]
         );
+    }
+
+    #[test]
+    fn only_a_signed_user_s_token_in_time_is_let_in() {
+        let secret = Secret::new("a made-up signing secret");
+        let now = Timestamp::from_second(1_770_000_000).unwrap();
+        let later = |seconds: i64| Timestamp::from_second(1_770_000_000 + seconds).unwrap();
+        let good = mint(&secret, "http://127.0.0.1:1", Uuid::from_u128(7), now).unwrap();
+        let good = good.compact.expose();
+        assert_eq!(verify(&secret, good, later(7_199)).unwrap()["role"], "authenticated");
+        assert_eq!(verify(&secret, good, later(7_200)), Err(NotLetIn::Expired));
+        assert_eq!(verify(&Secret::new("another"), good, now), Err(NotLetIn::Malformed));
+        let signed = |claims: Value, algorithm: Algorithm| {
+            let key = EncodingKey::from_secret(secret.expose().as_bytes());
+            encode(&Header::new(algorithm), &claims, &key).unwrap()
+        };
+        let exp = 1_770_000_100_i64;
+        for (case, token, expected) in [
+            ("empty", String::new(), NotLetIn::Malformed),
+            ("words", "not.a.token".to_owned(), NotLetIn::Malformed),
+            (
+                "unsigned",
+                "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.".to_owned(),
+                NotLetIn::Malformed,
+            ),
+            (
+                "another algorithm",
+                signed(
+                    json!({"sub": "x", "role": "authenticated", "exp": exp}),
+                    Algorithm::HS512,
+                ),
+                NotLetIn::Malformed,
+            ),
+            (
+                "no end",
+                signed(json!({"sub": "x", "role": "authenticated"}), Algorithm::HS256),
+                NotLetIn::Expired,
+            ),
+            (
+                "an end in words",
+                signed(
+                    json!({"sub": "x", "role": "authenticated", "exp": "never"}),
+                    Algorithm::HS256,
+                ),
+                NotLetIn::Expired,
+            ),
+            (
+                "not yet",
+                signed(
+                    json!({"sub": "x", "role": "authenticated", "exp": exp, "nbf": exp - 1}),
+                    Algorithm::HS256,
+                ),
+                NotLetIn::Expired,
+            ),
+            (
+                "a service's key",
+                signed(json!({"role": "service_role", "exp": exp}), Algorithm::HS256),
+                NotLetIn::NotAUser,
+            ),
+            (
+                "nobody",
+                signed(json!({"role": "authenticated", "exp": exp}), Algorithm::HS256),
+                NotLetIn::NotAUser,
+            ),
+        ] {
+            assert_eq!(verify(&secret, &token, now), Err(expected), "{case}");
+        }
     }
 }

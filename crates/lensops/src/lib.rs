@@ -24,3 +24,4 @@ pub mod log;
 pub mod run;
 pub mod store;
 pub mod tls;
+pub mod web;

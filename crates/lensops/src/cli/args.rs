@@ -129,6 +129,12 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Serve the dashboard and its read API until told to stop
+    Serve {
+        /// Where; without a sign-in, which PostgreSQL has, on this machine alone
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+        listen: std::net::SocketAddr,
+    },
     /// Show the flags of a lens at the provider, beside what the API does
     Flags {
         /// The lens

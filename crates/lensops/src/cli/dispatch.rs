@@ -23,8 +23,8 @@ use crate::log::{self, Stream};
 use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
 use crate::run::retention::retention;
 use crate::run::{
-    Exit, accept, evidence, gate, generate, matrix, migrate, new_lens, outbox, package, schemas, status, stress,
-    templates,
+    Exit, accept, evidence, gate, generate, matrix, migrate, new_lens, outbox, package, schemas, serve, status,
+    stop_on_signal, stress, templates,
 };
 use crate::store::{Owner, StoreError, Switch};
 
@@ -170,6 +170,21 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 }
                 shown => shown,
             }
+        }
+        Command::Serve { listen } => {
+            let settings = settings(root, env, None, store)?;
+            let plans = load_all(&settings)?
+                .into_iter()
+                .map(|loaded| Ok(monitor_plan(&settings, loaded)?.plan));
+            let written = plans.collect::<Result<Vec<_>>>()?;
+            let mut plans = known_tenants(&settings, written.clone()).await?;
+            // A rollback that is in force now may be over while this serves: it is looked up with each page.
+            plans
+                .iter_mut()
+                .zip(written)
+                .for_each(|(plan, written)| plan.paused = written.paused);
+            let setup = serve::setup(&settings, open_journal(&settings).await?, plans)?;
+            serve::serve(setup, listen, stop_on_signal()).await
         }
         Command::Flags { lens, api_url, json } => flags(&settings(root, env, api_url, store)?, &lens, json).await,
         Command::Rollback(args) => {

@@ -9,6 +9,7 @@ mod setup;
 mod week;
 
 use std::io::IsTerminal as _;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,7 +21,7 @@ use lensops_core::gate::Decision;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::verdict::Verdict;
-use lensops_sandbox::{Config, Dialect, LENSES_JSON, Sandbox, serve};
+use lensops_sandbox::{Config, Dialect, LENSES_JSON, Sandbox};
 use tokio_util::sync::CancellationToken;
 
 use self::week::{Week, Weekly};
@@ -32,13 +33,17 @@ use super::plans::{Which, load};
 use super::stress::Stress;
 use super::stress::live::View;
 use super::worker::Worker;
-use super::{Exit, status};
+use super::{Exit, serve, status};
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
 use crate::store::{Journal, Store};
+use crate::web;
 
 /// The lens that the incident hits.
 const STRUCK: &str = "faults";
+
+/// Where the dashboard is left open.
+const DASHBOARD: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
 
 /// One gate question of the demo and the answer it must get.
 struct Question {
@@ -56,7 +61,7 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
     let begun = Instant::now();
     setup::make_folder(folder)?;
     let client = Client::new(TIMEOUT);
-    let sandbox = serve(Config::loopback(Dialect::Documented)).await?;
+    let sandbox = lensops_sandbox::serve(Config::loopback(Dialect::Documented)).await?;
     say!("1. Sandbox: {} (control: {})", sandbox.url(), sandbox.control_url());
     let lenses = setup::lenses(LENSES_JSON)?;
     setup::write_project(folder, &sandbox)?;
@@ -109,13 +114,22 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         sandbox.stop().await;
         return Ok(Exit::Good);
     }
-    say!("\nSandbox and worker go on; Ctrl-C ends them.");
     let stop = super::stop_on_signal();
+    let dashboard = serve::setup(&settings, journal.clone(), plans)?;
+    let listener = match serve::listener(DASHBOARD, false).await {
+        Ok(listener) => listener,
+        // Something else listens there: any other port does.
+        Err(_) => serve::listener(SocketAddr::new(DASHBOARD.ip(), 0), false).await?,
+    };
+    say!("\nDashboard: http://{}/", listener.local_addr()?);
+    say!("Sandbox, worker and dashboard go on; Ctrl-C ends them.");
+    let pages = tokio::spawn(web::serve(listener, dashboard, stop.clone()));
     let monitors = setup::monitors(&settings, &lenses)?.into_iter().map(Arc::new).collect();
     let store = Store::Sqlite(journal.clone());
     Worker::new(SystemClock, client, journal.clone(), store, monitors)
         .run(stop)
         .await;
+    pages.await?;
     journal.close().await;
     sandbox.stop().await;
     Ok(Exit::Good)
@@ -128,7 +142,7 @@ async fn acceptance(
     dialect: Dialect,
 ) -> Result<Vec<String>> {
     // A sandbox of its own: signed actions use entities up, and each dialect wants them fresh.
-    let sandbox = serve(Config::loopback(dialect)).await?;
+    let sandbox = lensops_sandbox::serve(Config::loopback(dialect)).await?;
     let settings = setup::settings(folder, &sandbox)?;
     let mut failed = Vec::new();
     for lens in lenses {

@@ -28,6 +28,7 @@ pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod schemas;
+pub mod serve;
 pub mod status;
 pub mod stress;
 pub mod templates;

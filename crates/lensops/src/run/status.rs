@@ -2,39 +2,15 @@
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::mute::{Muted, MutedWhy};
+use lensops_core::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
-use lensops_core::record::Status;
+use lensops_core::standing::{Standing, tell_age};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::Exit;
 use super::gate::is_virtual;
 use crate::store::{History, StoredCheck};
-
-/// How a lens of a tenant stands. Ordered worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
-    Unhealthy,
-    Unknown,
-    Degraded,
-    Maintenance,
-    Paused,
-    Healthy,
-}
-
-impl Standing {
-    fn tell(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Unhealthy => ("❌", "Unhealthy"),
-            Self::Unknown => ("❔", "Unknown"),
-            Self::Degraded => ("⚠️", "Degraded"),
-            Self::Maintenance => ("🔧", "Maintenance"),
-            Self::Paused => ("⏸", "Paused"),
-            Self::Healthy => ("✅", "Healthy"),
-        }
-    }
-}
 
 struct Row {
     lens: String,
@@ -46,23 +22,14 @@ struct Row {
 
 fn row(plan: &MonitorPlan, tenant: Uuid, check: Option<StoredCheck>, now: Timestamp) -> Row {
     let age = check.as_ref().map(|check| now.duration_since(check.observed_at));
-    // Two intervals without a check: nobody knows.
-    let overdue = age.is_none_or(|age| age > SignedDuration::from_millis(2 * plan.every.as_ms()));
-    // What is paused now is shown so at once; a window is over only when a check says so.
     let muted = check.as_ref().and_then(|check| Muted::of_notes(&check.notes));
-    let standing = match &check {
-        _ if overdue => Standing::Unknown,
-        Some(_) if plan.paused.is_some() => Standing::Paused,
-        Some(_) if muted.as_ref().is_some_and(|muted| muted.why == MutedWhy::Maintenance) => Standing::Maintenance,
-        // Made while it was paused: of what is now nothing was checked yet.
-        Some(_) if muted.is_some() => Standing::Paused,
-        Some(check) => match check.status {
-            Status::Unhealthy => Standing::Unhealthy,
-            Status::Degraded => Standing::Degraded,
-            Status::Healthy => Standing::Healthy,
-        },
-        None => Standing::Unknown,
-    };
+    let standing = Standing::of(
+        plan.every,
+        plan.paused.is_some(),
+        check.as_ref().map(|check| check.status),
+        muted.map(|muted| muted.why),
+        age,
+    );
     Row {
         lens: plan.monitor.title(),
         tenant,
@@ -142,16 +109,5 @@ fn print_table(rows: &[Row]) {
     }
     if rows.iter().any(|row| row.check.as_ref().is_some_and(is_virtual)) {
         say!("(checks were made under a virtual clock)");
-    }
-}
-
-/// `2 min ago`.
-fn tell_age(age: SignedDuration) -> String {
-    match age.as_secs() {
-        ..=0 => "now".to_owned(),
-        seconds @ 1..=59 => format!("{seconds} s ago"),
-        seconds @ 60..=7_199 => format!("{} min ago", seconds / 60),
-        seconds @ 7_200..=172_799 => format!("{} h ago", seconds / 3_600),
-        seconds => format!("{} days ago", seconds / 86_400),
     }
 }

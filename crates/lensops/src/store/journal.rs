@@ -340,7 +340,7 @@ where
         .map_err(|error| decode_error(column, error))
 }
 
-fn json(row: &SqliteRow, column: &str) -> Result<Value, sqlx::Error> {
+pub(super) fn json(row: &SqliteRow, column: &str) -> Result<Value, sqlx::Error> {
     serde_json::from_str(row.try_get(column)?).map_err(|error| decode_error(column, error))
 }
 

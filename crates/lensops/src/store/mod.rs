@@ -5,6 +5,7 @@
 //! "SQLite store" is the journal alone, without a special case.
 
 mod alerts;
+mod board;
 mod journal;
 pub mod migrate;
 mod outbox;
@@ -31,6 +32,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use alerts::{Alerting, Ended};
+pub use board::{Board, Brief, CheckQuery, Mark};
 pub use journal::Journal;
 pub use outbox::{DeliveryState, Entry, OutboxState, Parked};
 pub use postgres::{Postgres, begin_as};

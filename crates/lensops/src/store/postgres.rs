@@ -346,11 +346,11 @@ impl Question<'_> {
 
 /// A time as text for PostgreSQL, which knows no year before 4713 BC and writes negative years
 /// otherwise.
-fn bound(at: Timestamp) -> String {
+pub(super) fn bound(at: Timestamp) -> String {
     at.max(Timestamp::UNIX_EPOCH).to_string()
 }
 
-fn stored(row: &PgRow) -> Result<StoredCheck, sqlx::Error> {
+pub(super) fn stored(row: &PgRow) -> Result<StoredCheck, sqlx::Error> {
     let wrong = |column: &str, what: String| sqlx::Error::ColumnDecode {
         index: column.to_owned(),
         source: what.into(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Rim modules: none imports another one or `run`.
-const RIM: [&str; 6] = ["alert", "flags", "http", "listen", "load", "store"];
+const RIM: [&str; 7] = ["alert", "flags", "http", "listen", "load", "store", "web"];
 
 fn sources(module: &str) -> Vec<(String, String)> {
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -34,7 +34,10 @@ fn rim_modules_do_not_import_one_another_or_the_commands() {
                     .split([':', ';'])
                     .next()
                     .unwrap();
-                assert_eq!(target, module, "{path}: {line}");
+                // The pages read history; that is the one door.
+                if (module, target) != ("web", "store") {
+                    assert_eq!(target, module, "{path}: {line}");
+                }
             }
         }
     }

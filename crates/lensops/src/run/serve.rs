@@ -1,0 +1,145 @@
+//! `lensops serve`: the dashboard over the chosen store, and where it finds evidence.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use jiff::Timestamp;
+use lensops_core::evidence::manifest::{self, Signed};
+use lensops_core::ident::LensId;
+use lensops_core::plan::monitor::MonitorPlan;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::evidence::{FOLDER, verified};
+use super::{Exit, files};
+use crate::config::{Settings, StoreChoice, Target};
+use crate::store::{Board, Journal};
+use crate::web::{self, Run, Runs, Setup};
+
+/// Runs of a lens that are shown.
+const SHOWN: usize = 20;
+
+/// Evidence as the commands leave it.
+struct Bundles {
+    runs: PathBuf,
+}
+
+impl Bundles {
+    fn run(&self, id: &str) -> Option<Run> {
+        let (found, _) = verified(&self.runs.join(id)).ok()?;
+        let intact = found.findings.is_empty();
+        let manifest = found.manifest?;
+        let told = match (&found.signed, intact) {
+            (_, false) => found
+                .findings
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; "),
+            (Signed::By(key), true) => format!("every file is as the run left it; signed by {key}"),
+            (Signed::Unsigned, true) => "every file is as the run left it; unsigned: nobody vouches for it".to_owned(),
+        };
+        let mut files: Vec<String> = manifest.files.iter().map(|file| file.name.clone()).collect();
+        files.push(manifest::FILE.to_owned());
+        Some(Run {
+            id: id.to_owned(),
+            kind: manifest.kind,
+            verdict: manifest.verdict,
+            finished_at: manifest.finished_at,
+            intact,
+            told,
+            files,
+        })
+    }
+}
+
+impl Runs for Bundles {
+    fn of(&self, lens: &LensId) -> Vec<Run> {
+        // Folders are named by time, lens and kind; the names are enough to leave out other lenses.
+        let folders = files::list(&self.runs, "").unwrap_or_default();
+        let names = folders.iter().rev().filter_map(|path| path.file_name()?.to_str());
+        let part = format!("-{lens}-");
+        names
+            .filter(|name| !name.starts_with('.') && name.contains(&part))
+            .filter_map(|name| self.run(name))
+            .take(SHOWN)
+            .collect()
+    }
+
+    fn file(&self, run: &str, name: &str) -> Option<Vec<u8>> {
+        // Only what a listing names is opened: nothing that is asked for becomes a path by itself.
+        let mut folders = files::list(&self.runs, "").ok()?.into_iter();
+        let folder = folders.rfind(|path| path.file_name().is_some_and(|own| own == run))?;
+        let file = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
+        let mut file =
+            file.filter(|entry| entry.file_name() == name && entry.file_type().is_ok_and(|kind| kind.is_file()));
+        std::fs::read(file.next()?.path()).ok()
+    }
+}
+
+/// Listens where the dashboard is wanted: anywhere with a sign-in, on loopback alone without.
+///
+/// # Errors
+/// An address that may not or cannot be listened at.
+pub async fn listener(at: SocketAddr, signs_in: bool) -> Result<TcpListener> {
+    if !signs_in && !at.ip().is_loopback() {
+        bail!(
+            "--listen {at} is not on this machine, and the journal has no sign-in: listen on 127.0.0.1, or serve from \
+             PostgreSQL (--store postgres)"
+        );
+    }
+    TcpListener::bind(at)
+        .await
+        .with_context(|| format!("--listen {at} cannot be listened at"))
+}
+
+/// What the dashboard is made of, over the store of `settings`.
+///
+/// # Errors
+/// A store that is not for a dashboard, or a missing secret.
+pub fn setup(settings: &Settings, journal: Journal, plans: Vec<MonitorPlan>) -> Result<Setup> {
+    let (board, jwt_secret) = match settings.store()? {
+        StoreChoice::Sqlite => (Board::Embedded(journal.clone()), None),
+        StoreChoice::Postgres(url) => {
+            let Some(secret) = settings.jwt_secret(Target::Production) else {
+                bail!(
+                    "{} is not set: it signs the tokens that users sign in with",
+                    Settings::jwt_secret_names(Target::Production)
+                )
+            };
+            (Board::database(&url)?, Some(secret))
+        }
+        StoreChoice::Rest(..) => bail!(
+            "the dashboard reads PostgreSQL or the journal: set DATABASE_URL and --store postgres, or give --store sqlite"
+        ),
+    };
+    let mut key = [0_u8; 32];
+    getrandom::fill(&mut key).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
+    Ok(Setup {
+        board,
+        journal,
+        plans,
+        runs: Arc::new(Bundles {
+            runs: settings.root.join(FOLDER).join("runs"),
+        }),
+        jwt_secret,
+        form_key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+        redactor: settings.redactor(),
+        now: Timestamp::now,
+    })
+}
+
+/// Serves the dashboard until `stop` is cancelled.
+///
+/// # Errors
+/// When the address may not or cannot be listened at.
+pub async fn serve(setup: Setup, at: SocketAddr, stop: CancellationToken) -> Result<Exit> {
+    let listener = listener(at, setup.jwt_secret.is_some()).await?;
+    say!("Dashboard: http://{}/ (Ctrl-C ends it)", listener.local_addr()?);
+    let journal = setup.journal.clone();
+    web::serve(listener, setup, stop).await;
+    journal.close().await;
+    Ok(Exit::Good)
+}

@@ -1,0 +1,112 @@
+//! One check: its probes, its events, and what was asked and answered.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::App;
+use super::page::{Frame, not_found, refused, show};
+use super::scope::within;
+use super::session::Who;
+use super::view;
+
+struct Probe {
+    name: String,
+    p50: String,
+    p95: String,
+    n: String,
+}
+
+struct Event {
+    level: String,
+    kind: String,
+    reason: String,
+    request: Option<String>,
+    response: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "check.html")]
+struct Check {
+    frame: Frame,
+    id: Uuid,
+    lens: String,
+    tenant: Uuid,
+    status: &'static str,
+    at: String,
+    p95: String,
+    errors: String,
+    probes: Vec<Probe>,
+    events: Vec<Event>,
+    notes: Vec<(String, String)>,
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+}
+
+fn ms(value: &Value) -> String {
+    value
+        .as_u64()
+        .map_or_else(|| "none".to_owned(), lensops_core::percentile::ms)
+}
+
+fn probes(notes: &Value) -> Vec<Probe> {
+    let endpoints = notes["endpoints"].as_object().into_iter().flatten();
+    endpoints
+        .map(|(name, note)| Probe {
+            name: name.clone(),
+            p50: ms(&note["p50_us"]),
+            p95: ms(&note["p95_us"]),
+            n: text(&note["n"]),
+        })
+        .collect()
+}
+
+fn event((level, detail): &(String, Value)) -> Event {
+    let part = |name: &str| detail.get(name).map(text);
+    Event {
+        level: level.clone(),
+        kind: part("kind").unwrap_or_default(),
+        reason: part("reason").unwrap_or_else(|| detail.to_string()),
+        request: part("request"),
+        response: part("response"),
+    }
+}
+
+/// The page of a check.
+pub(super) async fn check(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) -> Response {
+    let Ok(id) = id.parse::<Uuid>() else {
+        return not_found();
+    };
+    let (check, events) = match within(app.setup.board.check(&who.claims, id)).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return not_found(),
+        Err(why) => {
+            return refused(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &format!("{why}. Load it again in a while."),
+            );
+        }
+    };
+    let others = check.notes.as_object().into_iter().flatten();
+    let others = others.filter(|(name, _)| !["samples_us", "endpoints"].contains(&name.as_str()));
+    show(&Check {
+        frame: Frame::new(format!("Check of {}", check.lens_id.title()), "", &who),
+        id,
+        lens: check.lens_id.to_string(),
+        tenant: check.yacht_id,
+        status: check.status.as_str(),
+        at: view::told_time(check.observed_at),
+        p95: view::told_p95(check.p95_latency_ms, check.sample_size),
+        errors: view::told_rate(check.error_rate_percent),
+        probes: probes(&check.notes),
+        events: events.iter().map(event).collect(),
+        notes: others.map(|(name, value)| (name.clone(), text(value))).collect(),
+    })
+}

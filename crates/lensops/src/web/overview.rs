@@ -1,0 +1,103 @@
+//! The overview: one row a lens and tenant, worst first; filtered and sorted by the address.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use lensops_core::standing::Standing;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::App;
+use super::page::{Frame, show};
+use super::scope::{self, Rows};
+use super::session::Who;
+use super::view::{Row, SPARK, told_time};
+
+/// What of the overview is asked for. Words that mean nothing ask for nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    q: String,
+    status: String,
+    tenant: String,
+    sort: String,
+}
+
+/// The orders there are, with their names for people.
+const SORTS: [(&str, &str); 5] = [
+    ("worst", "Worst first"),
+    ("name", "Name"),
+    ("p95", "P95, highest first"),
+    ("errors", "Error rate, highest first"),
+    ("checked", "Checked longest ago"),
+];
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Overview {
+    frame: Frame,
+    asked: Asked,
+    rows: Vec<Row>,
+    of: usize,
+    counts: Vec<(&'static str, usize)>,
+    tenants: Vec<Uuid>,
+    several: bool,
+    as_of: String,
+    virtual_clock: bool,
+}
+
+impl Asked {
+    fn keeps(&self, row: &Row) -> bool {
+        let words = self.q.trim().to_lowercase();
+        let text = format!("{} {} {}", row.lens, row.title, row.tenant).to_lowercase();
+        words.split_whitespace().all(|word| text.contains(word))
+            && (self.status.is_empty() || self.status.eq_ignore_ascii_case(row.word()))
+            && (self.tenant.is_empty() || self.tenant.parse() == Ok(row.tenant))
+    }
+
+    fn order(&self, rows: &mut [Row]) {
+        match self.sort.as_str() {
+            "name" => rows.sort_by(|a, b| (&a.lens, a.tenant).cmp(&(&b.lens, b.tenant))),
+            "p95" => rows.sort_by_key(|row| std::cmp::Reverse(row.p95_latency_ms)),
+            "errors" => rows.sort_by(|a, b| {
+                let rate = |row: &Row| row.error_rate_percent.unwrap_or(-1.0);
+                rate(b).total_cmp(&rate(a))
+            }),
+            "checked" => rows.sort_by_key(|row| row.observed_at),
+            // They come worst first.
+            _ => {}
+        }
+    }
+}
+
+/// The overview.
+pub(super) async fn overview(State(app): State<Arc<App>>, who: Who, Query(asked): Query<Asked>) -> Response {
+    let Rows { rows, as_of, trouble } = scope::rows(&app, &who).await;
+    let counts = Standing::ALL
+        .into_iter()
+        .map(|standing| {
+            let count = rows.iter().filter(|row| row.standing == standing).count();
+            (standing.tell().1, count)
+        })
+        .collect();
+    let mut tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant).collect();
+    tenants.sort_unstable();
+    tenants.dedup();
+    let mut kept: Vec<Row> = rows.iter().filter(|row| asked.keeps(row)).cloned().collect();
+    asked.order(&mut kept);
+    let mut frame = Frame::new("Overview", "overview", &who);
+    frame.trouble = trouble;
+    show(&Overview {
+        several: tenants.len() > 1,
+        of: rows.len(),
+        virtual_clock: kept.iter().any(|row| row.virtual_clock),
+        frame,
+        asked,
+        rows: kept,
+        counts,
+        tenants,
+        as_of: told_time(as_of),
+    })
+}

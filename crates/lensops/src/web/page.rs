@@ -1,0 +1,93 @@
+//! A template becomes an answer; refusals become one page with one line.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse as _, Response};
+
+use super::session::Who;
+
+/// What every page has around it.
+pub(super) struct Frame {
+    /// Its title.
+    pub(super) title: String,
+    /// Which entry of the navigation it is: `overview`, `alerts` or none.
+    pub(super) here: &'static str,
+    /// Who looks, where there is a sign-in.
+    pub(super) user: Option<String>,
+    /// The key of forms.
+    pub(super) form_key: String,
+    /// What is wrong with what is shown.
+    pub(super) trouble: Option<String>,
+    /// Whether it changes by itself.
+    pub(super) live: bool,
+}
+
+impl Frame {
+    pub(super) fn new(title: impl Into<String>, here: &'static str, who: &Who) -> Self {
+        Self {
+            title: title.into(),
+            here,
+            user: who.name.clone(),
+            form_key: who.form_key.clone(),
+            trouble: None,
+            live: true,
+        }
+    }
+
+    fn bare(title: &str) -> Self {
+        Self {
+            title: title.to_owned(),
+            here: "",
+            user: None,
+            form_key: String::new(),
+            trouble: None,
+            live: false,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message<'a> {
+    frame: Frame,
+    told: &'a str,
+    sign_in: bool,
+}
+
+/// The page of `template`.
+pub(super) fn show(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => Html(html).into_response(),
+        // Templates are checked when this is compiled; what is left is memory.
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "this page cannot be made\n").into_response(),
+    }
+}
+
+/// A page that says `told` and nothing else.
+pub(super) fn refused(status: StatusCode, told: &str) -> Response {
+    let message = Message {
+        frame: Frame::bare(status.canonical_reason().unwrap_or("Refused")),
+        told,
+        sign_in: false,
+    };
+    (status, show(&message)).into_response()
+}
+
+/// The page where one signs in, with why.
+pub(super) fn sign_in(told: &str) -> Response {
+    let message = Message {
+        frame: Frame::bare("Sign in"),
+        told,
+        sign_in: true,
+    };
+    (StatusCode::UNAUTHORIZED, show(&message)).into_response()
+}
+
+/// The page of what is not there, or not there for who asks: one answer for both.
+pub(super) fn not_found() -> Response {
+    refused(StatusCode::NOT_FOUND, "There is nothing here.")
+}
+
+pub(super) async fn nothing_here() -> Response {
+    not_found()
+}

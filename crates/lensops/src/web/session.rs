@@ -1,0 +1,171 @@
+//! Who asks: nobody in particular on the journal, the user of a token on PostgreSQL.
+//!
+//! A token comes in `Authorization: Bearer` or in a cookie that script cannot read. It is not kept
+//! here: it is the session, and ends when it expires. A form carries a key made from the session, so
+//! that no other site can send one.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{FromRequestParts, State};
+use axum::http::header::{AUTHORIZATION, COOKIE, LOCATION, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use jiff::Timestamp;
+use lensops_core::alert::sign;
+use lensops_core::digest::sha256_hex;
+use lensops_core::token::{NotLetIn, verify};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{App, page};
+
+/// The cookie's name.
+const COOKIE_NAME: &str = "lensops_session";
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(super) struct Who {
+    /// The claims that the database is asked with.
+    pub(super) claims: Value,
+    /// For people; `None` where there is no sign-in.
+    pub(super) name: Option<String>,
+    /// Whether silences may be made.
+    pub(super) operator: bool,
+    /// The same for the same claims: what is remembered for one is never shown to another.
+    pub(super) key: String,
+    /// What forms carry.
+    pub(super) form_key: String,
+    /// Until when; `None` without a sign-in.
+    pub(super) until: Option<Timestamp>,
+}
+
+impl Who {
+    fn anybody(form_key: &str) -> Self {
+        Self {
+            claims: json!({}),
+            name: None,
+            operator: true,
+            key: String::new(),
+            form_key: sign(form_key, 0, ""),
+            until: None,
+        }
+    }
+
+    fn of(claims: Value, form_key: &str) -> Self {
+        // Everything that decides what is seen, and whose it is.
+        let key = sha256_hex(
+            json!([claims["sub"], claims["app_metadata"], claims["exp"]])
+                .to_string()
+                .as_bytes(),
+        );
+        let name = ["email", "sub"].into_iter().find_map(|claim| claims[claim].as_str());
+        Self {
+            name: Some(name.unwrap_or("signed in").to_owned()),
+            operator: claims["app_metadata"]["lensops_role"] == "operator",
+            form_key: sign(form_key, 0, &key),
+            until: claims["exp"].as_i64().and_then(|exp| Timestamp::from_second(exp).ok()),
+            key,
+            claims,
+        }
+    }
+
+    /// Whether a form was made for this session.
+    pub(super) fn owns(&self, form_key: &str) -> bool {
+        // Hashes are compared, so that the time it takes tells nothing of the key.
+        sha256_hex(self.form_key.as_bytes()) == sha256_hex(form_key.as_bytes())
+    }
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if let Some(bearer) = bearer {
+        return Some(bearer.strip_prefix("Bearer ").unwrap_or_default().trim());
+    }
+    let cookies = headers
+        .get_all(COOKIE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value)
+}
+
+impl FromRequestParts<Arc<App>> for Who {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let form_key = &app.setup.form_key;
+        let Some(secret) = &app.setup.jwt_secret else {
+            return Ok(Self::anybody(form_key));
+        };
+        let told = match token(&parts.headers).map(|token| verify(secret, token, app.now())) {
+            Some(Ok(claims)) => return Ok(Self::of(claims, form_key)),
+            Some(Err(why)) => why.to_string(),
+            None => "Sign in with a token of this project.".to_owned(),
+        };
+        let is_page = !parts.uri.path().starts_with("/api/") && parts.uri.path() != "/events";
+        Err(if is_page {
+            page::sign_in(&told)
+        } else {
+            (StatusCode::UNAUTHORIZED, axum::Json(json!({ "error": told }))).into_response()
+        })
+    }
+}
+
+/// The form of a sign-in.
+#[derive(Deserialize)]
+pub(super) struct SignIn {
+    token: String,
+}
+
+fn to_start(cookie: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, HeaderValue::from_static("/"));
+    match HeaderValue::from_str(cookie) {
+        Ok(cookie) => {
+            headers.insert(SET_COOKIE, cookie);
+            response
+        }
+        Err(_) => page::sign_in(&NotLetIn::Malformed.to_string()),
+    }
+}
+
+/// Takes a token into the cookie of a session.
+pub(super) async fn sign_in(State(app): State<Arc<App>>, Form(form): Form<SignIn>) -> Response {
+    let Some(secret) = &app.setup.jwt_secret else {
+        return page::not_found();
+    };
+    let token = form.token.trim();
+    match verify(secret, token, app.now()) {
+        Ok(claims) => {
+            let left = claims["exp"]
+                .as_i64()
+                .unwrap_or(0)
+                .saturating_sub(app.now().as_second());
+            to_start(&format!(
+                "{COOKIE_NAME}={token}; HttpOnly; Secure; SameSite=Lax; Path=/; Max-Age={left}"
+            ))
+        }
+        Err(why) => page::sign_in(&why.to_string()),
+    }
+}
+
+/// A form that carries nothing but its key.
+#[derive(Deserialize)]
+pub(super) struct Bare {
+    form_key: String,
+}
+
+/// Ends a session.
+pub(super) async fn sign_out(who: Who, Form(form): Form<Bare>) -> Response {
+    if !who.owns(&form.form_key) {
+        return page::refused(StatusCode::FORBIDDEN, "This form has expired: load the page again.");
+    }
+    to_start(&format!(
+        "{COOKIE_NAME}=; HttpOnly; Secure; SameSite=Lax; Path=/; Max-Age=0"
+    ))
+}

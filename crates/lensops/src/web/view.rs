@@ -1,0 +1,294 @@
+//! What pages and the read API show, made from checks at a given time. Pure.
+
+use jiff::Timestamp;
+use lensops_core::chart::{Band, Frame, round_top};
+use lensops_core::gate::{CheckPoint, Decision, GateReport};
+use lensops_core::mute::{Muted, MutedWhy};
+use lensops_core::plan::monitor::MonitorPlan;
+use lensops_core::record::Status;
+use lensops_core::standing::{Standing, age_at, tell_age};
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::store::{Alert, Brief, StoredCheck};
+
+/// Samples from which a P95 is supported.
+const SUPPORTED: i64 = 20;
+
+/// The size of a sparkline.
+pub(super) const SPARK: (f64, f64) = (120.0, 24.0);
+
+/// A lens of a tenant, as it stands.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct Row {
+    /// The lens.
+    pub(super) lens: String,
+    /// Its name for people.
+    pub(super) title: String,
+    /// The tenant.
+    pub(super) tenant: Uuid,
+    /// How it stands; unknown when a check is overdue.
+    pub(super) standing: Standing,
+    /// What the latest check found.
+    pub(super) status: Option<Status>,
+    /// P95 of the latest check in milliseconds.
+    pub(super) p95_latency_ms: Option<i64>,
+    /// Samples of the latest check; below 20 its P95 is not supported.
+    pub(super) sample_size: i64,
+    /// Failed samples of the latest check in percent.
+    pub(super) error_rate_percent: Option<f64>,
+    /// When the latest check was observed.
+    #[schemars(with = "Option<String>")]
+    pub(super) observed_at: Option<Timestamp>,
+    /// Flags at the provider, as the latest check found them.
+    pub(super) flags: Vec<Flag>,
+    /// What the gate says over seven days: `proceed`, `investigate`, `roll_back`, `not_enough_data`.
+    #[schemars(with = "Option<String>")]
+    pub(super) gate: Option<Decision>,
+    /// Rules that fire.
+    pub(super) firing: Vec<String>,
+    /// Whether the latest check was made under a virtual clock.
+    pub(super) virtual_clock: bool,
+    #[serde(skip)]
+    pub(super) spark: Spark,
+    #[serde(skip)]
+    pub(super) age: String,
+}
+
+/// A flag.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(super) struct Flag {
+    /// Its name.
+    pub(super) name: String,
+    /// Whether it is on.
+    pub(super) on: bool,
+}
+
+/// A day of checks in a line.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Spark {
+    /// The path of P95.
+    pub(super) path: String,
+    /// Stretches that were not healthy.
+    pub(super) bands: Vec<Band<&'static str>>,
+    /// The same in words.
+    pub(super) told: String,
+}
+
+/// The path data of a standing's shape in a square of 16: each has an outline of its own.
+pub(super) fn shape(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Healthy => "M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1zM7 11 4 8l1-1 2 2 4-4 1 1z",
+        Standing::Degraded => "M8 1 15.500 15H.500zM7 6v4h2V6zm0 5v2h2v-2z",
+        Standing::Unhealthy => "M5 1h6l4 4v6l-4 4H5l-4-4V5zM5 6l2 2-2 2 1 1 2-2 2 2 1-1-2-2 2-2-1-1-2 2-2-2z",
+        Standing::Unknown => "M8 .500 15.500 8 8 15.500.500 8zM7 4v5h2V4zm0 6v2h2v-2z",
+        Standing::Paused => "M2 1h12v14H2zM5 4v8h2V4zm4 0v8h2V4z",
+        Standing::Maintenance => "M1 4h14v8H1zM4 7v2h8V7z",
+    }
+}
+
+impl Row {
+    /// The word of its standing.
+    pub(super) fn word(&self) -> &'static str {
+        self.standing.tell().1
+    }
+
+    /// Its class in the style sheet.
+    pub(super) fn class(&self) -> String {
+        self.word().to_lowercase()
+    }
+
+    pub(super) fn shape(&self) -> &'static str {
+        shape(self.standing)
+    }
+
+    pub(super) fn p95(&self) -> String {
+        told_p95(self.p95_latency_ms, self.sample_size)
+    }
+
+    pub(super) fn errors(&self) -> String {
+        told_rate(self.error_rate_percent)
+    }
+
+    pub(super) fn gate_word(&self) -> &'static str {
+        self.gate.map_or("not read", decision_word)
+    }
+
+    pub(super) fn flags_on(&self) -> usize {
+        self.flags.iter().filter(|flag| flag.on).count()
+    }
+
+    pub(super) fn observed(&self) -> String {
+        self.observed_at.map_or_else(|| "never".to_owned(), told_time)
+    }
+}
+
+/// `867 ms (n=21)`: the sample size is said with the figure, as everywhere.
+pub(super) fn told_p95(p95_ms: Option<i64>, samples: i64) -> String {
+    match p95_ms {
+        None => "none".to_owned(),
+        Some(ms) if samples < SUPPORTED => format!("{ms} ms (only n={samples})"),
+        Some(ms) => format!("{ms} ms (n={samples})"),
+    }
+}
+
+pub(super) fn told_rate(percent: Option<f64>) -> String {
+    percent.map_or_else(|| "none".to_owned(), |percent| format!("{percent:.2} %"))
+}
+
+pub(super) fn told_time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The gate's decision in words, without a mark.
+pub(super) fn decision_word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Proceed => "proceed",
+        Decision::Investigate => "investigate",
+        Decision::RollBack => "roll back",
+        Decision::NotEnoughData => "not enough data",
+    }
+}
+
+/// The row of `plan` for `tenant`. `checks` are those of the last 24 h.
+pub(super) fn row(
+    plan: &MonitorPlan,
+    tenant: Uuid,
+    latest: Option<&StoredCheck>,
+    checks: &[Brief],
+    alerts: &[Alert],
+    gate: Option<Decision>,
+    now: Timestamp,
+) -> Row {
+    let age = latest.map(|check| age_at(now, check.observed_at));
+    let muted = latest
+        .and_then(|check| Muted::of_notes(&check.notes))
+        .map(|muted| muted.why);
+    let flags = latest.and_then(|check| check.notes["flags"].as_object());
+    let flags = flags.into_iter().flatten().map(|(name, on)| Flag {
+        name: name.clone(),
+        on: on == true,
+    });
+    let fires =
+        |alert: &&Alert| alert.firing && alert.tenant == Some(tenant) && alert.lens.as_ref() == Some(&plan.monitor);
+    Row {
+        lens: plan.monitor.to_string(),
+        title: plan.monitor.title(),
+        tenant,
+        standing: Standing::of(
+            plan.every,
+            plan.paused.is_some(),
+            latest.map(|check| check.status),
+            muted,
+            age,
+        ),
+        status: latest.map(|check| check.status),
+        p95_latency_ms: latest.and_then(|check| check.p95_latency_ms),
+        sample_size: latest.map_or(0, |check| check.sample_size),
+        error_rate_percent: latest.and_then(|check| check.error_rate_percent),
+        observed_at: latest.map(|check| check.observed_at),
+        flags: flags.collect(),
+        gate,
+        firing: alerts.iter().filter(fires).map(|alert| alert.rule.clone()).collect(),
+        virtual_clock: latest.is_some_and(|check| check.notes["clock"] == "virtual"),
+        spark: spark(plan, checks, now),
+        age: age.map_or_else(|| "never".to_owned(), tell_age),
+    }
+}
+
+pub(super) fn whole(ms: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a latency are far below 2^52")]
+    let value = ms as f64;
+    value
+}
+
+fn spark(plan: &MonitorPlan, checks: &[Brief], now: Timestamp) -> Spark {
+    let highest = checks
+        .iter()
+        .filter_map(|check| check.p95_latency_ms)
+        .max()
+        .unwrap_or(0);
+    let frame = Frame {
+        from_ms: now.as_millisecond() - 86_400_000,
+        until_ms: now.as_millisecond(),
+        width: SPARK.0,
+        height: SPARK.1,
+        top: round_top(whole(highest)),
+    };
+    let gap = 2 * plan.every.as_ms();
+    let points: Vec<_> = checks
+        .iter()
+        .map(|check| (check.observed_at.as_millisecond(), check.p95_latency_ms.map(whole)))
+        .collect();
+    let mut bands = frame.bands(&statuses(checks), plan.every.as_ms());
+    bands.retain(|band| band.what != "healthy");
+    let count = |status: Status| checks.iter().filter(|check| check.status == status).count();
+    Spark {
+        path: frame.line(&points, gap),
+        bands,
+        told: format!(
+            "24 h: {} checks, {} degraded, {} unhealthy, highest P95 {highest} ms",
+            checks.len(),
+            count(Status::Degraded),
+            count(Status::Unhealthy)
+        ),
+    }
+}
+
+/// Each check's class: its status, or why it counts for nothing.
+pub(super) fn statuses(checks: &[Brief]) -> Vec<(i64, &'static str)> {
+    let class = |check: &Brief| check.muted.map_or(check.status.as_str(), MutedWhy::as_str);
+    checks
+        .iter()
+        .map(|check| (check.observed_at.as_millisecond(), class(check)))
+        .collect()
+}
+
+/// A check as the gate looks at it.
+pub(super) fn point(check: &Brief) -> CheckPoint {
+    CheckPoint {
+        id: check.id,
+        status: check.status,
+        observed_at: check.observed_at,
+        muted: check.muted,
+    }
+}
+
+/// A criterion of the gate.
+#[derive(Debug, Clone)]
+pub(super) struct Criterion {
+    pub(super) what: &'static str,
+    pub(super) met: bool,
+    pub(super) found: String,
+}
+
+/// The gate's criteria in the order in which it looks at them.
+pub(super) fn criteria(report: &GateReport) -> Vec<Criterion> {
+    let left_out = report.paused + report.maintenance;
+    vec![
+        Criterion {
+            what: "No check is unhealthy (else roll back)",
+            met: report.unhealthy == 0,
+            found: format!("{} unhealthy", report.unhealthy),
+        },
+        Criterion {
+            what: "99 % of the slots were checked (else not enough data)",
+            met: report.slots > 0 && report.covered * 100 >= report.slots * 99,
+            found: format!(
+                "{} of {} slots; {left_out} left out as muted",
+                report.covered, report.slots
+            ),
+        },
+        Criterion {
+            what: "No gap is longer than two intervals (else not enough data)",
+            met: report.longest_gap <= 2,
+            found: format!("longest gap: {} slots", report.longest_gap),
+        },
+        Criterion {
+            what: "No check is degraded (else investigate)",
+            met: report.degraded == 0,
+            found: format!("{} degraded", report.degraded),
+        },
+    ]
+}

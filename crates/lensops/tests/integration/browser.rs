@@ -1,0 +1,272 @@
+//! The dashboard in a browser: Debian's Chromium, every page at two widths, light and dark, with and
+//! without JavaScript, by keyboard alone, and held to axe-core.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use lensops::store::Board;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::fixture::journal;
+use crate::front::{Front, fresh, plan};
+
+const A: Uuid = Uuid::from_u128(0xA11C_E000_0000);
+
+/// A driver that ends with this, and the address it listens at.
+struct Driver {
+    child: Child,
+    url: String,
+}
+
+impl Driver {
+    fn start() -> Self {
+        let mut child = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("browser tests need Debian's chromium and chromium-driver");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines
+            .find_map(|line| line.ok().filter(|line| line.contains("started successfully on port")))
+            .expect("chromedriver says its port");
+        let port = line.trim_end_matches('.').rsplit(' ').next().unwrap().to_owned();
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            child,
+            url: format!("http://127.0.0.1:{port}"),
+        }
+    }
+
+    async fn open(&self, width: u32, dark: bool, script: bool) -> Client {
+        let mut arguments = vec![
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+        ];
+        arguments.push(if dark {
+            "--blink-settings=preferredColorScheme=0"
+        } else {
+            "--blink-settings=preferredColorScheme=1"
+        });
+        let content = if script { 1 } else { 2 };
+        let options = json!({
+            "args": arguments,
+            "prefs": {"profile.managed_default_content_settings.javascript": content},
+            "mobileEmulation": {"deviceMetrics": {"width": width, "height": 900, "pixelRatio": 1.0, "touch": false}},
+        });
+        let mut capabilities = Capabilities::new();
+        capabilities.insert("goog:chromeOptions".to_owned(), options);
+        ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&self.url)
+            .await
+            .unwrap()
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // It ends its browsers with itself.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn axe() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let path = root.join("target/tools/npm/node_modules/axe-core/axe.min.js");
+    std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; ./scripts/test installs axe-core", path.display()))
+}
+
+fn shots() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// What axe finds wrong with the page, one line a finding.
+async fn violations(client: &Client, axe: &str) -> Vec<String> {
+    client.execute(&format!("{axe}; return 1"), vec![]).await.unwrap();
+    let script = "const done = arguments[arguments.length - 1]; axe.run().then(found => done(found), error => done({error: String(error)}))";
+    let found = client.execute_async(script, vec![]).await.unwrap();
+    let told = |finding: &Value| format!("{}: {}", finding["id"], finding["nodes"][0]["html"]);
+    // Where nothing passed, nothing was looked at.
+    assert!(
+        found["passes"].as_array().is_some_and(|passes| passes.len() > 5),
+        "{found}"
+    );
+    found["violations"].as_array().unwrap().iter().map(told).collect()
+}
+
+async fn texts(client: &Client, css: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    for element in client.find_all(Locator::Css(css)).await.unwrap() {
+        texts.push(element.text().await.unwrap());
+    }
+    texts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_fits_reads_well_and_has_no_violation_in_light_and_dark_at_both_widths() {
+    let (_folder, journal) = journal().await;
+    let plans = vec![plan("faults", &[A]).await, plan("parts", &[A]).await];
+    let front = Front::start(Board::Embedded(journal.clone()), journal.clone(), plans).await;
+    let check = fresh(A, "faults", 867);
+    let check_page = format!("/checks/{}", check.id);
+    journal.record(check).await.unwrap();
+    let (driver, axe) = (Driver::start(), axe());
+    for (width, dark) in [(360, false), (360, true), (1440, false), (1440, true)] {
+        let client = driver.open(width, dark, true).await;
+        for (name, path) in [
+            ("overview", "/"),
+            ("lens", "/lens/faults?window=24h"),
+            ("check", &check_page),
+            ("alerts", "/alerts"),
+            ("missing", "/nothing"),
+        ] {
+            let case = format!("{name}-{width}-{}", if dark { "dark" } else { "light" });
+            client.goto(&format!("http://{}{path}", front.at)).await.unwrap();
+            let is_dark = client
+                .execute("return matchMedia('(prefers-color-scheme: dark)').matches", vec![])
+                .await
+                .unwrap();
+            assert_eq!(is_dark, json!(dark), "{case}");
+            let fits = client
+                .execute("return [document.documentElement.scrollWidth, innerWidth]", vec![])
+                .await
+                .unwrap();
+            assert!(
+                fits[0].as_i64() <= fits[1].as_i64() && fits[1] == json!(width),
+                "{case}: {fits}"
+            );
+            let found = violations(&client, &axe).await;
+            assert!(found.is_empty(), "{case}: {found:#?}");
+            let shot = client.screenshot().await.unwrap();
+            std::fs::write(shots().join(format!("{case}.png")), shot).unwrap();
+        }
+        client.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_check_shows_without_loading_again_and_search_is_by_keyboard() {
+    let (_folder, journal) = journal().await;
+    let plans = vec![plan("faults", &[A]).await, plan("parts", &[A]).await];
+    let front = Front::start(Board::Embedded(journal.clone()), journal.clone(), plans).await;
+    journal.record(fresh(A, "faults", 100)).await.unwrap();
+    let driver = Driver::start();
+    let client = driver.open(1440, false, true).await;
+    client.goto(&format!("http://{}/", front.at)).await.unwrap();
+    client
+        .wait()
+        .for_element(Locator::Css("html[data-live=on]"))
+        .await
+        .unwrap();
+    client.execute("window.stayed = true", vec![]).await.unwrap();
+    for p95 in [4321, 4322] {
+        journal.record(fresh(A, "faults", p95)).await.unwrap();
+        let wanted = format!("//td[contains(., '{p95} ms')]");
+        let waited = client
+            .wait()
+            .every(Duration::from_millis(20))
+            .for_element(Locator::XPath(&wanted))
+            .await;
+        waited.unwrap_or_else(|error| panic!("{p95} was not shown: {error}"));
+    }
+    let stayed = client.execute("return window.stayed === true", vec![]).await.unwrap();
+    assert_eq!(stayed, json!(true), "the page was loaded again");
+
+    client
+        .find(Locator::Css("body"))
+        .await
+        .unwrap()
+        .send_keys("/")
+        .await
+        .unwrap();
+    let focused = client.active_element().await.unwrap();
+    assert_eq!(focused.attr("id").await.unwrap().as_deref(), Some("q"));
+    focused.send_keys("part\u{e007}").await.unwrap();
+    client
+        .wait()
+        .for_url(
+            &format!("http://{}/?q=part&status=&sort=worst", front.at)
+                .parse()
+                .unwrap(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(texts(&client, "tbody th a").await, ["Parts"]);
+    // From the search on, Tab reaches the row's link, and Enter follows it.
+    client
+        .find(Locator::Css("body"))
+        .await
+        .unwrap()
+        .send_keys("/")
+        .await
+        .unwrap();
+    for _ in 0..6 {
+        let focused = client.active_element().await.unwrap();
+        if focused.text().await.unwrap() == "Parts" {
+            break;
+        }
+        focused.send_keys("\u{e004}").await.unwrap();
+    }
+    client
+        .active_element()
+        .await
+        .unwrap()
+        .send_keys("\u{e007}")
+        .await
+        .unwrap();
+    client.wait().for_element(Locator::Css("#gate")).await.unwrap();
+    client.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_javascript_everything_is_there_and_the_filter_works() {
+    let (_folder, journal) = journal().await;
+    let plans = vec![plan("faults", &[A]).await, plan("parts", &[A]).await];
+    let front = Front::start(Board::Embedded(journal.clone()), journal.clone(), plans).await;
+    journal.record(fresh(A, "faults", 100)).await.unwrap();
+    let driver = Driver::start();
+    let client = driver.open(1440, false, false).await;
+    client.goto(&format!("http://{}/", front.at)).await.unwrap();
+    assert_eq!(texts(&client, "tbody th a").await, ["Parts", "Faults"]);
+    assert_eq!(
+        client.find_all(Locator::Css("html[data-live]")).await.unwrap().len(),
+        0,
+        "script ran"
+    );
+    client
+        .find(Locator::Id("q"))
+        .await
+        .unwrap()
+        .send_keys("fau\u{e007}")
+        .await
+        .unwrap();
+    client
+        .wait()
+        .for_url(
+            &format!("http://{}/?q=fau&status=&sort=worst", front.at)
+                .parse()
+                .unwrap(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(texts(&client, "tbody th a").await, ["Faults"]);
+    for path in ["/lens/faults", "/alerts"] {
+        client.goto(&format!("http://{}{path}", front.at)).await.unwrap();
+        assert_eq!(texts(&client, "h1").await.len(), 1, "{path}");
+    }
+    client.close().await.unwrap();
+}
