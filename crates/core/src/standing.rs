@@ -70,6 +70,8 @@ impl Standing {
             // What is paused now is shown so at once; a window is over only when a check says so.
             Some(_) if paused => Self::Paused,
             Some(_) if muted == Some(MutedWhy::Maintenance) => Self::Maintenance,
+            // Made while it was paused: of what is now nothing was checked yet.
+            Some(_) if muted.is_some() => Self::Paused,
             Some(Status::Unhealthy) => Self::Unhealthy,
             Some(Status::Degraded) => Self::Degraded,
             Some(Status::Healthy) => Self::Healthy,

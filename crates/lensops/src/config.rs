@@ -500,6 +500,14 @@ impl Settings {
         self.var("GITHUB_STEP_SUMMARY").map(PathBuf::from)
     }
 
+    /// Who runs this: the actor of the CI job, else the user of this shell.
+    #[must_use]
+    pub fn who(&self) -> String {
+        let named = ["GITHUB_ACTOR", "USER", "LOGNAME"];
+        let found = named.into_iter().find_map(|name| self.var(name));
+        found.unwrap_or("somebody unnamed").to_owned()
+    }
+
     /// Whether the run is one of GitHub's CI service.
     #[must_use]
     pub fn in_github_actions(&self) -> bool {

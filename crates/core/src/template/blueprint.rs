@@ -56,11 +56,18 @@ pub fn edit(before: Option<&str>, rendered: &str, prune: bool) -> Result<Edited,
     let wanted = services(&parse("the rendered entries", rendered)?)?;
     let found = parse("render.yaml", before)?;
     if found.is_null() && before.trim().is_empty() {
+        // Where nothing is wanted, nothing is made.
+        let text = if wanted.is_empty() { before } else { rendered };
         return Ok(Edited {
-            text: rendered.to_owned(),
+            text: text.to_owned(),
             orphans: Vec::new(),
         });
     }
+    let found = if found.is_null() {
+        Value::Object(Map::new())
+    } else {
+        found
+    };
     let Value::Object(_) = &found else {
         return refuse("it is no mapping with `services:`");
     };
@@ -151,14 +158,29 @@ fn plan(
     drop: &[String],
 ) -> Result<Vec<Edit>, Refusal> {
     let rendered = source.list("services", 0..source.lines.len(), 0)?;
-    let rendered = rendered.ok_or_else(|| Refusal("the template has no `services:`".to_owned()))?;
+    let rendered = match rendered {
+        Some(rendered) => rendered,
+        None if wanted.is_empty() => List::default(),
+        None => return refuse("the template has no `services:`"),
+    };
     let Some(list) = file.list("services", 0..file.lines.len(), 0)? else {
         if !existing.is_empty() {
             return refuse("its `services:` is written on one line");
         }
-        let end = file.lines.len();
-        let text = source.lines[rendered.key..].concat();
-        return Ok(vec![(end..end, text)]);
+        // The key alone takes its entries below it; without it, it goes to the end with them.
+        let key = file.lines.iter().position(|line| {
+            line.split('#')
+                .next()
+                .is_some_and(|text| text.trim_end() == "services:")
+        });
+        let at = key.map_or(file.lines.len(), |at| at + 1);
+        let from = if key.is_some() { rendered.key + 1 } else { rendered.key };
+        let text = source.lines.get(from..).unwrap_or_default().concat();
+        return Ok(if wanted.is_empty() {
+            Vec::new()
+        } else {
+            vec![(at..at, text)]
+        });
     };
     if list.items.len() != existing.len() || rendered.items.len() != wanted.len() {
         return refuse("its `services:` does not read as one entry a dash");
@@ -336,6 +358,7 @@ struct Lines<'a> {
 }
 
 /// A list whose items stand on lines of their own.
+#[derive(Default)]
 struct List {
     /// The line of its key.
     key: usize,

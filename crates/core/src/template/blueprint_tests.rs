@@ -42,6 +42,8 @@ fn an_entry_is_added_and_every_other_byte_stays() {
         "# top\n---\nservices:\n      -   type: web\n          name: api\n          plan: &p starter\n      -   {type: web, name: b, plan: *p}\n",
         "databases: []\n",
         "services:\n  - type: web\n    name: api",
+        "# nothing but a remark\n",
+        "# top\nservices: # none yet\ndatabases: []\n",
         "x-base: &base {plan: starter}\nservices:\n  - <<: *base\n    type: web\n    name: api\n  # the end\n",
     ] {
         for before in [before.to_owned(), before.replace('\n', "\r\n")] {

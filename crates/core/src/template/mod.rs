@@ -10,7 +10,7 @@ mod context;
 mod filters;
 mod merge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use minijinja::syntax::SyntaxConfig;
@@ -201,6 +201,20 @@ impl TemplateSet {
         &self.manifest.template_set
     }
 
+    /// The folders that outputs go into, those whose name depends on a lens aside.
+    #[must_use]
+    pub fn folders(&self) -> BTreeSet<String> {
+        let outputs = self
+            .manifest
+            .outputs
+            .iter()
+            .filter_map(|output| output.path.rsplit_once('/'));
+        outputs
+            .map(|(folder, _)| folder.to_owned())
+            .filter(|folder| !folder.contains("[["))
+            .collect()
+    }
+
     /// Its name and hash, as headers carry it: `action-router@4f0c…`.
     #[must_use]
     pub fn label(&self) -> &str {
@@ -225,9 +239,11 @@ impl TemplateSet {
                 files.extend(self.output(output, Some(lens), &all_lenses, context)?);
             }
         }
-        if !lenses.is_empty() {
-            let context = to_value(context::of_repo(&contexts, repo, &self.manifest.pins));
-            for output in self.manifest.outputs.iter().filter(|output| output.once) {
+        // Of a repository without lenses nothing is left but what others write as well.
+        let context = to_value(context::of_repo(&contexts, repo, &self.manifest.pins));
+        {
+            let wanted = |output: &&Output| output.once && (!lenses.is_empty() || output.blueprint);
+            for output in self.manifest.outputs.iter().filter(wanted) {
                 files.extend(self.output(output, None, &all_lenses, &context)?);
             }
         }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Subcommand;
 use jiff::Timestamp;
 use lensops_core::alert::Rule;
-use lensops_core::ident::LensId;
+use lensops_core::ident::{LensId, nearest};
 use lensops_core::schedule::parse_span;
 use uuid::Uuid;
 
@@ -14,6 +14,7 @@ use super::parts::open_journal;
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
 use crate::run::alerts::{Quiet, list, silence, test, unsilence};
+use crate::run::plans::lens_paths;
 use crate::run::{Exit, export};
 
 #[derive(Debug, Subcommand)]
@@ -87,10 +88,7 @@ pub(super) enum ExportCommand {
 
 pub(super) async fn alerts(settings: &Settings, command: AlertsCommand) -> Result<Exit> {
     let now = Timestamp::now();
-    let who = || {
-        let name = ["USER", "LOGNAME"].into_iter().find_map(|name| settings.var(name));
-        name.unwrap_or("unknown").to_owned()
-    };
+    let who = || settings.who();
     match command {
         AlertsCommand::List { trail, json } => list(&open_journal(settings).await?, now, trail, json).await,
         AlertsCommand::Test { receiver, json } => {
@@ -111,6 +109,9 @@ pub(super) async fn alerts(settings: &Settings, command: AlertsCommand) -> Resul
             reason,
             json,
         } => {
+            if let Some(lens) = &lens {
+                known_lens(settings, lens)?;
+            }
             let quiet = Quiet {
                 rule,
                 tenant,
@@ -123,6 +124,20 @@ pub(super) async fn alerts(settings: &Settings, command: AlertsCommand) -> Resul
         }
         AlertsCommand::Unsilence { id, json } => unsilence(&open_journal(settings).await?, id, &who(), now, json).await,
     }
+}
+
+/// A silence of a lens that is not there would keep nothing quiet.
+fn known_lens(settings: &Settings, lens: &LensId) -> Result<()> {
+    let paths = lens_paths(settings)?;
+    let known: Vec<&str> = paths.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
+    if known.contains(&lens.as_str()) || known.is_empty() {
+        return Ok(());
+    }
+    let hint = nearest(lens.as_str(), &known).map_or_else(
+        || format!("there are {}", known.join(", ")),
+        |near| format!("did you mean {near:?}?"),
+    );
+    bail!("there is no lens {lens}: {hint}")
 }
 
 pub(super) fn exported(settings: &Settings, command: &ExportCommand) -> Result<Exit> {

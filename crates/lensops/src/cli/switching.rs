@@ -61,9 +61,7 @@ pub(super) async fn rollback(settings: &Settings, args: &RollbackArgs, kind: Swi
 
 /// `--by`, else who runs the CI job, else the user of this shell.
 fn who(settings: &Settings, by: Option<&str>) -> String {
-    let named = ["GITHUB_ACTOR", "USER", "LOGNAME"];
-    let found = by.or_else(|| named.into_iter().find_map(|name| settings.var(name)));
-    found.unwrap_or("somebody unnamed").to_owned()
+    by.map_or_else(|| settings.who(), str::to_owned)
 }
 
 /// The gate's answer over the last week, or why there is none: neither holds a rollback up.

@@ -212,7 +212,9 @@ pub fn generate(settings: &Settings, new: Option<NewLens>, options: &Options) ->
         Mode::Write => {
             write(&planned, options)?;
             report(&planned, options);
-            Ok(Exit::Good)
+            // Something is left for a person to do.
+            let refused = planned.iter().any(|file| file.standing == Standing::Refused);
+            Ok(if refused { Exit::Degraded } else { Exit::Good })
         }
         Mode::Check => Ok(check(&planned)),
         Mode::DryRun => {
@@ -268,7 +270,7 @@ fn plan(settings: &Settings, new: Option<NewLens>, options: &Options) -> Result<
         lenses.push(resolved);
         lenses.sort_by(|a, b| a.lens.cmp(&b.lens));
     }
-    if lenses.is_empty() {
+    if lenses.is_empty() && !options.prune {
         bail!(
             "no lens below {}: give --lens-id and its options to make the first",
             settings.root.join(LENSES).display()
@@ -287,7 +289,7 @@ fn plan(settings: &Settings, new: Option<NewLens>, options: &Options) -> Result<
         notes.extend(lens.warnings().into_iter().map(|warning| format!("⚠️ {warning}")));
     }
     let rendered = set.render(&lenses, &repo_context(settings, options))?;
-    let stale = stale_files(settings, &rendered, set.name())?;
+    let stale = stale_files(settings, &set.folders(), &rendered, set.name())?;
     for file in rendered.into_iter().filter(|file| wanted(file.lens.as_ref())) {
         let (file, told) = plan_file(settings, file, options.prune)?;
         planned.push(file);
@@ -395,11 +397,12 @@ fn plan_file(settings: &Settings, file: Rendered, prune: bool) -> Result<(Planne
 }
 
 /// Files beside the rendered ones that this template set made for lenses that are no more.
-fn stale_files(settings: &Settings, rendered: &[Rendered], set: &str) -> Result<Vec<Planned>> {
-    let folders: BTreeSet<&str> = rendered
-        .iter()
-        .filter_map(|file| Some(file.path.rsplit_once('/')?.0))
-        .collect();
+fn stale_files(
+    settings: &Settings,
+    folders: &BTreeSet<String>,
+    rendered: &[Rendered],
+    set: &str,
+) -> Result<Vec<Planned>> {
     let mut stale = Vec::new();
     for folder in folders {
         for path in files::list(&settings.root.join(folder), "")? {
@@ -504,7 +507,11 @@ fn check(planned: &[Planned]) -> Exit {
     for file in planned.iter().filter(|file| file.standing != Standing::Same) {
         drifted += 1;
         if let Some(why) = &file.why {
-            say!("{} cannot be edited safely ({why})", file.shown);
+            say!(
+                "{} cannot be edited safely ({why}): enter by hand\n{}",
+                file.shown,
+                file.text.trim_end()
+            );
             continue;
         }
         let before = file.before.as_deref().unwrap_or_default();

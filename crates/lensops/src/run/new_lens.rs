@@ -85,6 +85,15 @@ pub async fn new_lens<S: Sender>(
         .iter()
         .filter(|action| action.domain.as_str() == given.domain)
         .collect();
+    let sees_none = |role: &&Ident| {
+        !registry
+            .actions
+            .iter()
+            .any(|action| action.allowed_roles.contains(role))
+    };
+    if let (false, Some(role)) = (actions.is_empty(), registry.roles.iter().find(sees_none)) {
+        bail!("the API lists nothing for the user of role {role}: its id is of nobody there, mend --user or `users:`");
+    }
     if actions.is_empty() {
         bail!(
             "the API lists no action of domain {:?} for any user of {}: mend --domain, or the users",
@@ -166,7 +175,7 @@ fn choose<'a>(
             ask.ask(
                 &format!("{what}: {} or {NONE}", names.join(", ")),
                 usual,
-                &format!("{option} NAME"),
+                &format!("{option} NAME, or {option} {NONE}"),
             )?
         }
     };

@@ -96,6 +96,18 @@ impl Journal {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
             .foreign_keys(true);
+        // Alerts keep what a server answered: for the owner's eyes alone. SQLite gives the files
+        // beside it the same mode.
+        #[cfg(unix)]
+        if !path.exists() {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            let file = std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(path);
+            file.map_err(|error| failed(sqlx::Error::Io(error)))?;
+        }
         let mut writer = options.connect().await.map_err(failed)?;
         let found: i64 = sqlx::query_scalar("PRAGMA user_version")
             .fetch_one(&mut writer)

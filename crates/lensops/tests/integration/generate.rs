@@ -152,7 +152,7 @@ fn one_unwritable_file_leaves_everything_as_it_was() {
 fn a_render_file_of_the_repository_s_own_is_kept_and_the_entry_printed() {
     let project = Project::empty();
     project.write("render.yaml", "services: [] # ours\n");
-    let ran = project.run(FAULTS).expect(0);
+    let ran = project.run(FAULTS).expect(4);
     assert_eq!(project.read("render.yaml"), "services: [] # ours\n");
     assert!(
         ran.out.contains("Kept: render.yaml") && ran.out.contains("name: faults-health-worker"),
@@ -241,4 +241,16 @@ fn what_a_lens_leaves_behind_is_told_and_pruned() {
     );
     assert!(!project.read("render.yaml").contains("shopping-list"));
     project.run("generate --check").expect(0);
+}
+
+#[test]
+fn the_last_lens_can_be_pruned_too() {
+    let project = Project::empty();
+    project.write("render.yaml", "services:\n  - type: web\n    name: api\n");
+    project.run(FAULTS).expect(0);
+    std::fs::remove_file(project.path("lenses/faults.yml")).unwrap();
+    project.run("generate").expect(2);
+    project.run("generate --prune").expect(0);
+    assert_eq!(project.read("render.yaml"), "services:\n  - type: web\n    name: api\n");
+    assert_eq!(project.files().len(), 1, "{:?}", project.files().keys());
 }
