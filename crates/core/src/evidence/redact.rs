@@ -70,15 +70,16 @@ impl Serialize for Redacted {
 /// Knows the secrets of a run.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    /// Every form of every secret, longest first.
-    forms: Vec<String>,
-    /// Finds them all in one pass, the longest where several begin.
+    /// Finds every form of the secrets of the run in one pass, the longest where several begin.
     finder: Option<AhoCorasick>,
+    /// Forms of secrets that came later, as the token of one exchange does, longest first: to build
+    /// a finder for each would cost more than it saves.
+    late: Vec<String>,
 }
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Redactor({} forms)", self.forms.len())
+        f.write_str("Redactor(…)")
     }
 }
 
@@ -87,24 +88,30 @@ impl Redactor {
     /// take out ordinary text.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        Self::default().with(secrets)
+        let mut forms: Vec<String> = secrets.into_iter().flat_map(|secret| forms(secret.expose())).collect();
+        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        forms.dedup();
+        let finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(&forms)
+            .ok()
+            .filter(|_| !forms.is_empty());
+        Self {
+            // It fails only beyond what memory holds; then each form is looked for alone.
+            late: if finder.is_none() { forms } else { Vec::new() },
+            finder,
+        }
     }
 
     /// The same with more secrets.
     #[must_use]
     pub fn with<'a>(mut self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         for secret in secrets {
-            self.forms.extend(forms(secret.expose()));
+            self.late.extend(forms(secret.expose()));
         }
-        self.forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        self.forms.dedup();
-        // It fails only beyond what memory holds; then each form is looked for alone.
-        self.finder = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(&self.forms)
-            .ok()
-            .filter(|_| !self.forms.is_empty());
+        self.late.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.late.dedup();
         self
     }
 
@@ -155,20 +162,18 @@ impl Redactor {
     fn clean(&self, text: &str) -> String {
         let mark = |secret: &str| if secret.starts_with("eyJ") { TOKEN_MARK } else { MARK };
         let mut clean = text.to_owned();
-        match &self.finder {
-            Some(finder) if finder.is_match(text) => {
-                let mut kept = String::with_capacity(text.len());
-                finder.replace_all_with(text, &mut kept, |_, found, kept| {
-                    kept.push_str(mark(found));
-                    true
-                });
-                clean = kept;
-            }
-            Some(_) => {}
-            None => {
-                for secret in self.forms.iter().filter(|secret| text.contains(secret.as_str())) {
-                    clean = clean.replace(secret.as_str(), mark(secret));
-                }
+        if let Some(finder) = self.finder.as_ref().filter(|finder| finder.is_match(text)) {
+            let mut kept = String::with_capacity(text.len());
+            finder.replace_all_with(text, &mut kept, |_, found, kept| {
+                kept.push_str(mark(found));
+                true
+            });
+            clean = kept;
+        }
+        for secret in &self.late {
+            // Most texts are shorter than a token in any of its forms.
+            if secret.len() <= clean.len() && clean.contains(secret.as_str()) {
+                clean = clean.replace(secret.as_str(), mark(secret));
             }
         }
         hide_keyed(&hide_tokens(&clean))
@@ -212,17 +217,31 @@ fn is_secret_key(key: &str) -> bool {
     SECRET_KEYS.contains(&plain.as_str())
 }
 
+fn hex_digit(value: u16, upper: bool) -> char {
+    let digit = char::from_digit(u32::from(value), 16).unwrap_or('0');
+    if upper { digit.to_ascii_uppercase() } else { digit }
+}
+
 /// What encoders of URLs and forms make of `secret`: with more or fewer characters left as they are,
 /// either case of the digits, `+` for a space, and all of it twice.
 fn percent_forms(secret: &str) -> Vec<String> {
+    if secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Vec::new();
+    }
     let encode = |kept: &[u8], upper: bool, plus: bool| -> String {
-        let byte = |byte: u8| match byte {
-            b' ' if plus => "+".to_owned(),
-            byte if byte.is_ascii_alphanumeric() || kept.contains(&byte) => char::from(byte).to_string(),
-            byte if upper => format!("%{byte:02X}"),
-            byte => format!("%{byte:02x}"),
-        };
-        secret.bytes().map(byte).collect()
+        let mut text = String::with_capacity(secret.len() * 2);
+        for byte in secret.bytes() {
+            if byte == b' ' && plus {
+                text.push('+');
+            } else if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                text.push('%');
+                text.push(hex_digit(u16::from(byte >> 4), upper));
+                text.push(hex_digit(u16::from(byte & 0xf), upper));
+            }
+        }
+        text
     };
     let mut forms = Vec::new();
     for kept in [
@@ -263,20 +282,28 @@ fn forms(secret: &str) -> Vec<String> {
         }
     }
     let units: Vec<u16> = secret.encode_utf16().collect();
-    for hex in [
-        |unit: &u16| format!("\\u{unit:04x}"),
-        |unit: &u16| format!("\\u{unit:04X}"),
-    ] {
-        // Some writers escape what is not ASCII, some everything.
-        forms.push(units.iter().map(hex).collect());
-        let part = |unit: &u16| match u8::try_from(*unit) {
-            Ok(byte) if byte.is_ascii() && !byte.is_ascii_control() => char::from(byte).to_string(),
-            _ => hex(unit),
-        };
-        forms.push(units.iter().map(part).collect());
+    for upper in [false, true] {
+        let (mut all, mut some, mut plain) = (String::new(), String::new(), String::new());
+        for unit in &units {
+            let escaped = |into: &mut String| {
+                into.push_str("\\u");
+                for shift in [12, 8, 4, 0] {
+                    into.push(hex_digit((unit >> shift) & 0xf, upper));
+                }
+            };
+            escaped(&mut all);
+            // Some writers escape what is not ASCII, some everything.
+            match u8::try_from(*unit) {
+                Ok(byte) if byte.is_ascii() && !byte.is_ascii_control() => some.push(char::from(byte)),
+                _ => escaped(&mut some),
+            }
+        }
+        for byte in secret.bytes() {
+            plain.push(hex_digit(u16::from(byte >> 4), upper));
+            plain.push(hex_digit(u16::from(byte & 0xf), upper));
+        }
+        forms.extend([all, some, plain]);
     }
-    forms.push(secret.bytes().map(|byte| format!("{byte:02x}")).collect());
-    forms.push(secret.bytes().map(|byte| format!("{byte:02X}")).collect());
     for offset in 0..3_usize {
         // A secret inside a longer base64 text stands at one of three alignments; only the
         // characters that it alone decides are looked for.
