@@ -153,7 +153,7 @@ mod tests {
                 Some(Status::Unhealthy),
                 Some(MutedWhy::Paused),
                 minutes(1),
-                Standing::Unhealthy,
+                Standing::Paused,
             ),
             (
                 "degraded",
