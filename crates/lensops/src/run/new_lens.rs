@@ -139,9 +139,9 @@ fn rendered<T: serde::de::DeserializeOwned>(
     options: &Options,
     kind: &str,
 ) -> Result<T> {
-    let id = LensId::from_human(&lens.lens_id)?;
     let texts = generate::preview(settings, lens, options)?;
-    let opening = format!("\n{kind}: {id}\n");
+    // Of one lens alone: the key is enough, and its value may be quoted.
+    let opening = format!("\n{kind}: ");
     let (path, text) = texts
         .into_iter()
         .find(|(_, text)| text.contains(&opening))
@@ -356,6 +356,28 @@ mod tests {
         );
         assert_eq!(ask.1.len(), 4, "{:?}", ask.1);
         assert!(ask.1[3].contains("--signed-payload quantity=VALUE"), "{:?}", ask.1);
+    }
+
+    #[test]
+    fn a_plan_is_found_whatever_the_lens_is_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::load(folder.path(), crate::config::Env::default()).unwrap();
+        for id in ["n", "y", "parts"] {
+            let lens = NewLens {
+                lens_id: id.to_owned(),
+                domain: "parts".to_owned(),
+                roles: vec!["crew".parse().unwrap()],
+                yacht_ids: vec!["53fbdf09-b709-509d-aad0-3a6f50239a5d".parse().unwrap()],
+                users: generate::usual_user("crew", "eb3fdfe4-81e3-53a5-b423-fd13884b12e8".parse().unwrap())
+                    .into_iter()
+                    .collect(),
+                ..NewLens::default()
+            };
+            let plan: MonitorPlan = rendered(&settings, lens.clone(), &Options::default(), "monitor").unwrap();
+            assert_eq!(plan.monitor.as_str(), id);
+            let plan: AcceptancePlan = rendered(&settings, lens, &Options::default(), "acceptance").unwrap();
+            assert_eq!(plan.acceptance.as_str(), id);
+        }
     }
 
     #[test]

@@ -347,21 +347,7 @@ enum Question<'a> {
 impl Question<'_> {
     async fn rows(&self, connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
         match self {
-            Self::Latest(pairs) => {
-                sqlx::query(
-                    "SELECT c.id, c.yacht_id, c.lens_id, c.status, c.p95_latency_ms, \
-                     c.error_rate_percent::float8 AS error_rate_percent, c.sample_size, \
-                     (extract(epoch FROM c.observed_at) * 1000)::bigint AS observed_ms, c.notes::text AS notes \
-                     FROM unnest($1::uuid[], $2::text[]) AS p (yacht_id, lens_id) CROSS JOIN LATERAL (\
-                       SELECT * FROM public.pms_health_checks x \
-                       WHERE x.yacht_id = p.yacht_id AND x.lens_id = p.lens_id \
-                       ORDER BY x.observed_at DESC, x.id DESC LIMIT 1) AS c",
-                )
-                .bind(pairs.iter().map(|(tenant, _)| *tenant).collect::<Vec<Uuid>>())
-                .bind(pairs.iter().map(|(_, lens)| lens.as_str()).collect::<Vec<_>>())
-                .fetch_all(connection)
-                .await
-            }
+            Self::Latest(pairs) => postgres::latest(connection, pairs).await,
             Self::Briefs((tenant, lens), (from, until), samples) => {
                 sqlx::query(
                     "SELECT id, status, p95_latency_ms, error_rate_percent::float8 AS error_rate_percent, sample_size, \

@@ -279,6 +279,23 @@ enum Question<'a> {
     Events(&'a [Uuid]),
 }
 
+/// The newest check of each of `pairs`, as rows that [`stored`] reads.
+pub(super) async fn latest(connection: &mut PgConnection, pairs: &[(Uuid, LensId)]) -> Result<Vec<PgRow>, sqlx::Error> {
+    sqlx::query(
+        "SELECT c.id, c.yacht_id, c.lens_id, c.status, c.p95_latency_ms, \
+         c.error_rate_percent::float8 AS error_rate_percent, c.sample_size, \
+         (extract(epoch FROM c.observed_at) * 1000)::bigint AS observed_ms, c.notes::text AS notes \
+         FROM unnest($1::uuid[], $2::text[]) AS p (yacht_id, lens_id) CROSS JOIN LATERAL (\
+           SELECT * FROM public.pms_health_checks x \
+           WHERE x.yacht_id = p.yacht_id AND x.lens_id = p.lens_id \
+           ORDER BY x.observed_at DESC, x.id DESC LIMIT 1) AS c",
+    )
+    .bind(pairs.iter().map(|(tenant, _)| *tenant).collect::<Vec<Uuid>>())
+    .bind(pairs.iter().map(|(_, lens)| lens.as_str()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await
+}
+
 impl Question<'_> {
     async fn ask(&self, connection: &mut Held) -> Result<Vec<PgRow>, sqlx::Error> {
         let mut transaction = connection.begin().await?;
@@ -289,21 +306,7 @@ impl Question<'_> {
 
     async fn rows(&self, connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
         match self {
-            Self::Latest(pairs) => {
-                sqlx::query(
-                    "SELECT c.id, c.yacht_id, c.lens_id, c.status, c.p95_latency_ms, \
-                     c.error_rate_percent::float8 AS error_rate_percent, c.sample_size, \
-                     (extract(epoch FROM c.observed_at) * 1000)::bigint AS observed_ms, c.notes::text AS notes \
-                     FROM unnest($1::uuid[], $2::text[]) AS p (yacht_id, lens_id) CROSS JOIN LATERAL (\
-                       SELECT * FROM public.pms_health_checks x \
-                       WHERE x.yacht_id = p.yacht_id AND x.lens_id = p.lens_id \
-                       ORDER BY x.observed_at DESC, x.id DESC LIMIT 1) AS c",
-                )
-                .bind(pairs.iter().map(|(tenant, _)| *tenant).collect::<Vec<Uuid>>())
-                .bind(pairs.iter().map(|(_, lens)| lens.as_str()).collect::<Vec<_>>())
-                .fetch_all(connection)
-                .await
-            }
+            Self::Latest(pairs) => latest(connection, pairs).await,
             Self::Between(tenant, lens, from, until) => {
                 sqlx::query(
                     "SELECT id, yacht_id, lens_id, status, p95_latency_ms, \

@@ -197,6 +197,10 @@ impl Acceptance {
                 break;
             }
         }
+        if intent.wrote.is_empty() {
+            // Told to stop before the first switch: there is nothing to put back.
+            return Ok(cases);
+        }
         // First what was found, then what came of it.
         if let Some(result) = self.put_back(&provider, sender, &intent, &path).await? {
             let mut case = unasked(cases.len(), result);
