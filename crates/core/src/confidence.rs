@@ -4,6 +4,7 @@
 //! ranks that hold it with 95 % are known, and the samples at those ranks are the interval. Nothing
 //! is assumed about latencies, which are never normal. A sample too small for a bound has none.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::percentile::{Latencies, Quantile};
@@ -18,7 +19,7 @@ const Z: f64 = 1.959_963_985;
 const NORMAL_FROM: f64 = 1_000.0;
 
 /// A 95 % confidence interval of a percentile, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// Its lower end; `None` where the sample is too small for one.
     pub low: Option<u64>,
@@ -99,7 +100,7 @@ fn binomial(q: f64, n: u64) -> (Option<u64>, Option<u64>) {
 }
 
 /// The difference of two percentiles with its 95 % interval, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Difference {
     /// Now minus before.
     pub change_us: i64,

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
@@ -306,7 +307,7 @@ impl Response {
 }
 
 /// How long the phases of an exchange took, in microseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Timings {
     /// Name lookup and TCP connect; `None` on a reused connection.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -22,6 +22,7 @@ pub mod plan;
 pub mod prebuilt;
 pub mod record;
 pub mod registry;
+pub mod results;
 pub mod rollup;
 pub mod schedule;
 pub mod schema;

@@ -11,21 +11,31 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, generate::SchemaGenerator};
 use serde_json::Value;
 
-pub use mistakes::{Mistake, mistakes, place};
+pub use mistakes::{Mistake, mistakes, mistakes_of_part, place};
 
 use crate::evidence::Manifest;
 use crate::lens::Lens;
 use crate::plan::acceptance::AcceptancePlan;
 use crate::plan::monitor::MonitorPlan;
 use crate::plan::stress::StressPlan;
+use crate::results::{CaseResults, StressResults};
 
 /// Where the published schemas live; editors fetch them there, lensops never does.
 pub const BASE: &str = "https://raw.githubusercontent.com/lensops/lensops/main/schemas";
 
-/// The schema of `T` as draft 2020-12, titled `title`.
+/// The schema of files that are read as `T`, draft 2020-12, titled `title`.
 #[must_use]
 pub fn of<T: JsonSchema>(title: &str) -> Value {
-    let mut generator: SchemaGenerator = SchemaSettings::draft2020_12().into_generator();
+    made::<T>(title, SchemaSettings::draft2020_12())
+}
+
+/// The schema of what is written of a `T`: what may be left out there, and nothing else, is optional.
+fn written<T: JsonSchema>(title: &str) -> Value {
+    made::<T>(title, SchemaSettings::draft2020_12().for_serialize())
+}
+
+fn made<T: JsonSchema>(title: &str, settings: SchemaSettings) -> Value {
+    let mut generator: SchemaGenerator = settings.into_generator();
     let mut schema = generator.root_schema_for::<T>().to_value();
     schema["title"] = Value::String(title.to_owned());
     schema["$id"] = Value::String(address(title));
@@ -47,6 +57,8 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("acceptance-plan", of::<AcceptancePlan>("acceptance-plan")),
         ("stress-plan", of::<StressPlan>("stress-plan")),
         ("manifest", of::<Manifest>("manifest")),
+        ("case-results", written::<CaseResults<'_>>("case-results")),
+        ("stress-results", written::<StressResults<'_>>("stress-results")),
     ]
 }
 

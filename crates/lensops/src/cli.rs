@@ -5,6 +5,7 @@ mod args;
 mod beside;
 mod dispatch;
 mod doctor;
+mod examples;
 mod keeper;
 mod monitoring;
 mod parts;
@@ -12,4 +13,5 @@ mod switching;
 
 pub use args::Cli;
 pub use dispatch::dispatch;
+pub use examples::command;
 pub use parts::monitor;

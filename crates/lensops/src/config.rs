@@ -5,136 +5,25 @@
 //! change it. Secrets come from the environment alone.
 
 mod alerts;
+mod project;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use indexmap::IndexMap;
-use lensops_core::alert::{AlertsFile, BookError};
+use lensops_core::alert::BookErrors;
 use lensops_core::evidence::Redactor;
 use lensops_core::exchange::{Base, BaseError, Secret};
-use lensops_core::ident::Ident;
-use lensops_core::lens::{Defaults, User};
-use lensops_core::mute::Maintenance;
+use lensops_core::lens::Defaults;
 use lensops_core::schedule::Every;
-use lensops_core::template::Install;
-use lensops_core::yaml::{self, YamlError};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use lensops_core::yaml::YamlErrors;
+use serde::Serialize;
+
+pub use project::{Destructive, FlagsAt, MetricsFile, ProjectFile, Runtime, StoreKind, WorkerFile};
 
 use crate::flags::{CHECK_PATIENCE, EnvFile, Provider, RenderProvider};
 
 /// The project's file of settings.
 pub const PROJECT_FILE: &str = "lensops.yml";
-
-/// `lensops.yml`: what all lenses of a repository share. It holds no secret.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ProjectFile {
-    /// Tenants of lenses that name none.
-    pub tenants: Vec<Uuid>,
-    /// Users of lenses that do not name them.
-    pub users: IndexMap<Ident, User>,
-    /// The API's address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_base_url: Option<String>,
-    /// The dialect that the API speaks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dialect: Option<String>,
-    /// The API's action registry, as a JSON file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub registry: Option<PathBuf>,
-    /// Users of another tenant, by name: nobody of them may see anything.
-    #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    pub outsiders: IndexMap<Ident, User>,
-    /// Whether the target may be changed by tests that expect to be let in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub destructive: Option<Destructive>,
-    /// Where CI gets the binary from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub install: Option<Install>,
-    /// `docker` or `rust`: how the hosting provider runs the worker.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<Runtime>,
-    /// Where checks go on to from the journal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub store: Option<StoreKind>,
-    /// What is worth telling, and to whom.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alerts: Option<AlertsFile>,
-    /// Figures of `--listen`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<MetricsFile>,
-    /// Where flags are kept; the hosting provider where it is left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flags: Option<FlagsAt>,
-    /// When everything is expected to be down.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub maintenance: Vec<Maintenance>,
-    /// How the worker works.
-    #[serde(skip_serializing_if = "WorkerFile::is_default")]
-    pub worker: WorkerFile,
-}
-
-/// Where flags are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "provider", rename_all = "snake_case", deny_unknown_fields)]
-pub enum FlagsAt {
-    /// At the hosting provider: `RENDER_API_KEY`, `RENDER_SERVICE_ID`.
-    Render,
-    /// In a file of `KEY=VALUE` lines that the service reads at its start.
-    EnvFile {
-        /// The file, below the repository where it is no absolute path.
-        path: PathBuf,
-    },
-}
-
-/// `worker` of `lensops.yml`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct WorkerFile {
-    /// `registry`, for every tenant of the store's `yacht_registry`, or a SELECT that returns one
-    /// column of tenant ids. Without it each plan's own tenants are checked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tenants: Option<String>,
-    /// Checks that run at once against one host, 1 to 10000.
-    pub per_host: u16,
-}
-
-impl WorkerFile {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-impl Default for WorkerFile {
-    fn default() -> Self {
-        Self {
-            tenants: None,
-            per_host: 32,
-        }
-    }
-}
-
-/// Figures of `--listen`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MetricsFile {
-    /// Whether figures are told tenant by tenant: a series each.
-    pub tenant_label: bool,
-}
-
-/// Where checks are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum StoreKind {
-    /// In the journal alone.
-    Sqlite,
-    /// At `DATABASE_URL`.
-    Postgres,
-    /// At the REST interface of `TENANT_SUPABASE_URL`.
-    Rest,
-}
 
 /// The chosen store with what opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,26 +34,6 @@ pub enum StoreChoice {
     Postgres(Secret),
     /// The REST interface at this address, with the service key.
     Rest(Base, Secret),
-}
-
-/// Whether the target may be changed by tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Destructive {
-    /// It may: it is a staging target made for it.
-    Allowed,
-    /// It may not.
-    Forbidden,
-}
-
-/// How the hosting provider runs the worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Runtime {
-    /// In a container.
-    Docker,
-    /// Built from source.
-    Rust,
 }
 
 /// Why the settings cannot be used.
@@ -180,10 +49,10 @@ pub enum ConfigError {
     },
     /// It is not what it should be.
     #[error(transparent)]
-    Yaml(#[from] YamlError),
+    Yaml(#[from] YamlErrors),
     /// Alerts that make no sense.
     #[error(transparent)]
-    Alerts(#[from] BookError),
+    Alerts(#[from] BookErrors),
     /// A variable that is needed and nowhere.
     #[error("{0}")]
     Missing(String),
@@ -263,62 +132,6 @@ const SECRETS: [&str; 12] = [
 /// The provider's public interface.
 const RENDER_API: &str = "https://api.render.com";
 
-impl ProjectFile {
-    /// Checks what is more than a type.
-    fn validate(&self) -> Result<(), ConfigError> {
-        let refuse = |name, value: String, why: &str| ConfigError::Value {
-            name,
-            value,
-            why: why.to_owned(),
-        };
-        for window in &self.maintenance {
-            let told = |why: String| refuse("maintenance of lensops.yml", window.reason.clone(), &why);
-            window.validate().map_err(told)?;
-        }
-        let worker = &self.worker;
-        if !(1..=10_000).contains(&worker.per_host) {
-            let why = "it is a number of checks from 1 to 10000";
-            return Err(refuse(
-                "worker.per_host of lensops.yml",
-                worker.per_host.to_string(),
-                why,
-            ));
-        }
-        let words = worker
-            .tenants
-            .as_deref()
-            .map(|text| text.trim_start().to_ascii_lowercase());
-        let known = ["registry", "select ", "select\n", "with "];
-        if let Some(text) = words.filter(|text| !known.iter().any(|start| text.starts_with(start))) {
-            let why = "it is `registry`, or a SELECT that returns one column of tenant ids";
-            return Err(refuse("worker.tenants of lensops.yml", text, why));
-        }
-        Ok(())
-    }
-}
-
-/// What CI downloads and runs must come over TLS and be named by its hash.
-fn check_install(install: &Install) -> Result<(), ConfigError> {
-    let refuse = |name, value: &str, why: &str| {
-        Err(ConfigError::Value {
-            name,
-            value: value.to_owned(),
-            why: why.to_owned(),
-        })
-    };
-    if !install.url.starts_with("https://") {
-        return refuse(
-            "install.url",
-            &install.url,
-            "CI runs what it downloads there: it is an https:// address",
-        );
-    }
-    if install.sha256.len() != 64 || !install.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return refuse("install.sha256", &install.sha256, "it is 64 hex digits");
-    }
-    Ok(())
-}
-
 impl Settings {
     /// Reads `lensops.yml` below `root`, if there is one.
     ///
@@ -328,11 +141,7 @@ impl Settings {
         let path = root.join(PROJECT_FILE);
         let project = match std::fs::read_to_string(&path) {
             Ok(text) if text.trim().is_empty() => ProjectFile::default(),
-            Ok(text) => {
-                let project: ProjectFile = yaml::read(&path.display().to_string(), &text)?;
-                project.validate()?;
-                project
-            }
+            Ok(text) => ProjectFile::read(&path.display().to_string(), &text)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => ProjectFile::default(),
             Err(source) => {
                 return Err(ConfigError::Read {
@@ -341,9 +150,6 @@ impl Settings {
                 });
             }
         };
-        if let Some(install) = &project.install {
-            check_install(install)?;
-        }
         Ok(Self {
             root: root.to_owned(),
             project,

@@ -2,15 +2,16 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 use clap::error::ErrorKind;
-use lensops::cli::{Cli, dispatch};
+use lensops::cli::{Cli, command, dispatch};
 use lensops::run::Exit;
 use lensops::run::matrix::Unanswered;
 use lensops::store::StoreError;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let matches = command().try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return refused(&error),
     };

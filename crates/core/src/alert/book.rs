@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use jiff::SignedDuration;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Rule, Urgency};
@@ -21,6 +22,13 @@ const REMINDER: SignedDuration = SignedDuration::from_hours(4);
 #[serde(try_from = "String", into = "String")]
 pub struct Span(pub SignedDuration);
 
+crate::schema::text_form!(
+    Span,
+    "span of time",
+    "",
+    "A number of seconds, minutes, hours or days: 90s, 4h."
+);
+
 impl TryFrom<String> for Span {
     type Error = DurationError;
     fn try_from(text: String) -> Result<Self, DurationError> {
@@ -36,7 +44,7 @@ impl From<Span> for String {
 
 /// `alerts:` of `lensops.yml`. Everything may be left out; there are no secrets in it, only the names
 /// of variables that hold them.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlertsFile {
     /// How often what still fires is told again; 4h where nothing is said.
@@ -50,11 +58,22 @@ pub struct AlertsFile {
     pub receivers: Vec<ReceiverFile>,
     /// What differs from a rule's own settings.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(schema_with = "rules_schema")]
     pub rules: IndexMap<Rule, RuleFile>,
 }
 
+/// A key a rule, so that editors know them and a wrong one is told with the nearest.
+fn rules_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let rule = generator.subschema_for::<RuleFile>().to_value();
+    let properties: serde_json::Map<_, _> = Rule::ALL
+        .map(|name| (name.to_string(), rule.clone()))
+        .into_iter()
+        .collect();
+    schemars::json_schema!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
 /// The kinds of receivers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiverKind {
     /// An incoming webhook of Slack.
@@ -66,6 +85,9 @@ pub enum ReceiverKind {
 }
 
 impl ReceiverKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Slack, Self::Pagerduty, Self::Webhook];
+
     /// As in files: `slack`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -78,7 +100,7 @@ impl ReceiverKind {
 }
 
 /// A receiver, named by the variables that hold its address and key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiverFile {
     /// Its name in rules and in the trail.
@@ -96,7 +118,7 @@ pub struct ReceiverFile {
 }
 
 /// What differs from a rule's own settings.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RuleFile {
     /// Whether it is looked at.
@@ -141,13 +163,20 @@ pub struct RulePlan {
     pub receivers: Vec<String>,
 }
 
-/// Settings that make no sense. The text names the place within `lensops.yml`.
+/// A setting that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("lensops.yml: alerts.{place}: {why}")]
+#[error("lensops.yml: {place}: {why}")]
 pub struct BookError {
-    place: String,
-    why: String,
+    /// Its place within `lensops.yml`, key by key: `alerts.rules.unhealthy.for`.
+    pub place: String,
+    /// What is wrong with it, one line.
+    pub why: String,
 }
+
+/// Every setting that makes no sense, never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct BookErrors(pub Vec<BookError>);
 
 /// Every rule with everything settled.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,14 +189,20 @@ impl RuleBook {
     ///
     /// # Errors
     /// A window that cannot be, a runbook that is no address, a receiver that is none.
-    pub fn of(file: &AlertsFile, receivers: &[String]) -> Result<Self, BookError> {
-        let plans = Rule::ALL.into_iter().map(|rule| {
+    pub fn of(file: &AlertsFile, receivers: &[String]) -> Result<Self, BookErrors> {
+        let (mut plans, mut errors) = (BTreeMap::new(), Vec::new());
+        for rule in Rule::ALL {
             let own = file.rules.get(&rule).cloned().unwrap_or_default();
-            Ok((rule, settle(rule, own, file, receivers)?))
-        });
-        Ok(Self {
-            plans: plans.collect::<Result<_, BookError>>()?,
-        })
+            match settle(rule, own, file, receivers) {
+                Ok(plan) => drop(plans.insert(rule, plan)),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() {
+            Ok(Self { plans })
+        } else {
+            Err(BookErrors(errors))
+        }
     }
 
     /// The plan of `rule`.
@@ -192,7 +227,7 @@ fn usual(rule: Rule) -> (Urgency, u32) {
 
 fn settle(rule: Rule, own: RuleFile, file: &AlertsFile, receivers: &[String]) -> Result<RulePlan, BookError> {
     let refuse = |field: &str, why: String| BookError {
-        place: format!("rules.{rule}.{field}"),
+        place: format!("alerts.rules.{rule}.{field}"),
         why,
     };
     let (urgency, times) = usual(rule);

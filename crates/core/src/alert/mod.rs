@@ -13,10 +13,11 @@ mod observe;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use book::{AlertsFile, BookError, ReceiverFile, ReceiverKind, RuleBook, RuleFile, RulePlan, Span};
+pub use book::{AlertsFile, BookError, BookErrors, ReceiverFile, ReceiverKind, RuleBook, RuleFile, RulePlan, Span};
 pub use fold::{Firing, Notice, State, Step, fold};
 pub use message::{Notification, pagerduty_body, sign, slack_body, webhook_body};
 pub use observe::{Finding, Seen, is_muted, observe};
@@ -24,7 +25,7 @@ pub use observe::{Finding, Seen, is_muted, observe};
 use crate::ident::LensId;
 
 /// A rule. What each looks at stands in `observe`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// The status of a check is unhealthy.
@@ -101,7 +102,7 @@ impl FromStr for Rule {
 }
 
 /// How much an alert matters, in the words of PagerDuty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Urgency {
     /// Worth knowing.

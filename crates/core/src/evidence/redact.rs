@@ -67,6 +67,13 @@ impl Serialize for Redacted {
     }
 }
 
+crate::schema::text_form!(
+    Redacted,
+    "redacted text",
+    "",
+    "Text from which every secret of the run was taken out."
+);
+
 /// Knows the secrets of a run.
 #[derive(Clone, Default)]
 pub struct Redactor {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::redact::{Redacted, Redactor};
@@ -11,7 +12,7 @@ use crate::exchange::{Exchange, PreparedRequest, Timings};
 pub const BODY_LIMIT: usize = 64 * 1024;
 
 /// One exchange as evidence.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Transcript {
     /// When it was sent, RFC 3339.
     pub sent_at: String,

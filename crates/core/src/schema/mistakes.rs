@@ -7,10 +7,11 @@ use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use crate::ident::{EnvName, Ident, LensId, nearest};
+use crate::mute::Recurring;
 use crate::plan::acceptance::Place;
 use crate::plan::load::Span;
 use crate::plan::{JsonPath, Show};
-use crate::schedule::Every;
+use crate::schedule::{Every, parse_span};
 
 /// Something that a file should not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,27 +139,42 @@ impl<'de> Deserialize<'de> for Kind {
 impl Node {
     /// `text` with places; `None` where it is no YAML.
     pub(crate) fn read(text: &str) -> Option<Self> {
-        serde_saphyr::from_str_with_options(text, serde_saphyr::options! { with_snippet: false }).ok()
+        // A key that stands twice is told with everything else, instead of ending the reading.
+        let options = serde_saphyr::options! {
+            with_snippet: false,
+            duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
+        };
+        serde_saphyr::from_str_with_options(text, options).ok()
     }
 
     /// The place of what `path` names, or of the deepest part of it that is there.
     pub(crate) fn place(&self, path: &[&str]) -> (u64, u64) {
-        let mut at = self;
-        for step in path {
-            let next = match &at.kind {
-                Kind::Map(fields) => fields
-                    .iter()
-                    .find(|(key, _)| key.text() == Some(step))
-                    .map(|(_, value)| value),
-                Kind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
-                _ => None,
-            };
-            match next {
-                Some(next) => at = next,
-                None => break,
-            }
+        match path
+            .split_first()
+            .and_then(|(step, rest)| Some((self.step(step)?, rest)))
+        {
+            Some((next, rest)) => next.place(rest),
+            None => (self.line, self.column),
         }
-        (at.line, at.column)
+    }
+
+    /// What `path` names.
+    fn at(&self, path: &[&str]) -> Option<&Self> {
+        match path {
+            [] => Some(self),
+            [step, rest @ ..] => self.step(step)?.at(rest),
+        }
+    }
+
+    fn step(&self, step: &str) -> Option<&Self> {
+        match &self.kind {
+            Kind::Map(fields) => fields
+                .iter()
+                .find(|(key, _)| key.text() == Some(step))
+                .map(|(_, value)| value),
+            Kind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+            _ => None,
+        }
     }
 
     fn text(&self) -> Option<&str> {
@@ -183,21 +199,39 @@ pub fn mistakes(schema: &Value, text: &str) -> Vec<Mistake> {
     let Some(node) = Node::read(text) else {
         return Vec::new();
     };
-    let mut walk = Walk {
-        root: schema,
-        found: Vec::new(),
-    };
-    walk.value(schema, &node, "the file");
-    walk.found.sort_by_key(|mistake| (mistake.line, mistake.column));
-    walk.found
+    Walk::new(schema, false).all(&node, "the file")
+}
+
+/// Every mistake of what `path` names in `text`, a part that is merged into something of `schema`:
+/// whatever it leaves out is there already, and `null` takes it away. Empty where there is none, where
+/// nothing is there, and where `text` is no YAML.
+#[must_use]
+pub fn mistakes_of_part(schema: &Value, text: &str, path: &[&str]) -> Vec<Mistake> {
+    let node = Node::read(text);
+    let part = node.as_ref().and_then(|node| node.at(path));
+    part.map(|part| Walk::new(schema, true).all(part, &path.join(".")))
+        .unwrap_or_default()
 }
 
 struct Walk<'a> {
     root: &'a Value,
+    /// Whether what is looked at is merged into a whole.
+    partial: bool,
     found: Vec<Mistake>,
 }
 
 impl<'a> Walk<'a> {
+    fn new(root: &'a Value, partial: bool) -> Self {
+        let found = Vec::new();
+        Self { root, partial, found }
+    }
+
+    fn all(mut self, node: &Node, name: &str) -> Vec<Mistake> {
+        self.value(self.root, node, name);
+        self.found.sort_by_key(|mistake| (mistake.line, mistake.column));
+        self.found
+    }
+
     fn say(&mut self, node: &Node, message: String) {
         self.found.push(Mistake {
             line: node.line,
@@ -216,15 +250,15 @@ impl<'a> Walk<'a> {
 
     /// What `node` would have said against it, were `schema` the right one.
     fn trial(&self, schema: &'a Value, node: &Node, name: &str) -> Vec<Mistake> {
-        let mut trial = Walk {
-            root: self.root,
-            found: Vec::new(),
-        };
+        let mut trial = Walk::new(self.root, self.partial);
         trial.value(schema, node, name);
         trial.found
     }
 
     fn value(&mut self, schema: &'a Value, node: &Node, name: &str) {
+        if self.partial && matches!(node.kind, Kind::Null) {
+            return;
+        }
         let schema = self.meant(schema);
         for several in ["anyOf", "oneOf"] {
             if let Some(choices) = schema[several].as_array() {
@@ -317,13 +351,18 @@ impl<'a> Walk<'a> {
                 .found
                 .extend(likeliest.map(|(_, mistakes)| mistakes).unwrap_or_default());
         };
-        let meant = trials.into_iter().find(|(choice, _)| {
+        let may_be = |choice: &Value| {
             let properties = &self.meant(choice)["properties"];
             fields
                 .iter()
                 .any(|(key, _)| key.text().is_some_and(|key| !properties[key].is_null()))
                 || (keys.is_empty() && self.meant(choice)["type"] == "object")
-        });
+        };
+        // The likeliest of several is the one with the least against it.
+        let meant = trials
+            .into_iter()
+            .filter(|(choice, _)| may_be(choice))
+            .min_by_key(|(_, mistakes)| mistakes.len());
         match (meant, fields.first().and_then(|(key, _)| Some((key, key.text()?)))) {
             (Some((_, mistakes)), _) => self.found.extend(mistakes),
             (None, Some((key, text))) if !keys.is_empty() => self.unknown(key, text, name, &keys),
@@ -359,8 +398,12 @@ impl<'a> Walk<'a> {
         let named = schema["patternProperties"]
             .as_object()
             .and_then(|patterns| patterns.values().next());
-        for (key, value) in fields {
+        for (index, (key, value)) in fields.iter().enumerate() {
             let Some(text) = key.text() else { continue };
+            if fields[..index].iter().any(|(earlier, _)| earlier.text() == Some(text)) {
+                self.say(key, format!("{name} has the key {text:?} twice"));
+                continue;
+            }
             if let Some(of_key) = properties.and_then(|properties| properties.get(text)) {
                 self.value(of_key, value, &format!("{text:?}"));
             } else if let Some(of_names) = named {
@@ -380,7 +423,7 @@ impl<'a> Walk<'a> {
             .filter(|key| !fields.iter().any(|(there, _)| there.text() == Some(key)))
             .map(|key| format!("{key:?}"))
             .collect();
-        if !missing.is_empty() {
+        if !missing.is_empty() && !self.partial {
             self.say(node, format!("{name} lacks {}", missing.join(", ")));
         }
     }
@@ -417,6 +460,8 @@ fn parses(schema: &Value, text: &str) -> Result<(), String> {
         (Some("flag"), _) => read(text.parse::<EnvName>()),
         (Some("interval"), _) => read(text.parse::<Every>()),
         (Some("length of time"), _) => read(Span::try_from(text.to_owned())),
+        (Some("span of time"), _) => read(parse_span(text)),
+        (Some("recurring hours"), _) => read(text.parse::<Recurring>()),
         (Some("JSONPath"), _) => read(JsonPath::try_from(text.to_owned())),
         (Some("line"), _) => read(Show::try_from(text.to_owned())),
         (Some("place"), _) => read(Place::try_from(text.to_owned())),
@@ -500,6 +545,36 @@ signed_action: {name: x, entity_typ: y}
             told::<crate::plan::acceptance::AcceptancePlan>(&plan),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_hides_nothing_below_it() {
+        let found = told::<Lens>("lens: parts\ndomain: parts\nroles: [crew]\nlens: stores\nevery: soon\n");
+        assert_eq!(found.len(), 2, "{found:#?}");
+        assert!(
+            found[0].starts_with("4:1: the file has the key \"lens\" twice"),
+            "{found:#?}"
+        );
+        assert!(found[1].starts_with("5:8: \"every\": "), "{found:#?}");
+    }
+
+    #[test]
+    fn a_part_lacks_nothing_and_is_held_to_the_rest_of_the_schema() {
+        let part = |text: &str| mistakes_of_part(&of::<MonitorPlan>("x"), text, &["overrides", "monitor"]);
+        let good = "overrides: {monitor: {slo: null, probes: [{name: List endpoint, expect: {status: 204}}]}}\n";
+        assert_eq!(part(good), Vec::new());
+        assert_eq!(part("lens: x\n"), Vec::new());
+        let found = part("overrides:\n  monitor:\n    porbes: []\n    probes:\n      - {name: x, timed: often}\n");
+        let told: Vec<_> = found.iter().map(|m| (m.line, m.column, m.message.as_str())).collect();
+        assert_eq!(told.len(), 2, "{told:#?}");
+        assert_eq!((told[0].0, told[0].1), (3, 5));
+        assert!(
+            told[0]
+                .2
+                .starts_with("overrides.monitor has no key \"porbes\": did you mean \"probes\"?"),
+            "{told:#?}"
+        );
+        assert_eq!((told[1].0, told[1].2), (5, "\"timed\" is true or false, not text"));
     }
 
     #[test]

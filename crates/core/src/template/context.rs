@@ -1,6 +1,7 @@
 //! What templates see of a lens. Everything is defined, if only as null: templates are strict.
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use crate::digest::uuid_v8;
 use crate::lens::{Lens, SignedAction};
 
 /// Where CI gets the binary from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Install {
     /// An archive or binary to download.

@@ -11,7 +11,20 @@ use super::PlanKind;
 use crate::plan::acceptance::AcceptancePlan;
 use crate::plan::monitor::MonitorPlan;
 use crate::plan::stress::StressPlan;
+use crate::schema::{self, Mistake, mistakes_of_part};
 use crate::yaml::{self, YamlError};
+
+/// Everything in the `overrides` of the lens file `text` that no plan could take, each with its place.
+#[must_use]
+pub fn override_mistakes(text: &str) -> Vec<Mistake> {
+    let plans = [
+        ("monitor", schema::of::<MonitorPlan>("monitor-plan")),
+        ("acceptance", schema::of::<AcceptancePlan>("acceptance-plan")),
+        ("stress", schema::of::<StressPlan>("stress-plan")),
+    ];
+    let of_plan = |(name, schema): &(&str, Value)| mistakes_of_part(schema, text, &["overrides", name]);
+    plans.iter().flat_map(of_plan).collect()
+}
 
 /// `body` with `change` merged in, written anew.
 pub(super) fn merged(path: &str, body: &str, change: &Value, kind: PlanKind) -> Result<String, YamlError> {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use context::{Install, RepoContext};
+pub use merge::override_mistakes;
 
 use crate::digest::sha256_hex;
 use crate::ident::LensId;

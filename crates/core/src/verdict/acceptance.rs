@@ -1,12 +1,13 @@
 //! Acceptance cases and the verdict over them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Verdict;
 use crate::evidence::{Redacted, Transcript};
 
 /// What a case came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "result")]
 pub enum CaseResult {
     /// As expected; the text says what: `200 + work_order created: ID`.
@@ -32,7 +33,7 @@ pub enum CaseResult {
 }
 
 /// Which part of a run a case belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Before the scenarios.
@@ -59,7 +60,7 @@ impl Phase {
 }
 
 /// A look into the database: the statement as the plan writes it, and what it returned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DatabaseProof {
     /// What it proves.
     pub name: String,
@@ -75,7 +76,7 @@ pub struct DatabaseProof {
 }
 
 /// One case of an acceptance run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Case {
     /// Which part of the run it belongs to.
     pub phase: Phase,

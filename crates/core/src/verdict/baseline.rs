@@ -89,6 +89,7 @@ fn figures(before: &Value, tally: &Tally) -> Vec<Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::TargetResult;
     use serde_json::json;
 
     fn tally(ms: impl Iterator<Item = u64>) -> Tally {
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn slower_than_last_night_is_a_finding_and_noise_is_none() {
-        let before = json!({"targets": [tally(1..=200).to_json()]});
+        let before = json!({"targets": [TargetResult::of(&tally(1..=200))]});
         let told = |now: Tally| {
             let (changes, missing) = compare(&before, &[now]);
             assert!(missing.is_empty());
@@ -117,7 +118,8 @@ mod tests {
 
     #[test]
     fn a_target_that_the_earlier_run_does_not_hold_is_named() {
-        let empty = Tally::default().to_json();
+        let nothing = Tally::default();
+        let empty = TargetResult::of(&nothing);
         for before in [json!({}), json!({"targets": []}), json!({"targets": [empty]}), json!(7)] {
             let (changes, missing) = compare(&before, &[tally(1..=9)]);
             assert_eq!((changes, missing), (vec![], vec!["/list".to_owned()]), "{before}");

@@ -5,6 +5,7 @@
 //! connection was free for them. A look at the machine's load was rejected: what others burn does
 //! not matter until it makes a request late.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::stress::Tally;
@@ -19,7 +20,7 @@ pub const LATE_PERCENT: u64 = 1;
 pub const BUSY_PERCENT: u32 = 95;
 
 /// What the generator did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Generator {
     /// Whether any of its loads was open, and so had times to keep.
     pub open: bool,

@@ -10,13 +10,14 @@ pub mod generator;
 pub mod probe;
 pub mod stress;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::{CheckContext, CheckReport, judge_check};
 pub use probe::{ProbeReport, ProbeResult, Sample};
 
 /// What a whole run came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Everything that ran is as expected.

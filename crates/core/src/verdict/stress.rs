@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::Verdict;
 use super::generator::Generator;
@@ -22,7 +22,7 @@ pub const FIGURES: [(&str, Quantile); 5] = [
 ];
 
 /// One second of a target's load.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Second {
     /// Which one, from the start of the load.
     pub at: u32,
@@ -107,70 +107,6 @@ impl Tally {
         let share = |errors: u64| errors as f64 * 100.0 / ended as f64;
         (ended > 0).then(|| share(self.unexpected + self.transport_errors() + self.unsent))
     }
-
-    /// The tally as JSON; percentiles in microseconds, `null` when nothing was answered.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let failures: BTreeMap<&str, u64> = self
-            .failures
-            .iter()
-            .map(|(class, count)| (class.as_str(), *count))
-            .collect();
-        let classes: BTreeMap<String, Value> = self
-            .classes
-            .iter()
-            .map(|(class, window)| (format!("{class}xx"), figures(window)))
-            .collect();
-        let transcripts: Vec<Value> = self
-            .transcripts
-            .iter()
-            .map(|(label, transcript)| json!({"first_of": label, "transcript": transcript}))
-            .collect();
-        json!({
-            "name": self.name,
-            "planned": self.planned,
-            "completed": self.completed(),
-            "statuses": self.statuses,
-            "failures": failures,
-            "unexpected": self.unexpected,
-            "load": self.load,
-            "elapsed_us": self.elapsed_us,
-            "unsent": self.unsent,
-            "late": self.late,
-            "own_faults": self.own_faults,
-            "error_rate_percent": self.error_rate_percent(),
-            "n": self.latencies.len(),
-            "latency_us": figures(&self.latencies),
-            "interval_us": intervals(&self.latencies),
-            "service_us": figures(&self.service),
-            "connect_us": figures(&self.connects),
-            "classes_us": classes,
-            "p95_supported": self.latencies.len() >= Quantile::P95.supported_from(),
-            "p99_supported": self.latencies.len() >= Quantile::P99.supported_from(),
-            "series": self.series,
-            "transcripts": transcripts,
-        })
-    }
-}
-
-/// The percentiles of `window` by name, with both ends; each `null` when it is empty.
-fn figures(window: &Latencies) -> Value {
-    let mut all = serde_json::Map::new();
-    all.insert("n".to_owned(), json!(window.len()));
-    all.insert("min".to_owned(), json!(window.min()));
-    for (name, quantile) in FIGURES {
-        all.insert(name.to_owned(), json!(window.at(quantile)));
-    }
-    all.insert("max".to_owned(), json!(window.max()));
-    Value::Object(all)
-}
-
-fn intervals(window: &Latencies) -> Value {
-    FIGURES
-        .iter()
-        .map(|(name, quantile)| ((*name).to_owned(), json!(window.interval(*quantile))))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
 }
 
 /// A verdict with its reason.

@@ -205,7 +205,6 @@ pub(super) enum Command {
         json: bool,
     },
     /// Make a lens of what the API says of itself, asking at the terminal for the rest
-    #[command(after_help = "Every answer may be given as an option; without a terminal it has to be.")]
     New {
         /// The lens id
         #[arg(id = "lens_id", value_name = "LENS")]
@@ -230,7 +229,8 @@ pub(super) enum Command {
     },
     /// Print the JSON Schema of lens, plans and manifest, or write all of them
     Schema {
-        /// Which one: lens, monitor-plan, acceptance-plan, stress-plan, manifest
+        /// Which one: lens, project, monitor-plan, acceptance-plan, stress-plan, manifest, case-results,
+        /// stress-results
         #[arg(required_unless_present_any = ["out", "reference"])]
         name: Option<String>,
         /// Write all of them into this folder
@@ -283,6 +283,9 @@ pub(super) enum OutboxCommand {
         /// Try again what was refused for good
         #[arg(long)]
         parked: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Print what no store has taken, as JSON Lines
     Export,
@@ -297,11 +300,17 @@ pub(super) enum EvidenceCommand {
         /// The public key that must have signed it
         #[arg(long, value_name = "HEX")]
         key: Option<PublicKey>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Print what a run's folder says of itself
     Show {
         /// The run's folder
         dir: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Write the evidence package of a lens from the runs that exist
     Package {
@@ -444,6 +453,9 @@ pub(super) struct GenerateArgs {
     /// Write nothing; print the differences and exit 1 on any
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) check: bool,
+    /// Print JSON, the differences within
+    #[arg(long, requires = "check")]
+    pub(super) json: bool,
     /// Write nothing; list what would be written
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -470,7 +482,7 @@ pub(super) struct GenerateArgs {
 impl GenerateArgs {
     pub(super) fn options(&self) -> generate::Options {
         let mode = match (self.check, self.dry_run) {
-            (true, _) => Mode::Check,
+            (true, _) => Mode::Check { json: self.json },
             (_, true) => Mode::DryRun,
             _ => Mode::Write,
         };

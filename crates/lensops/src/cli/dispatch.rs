@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use clap::CommandFactory as _;
 use jiff::Timestamp;
 use lensops_core::exchange::Secret;
 use lensops_core::plan::acceptance::AcceptancePlan;
@@ -23,7 +22,7 @@ use crate::log::{self, Stream};
 use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
 use crate::run::retention::retention;
 use crate::run::{
-    Exit, accept, evidence, gate, generate, matrix, migrate, new_lens, outbox, package, schemas, serve, status,
+    Exit, accept, audit, evidence, gate, generate, matrix, migrate, new_lens, outbox, package, schemas, serve, status,
     stop_on_signal, stress, templates,
 };
 use crate::store::{Owner, StoreError, Switch};
@@ -270,13 +269,13 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "lensops", &mut script);
+            clap_complete::generate(shell, &mut super::command(), "lensops", &mut script);
             say!("{}", String::from_utf8_lossy(&script).trim_end());
             Ok(Exit::Good)
         }
         Command::Man { out } => {
             std::fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
-            clap_mangen::generate_to(Cli::command(), &out)
+            clap_mangen::generate_to(super::command(), &out)
                 .with_context(|| format!("{} cannot be written", out.display()))?;
             say!(
                 "✅ Created: {} manual pages in {}",
@@ -290,8 +289,8 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
         }
         Command::Templates(TemplatesCommand::Eject { dir }) => templates::eject(&dir).map(|()| Exit::Good),
         Command::Evidence(command) => match command {
-            EvidenceCommand::Verify { dir, key } => evidence::verify(&dir, key.as_ref()),
-            EvidenceCommand::Show { dir } => evidence::show(&dir),
+            EvidenceCommand::Verify { dir, key, json } => audit::verify(&dir, key.as_ref(), json),
+            EvidenceCommand::Show { dir, json } => audit::show(&dir, json),
             EvidenceCommand::Package { lens } => {
                 let settings = Settings::load(root, env)?;
                 let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
@@ -341,7 +340,10 @@ async fn outbox(settings: &Settings, command: OutboxCommand) -> Result<Exit> {
         OutboxCommand::Flush { .. } if goes_to.is_none() => {
             bail!("there is no store to deliver to: the journal is the store")
         }
-        OutboxCommand::Flush { parked } => outbox::flush(&journal, store, settings.redactor(), limit, parked).await,
+        OutboxCommand::Flush { parked, json } => {
+            let flush = outbox::Flush { limit, parked, json };
+            outbox::flush(&journal, store, settings.redactor(), flush).await
+        }
         OutboxCommand::Export => outbox::export(async |after, limit| journal.page(after, limit, true).await).await,
     }
 }

@@ -92,3 +92,103 @@ impl SharedFlags {
         read
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Secret, Timings};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::flags::{COMMAND_PATIENCE, RenderProvider};
+
+    /// Says 429 for a minute, and the flags from then on.
+    struct BusyForAMinute {
+        began: Instant,
+        asked: AtomicUsize,
+    }
+
+    impl BusyForAMinute {
+        fn new() -> Self {
+            Self {
+                began: Instant::now(),
+                asked: AtomicUsize::new(0),
+            }
+        }
+    }
+
+    impl Sender for BusyForAMinute {
+        async fn send(&self, request: Arc<PreparedRequest>) -> Exchange {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let (status, body) = if self.began.elapsed() < Duration::from_secs(60) {
+                (429, "slow down")
+            } else {
+                (200, r#"[{"envVar": {"key": "ON", "value": "true"}}]"#)
+            };
+            let response = Response {
+                version: "HTTP/1.1",
+                status,
+                headers: Vec::new(),
+                body: body.as_bytes().to_vec(),
+            };
+            Exchange {
+                request,
+                sent_at: Timestamp::UNIX_EPOCH,
+                result: Ok(response),
+                timings: Timings::default(),
+            }
+        }
+    }
+
+    fn provider() -> Provider {
+        Provider::Render(RenderProvider {
+            base: Base::parse("http://127.0.0.1:9").unwrap(),
+            key: Secret::new("made-up"),
+            service: "srv-made-up".to_owned(),
+            patience: CHECK_PATIENCE,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_minute_of_429_holds_no_check_up_for_longer_than_its_patience_and_passes() {
+        let (flags, api) = (SharedFlags::new(provider()), BusyForAMinute::new());
+        let every: Every = "15m".parse().unwrap();
+        let (mut refused, mut read) = (0, 0);
+        // A thousand checks, spread over two minutes.
+        for check in 0..1000 {
+            tokio::time::sleep_until(api.began + Duration::from_millis(120) * check).await;
+            let now = Timestamp::UNIX_EPOCH + api.began.elapsed();
+            let asked = Instant::now();
+            match flags.read(&api, now, every).await {
+                Ok(variables) => {
+                    assert_eq!(variables["ON"], "true");
+                    read += 1;
+                }
+                Err(error) => {
+                    assert!(matches!(error, FlagError::Busy { .. }), "{error}");
+                    refused += 1;
+                }
+            }
+            assert!(
+                asked.elapsed() <= CHECK_PATIENCE,
+                "{check} waited for {:?}",
+                asked.elapsed()
+            );
+        }
+        assert!(refused > 300 && read > 300, "{refused} refused, {read} read");
+        let asked = api.asked.load(Ordering::Relaxed);
+        assert!(asked <= 12, "a busy provider was asked {asked} times");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_outwaits_a_minute_of_429() {
+        let api = BusyForAMinute::new();
+        let read = provider().patient(COMMAND_PATIENCE).read(&api).await.unwrap();
+        assert_eq!(read["ON"], "true");
+        assert!(api.began.elapsed() >= Duration::from_secs(60));
+        let asked = api.asked.load(Ordering::Relaxed);
+        assert!(asked <= 10, "a busy provider was asked {asked} times");
+    }
+}

@@ -328,6 +328,14 @@ impl Answered {
         }
     }
 
+    /// The probes that are answered like this, for people: `list, read`; `None` where there is none.
+    #[must_use]
+    pub fn probes(self, answers: &[(String, Self)]) -> Option<String> {
+        let mine = answers.iter().filter(|(_, answered)| *answered == self);
+        let names: Vec<&str> = mine.map(|(name, _)| name.as_str()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
     /// For people.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use lensops_core::digest::sha256_hex;
-use lensops_core::evidence::manifest::{self, Files, Manifest, Previous, Signed, Verification};
-use lensops_core::evidence::signature::{PublicKey, SigningKey};
+use lensops_core::evidence::manifest::{self, Files, Manifest, Previous, Verification};
+use lensops_core::evidence::signature::SigningKey;
 use lensops_core::evidence::{Redacted, Redactor};
 use lensops_core::exchange::Secret;
 use lensops_core::ident::LensId;
@@ -205,76 +205,6 @@ pub fn keygen(settings: &Settings, out: &Path) -> Result<Exit> {
     );
     say!("Public key: {}", key.public());
     Ok(Exit::Good)
-}
-
-/// `lensops evidence verify`: compares a run's folder with its manifest and prints what differs.
-/// With `trusted` the bundle must be signed by that key.
-///
-/// # Errors
-/// When the folder cannot be read.
-pub fn verify(folder: &Path, trusted: Option<&PublicKey>) -> Result<Exit> {
-    let found = manifest::verify(read_bundle(folder)?);
-    for finding in &found.findings {
-        say!("❌ {finding}");
-    }
-    let Some(manifest) = found.manifest.filter(|_| found.findings.is_empty()) else {
-        return Ok(Exit::Bad);
-    };
-    match (found.signed, trusted) {
-        (Signed::By(key), Some(trusted)) if key == *trusted => say!("✅ signed by the given key"),
-        (Signed::By(key), Some(_)) => {
-            say!("❌ signed by another key: {key}");
-            return Ok(Exit::Bad);
-        }
-        (Signed::Unsigned, Some(_)) => {
-            say!("❌ unsigned, though a key was given");
-            return Ok(Exit::Bad);
-        }
-        (Signed::By(key), None) => say!("✅ signed by {key} (give --key to demand whose it is)"),
-        (Signed::Unsigned, None) => say!("⚠️ unsigned: nobody vouches for it"),
-    }
-    say!(
-        "✅ {} files are as the run left them: {} of {}, verdict {}, plan {}",
-        manifest.files.len(),
-        manifest.kind,
-        manifest.lens,
-        manifest.verdict,
-        manifest.plan_origin
-    );
-    Ok(Exit::Good)
-}
-
-/// `lensops evidence show`: what a bundle says of itself, verified or not.
-///
-/// # Errors
-/// When the folder cannot be read or holds no manifest.
-pub fn show(folder: &Path) -> Result<Exit> {
-    let found = manifest::verify(read_bundle(folder)?);
-    let Some(manifest) = found.manifest else {
-        bail!("{} holds no manifest that can be read", folder.display())
-    };
-    say!("run       {}", manifest.run_id);
-    say!("kind      {}", manifest.kind);
-    say!("lens      {}", manifest.lens);
-    say!("verdict   {}", manifest.verdict);
-    say!("plan      {} ({})", manifest.plan_sha256, manifest.plan_origin);
-    say!("finished  {}", manifest.finished_at);
-    say!(
-        "previous  {}",
-        manifest.previous.map_or_else(|| "none".to_owned(), |run| run.run_id)
-    );
-    say!("signature {}", manifest.signature);
-    for file in &manifest.files {
-        say!("file      {}  {}", file.sha256, file.name);
-    }
-    for finding in &found.findings {
-        say!("❌ {finding}");
-    }
-    Ok(if found.findings.is_empty() {
-        Exit::Good
-    } else {
-        Exit::Bad
-    })
 }
 
 /// The folders of all runs, oldest first.

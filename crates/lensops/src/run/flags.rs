@@ -37,7 +37,12 @@ pub async fn flags<S: Sender>(
         _ if names.is_empty() => ("the lens names no flag".to_owned(), Exit::CouldNotJudge),
         Err(why) => (format!("the provider cannot be read: {why}"), Exit::CouldNotJudge),
         Ok(_) if silent => ("the API does not tell: no good answer, and none that says switched off".to_owned(), Exit::CouldNotJudge),
-        Ok(variables) if off(variables) == off_at_api => ("provider and API agree".to_owned(), Exit::Good),
+        Ok(variables) if off(variables) == off_at_api => {
+            // One answer of 503 proves the switch; what answers all the same is not behind it.
+            let on = off_at_api.then(|| Answered::Good.probes(&answers)).flatten();
+            let ungated = on.map_or_else(String::new, |on| format!("; switched off and still answered, so not gated: {on}"));
+            (format!("provider and API agree{ungated}"), Exit::Good)
+        }
         Ok(_) if off_at_api => ("the API is switched off and the provider says on: it has not started anew since".to_owned(), Exit::Degraded),
         Ok(_) => ("a flag is off at the provider and the API answers: it has not started anew since, the flag does not gate what the probes ask, or its dialect never says 503 FEATURE_DISABLED".to_owned(), Exit::Degraded),
     };

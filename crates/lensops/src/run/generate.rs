@@ -3,8 +3,10 @@
 //! All is rendered before the first file is written. What a person edited by hand stops the run;
 //! what is the same is not touched.
 
+mod drift;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use indexmap::IndexMap;
@@ -14,7 +16,6 @@ use lensops_core::plan::header::{self, Origin, origin};
 use lensops_core::schedule::Every;
 use lensops_core::template::{Rendered, RepoContext, blueprint, render_lens_file};
 use serde_json::Value;
-use similar::TextDiff;
 use uuid::Uuid;
 
 use super::plans::{LENSES, lens_paths, load_lens};
@@ -28,7 +29,10 @@ pub enum Mode {
     #[default]
     Write,
     /// Write nothing, show the differences, exit 1 on any.
-    Check,
+    Check {
+        /// As JSON.
+        json: bool,
+    },
     /// Write nothing, list what would be written.
     DryRun,
 }
@@ -216,7 +220,7 @@ pub fn generate(settings: &Settings, new: Option<NewLens>, options: &Options) ->
             let refused = planned.iter().any(|file| file.standing == Standing::Refused);
             Ok(if refused { Exit::Degraded } else { Exit::Good })
         }
-        Mode::Check => Ok(check(&planned)),
+        Mode::Check { json } => Ok(drift::check(&planned, json)),
         Mode::DryRun => {
             dry_run(&planned);
             Ok(Exit::Good)
@@ -500,35 +504,6 @@ fn report(planned: &[Planned], options: &Options) {
             _ => say!("✅ Created: {}", file.shown),
         }
     }
-}
-
-fn check(planned: &[Planned]) -> Exit {
-    let mut drifted = 0;
-    for file in planned.iter().filter(|file| file.standing != Standing::Same) {
-        drifted += 1;
-        if let Some(why) = &file.why {
-            say!(
-                "{} cannot be edited safely ({why}): enter by hand\n{}",
-                file.shown,
-                file.text.trim_end()
-            );
-            continue;
-        }
-        let before = file.before.as_deref().unwrap_or_default();
-        let diff = TextDiff::from_lines(before, &file.text);
-        let name = Path::new(&file.shown).display();
-        let (a, b) = (format!("a/{name}"), format!("b/{name}"));
-        say!(
-            "{}",
-            diff.unified_diff().header(&a, &b).to_string().trim_end_matches('\n')
-        );
-    }
-    if drifted == 0 {
-        say!("✅ {} files are as generated", planned.len());
-        return Exit::Good;
-    }
-    say!("❌ {drifted} of {} files differ: run `lensops generate`", planned.len());
-    Exit::Bad
 }
 
 fn dry_run(planned: &[Planned]) {

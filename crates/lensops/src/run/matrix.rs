@@ -518,7 +518,7 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
             ),
         ]
         .into_iter()
-        .chain((!run.left_out.is_empty()).then(|| ("left out", run.left_out.join(" · "))))
+        .chain((!run.left_out.is_empty()).then(|| ("left_out", run.left_out.join(" · "))))
         .collect(),
         plan_origin: run.loaded.origin,
         plan_text: run.loaded.text.clone(),

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod alerts;
+pub mod audit;
 pub mod check;
 pub mod clock;
 pub mod deliver;

@@ -59,22 +59,37 @@ fn exit_of(state: &OutboxState) -> Exit {
     }
 }
 
+/// How the outbox is emptied.
+#[derive(Debug, Clone, Copy)]
+pub struct Flush {
+    /// The size in bytes that the journal should keep within.
+    pub limit: u64,
+    /// Try parked checks again.
+    pub parked: bool,
+    /// Print JSON.
+    pub json: bool,
+}
+
 /// Delivers what waits, parked checks too where `parked` says so.
 ///
 /// # Errors
 /// When the journal cannot be read or written.
-pub async fn flush<K: Sink>(journal: &Journal, sink: K, redactor: Redactor, limit: u64, parked: bool) -> Result<Exit> {
-    if parked {
+pub async fn flush<K: Sink>(journal: &Journal, sink: K, redactor: Redactor, flush: Flush) -> Result<Exit> {
+    if flush.parked {
         journal.unpark().await?;
     }
-    let flushed = Delivery::new(journal.clone(), sink, redactor, limit).flush().await?;
+    let mut delivery = Delivery::new(journal.clone(), sink, redactor, flush.limit);
+    let delivered = delivery.flush().await?.delivered;
     let state = journal.outbox().await?;
-    say!(
-        "{} delivered, {} parked, {} waiting",
-        flushed.delivered,
-        state.parked,
-        state.waiting
-    );
+    let (parked, waiting) = (state.parked, state.waiting);
+    if flush.json {
+        say!(
+            "{:#}",
+            json!({"delivered": delivered, "parked": parked, "waiting": waiting})
+        );
+    } else {
+        say!("{delivered} delivered, {parked} parked, {waiting} waiting");
+    }
     Ok(exit_of(&state))
 }
 

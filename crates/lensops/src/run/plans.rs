@@ -11,7 +11,7 @@ use lensops_core::plan::header::{Origin, origin, split};
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::schema::{self, Mistake};
-use lensops_core::template::lens_hash;
+use lensops_core::template::{lens_hash, override_mistakes};
 use lensops_core::yaml::{self, YamlErrors};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -198,18 +198,25 @@ pub fn load_lens(settings: &Settings, path: &Path, allow_placeholders: bool) -> 
             lens.lens
         );
     }
-    lens.resolve(&settings.defaults(), allow_placeholders)
-        .map_err(|errors| {
-            let mistake = |error: &LensError| {
-                let (line, column) = schema::place(&text, &error.place());
-                Mistake {
-                    line,
-                    column,
-                    message: error.to_string(),
-                }
-            };
-            YamlErrors::at(&shown, &text, errors.0.iter().map(mistake).collect()).into()
-        })
+    let mut mistakes = match lens.overrides {
+        Some(_) => override_mistakes(&text),
+        None => Vec::new(),
+    };
+    let resolved = lens.resolve(&settings.defaults(), allow_placeholders);
+    let mistake = |error: &LensError| {
+        let (line, column) = schema::place(&text, &error.place());
+        Mistake {
+            line,
+            column,
+            message: error.to_string(),
+        }
+    };
+    mistakes.extend(resolved.as_ref().err().iter().flat_map(|errors| &errors.0).map(mistake));
+    mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+    if mistakes.is_empty() {
+        return Ok(resolved?);
+    }
+    Err(YamlErrors::at(&shown, &text, mistakes).into())
 }
 
 /// The lens files of the repository, sorted.

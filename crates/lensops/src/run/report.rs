@@ -10,10 +10,11 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use lensops_core::evidence::{Redacted, Redactor};
 use lensops_core::ident::LensId;
+use lensops_core::results::CaseResults;
 use lensops_core::verdict::Verdict;
 use lensops_core::verdict::acceptance::{Case, CaseResult};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::accept::Output;
 use super::evidence::{Bundle, Written, fenced, write};
@@ -55,22 +56,17 @@ impl Report {
 
     /// The run as JSON.
     #[must_use]
-    pub fn to_json(&self) -> Value {
-        let mut json = Map::from_iter([
-            ("kind".to_owned(), json!(self.kind)),
-            ("lens".to_owned(), json!(self.lens)),
-        ]);
-        json.extend(
-            self.facts
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), json!(value))),
-        );
-        json.insert("plan_origin".to_owned(), json!(self.plan_origin));
-        json.insert("finished_at".to_owned(), json!(self.finished_at.to_string()));
-        json.insert("verdict".to_owned(), json!(self.verdict));
-        json.insert("reason".to_owned(), json!(self.reason));
-        json.insert("cases".to_owned(), json!(self.cases));
-        Value::Object(json)
+    pub fn results(&self) -> CaseResults<'_> {
+        CaseResults {
+            kind: self.kind,
+            lens: &self.lens,
+            facts: self.facts.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+            plan_origin: self.plan_origin,
+            finished_at: self.finished_at.to_string(),
+            verdict: self.verdict,
+            reason: &self.reason,
+            cases: &self.cases,
+        }
     }
 
     /// The run as Markdown, every transcript included.
@@ -184,7 +180,7 @@ impl Report {
         let stem = self.stem();
         let mut files: Vec<(String, Redacted)> = vec![
             (format!("{stem}.md"), redactor.text(&self.markdown())),
-            (format!("{stem}.json"), redactor.json_pretty(&self.to_json())),
+            (format!("{stem}.json"), redactor.json_pretty(&json!(self.results()))),
             (format!("{stem}.junit.xml"), redactor.text(&self.junit()?)),
         ];
         files.extend(
@@ -307,7 +303,7 @@ pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output:
         }
     }
     if output.json {
-        say!("{}", redactor.json_pretty(&report.to_json()));
+        say!("{}", redactor.json_pretty(&json!(report.results())));
         return Ok(report.verdict.into());
     }
     say!("{}: {}", report.verdict.tell(), report.reason);

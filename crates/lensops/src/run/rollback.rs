@@ -95,7 +95,7 @@ impl<S: Sender> Ground<'_, S> {
                 self.lens()
             );
         }
-        let variables = self.provider.read(self.sender).await;
+        let variables = patiently(order, self.provider.read(self.sender)).await;
         let variables = variables.context("nothing was changed: the flags cannot be read")?;
         let found = variables.get(&flag).cloned();
         if order.dry_run {
@@ -161,7 +161,7 @@ impl<S: Sender> Ground<'_, S> {
             Switch::Rollback => "false",
             Switch::Restore => "true",
         };
-        if let Err(error) = self.provider.set(self.sender, &entry.flag, value).await {
+        if let Err(error) = patiently(order, self.provider.set(self.sender, &entry.flag, value)).await {
             // A provider that did not answer may have done it all the same; one that refused has not.
             if !matches!(error, crate::flags::FlagError::Silent(_)) {
                 entry.step = Progress::Abandoned;
@@ -172,7 +172,7 @@ impl<S: Sender> Ground<'_, S> {
             return Err(error).with_context(|| format!("{} was not set to {value}", entry.flag));
         }
         self.say(order, &format!("{} is {value} at {}", entry.flag, self.provider.name()));
-        match self.provider.deploy(self.sender).await {
+        match patiently(order, self.provider.deploy(self.sender)).await {
             Ok(Deploy::Started) => self.say(order, "the service starts anew, to read it"),
             Ok(Deploy::ByHand) => self.say(order, "restart the service now: it reads its flags when it starts"),
             Err(error) => {
@@ -193,11 +193,11 @@ impl<S: Sender> Ground<'_, S> {
     /// Looks at the API until it follows, the wait is over, or somebody interrupts.
     async fn look(&self, order: &Order, mut entry: Rollback, stop: &CancellationToken) -> Result<Exit> {
         let began = Instant::now();
-        let seen = loop {
-            let seen = self.ask(order.kind).await;
+        let (seen, answers) = loop {
+            let (seen, answers) = self.ask(order.kind).await;
             let over = began.elapsed() + LOOK_EVERY > order.wait;
             if over || stop.is_cancelled() || matches!(seen, Seen::Follows | Seen::NoProbe) {
-                break seen;
+                break (seen, answers);
             }
             if !order.json {
                 eprintln!("… {} s: the API does not follow yet", began.elapsed().as_secs());
@@ -209,7 +209,7 @@ impl<S: Sender> Ground<'_, S> {
         };
         let waited = began.elapsed().as_secs();
         let outcome = match (order.kind, seen) {
-            (Switch::Rollback, Seen::Follows) => "the API answers 503 FEATURE_DISABLED".to_owned(),
+            (Switch::Rollback, Seen::Follows) => follows(&answers),
             (Switch::Restore, Seen::Follows) => "the API answers, and not with 503 FEATURE_DISABLED".to_owned(),
             (Switch::Rollback, Seen::Contradicts) => format!(
                 "after {waited} s the API still answers: it has not started anew, or its dialect never says 503 FEATURE_DISABLED"
@@ -231,18 +231,17 @@ impl<S: Sender> Ground<'_, S> {
         })
     }
 
-    async fn ask(&self, kind: Switch) -> Seen {
+    async fn ask(&self, kind: Switch) -> (Seen, Vec<(String, Answered)>) {
         let answers = self.monitor.ask_switched(self.sender, Timestamp::now()).await;
-        if answers.is_empty() {
-            return Seen::NoProbe;
-        }
         let any = |wanted: Answered| answers.iter().any(|(_, answered)| *answered == wanted);
-        match kind {
+        let seen = match kind {
+            _ if answers.is_empty() => Seen::NoProbe,
             Switch::Rollback if any(Answered::Disabled) => Seen::Follows,
             Switch::Restore if answers.iter().all(|(_, answered)| *answered == Answered::Good) => Seen::Follows,
             _ if answers.iter().all(|(_, answered)| *answered == Answered::Silent) => Seen::Silent,
             _ => Seen::Contradicts,
-        }
+        };
+        (seen, answers)
     }
 
     fn say(&self, order: &Order, line: &str) {
@@ -318,4 +317,37 @@ impl<S: Sender> Ground<'_, S> {
             Switch::Restore => say!("No longer shown as paused"),
         }
     }
+}
+
+/// What the provider answers to `asked`; while it is waited for, that is said.
+async fn patiently<T>(order: &Order, asked: impl Future<Output = T>) -> T {
+    let (mut asked, began) = (std::pin::pin!(asked), Instant::now());
+    loop {
+        tokio::select! {
+            answer = &mut asked => return answer,
+            () = tokio::time::sleep(LOOK_EVERY) => if !order.json {
+                eprintln!("… {} s: the provider is busy or down, and is asked again", began.elapsed().as_secs());
+            }
+        }
+    }
+}
+
+/// That the API was seen to be switched off, at which probes, and at which it was not.
+fn follows(answers: &[(String, Answered)]) -> String {
+    let mut told = "the API answers 503 FEATURE_DISABLED".to_owned();
+    if let Some(off) = Answered::Disabled.probes(answers) {
+        told += &format!(" ({off})");
+    }
+    if let Some(on) = Answered::Good.probes(answers) {
+        told += &format!("; still answered, so not gated by this flag: {on}");
+    }
+    for (other, what) in [
+        (Answered::Other, "answered with another error"),
+        (Answered::Silent, "not answered"),
+    ] {
+        if let Some(probes) = other.probes(answers) {
+            told += &format!("; {what}: {probes}");
+        }
+    }
+    told
 }

@@ -8,6 +8,7 @@ use lensops_core::schema;
 use serde_json::Value;
 
 use super::{Exit, files};
+use crate::config::ProjectFile;
 
 /// The text of a schema file.
 #[must_use]
@@ -108,12 +109,20 @@ fn kind(schema: &Value) -> String {
     }
 }
 
+/// Every published schema by name: those of the core, and that of `lensops.yml`.
+#[must_use]
+pub fn all() -> Vec<(&'static str, Value)> {
+    let mut all = schema::all();
+    all.push(("project", schema::of::<ProjectFile>("project")));
+    all
+}
+
 /// Prints the schema `name`, or writes every schema into `out` and every reference page into `pages`.
 ///
 /// # Errors
 /// An unknown name, or a folder that cannot be written.
 pub fn schemas(name: Option<&str>, out: Option<&Path>, pages: Option<&Path>) -> Result<Exit> {
-    let all = schema::all();
+    let all = all();
     if out.is_some() || pages.is_some() {
         let files = |(name, schema): &(&str, Value)| {
             let schemas = out.map(|folder| (folder.join(format!("{name}.schema.json")), text(schema)));

@@ -16,6 +16,7 @@ use lensops_core::plan::load::Load;
 use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::plan::stress::{StressPlan, Target as PlanTarget};
 use lensops_core::prebuilt::{Marks, Prebuilt};
+use lensops_core::results::{FigureChange, PlanFile, StressResults, TargetResult};
 use lensops_core::token::mint;
 use lensops_core::verdict::Verdict;
 use lensops_core::verdict::baseline::{Change, compare};
@@ -249,7 +250,7 @@ impl Stress {
             (format!("{prefix}.md"), text(self.markdown(ran, finished_at))),
             (
                 format!("{prefix}.json"),
-                self.redactor.json_pretty(&self.to_json(ran, finished_at)),
+                self.redactor.json_pretty(&json!(self.results(ran, finished_at))),
             ),
             (format!("{prefix}.html"), text(self.page(ran, finished_at))),
         ];
@@ -267,18 +268,22 @@ impl Stress {
         evidence::write(settings, bundle, &self.redactor)
     }
 
-    fn to_json(&self, ran: &Ran, finished_at: Timestamp) -> Value {
-        json!({
-            "lens": self.loaded.plan.stress,
-            "tenant": self.loaded.plan.tenants[0],
-            "api": self.base.to_string(),
-            "plan": {"path": self.loaded.path.display().to_string(), "origin": self.loaded.origin},
-            "finished_at": finished_at.to_string(),
-            "verdict": ran.verdict.verdict,
-            "reason": ran.verdict.reason,
-            "generator": ran.generator,
-            "targets": ran.tallies.iter().map(Tally::to_json).collect::<Vec<_>>(),
-        })
+    fn results<'a>(&'a self, ran: &'a Ran, finished_at: Timestamp) -> StressResults<'a> {
+        StressResults {
+            lens: &self.loaded.plan.stress,
+            tenant: self.loaded.plan.tenants[0].to_string(),
+            api: self.base.to_string(),
+            plan: PlanFile {
+                path: self.loaded.path.display().to_string(),
+                origin: self.loaded.origin,
+            },
+            finished_at: finished_at.to_string(),
+            verdict: ran.verdict.verdict,
+            reason: &ran.verdict.reason,
+            generator: ran.generator,
+            targets: ran.tallies.iter().map(TargetResult::of).collect(),
+            changes: None,
+        }
     }
 }
 
@@ -320,15 +325,14 @@ pub async fn stress(settings: &Settings, run: &Stress, baseline: Option<&Path>, 
         annotate("error", &title, run.redactor.text(&verdict.reason).as_str(), as_json);
     }
     if as_json {
-        let mut value = run.to_json(&ran, finished_at);
-        if let Some((_, earlier)) = &earlier {
-            let changes = compare(earlier, &ran.tallies).0;
-            value["changes"] = changes
-                .iter()
-                .map(|change| json!({"target": change.target, "figure": change.figure, "difference": change.difference, "slower": change.difference.slower()}))
-                .collect();
-        }
-        say!("{}", run.redactor.json_pretty(&value));
+        let changes = earlier.as_ref().map(|(_, earlier)| compare(earlier, &ran.tallies).0);
+        let results = StressResults {
+            changes: changes
+                .as_ref()
+                .map(|changes| changes.iter().map(FigureChange::of).collect()),
+            ..run.results(&ran, finished_at)
+        };
+        say!("{}", run.redactor.json_pretty(&json!(results)));
     } else {
         if let Some((path, earlier)) = &earlier {
             print_changes(path, earlier, &ran.tallies);

@@ -1,7 +1,7 @@
 //! Signed evidence, and what CI shows of a run.
 
 use lensops_sandbox::{Dialect, Faults};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Project, sandbox};
 
@@ -65,6 +65,31 @@ async fn a_key_signs_every_run_and_its_public_half_proves_it() {
         "a run names the run before it: {}",
         second.out
     );
+    // A run also vouches for the one before it, as far as that is beside it.
+    let latest = only_run(&project);
+    let follows = |code: i32, said: &str| {
+        let told: Value = serde_json::from_str(
+            &project
+                .run(&format!("evidence verify {} --json", latest.display()))
+                .expect(code)
+                .out,
+        )
+        .unwrap();
+        assert_eq!(told["previous"], said, "{told:#}");
+        assert_eq!(told["intact"], code == 0, "{told:#}");
+    };
+    follows(0, "as_left");
+    let (away, plan) = (
+        elsewhere.path().join("away"),
+        std::fs::read(run.join("plan.yml")).unwrap(),
+    );
+    std::fs::write(run.join("plan.yml"), "changed").unwrap();
+    follows(1, "changed");
+    std::fs::write(run.join("plan.yml"), plan).unwrap();
+    std::fs::rename(&run, &away).unwrap();
+    follows(0, "not_here");
+    std::fs::rename(&away, &run).unwrap();
+    follows(0, "as_left");
     // The private half is nowhere below the project.
     let seed = std::fs::read_to_string(&key_file).unwrap();
     for (path, bytes) in project.files() {

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use lensops_core::schema::all;
+use lensops::run::schemas::all;
 
-use crate::harness::{FAULTS, Project};
+use lensops_sandbox::Dialect;
+use serde_json::Value;
+
+use crate::harness::{FAULTS, Project, sandbox};
 
 #[test]
 fn the_published_schemas_are_those_of_the_types() {
@@ -57,6 +60,57 @@ fn generated_files_fit_their_schemas_and_others_do_not() {
         let wrong = lensops_core::yaml::read(path, &text.replace(key, "unheard_of:")).unwrap();
         assert!(!validator.is_valid(&wrong), "{path} without {key} still fits");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_results_of_runs_fit_their_schemas_and_others_do_not() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = Project::with_faults(&sandbox);
+    for (name, command, key) in [
+        ("case-results", "accept faults --json", "cases"),
+        ("case-results", "matrix faults --registry actions.json --json", "cases"),
+        ("stress-results", "stress faults --json", "targets"),
+    ] {
+        project.write("actions.json", include_str!("../../../sandbox/data/actions.json"));
+        let (_, schema) = all().into_iter().find(|(known, _)| *known == name).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let mut results: Value = serde_json::from_str(&project.run(command).out).unwrap();
+        assert!(!results[key].as_array().unwrap().is_empty(), "{command}");
+        let errors: Vec<String> = validator.iter_errors(&results).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{command}: {errors:#?}");
+        results[key][0]["name"] = Value::Null;
+        assert!(
+            !validator.is_valid(&results),
+            "{command}: a result without a name still fits"
+        );
+    }
+}
+
+#[test]
+fn what_no_plan_could_take_is_told_where_the_lens_says_it() {
+    let project = Project::empty();
+    project.run(FAULTS).expect(0);
+    let overrides = "overrides:
+  monitor:
+    probes:
+      - name: List endpoint
+        timde: true
+    slo: {p95_ms: {warn: many}}
+  stress:
+    targets:
+      - {name: x, load: {brust: 5}}
+";
+    let text = project.read("lenses/faults.yml");
+    project.write("lenses/faults.yml", &format!("{text}{overrides}"));
+    let told = project.run("generate").expect(2).err;
+    for expected in [
+        "did you mean \"timed\"?",
+        "\"warn\" is a number, not text",
+        "did you mean \"burst\"?",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    assert_eq!(told.matches("lenses/faults.yml:").count(), 3, "{told}");
 }
 
 #[test]

@@ -1,0 +1,271 @@
+//! `lensops.yml`: its shape, and what is wrong with one, all of it at once.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use lensops_core::alert::{AlertsFile, ReceiverKind, RuleBook};
+use lensops_core::ident::Ident;
+use lensops_core::lens::User;
+use lensops_core::mute::Maintenance;
+use lensops_core::schema::{self, Mistake};
+use lensops_core::template::Install;
+use lensops_core::yaml::{self, YamlErrors};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// `lensops.yml`: what all lenses of a repository share. It holds no secret.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProjectFile {
+    /// Tenants of lenses that name none.
+    pub tenants: Vec<Uuid>,
+    /// Users of lenses that do not name them.
+    pub users: IndexMap<Ident, User>,
+    /// The API's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_base_url: Option<String>,
+    /// The dialect that the API speaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<String>,
+    /// The API's action registry, as a JSON file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<PathBuf>,
+    /// Users of another tenant, by name: nobody of them may see anything.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub outsiders: IndexMap<Ident, User>,
+    /// Whether the target may be changed by tests that expect to be let in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destructive: Option<Destructive>,
+    /// Where CI gets the binary from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install: Option<Install>,
+    /// `docker` or `rust`: how the hosting provider runs the worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Runtime>,
+    /// Where checks go on to from the journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreKind>,
+    /// What is worth telling, and to whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<AlertsFile>,
+    /// Figures of `--listen`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<MetricsFile>,
+    /// Where flags are kept; the hosting provider where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flags: Option<FlagsAt>,
+    /// When everything is expected to be down.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Maintenance>,
+    /// How the worker works.
+    #[serde(skip_serializing_if = "WorkerFile::is_default")]
+    pub worker: WorkerFile,
+}
+
+/// Where flags are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "provider", rename_all = "snake_case", deny_unknown_fields)]
+pub enum FlagsAt {
+    /// At the hosting provider: `RENDER_API_KEY`, `RENDER_SERVICE_ID`.
+    Render,
+    /// In a file of `KEY=VALUE` lines that the service reads at its start.
+    EnvFile {
+        /// The file, below the repository where it is no absolute path.
+        path: PathBuf,
+    },
+}
+
+/// `worker` of `lensops.yml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkerFile {
+    /// `registry`, for every tenant of the store's `yacht_registry`, or a SELECT that returns one
+    /// column of tenant ids. Without it each plan's own tenants are checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<String>,
+    /// Checks that run at once against one host, 1 to 10000.
+    pub per_host: u16,
+}
+
+impl WorkerFile {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for WorkerFile {
+    fn default() -> Self {
+        Self {
+            tenants: None,
+            per_host: 32,
+        }
+    }
+}
+
+/// Figures of `--listen`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsFile {
+    /// Whether figures are told tenant by tenant: a series each.
+    pub tenant_label: bool,
+}
+
+/// Where checks are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreKind {
+    /// In the journal alone.
+    Sqlite,
+    /// At `DATABASE_URL`.
+    Postgres,
+    /// At the REST interface of `TENANT_SUPABASE_URL`.
+    Rest,
+}
+
+/// Whether the target may be changed by tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Destructive {
+    /// It may: it is a staging target made for it.
+    Allowed,
+    /// It may not.
+    Forbidden,
+}
+
+/// How the hosting provider runs the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Runtime {
+    /// In a container.
+    Docker,
+    /// Built from source.
+    Rust,
+}
+
+impl ProjectFile {
+    /// Reads `text`; `file` is the name that mistakes carry.
+    ///
+    /// # Errors
+    /// Every mistake, each with its place.
+    pub fn read(file: &str, text: &str) -> Result<Self, YamlErrors> {
+        let project: Self = yaml::read_all(file, text)?;
+        let mistake = |(path, message): (String, String)| {
+            let steps: Vec<&str> = path.split('.').collect();
+            let (line, column) = schema::place(text, &steps);
+            Mistake {
+                line,
+                column,
+                message: format!("{path}: {message}"),
+            }
+        };
+        let mut mistakes: Vec<Mistake> = project.wrong().into_iter().map(mistake).collect();
+        mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+        if mistakes.is_empty() {
+            return Ok(project);
+        }
+        Err(YamlErrors::at(file, text, mistakes))
+    }
+
+    /// What is more than a type, and wrong: where, key by key, and why.
+    fn wrong(&self) -> Vec<(String, String)> {
+        let windows = self.maintenance.iter().enumerate();
+        let mut wrong: Vec<(String, String)> = windows
+            .filter_map(|(index, window)| Some((format!("maintenance.{index}"), window.validate().err()?)))
+            .collect();
+        let mut refuse = |path: &str, why: &str| wrong.push((path.to_owned(), why.to_owned()));
+        if !(1..=10_000).contains(&self.worker.per_host) {
+            refuse("worker.per_host", "it is a number of checks from 1 to 10000");
+        }
+        let words = self
+            .worker
+            .tenants
+            .as_deref()
+            .map(|text| text.trim_start().to_ascii_lowercase());
+        let known = ["registry", "select ", "select\n", "with "];
+        if words.is_some_and(|text| !known.iter().any(|start| text.starts_with(start))) {
+            refuse(
+                "worker.tenants",
+                "it is `registry`, or a SELECT that returns one column of tenant ids",
+            );
+        }
+        if let Some(install) = &self.install {
+            // What CI downloads and runs must come over TLS and be named by its hash.
+            if !install.url.starts_with("https://") {
+                refuse(
+                    "install.url",
+                    "CI runs what it downloads there: it is an https:// address",
+                );
+            }
+            if install.sha256.len() != 64 || !install.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                refuse("install.sha256", "it is 64 hex digits");
+            }
+        }
+        if let Some(alerts) = &self.alerts {
+            let named = alerts.receivers.iter().map(|receiver| receiver.name.to_string());
+            let mut receivers: Vec<String> = named.collect();
+            if receivers.is_empty() {
+                // Which of them are set up is the environment's to say.
+                receivers.extend(ReceiverKind::ALL.map(|kind| kind.as_str().to_owned()));
+            }
+            let errors = RuleBook::of(alerts, &receivers).err();
+            wrong.extend(
+                errors
+                    .into_iter()
+                    .flat_map(|errors| errors.0)
+                    .map(|error| (error.place, error.why)),
+            );
+        }
+        wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_is_told_with_its_place() {
+        let told = |text: &str| ProjectFile::read("lensops.yml", text).unwrap_err().0;
+        let places = |text: &str| told(text).iter().map(|m| (m.line, m.column)).collect::<Vec<_>>();
+        let types = "tenants: [nobody]
+stroe: postgres
+store: postgers
+flags: {provider: env_fil, path: x}
+worker: {per_host: many}
+maintenance:
+  - {reason: x, every: sometimes}
+alerts:
+  reminder: soon
+  rules: {unhealhty: {for: 2}, no_check: {severity: loud}}
+";
+        let found = told(types);
+        let expected = [
+            "\"nobody\" is no UUID",
+            "did you mean \"store\"?",
+            "did you mean \"postgres\"?",
+            "did you mean \"env_file\"?",
+            "\"per_host\" is a whole number, not text",
+            "\"every\": ",
+            "\"reminder\": ",
+            "did you mean \"unhealthy\"?",
+            "\"severity\" \"loud\" is not known",
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.message.contains(expected), "{expected}: {found:#?}");
+        }
+        let sense = "worker: {per_host: 0, tenants: everybody}
+install: {url: 'http://x', sha256: short}
+maintenance: [{reason: x}]
+alerts: {rules: {unhealthy: {for: 3, of: 2}, no_check: {receivers: [nobody]}}}
+";
+        assert_eq!(
+            places(sense),
+            [(1, 20), (1, 32), (2, 16), (2, 36), (3, 15), (4, 35), (4, 68)],
+            "{:#?}",
+            told(sense)
+        );
+        assert!(ProjectFile::read("lensops.yml", "worker: {per_host: 8}\n").is_ok());
+    }
+}

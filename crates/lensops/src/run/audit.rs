@@ -1,0 +1,173 @@
+//! `lensops evidence verify` and `show`: a run's folder held against its manifest, and against the
+//! run before it where that lies beside it.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use lensops_core::evidence::manifest::{Manifest, Signed};
+use lensops_core::evidence::signature::PublicKey;
+use serde_json::{Value, json};
+
+use super::Exit;
+use super::evidence::verified;
+
+/// How the run before stands, which a manifest names by id and hash.
+#[derive(Debug, PartialEq, Eq)]
+enum Before {
+    /// This is the first run.
+    First,
+    /// It lies beside this one, as its own run left it.
+    AsLeft(String),
+    /// It does not lie beside this one: it was deleted, or this one was copied alone.
+    NotHere(String),
+    /// It lies there and is not what this run followed.
+    Changed(String),
+}
+
+impl Before {
+    fn of(folder: &Path, manifest: &Manifest) -> Result<Self> {
+        let Some(previous) = &manifest.previous else {
+            return Ok(Self::First);
+        };
+        let id = previous.run_id.clone();
+        // The id comes from a file that anybody may have written: it names no folder elsewhere.
+        let runs = folder.canonicalize()?.parent().map(Path::to_owned);
+        let place = runs.filter(|_| !id.contains(['/', '\\'])).map(|runs| runs.join(&id));
+        let Some(place) = place.filter(|place| place.is_dir()) else {
+            return Ok(Self::NotHere(id));
+        };
+        let Ok((found, _)) = verified(&place) else {
+            return Ok(Self::Changed(id));
+        };
+        let same = found.manifest.is_some_and(|manifest| manifest.head == previous.head);
+        Ok(if same && found.findings.is_empty() {
+            Self::AsLeft(id)
+        } else {
+            Self::Changed(id)
+        })
+    }
+
+    fn tell(&self) -> String {
+        match self {
+            Self::First => "✅ no run came before it".to_owned(),
+            Self::AsLeft(id) => format!("✅ the run before it, {id}, is as it was"),
+            Self::NotHere(id) => format!("⚠️ the run before it, {id}, is not beside it: deleted, or not copied along"),
+            Self::Changed(id) => format!("❌ the run before it, {id}, is not what this one followed"),
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        match self {
+            Self::First => "none",
+            Self::AsLeft(_) => "as_left",
+            Self::NotHere(_) => "not_here",
+            Self::Changed(_) => "changed",
+        }
+    }
+}
+
+/// Who vouches for a run, held against who has to.
+fn signer(signed: &Signed, trusted: Option<&PublicKey>) -> (bool, String) {
+    match (signed, trusted) {
+        (Signed::By(key), Some(trusted)) if key == trusted => (true, "✅ signed by the given key".to_owned()),
+        (Signed::By(key), Some(_)) => (false, format!("❌ signed by another key: {key}")),
+        (Signed::Unsigned, Some(_)) => (false, "❌ unsigned, though a key was given".to_owned()),
+        (Signed::By(key), None) => (true, format!("✅ signed by {key} (give --key to demand whose it is)")),
+        (Signed::Unsigned, None) => (true, "⚠️ unsigned: nobody vouches for it".to_owned()),
+    }
+}
+
+/// Compares a run's folder with its manifest and prints what differs. With `trusted` the run must be
+/// signed by that key. A run before it that is not beside it is said, and is no failure: evidence
+/// travels run by run.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn verify(folder: &Path, trusted: Option<&PublicKey>, as_json: bool) -> Result<Exit> {
+    let (found, _) = verified(folder)?;
+    let Some(manifest) = found.manifest.as_ref().filter(|_| found.findings.is_empty()) else {
+        if as_json {
+            say!(
+                "{:#}",
+                json!({"intact": false, "findings": found.findings, "manifest": found.manifest})
+            );
+        } else {
+            for finding in &found.findings {
+                say!("❌ {finding}");
+            }
+        }
+        return Ok(Exit::Bad);
+    };
+    let before = Before::of(folder, manifest)?;
+    let (vouched, signed) = signer(&found.signed, trusted);
+    let good = vouched && !matches!(before, Before::Changed(_));
+    if as_json {
+        let signed_by = match &found.signed {
+            Signed::By(key) => json!(key.to_string()),
+            Signed::Unsigned => Value::Null,
+        };
+        let findings: Vec<String> = [
+            (vouched, signed),
+            (!matches!(before, Before::Changed(_)), before.tell()),
+        ]
+        .into_iter()
+        .filter_map(|(good, line)| (!good).then(|| line.trim_start_matches("❌ ").to_owned()))
+        .collect();
+        say!(
+            "{:#}",
+            json!({"intact": good, "signed_by": signed_by, "previous": before.word(), "findings": findings, "manifest": manifest})
+        );
+    } else {
+        say!("{signed}");
+        say!("{}", before.tell());
+        if good {
+            say!(
+                "✅ {} files are as the run left them: {} of {}, verdict {}, plan {}",
+                manifest.files.len(),
+                manifest.kind,
+                manifest.lens,
+                manifest.verdict,
+                manifest.plan_origin
+            );
+        }
+    }
+    Ok(if good { Exit::Good } else { Exit::Bad })
+}
+
+/// What a run's folder says of itself, verified or not.
+///
+/// # Errors
+/// When the folder cannot be read or holds no manifest.
+pub fn show(folder: &Path, as_json: bool) -> Result<Exit> {
+    let (found, _) = verified(folder)?;
+    let Some(manifest) = found.manifest else {
+        bail!("{} holds no manifest that can be read", folder.display())
+    };
+    let exit = if found.findings.is_empty() {
+        Exit::Good
+    } else {
+        Exit::Bad
+    };
+    if as_json {
+        say!("{:#}", json!({"manifest": manifest, "findings": found.findings}));
+        return Ok(exit);
+    }
+    say!("run       {}", manifest.run_id);
+    say!("kind      {}", manifest.kind);
+    say!("lens      {}", manifest.lens);
+    say!("verdict   {}", manifest.verdict);
+    say!("plan      {} ({})", manifest.plan_sha256, manifest.plan_origin);
+    say!("finished  {}", manifest.finished_at);
+    say!(
+        "previous  {}",
+        manifest.previous.map_or_else(|| "none".to_owned(), |run| run.run_id)
+    );
+    say!("signature {}", manifest.signature);
+    for file in &manifest.files {
+        say!("file      {}  {}", file.sha256, file.name);
+    }
+    for finding in &found.findings {
+        say!("❌ {finding}");
+    }
+    Ok(exit)
+}
