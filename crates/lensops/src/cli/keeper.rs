@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use jiff::Timestamp;
 use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -18,12 +19,16 @@ use crate::config::{Settings, StoreChoice};
 use crate::http::{Client, TIMEOUT};
 use crate::run::check::Monitor;
 use crate::run::plans::{Which, load, load_all};
+use crate::run::rollback::News;
 use crate::run::tenants::TenantWatch;
-use crate::run::worker::Change;
-use crate::store::{Alerting, Journal, REGISTRY, Rest, TenantSource};
+use crate::run::worker::{Change, announce_rollback};
+use crate::store::{Alerting, Journal, REGISTRY, Rest, Store, TenantSource};
 
 /// How soon tenants are asked for again while none is known.
 const SOON: Duration = Duration::from_secs(30);
+
+/// How often the store is asked what other machines rolled back.
+const LEARN_EVERY: Duration = Duration::from_mins(1);
 
 /// The configuration of a worker.
 pub(super) struct Setup {
@@ -132,6 +137,10 @@ pub(super) struct Keeper {
     journal: Journal,
     watch: Option<TenantWatch<Client>>,
     changes: Sender<Change>,
+    store: Store<Client>,
+    news: News,
+    /// Whether the last look for rollbacks failed: said once.
+    deaf: bool,
 }
 
 impl Keeper {
@@ -139,12 +148,20 @@ impl Keeper {
     ///
     /// # Errors
     /// When tenants are to be read and the chosen store cannot tell.
-    pub(super) async fn new(setup: Setup, journal: Journal, changes: Sender<Change>) -> Result<Self> {
+    pub(super) async fn new(
+        setup: Setup,
+        journal: Journal,
+        store: Store<Client>,
+        changes: Sender<Change>,
+    ) -> Result<Self> {
         let mut keeper = Self {
             setup,
             journal,
             watch: None,
             changes,
+            store,
+            news: News::default(),
+            deaf: false,
         };
         keeper.watch().await?;
         Ok(keeper)
@@ -170,11 +187,17 @@ impl Keeper {
     /// Runs until `stop` is cancelled; each `hangup` reads the configuration again.
     pub(super) async fn run(mut self, mut hangup: Hangup, stop: CancellationToken) {
         let mut looked = Instant::now();
+        // At once the first time; a store that does not answer must not hold up the first checks.
+        let mut learn_at = looked;
         loop {
             let next = looked + self.look_every();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = hangup.recv() => self.reload().await,
+                () = tokio::time::sleep_until(learn_at), if self.store.is_elsewhere() => {
+                    self.learn().await;
+                    learn_at = Instant::now() + LEARN_EVERY;
+                }
                 () = tokio::time::sleep_until(next), if self.watch.is_some() => {
                     looked = Instant::now();
                     if let Some(watch) = &mut self.watch && watch.look().await {
@@ -183,6 +206,30 @@ impl Keeper {
                     }
                 }
             }
+        }
+    }
+
+    /// Learns what other machines rolled back or restored.
+    async fn learn(&mut self) {
+        if !self.store.is_elsewhere() {
+            return;
+        }
+        let monitors: Vec<&Monitor> = self.setup.monitors.iter().map(Arc::as_ref).collect();
+        match self
+            .news
+            .look(&monitors, &self.store, &self.journal, Timestamp::now())
+            .await
+        {
+            Ok(learnt) => {
+                self.deaf = false;
+                learnt.iter().for_each(announce_rollback);
+            }
+            Err(error) if !self.deaf => {
+                self.deaf = true;
+                let text = self.setup.settings.redactor().text(&format!("{error:#}"));
+                tracing::warn!("⚠️ Rollbacks of other machines cannot be read: {text}");
+            }
+            Err(_) => {}
         }
     }
 

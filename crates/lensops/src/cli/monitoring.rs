@@ -127,7 +127,7 @@ pub(super) async fn worker(settings: &Settings, lenses: &[String], listen: Optio
         .is_elsewhere()
         .then(|| tokio::spawn(delivery.run(checked.clone())));
     let (changes, changed) = mpsc::channel(8);
-    let keeper = Keeper::new(setup, journal.clone(), changes).await?;
+    let keeper = Keeper::new(setup, journal.clone(), store.clone(), changes).await?;
     let worker = Worker {
         tenants: keeper.tenants(),
         per_host,

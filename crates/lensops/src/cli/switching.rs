@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use lensops_core::schedule::parse_span;
 
 use super::args::RollbackArgs;
-use super::parts::{known_tenants, monitor, open_history, open_journal};
+use super::parts::{known_tenants, monitor, open_history, open_journal, open_store};
 use crate::config::Settings;
 use crate::flags::COMMAND_PATIENCE;
 use crate::http::{Client, TIMEOUT};
+use crate::run::deliver::Delivery;
 use crate::run::plans::{Which, load};
 use crate::run::rollback::{Ground, Order};
 use crate::run::{Exit, accept, gate, stop_on_signal};
@@ -48,13 +49,22 @@ pub(super) async fn rollback(settings: &Settings, args: &RollbackArgs, kind: Swi
         gate: gate_says(settings, &monitor.plan).await,
     };
     let journal = open_journal(settings).await?;
+    let store = open_store(settings, &journal)?;
     let ground = Ground {
         monitor: &monitor,
         provider: &provider.patient(COMMAND_PATIENCE),
         sender: &Client::new(TIMEOUT),
         journal: &journal,
+        store: &store,
     };
     let exit = ground.carry_out(&order, &stop_on_signal()).await;
+    if store.is_elsewhere() {
+        // What does not arrive now waits in the journal, and is told.
+        let limit = settings.journal_limit()?;
+        Delivery::new(journal.clone(), store, settings.redactor(), limit)
+            .flush()
+            .await?;
+    }
     journal.close().await;
     exit
 }

@@ -6,6 +6,8 @@
 //! follows is looked at for a while; an API that never says `503 FEATURE_DISABLED` is told apart from
 //! one that was seen to follow.
 
+mod news;
+
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -17,10 +19,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use news::News;
+
 use super::Exit;
 use super::check::{Answered, Monitor};
 use crate::flags::{Deploy, FlagProvider as _, Provider, is_on};
-use crate::store::{Journal, Progress, Rollback, Switch};
+use crate::store::{Journal, Progress, Rollback, Store, Switch};
 
 /// The wait between two looks at the API.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -54,6 +58,8 @@ pub struct Ground<'a, S> {
     pub sender: &'a S,
     /// Keeps the record.
     pub journal: &'a Journal,
+    /// Where workers of other machines read of it.
+    pub store: &'a Store<S>,
 }
 
 /// What the API showed.
@@ -222,7 +228,11 @@ impl<S: Sender> Ground<'_, S> {
         entry.ended_at = Some(Timestamp::now());
         entry.outcome = Some(outcome);
         self.journal.put_rollback(entry.clone()).await?;
+        let told = news::publish(self, &entry, fastrand::u64(..)).await?;
         self.tell(order, &entry, seen);
+        if told.is_none() && !order.json {
+            say!("The plan names no tenant, so that no check tells other machines of it");
+        }
         // Not seen is neither done nor failed.
         Ok(if seen == Seen::Follows {
             Exit::Good
@@ -304,7 +314,7 @@ impl<S: Sender> Ground<'_, S> {
         let since = entry.begun_at.strftime("%Y-%m-%dT%H:%M:%SZ");
         match order.kind {
             Switch::Rollback => say!(
-                "Shown as paused from now on by everything that reads this journal. To make it last, also elsewhere, put into lenses/{}.yml and generate:\n  paused: {{reason: {}, since: {since}}}",
+                "Shown as paused from now on by everything that reads this journal; a worker elsewhere learns of it from the store within a minute. To make it last, put into lenses/{}.yml and generate:\n  paused: {{reason: {}, since: {since}}}",
                 self.lens(),
                 json!(entry.reason)
             ),

@@ -29,7 +29,7 @@ use self::timetable::{Timetable, Work};
 use super::check::Monitor;
 use super::clock::Clock;
 use super::vitals::Vitals;
-use crate::store::{Journal, Rollback, Store};
+use crate::store::{Journal, Rollback, Store, Switch};
 
 /// What running checks have left, in all, once the worker is told to stop.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -367,15 +367,17 @@ fn announce(monitor: &Monitor, several: bool) {
     }
 }
 
-fn announce_rollback(entry: &Rollback) {
+/// Says that a lens is rolled back, or on again, and what was cut off.
+pub fn announce_rollback(entry: &Rollback) {
     let (lens, kind, who, reason) = (&entry.lens, entry.kind.as_str(), &entry.who, &entry.reason);
     if entry.is_unfinished() {
         tracing::warn!(
             "⚠️ A {kind} of {lens} by {who} ({reason}) was cut off: `lensops {kind} {lens} --reason …` goes on with it"
         );
     }
-    if entry.kind == crate::store::Switch::Rollback {
-        tracing::warn!("⏸ {lens} is rolled back by {who}: {reason}");
+    match entry.kind {
+        Switch::Rollback => tracing::warn!("⏸ {lens} is rolled back by {who}: {reason}"),
+        Switch::Restore => tracing::info!("✅ {lens} was restored by {who}: {reason}"),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use lensops_core::ident::LensId;
 use lensops_core::mute::Paused;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use super::journal::{Journal, decode_error, parsed, time_text};
 const BELIEVED: Duration = Duration::from_secs(2);
 
 /// Which way a lens was switched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Switch {
     /// Off.
@@ -40,7 +40,7 @@ impl Switch {
 }
 
 /// How far a rollback or restore came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Progress {
     /// It was decided; the provider may or may not have been told.
@@ -71,7 +71,7 @@ impl Progress {
 }
 
 /// A rollback or restore as it is recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollback {
     /// Its id.
     pub id: Uuid,

@@ -121,7 +121,7 @@ fn mistakes_in_files_are_told_with_file_line_and_column() {
             lens,
             "domain: faults",
             "domain: faults\ndomain: x",
-            "lenses/faults.yml:5:1: duplicate mapping key: domain",
+            "lenses/faults.yml:5:1: the file has the key \"domain\" twice",
         ),
         ("wrong type", lens, "every: 15m", "every: [1]", "lenses/faults.yml:"),
         (
@@ -164,7 +164,7 @@ fn mistakes_in_files_are_told_with_file_line_and_column() {
             "lensops.yml",
             "",
             "tenant: []\n",
-            "lensops.yml:1:1: unknown field `tenant`",
+            "lensops.yml:1:1: the file has no key \"tenant\": did you mean \"tenants\"?",
         ),
     ];
     for (what, file, from, to, told) in table {

@@ -83,17 +83,25 @@ async fn a_rollback_is_seen_at_the_api_recorded_shown_as_paused_and_safe_to_repe
     let checked: Value = serde_json::from_str(&project.run("check faults --json").expect(1).out).unwrap();
     let muted = json!({"why": "paused", "reason": "rolled back by ada: slow"});
     assert_eq!(checked[0]["notes"]["muted"], muted);
-    let event = |checked: &Value, kind: &str| {
-        let events = checked[0]["events"].as_array().unwrap();
-        let found = events.iter().find(|event| event["detail"]["kind"] == kind);
-        found.map_or(Value::Null, |event| event["detail"].clone())
+    // What changed was seen by the check that the command itself made, and is told to other machines by it.
+    let event = |switch: &str, kind: &str| {
+        let exported = project.run("export").expect(0).out;
+        let mut checks = exported
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let told = checks
+            .find(|check| check["notes"]["rollback"]["kind"] == switch)
+            .unwrap();
+        let events = told["events"].as_array().unwrap().clone();
+        let found = events.iter().find(|event| event["detail_json"]["kind"] == kind);
+        found.map_or(Value::Null, |event| event["detail_json"].clone())
     };
-    let toggled = event(&checked, "flag_toggled");
+    let toggled = event("rollback", "flag_toggled");
     assert_eq!(
         (&toggled["flag"], &toggled["from"], &toggled["to"]),
         (&json!(FLAG), &json!(true), &json!(false))
     );
-    let transition = event(&checked, "transition");
+    let transition = event("rollback", "transition");
     assert_eq!((&transition["from"], &transition["to"]), (&json!(200), &json!(503)));
     assert_eq!(told(&sandbox), (1, 1));
     let again = project.run("rollback faults --reason slow").expect(0).out;
@@ -115,8 +123,8 @@ async fn a_rollback_is_seen_at_the_api_recorded_shown_as_paused_and_safe_to_repe
     );
     assert_eq!(
         (
-            event(&checked, "transition")["from"].as_u64(),
-            event(&checked, "flag_toggled")["to"].as_bool()
+            event("restore", "transition")["from"].as_u64(),
+            event("restore", "flag_toggled")["to"].as_bool()
         ),
         (Some(503), Some(true))
     );
@@ -333,4 +341,43 @@ async fn a_rollback_abandoned_before_anything_changed_pauses_nothing() {
     assert_eq!(journal.rolled_back().await.unwrap().len(), 1, "decided is paused");
     journal.put_rollback(entry(Progress::Abandoned)).await.unwrap();
     assert!(journal.rolled_back().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_on_another_machine_learns_of_a_rollback_from_the_store_that_both_use() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let machines = [(); 2].map(|()| {
+        let mut project = at_provider(&sandbox);
+        let key = sandbox.config().service_key.clone();
+        project.env.insert("TENANT_SUPABASE_URL".to_owned(), sandbox.url());
+        project.env.insert("SUPABASE_SERVICE_KEY".to_owned(), key);
+        project
+    });
+    let [here, elsewhere] = &machines;
+    let worker_says = |text: &str| {
+        let mut worker = elsewhere.command("worker").stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(worker.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        let found = lines.map_while(Result::ok).take(200).any(|line| {
+            said.push(line);
+            said.last().unwrap().contains(text)
+        });
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+        assert!(found, "{text:?} was never said: {said:#?}");
+    };
+    here.run("rollback faults --reason slow").expect(0);
+    assert_eq!(recorded(elsewhere).await, Vec::new());
+    worker_says("⏸ faults is rolled back by ada: slow");
+    assert_eq!(recorded(elsewhere).await, recorded(here).await);
+    let checked: Value = serde_json::from_str(&elsewhere.run("check faults --json").expect(1).out).unwrap();
+    assert_eq!(checked[0]["notes"]["muted"]["reason"], "rolled back by ada: slow");
+    here.run("restore faults --reason mended --by bob").expect(0);
+    worker_says("✅ faults was restored by bob: mended");
+    let checked: Value = serde_json::from_str(&elsewhere.run("check faults --json").expect(0).out).unwrap();
+    assert_eq!(checked[0]["notes"].get("muted"), None);
+    // What this machine decides later is not undone by what it hears late.
+    elsewhere.run("rollback faults --reason again --by eve").expect(0);
+    worker_says("⏸ faults is rolled back by eve: again");
+    assert_eq!(recorded(elsewhere).await[0].who, "eve");
 }
