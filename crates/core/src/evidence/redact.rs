@@ -4,12 +4,12 @@
 //! server may echo them (raw, percent-encoded, JSON-escaped, base64); anything shaped like a JWT;
 //! and the values of keys that hold secrets by name.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -168,22 +168,28 @@ impl Redactor {
 
     fn clean(&self, text: &str) -> String {
         let mark = |secret: &str| if secret.starts_with("eyJ") { TOKEN_MARK } else { MARK };
-        let mut clean = text.to_owned();
+        let mut clean = Cow::Borrowed(text);
         if let Some(finder) = self.finder.as_ref().filter(|finder| finder.is_match(text)) {
             let mut kept = String::with_capacity(text.len());
             finder.replace_all_with(text, &mut kept, |_, found, kept| {
                 kept.push_str(mark(found));
                 true
             });
-            clean = kept;
+            clean = Cow::Owned(kept);
         }
         for secret in &self.late {
             // Most texts are shorter than a token in any of its forms.
             if secret.len() <= clean.len() && clean.contains(secret.as_str()) {
-                clean = clean.replace(secret.as_str(), mark(secret));
+                clean = Cow::Owned(clean.replace(secret.as_str(), mark(secret)));
             }
         }
-        hide_keyed(&hide_tokens(&clean))
+        if clean.contains("eyJ") {
+            clean = Cow::Owned(hide_tokens(&clean));
+        }
+        if find_keyed(&clean).is_some() {
+            clean = Cow::Owned(hide_keyed(&clean));
+        }
+        clean.into_owned()
     }
 
     fn value(&self, value: &Value) -> Value {
@@ -216,58 +222,73 @@ impl Redactor {
 }
 
 fn is_secret_key(key: &str) -> bool {
-    let plain: String = key
-        .chars()
-        .filter(|c| !matches!(c, '-' | '_'))
-        .flat_map(char::to_lowercase)
-        .collect();
-    SECRET_KEYS.contains(&plain.as_str())
+    let plain = || {
+        let letters = key.chars().filter(|c| !matches!(c, '-' | '_'));
+        letters.flat_map(char::to_lowercase)
+    };
+    SECRET_KEYS.iter().any(|secret| plain().eq(secret.chars()))
 }
 
 fn hex_digit(value: u16, upper: bool) -> char {
-    let digit = char::from_digit(u32::from(value), 16).unwrap_or('0');
-    if upper { digit.to_ascii_uppercase() } else { digit }
+    let digits: &[u8; 16] = if upper {
+        b"0123456789ABCDEF"
+    } else {
+        b"0123456789abcdef"
+    };
+    char::from(digits[usize::from(value & 0xf)])
 }
 
+/// The characters besides letters and digits that encoders of URLs and forms leave as they are.
+const LEFT: [&[u8]; 6] = [b"", b"-_.~", b"-_.~/", b"-_.*", b"-_.!~*'()", b"-_.~!$&'()*+,;=:@/"];
+
 /// What encoders of URLs and forms make of `secret`: with more or fewer characters left as they are,
-/// either case of the digits, `+` for a space, and all of it twice.
+/// either case of the digits, `+` for a space, and all of it twice. Encoders that do not differ on
+/// the characters of this secret are one: a token has three that matter.
 fn percent_forms(secret: &str) -> Vec<String> {
-    if secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Vec::new();
-    }
-    let encode = |kept: &[u8], upper: bool, plus: bool| -> String {
-        let mut text = String::with_capacity(secret.len() * 2);
-        for byte in secret.bytes() {
-            if byte == b' ' && plus {
-                text.push('+');
-            } else if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
-                text.push(char::from(byte));
-            } else {
-                text.push('%');
-                text.push(hex_digit(u16::from(byte >> 4), upper));
-                text.push(hex_digit(u16::from(byte & 0xf), upper));
-            }
-        }
-        text
+    let mut special: Vec<u8> = secret.bytes().filter(|byte| !byte.is_ascii_alphanumeric()).collect();
+    special.sort_unstable();
+    special.dedup();
+    let left = |kept: &&[u8]| {
+        special
+            .iter()
+            .copied()
+            .filter(|byte| kept.contains(byte))
+            .collect::<Vec<u8>>()
     };
+    let mut encoders: Vec<Vec<u8>> = LEFT.iter().map(left).collect();
+    encoders.sort_unstable();
+    encoders.dedup();
     let mut forms = Vec::new();
-    for kept in [
-        &b""[..],
-        b"-_.~",
-        b"-_.~/",
-        b"-_.*",
-        b"-_.!~*'()",
-        b"-_.~!$&'()*+,;=:@/",
-    ] {
-        for (upper, plus) in [(true, false), (false, false), (true, true), (false, true)] {
-            let once = encode(kept, upper, plus);
-            if once.contains('%') {
-                forms.push(once.replace('%', "%25"));
+    for kept in encoders.iter().filter(|kept| kept.len() < special.len()) {
+        for plus in [false, true] {
+            // Without a space in it a `+` for one changes nothing.
+            if plus && !special.contains(&b' ') {
+                continue;
             }
-            forms.push(once);
+            for upper in [true, false] {
+                let once = percent_encoded(secret, kept, upper, plus);
+                forms.push(once.replace('%', "%25"));
+                forms.push(once);
+            }
         }
     }
     forms
+}
+
+fn percent_encoded(secret: &str, kept: &[u8], upper: bool, plus: bool) -> String {
+    let mut text = String::with_capacity(secret.len() * 2);
+    for byte in secret.bytes() {
+        if byte == b' ' && plus {
+            text.push('+');
+        } else if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push('%');
+            text.push(hex_digit(u16::from(byte >> 4), upper));
+            text.push(hex_digit(u16::from(byte & 0xf), upper));
+        }
+    }
+    text
 }
 
 /// The forms in which `secret` may come back.
@@ -275,11 +296,8 @@ fn forms(secret: &str) -> Vec<String> {
     if secret.len() < 4 {
         return Vec::new();
     }
-    let mut forms = vec![
-        secret.to_owned(),
-        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
-    ];
-    forms.extend(percent_forms(secret));
+    let mut forms = percent_forms(secret);
+    forms.push(secret.to_owned());
     if let Ok(quoted) = serde_json::to_string(secret) {
         let quoted = &quoted[1..quoted.len() - 1];
         forms.push(quoted.to_owned());
@@ -290,7 +308,11 @@ fn forms(secret: &str) -> Vec<String> {
     }
     let units: Vec<u16> = secret.encode_utf16().collect();
     for upper in [false, true] {
-        let (mut all, mut some, mut plain) = (String::new(), String::new(), String::new());
+        let mut all = String::with_capacity(units.len() * 6);
+        let (mut some, mut plain) = (
+            String::with_capacity(secret.len()),
+            String::with_capacity(secret.len() * 2),
+        );
         for unit in &units {
             let escaped = |into: &mut String| {
                 into.push_str("\\u");
@@ -385,6 +407,8 @@ fn find_keyed(text: &str) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
     use super::*;
     use serde_json::json;
 

@@ -5,6 +5,8 @@
 //! needs is chosen from it. Each answer may be given as an option; without a terminal a question
 //! that has no option and no single answer is an error that names the option.
 
+mod questions;
+
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::sync::Arc;
 
@@ -35,6 +37,11 @@ pub trait Ask {
     /// # Errors
     /// When there is nobody to ask and no usual answer.
     fn ask(&mut self, question: &str, usual: Option<&str>, option: &str) -> Result<String>;
+
+    /// Whether an answer that is none may be given again.
+    fn may_ask_again(&self) -> bool {
+        false
+    }
 }
 
 /// Asks at the terminal, where there is one.
@@ -61,6 +68,10 @@ impl Ask for Terminal {
             (answer, _) => Ok(answer.to_owned()),
         }
     }
+
+    fn may_ask_again(&self) -> bool {
+        std::io::stdin().is_terminal()
+    }
 }
 
 /// Makes a lens of `given`, of what the API says and of answers, and generates its files.
@@ -79,6 +90,7 @@ pub async fn new_lens<S: Sender>(
     if given.domain.is_empty() {
         given.domain = ask.ask("API domain", Some(id.as_str()), "--domain")?;
     }
+    questions::whose(settings, &mut given, ask)?;
     let registry = registry(settings, sender, &given, options).await?;
     let actions: Vec<&Action> = registry
         .actions
@@ -108,6 +120,7 @@ pub async fn new_lens<S: Sender>(
     );
     choose_read(&mut given, &actions, ask)?;
     choose_signed(&mut given, &actions, ask)?;
+    questions::rest(settings, &mut given, ask)?;
     if given.roles.is_empty() {
         given.roles = roles_of(&registry, &actions);
     }
@@ -163,39 +176,32 @@ fn choose<'a>(
     ask: &mut impl Ask,
 ) -> Result<Option<&'a Action>> {
     let names = named(actions, variant);
-    let answer = match chosen {
-        Some(name) => name.to_string(),
-        None if names.is_empty() => return Ok(None),
-        None => {
-            let usual = match names.as_slice() {
-                [only] => Some(only.as_str()),
-                _ => None,
-            };
-            let what = option.trim_start_matches("--").replace('-', " ");
-            ask.ask(
-                &format!("{what}: {} or {NONE}", names.join(", ")),
-                usual,
-                &format!("{option} NAME, or {option} {NONE}"),
-            )?
+    let find = |answer: &str| {
+        if answer == NONE {
+            return Ok(None);
         }
+        let of_variant = |action: &&&'a Action| action.action_id.as_str() == answer && action.variant == variant;
+        if let Some(action) = actions.iter().find(of_variant) {
+            return Ok(Some(*action));
+        }
+        let known: Vec<&str> = names.iter().map(String::as_str).collect();
+        let hint = nearest(answer, &known).map_or_else(
+            || format!("there are {}", known.join(", ")),
+            |near| format!("did you mean {near:?}?"),
+        );
+        bail!("{option} {answer:?} is no such action of the domain: {hint}")
     };
-    if answer == NONE {
-        return Ok(None);
+    if let Some(name) = chosen {
+        return find(name.as_str());
     }
-    let known: Vec<&str> = names.iter().map(String::as_str).collect();
-    match actions
-        .iter()
-        .find(|action| action.action_id.as_str() == answer && action.variant == variant)
-    {
-        Some(action) => Ok(Some(action)),
-        None => {
-            let hint = nearest(&answer, &known).map_or_else(
-                || format!("there are {}", known.join(", ")),
-                |near| format!("did you mean {near:?}?"),
-            );
-            bail!("{option} {answer:?} is no such action of the domain: {hint}")
-        }
-    }
+    let usual = match names.as_slice() {
+        [] => return Ok(None),
+        [only] => Some(only.as_str()),
+        _ => None,
+    };
+    let what = option.trim_start_matches("--").replace('-', " ");
+    let text = format!("{what}: {} or {NONE}", names.join(", "));
+    questions::answer(ask, (&text, usual, &format!("{option} NAME, or {option} {NONE}")), find)
 }
 
 /// The required field that names what an action is of.
@@ -239,20 +245,19 @@ fn choose_signed(given: &mut NewLens, actions: &[&Action], ask: &mut impl Ask) -
     };
     let key = match given.entity_id_key.clone().or_else(|| entity_key(action).cloned()) {
         Some(key) => key,
-        None => ask
-            .ask("Payload key that names the entity", None, "--entity-id-key")?
-            .parse()?,
+        None => {
+            let question = ("Payload key that names the entity", None, "--entity-id-key");
+            questions::answer(ask, question, |text| Ok(text.parse()?))?
+        }
     };
     if given.entity_type.is_none() {
         let usual = key.as_str().trim_end_matches("_id").to_owned();
-        given.entity_type = Some(
-            ask.ask(
-                "What the signed action creates or changes",
-                Some(&usual),
-                "--entity-type",
-            )?
-            .parse()?,
+        let question = (
+            "What the signed action creates or changes",
+            Some(usual.as_str()),
+            "--entity-type",
         );
+        given.entity_type = Some(questions::answer(ask, question, |text| Ok(text.parse()?))?);
     }
     for field in &action.required_fields {
         let filled = [key.as_str(), "yacht_id", "signature"].contains(&field.as_str());
@@ -316,10 +321,24 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Answers in order; what was asked is kept.
-    struct Scripted(Vec<&'static str>, Vec<String>);
+    /// Answers in order, as a person who may be asked again; what was asked is kept.
+    pub(super) struct Scripted(Vec<&'static str>, Vec<String>);
+
+    impl Scripted {
+        pub(super) fn of(answers: &[&'static str]) -> Self {
+            Self(answers.to_vec(), Vec::new())
+        }
+
+        pub(super) fn asked(&self) -> usize {
+            self.1.len()
+        }
+    }
 
     impl Ask for Scripted {
+        fn may_ask_again(&self) -> bool {
+            !self.0.is_empty()
+        }
+
         fn ask(&mut self, question: &str, usual: Option<&str>, option: &str) -> Result<String> {
             self.1.push(format!("{question} ({option})"));
             Ok(match self.0.remove(0) {
@@ -341,7 +360,7 @@ mod tests {
 
     #[test]
     fn what_the_api_says_is_taken_and_only_the_rest_is_asked() {
-        let (actions, mut ask) = (actions(), Scripted(vec!["view_part", "", "", "2"], Vec::new()));
+        let (actions, mut ask) = (actions(), Scripted::of(&["view_part", "", "", "2"]));
         let actions: Vec<&Action> = actions.iter().collect();
         let mut given = NewLens::default();
         choose_read(&mut given, &actions, &mut ask).unwrap();
@@ -388,7 +407,7 @@ mod tests {
             read_action: Some("view_prat".parse().unwrap()),
             ..NewLens::default()
         };
-        let mut ask = Scripted(vec![NONE], Vec::new());
+        let mut ask = Scripted::of(&[NONE]);
         let error = choose_read(&mut given, &actions, &mut ask).unwrap_err();
         assert!(error.to_string().contains("did you mean \"view_part\"?"), "{error}");
         choose_signed(&mut given, &actions, &mut ask).unwrap();

@@ -1,0 +1,154 @@
+//! What neither the API nor `lensops.yml` says of a new lens: whose it is, its flags, its test entities.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+use lensops_core::ident::{EnvName, Ident};
+use uuid::Uuid;
+
+use super::{Ask, NONE};
+use crate::config::Settings;
+use crate::run::generate::{NewLens, parse_user, usual_user};
+use crate::run::plans::lens_paths;
+
+/// A question: its text, the usual answer where there is one, and the option that answers it.
+pub(super) type Question<'a> = (&'a str, Option<&'a str>, &'a str);
+
+/// The answer to `question` as `read` takes it. What it does not take is asked again where somebody
+/// can answer again.
+///
+/// # Errors
+/// When there is nobody to ask, or nobody who could answer again.
+pub(super) fn answer<T>(
+    ask: &mut impl Ask,
+    (text, usual, option): Question<'_>,
+    read: impl Fn(&str) -> Result<T>,
+) -> Result<T> {
+    loop {
+        match read(&ask.ask(text, usual, option)?) {
+            Err(error) if ask.may_ask_again() => eprintln!("⚠️ {error:#}"),
+            read => return read,
+        }
+    }
+}
+
+/// Names or ids with commas between them; none for [`NONE`].
+fn list<T: FromStr<Err: Display>>(text: &str) -> Result<Vec<T>> {
+    let items = text
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty() && *item != NONE);
+    items
+        .map(|item| item.parse().map_err(|error| anyhow::anyhow!("{item:?}: {error}")))
+        .collect()
+}
+
+/// Asks for tenants and users where neither options nor the repository give any.
+///
+/// # Errors
+/// When there is nobody to ask.
+pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
+    // Another lens of the repository gives its own.
+    let first = lens_paths(settings)?.is_empty();
+    if first && given.yacht_ids.is_empty() && settings.project.tenants.is_empty() {
+        let question = ("Tenants: their ids, with commas between them", None, "--yacht-id");
+        given.yacht_ids = answer(ask, question, |text| match list::<Uuid>(text)? {
+            none if none.is_empty() => bail!("a lens is checked for a tenant: give its id"),
+            tenants => Ok(tenants),
+        })?;
+    }
+    if !first || !given.users.is_empty() || !settings.project.users.is_empty() {
+        return Ok(());
+    }
+    for (name, who) in [
+        ("hod", "Head of department, a chief_engineer who signs as manager"),
+        ("captain", "Captain"),
+        ("crew", "A member of the crew"),
+    ] {
+        let (text, option) = (format!("{who}: user id"), format!("--{name}-user-id"));
+        let id = answer(ask, (&text, Some(NONE), &option), list::<Uuid>)?;
+        given.users.extend(id.first().and_then(|id| usual_user(name, *id)));
+    }
+    while given.users.is_empty() {
+        let question = ("Somebody has to ask: NAME=ROLE:UUID", None, "--user NAME=ROLE:UUID");
+        given.users.extend([answer(ask, question, |text| {
+            parse_user(text).map_err(anyhow::Error::msg)
+        })?]);
+    }
+    Ok(())
+}
+
+/// Asks for flags, and for test entities and signers of the actions that were chosen.
+///
+/// # Errors
+/// When there is nobody to ask.
+pub(super) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
+    if given.feature_flags.is_empty() {
+        let question = ("Feature flags, the master flag first", Some(NONE), "--feature-flags");
+        given.feature_flags = answer(ask, question, list::<EnvName>)?;
+    }
+    if given.test_entities.is_empty() && (given.read_action.is_some() || given.signed_action.is_some()) {
+        let key = given
+            .entity_id_key
+            .as_ref()
+            .map_or("entity", Ident::as_str)
+            .trim_end_matches("_id");
+        let text = format!("Test entities: ids of a {key}, with commas between them");
+        given.test_entities = answer(ask, (&text, Some(NONE), "--test-entity-id"), list::<Uuid>)?;
+    }
+    let names: Vec<&Ident> = given.users.keys().chain(settings.project.users.keys()).collect();
+    let usual = names.iter().any(|name| matches!(name.as_str(), "captain" | "hod"));
+    if given.signed_action.is_some() && given.signers.is_empty() && !usual && lens_paths(settings)?.is_empty() {
+        let known: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let text = format!(
+            "Signers: users whose signature must be accepted, of {}",
+            known.join(", ")
+        );
+        given.signers = answer(ask, (&text, None, "--signers"), list::<Ident>)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Scripted;
+    use super::*;
+    use crate::config::Env;
+
+    const ID: &str = "53fbdf09-b709-509d-aad0-3a6f50239a5d";
+
+    #[test]
+    fn a_first_lens_is_asked_whose_it_is_and_a_second_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::load(folder.path(), Env::default()).unwrap();
+        let mut ask = Scripted::of(&["nobody", "", ID, NONE, ID, ""]);
+        let mut given = NewLens::default();
+        whose(&settings, &mut given, &mut ask).unwrap();
+        assert_eq!(given.yacht_ids, [ID.parse().unwrap()], "what is no id is asked again");
+        assert_eq!(given.users.keys().map(Ident::as_str).collect::<Vec<_>>(), ["captain"]);
+        assert_eq!(ask.asked(), 6);
+        std::fs::create_dir(folder.path().join("lenses")).unwrap();
+        std::fs::write(folder.path().join("lenses/first.yml"), "lens: first\n").unwrap();
+        let mut silent = Scripted::of(&[]);
+        whose(&settings, &mut NewLens::default(), &mut silent).unwrap();
+        assert_eq!(silent.asked(), 0);
+    }
+
+    #[test]
+    fn flags_and_entities_may_be_none_and_signers_may_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::load(folder.path(), Env::default()).unwrap();
+        let mut given = NewLens {
+            signed_action: Some("write_off_part".parse().unwrap()),
+            entity_id_key: Some("part_id".parse().unwrap()),
+            users: usual_user("crew", ID.parse().unwrap()).into_iter().collect(),
+            ..NewLens::default()
+        };
+        let mut ask = Scripted::of(&["PARTS_ENABLED, PARTS_SIGNED_ENABLED", "", "crew"]);
+        rest(&settings, &mut given, &mut ask).unwrap();
+        assert_eq!(given.feature_flags.len(), 2);
+        assert!(given.test_entities.is_empty());
+        assert_eq!(given.signers[0].as_str(), "crew");
+    }
+}
