@@ -161,7 +161,13 @@ pub(super) async fn checks(
         // One more tells whether there is another page.
         limit: limit + 1,
     };
-    match within(app.setup.board.page(&who.claims, &query)).await {
+    let page = async {
+        let mut reading = app.setup.board.read(&who.claims).await?;
+        let found = reading.page(&query).await?;
+        reading.done().await?;
+        Ok(found)
+    };
+    match within(page).await {
         Ok(mut found) => {
             let more = found.len() > limit as usize;
             found.truncate(limit as usize);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::gate::{Decision, GateReport, decide};
+use lensops_core::gate::{CheckPoint, Decision, GateReport, decide};
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::schedule::Schedule;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::App;
 use super::session::Who;
 use super::view::{self, Row};
-use crate::store::{Alert, Board, StoreError};
+use crate::store::{Alert, Point, Points, Reading, StoreError};
 
 /// How long the store may take over a page.
 const READ: Duration = Duration::from_secs(3);
@@ -31,6 +31,9 @@ const GATE_FRESH: Duration = Duration::from_secs(60);
 
 /// The gate's window on the pages.
 pub(super) const GATE_WINDOW: SignedDuration = SignedDuration::from_hours(168);
+
+/// What a sparkline shows.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long a store that did not answer is not asked again: those who wait would each wait as long.
 const SPARED: Duration = Duration::from_secs(2);
@@ -47,7 +50,12 @@ pub(super) struct Rows {
     pub(super) trouble: Option<String>,
 }
 
-type Gates = HashMap<(Uuid, LensId), (Instant, Decision)>;
+/// Decisions of the gate, and when they were read.
+#[derive(Clone)]
+struct Gates {
+    read: Instant,
+    decisions: Arc<HashMap<(Uuid, LensId), Decision>>,
+}
 
 #[derive(Clone)]
 struct Seen {
@@ -123,33 +131,45 @@ pub(super) async fn within<T>(work: impl Future<Output = Result<T, StoreError>>)
     }
 }
 
-/// The plans as they stand now, with whom `who` may see: the database says which tenant that is.
-pub(super) async fn visible(app: &App, who: &Who) -> Result<Vec<(MonitorPlan, Uuid)>, StoreError> {
+/// A plan as it stands now, and a tenant it is run for.
+pub(super) type Watched = (Arc<MonitorPlan>, Uuid);
+
+/// The plans as they stand now, with whom the reading user may see: the database says which tenant that is.
+pub(super) async fn visible(app: &App, reading: &mut Reading<'_>) -> Result<Vec<Watched>, StoreError> {
     let rolled_back = app.setup.journal.rolled_back().await?;
-    let own = match &app.setup.board {
-        Board::Embedded(_) => None,
-        board @ Board::Database(..) => match board.tenant(&who.claims).await? {
-            Some(own) => Some(own),
-            None => return Ok(Vec::new()),
-        },
+    let own = match (app.setup.board.is_open(), reading.tenant().await?) {
+        (true, _) => None,
+        (false, Some(own)) => Some(own),
+        (false, None) => return Ok(Vec::new()),
     };
     let mut pairs = Vec::new();
-    for plan in &app.setup.plans {
+    for plan in &app.plans {
+        let plan = match rolled_back.get(&plan.monitor) {
+            Some(paused) if plan.paused.is_none() => Arc::new(MonitorPlan {
+                paused: Some(paused.clone()),
+                ..MonitorPlan::clone(plan)
+            }),
+            _ => plan.clone(),
+        };
         let tenants = plan
             .tenants
             .iter()
             .filter(|tenant| own.is_none_or(|own| own == **tenant));
-        for tenant in tenants {
-            let mut plan = plan.clone();
-            plan.paused = plan.paused.or_else(|| rolled_back.get(&plan.monitor).cloned());
-            pairs.push((plan, *tenant));
-        }
+        pairs.extend(tenants.map(|tenant| (plan.clone(), *tenant)));
     }
     Ok(pairs)
 }
 
+/// `pairs` as a store is asked for them.
+pub(super) fn asked(pairs: &[Watched]) -> Vec<(Uuid, LensId)> {
+    pairs
+        .iter()
+        .map(|(plan, tenant)| (*tenant, plan.monitor.clone()))
+        .collect()
+}
+
 /// The alerts that concern `pairs`; those of the store itself only where `whole` is set.
-pub(super) fn concerning(alerts: Vec<Alert>, pairs: &[(MonitorPlan, Uuid)], whole: bool) -> Vec<Alert> {
+pub(super) fn concerning(alerts: Vec<Alert>, pairs: &[Watched], whole: bool) -> Vec<Alert> {
     let mut alerts = alerts;
     alerts.retain(|alert| match alert.tenant {
         Some(tenant) => pairs.iter().any(|(_, own)| *own == tenant),
@@ -158,48 +178,69 @@ pub(super) fn concerning(alerts: Vec<Alert>, pairs: &[(MonitorPlan, Uuid)], whol
     alerts
 }
 
-/// The gate's report on one lens of one tenant over a week.
-pub(super) async fn gate(app: &App, who: &Who, plan: &MonitorPlan, tenant: Uuid) -> Result<GateReport, StoreError> {
-    let now = app.now();
-    let from = now.checked_sub(GATE_WINDOW).unwrap_or(Timestamp::MIN);
-    let checks = app
-        .setup
-        .board
-        .briefs(&who.claims, (tenant, &plan.monitor), (from, now), false)
-        .await?;
-    let points: Vec<_> = checks.iter().map(view::point).collect();
-    let schedule = Schedule::new(plan.every, &plan.monitor, tenant);
-    Ok(decide(&plan.monitor, tenant, &schedule, GATE_WINDOW, now, now, &points))
+/// Those of `points`, which are oldest first, that were observed after `from`.
+pub(super) fn since(points: &[Point], from: Timestamp) -> &[Point] {
+    let first = points.partition_point(|point| point.observed_at <= from);
+    points.get(first..).unwrap_or_default()
 }
 
-async fn read(app: &App, who: &Who, mut gates: Gates) -> Result<(Vec<Row>, Gates), StoreError> {
-    let (board, now) = (&app.setup.board, app.now());
-    let pairs = visible(app, who).await?;
-    let asked: Vec<(Uuid, LensId)> = pairs
-        .iter()
-        .map(|(plan, tenant)| (*tenant, plan.monitor.clone()))
-        .collect();
-    let latest = board.latest(&who.claims, &asked).await?;
-    let alerts = concerning(app.setup.journal.alerts().await?, &pairs, false);
-    let day = now
-        .checked_sub(SignedDuration::from_hours(24))
-        .unwrap_or(Timestamp::MIN);
-    let mut rows = Vec::with_capacity(pairs.len());
-    for (plan, tenant) in &pairs {
+/// The gate's report on one lens of one tenant over a week, of which `points` are the checks.
+pub(super) fn gate(plan: &MonitorPlan, tenant: Uuid, points: &[Point], now: Timestamp) -> GateReport {
+    let points: Vec<CheckPoint> = points.iter().map(view::point).collect();
+    let schedule = Schedule::new(plan.every, &plan.monitor, tenant);
+    decide(&plan.monitor, tenant, &schedule, GATE_WINDOW, now, now, &points)
+}
+
+pub(super) fn before(now: Timestamp, length: SignedDuration) -> Timestamp {
+    now.checked_sub(length).unwrap_or(Timestamp::MIN)
+}
+
+/// The gate's decision on each of `pairs`, whose checks over a week are `points`.
+fn gates(pairs: &[Watched], points: &Points, now: Timestamp) -> Gates {
+    let decision = |(plan, tenant): &Watched| {
         let pair = (*tenant, plan.monitor.clone());
-        let checks = board
-            .briefs(&who.claims, (*tenant, &plan.monitor), (day, now), false)
-            .await?;
-        if gates.get(&pair).is_none_or(|(at, _)| at.elapsed() > GATE_FRESH) {
-            let report = gate(app, who, plan, *tenant).await?;
-            gates.insert(pair.clone(), (Instant::now(), report.decision));
-        }
-        let own = latest
-            .iter()
-            .find(|check| check.yacht_id == *tenant && check.lens_id == plan.monitor);
-        let decision = gates.get(&pair).map(|(_, decision)| *decision);
-        rows.push(view::row(plan, *tenant, own, &checks, &alerts, decision, now));
+        let points = points.get(&pair).map_or(&[][..], Vec::as_slice);
+        let decision = gate(plan, *tenant, points, now).decision;
+        (pair, decision)
+    };
+    Gates {
+        read: Instant::now(),
+        decisions: Arc::new(pairs.iter().map(decision).collect()),
     }
+}
+
+/// Reads all rows in one transaction: a second one beside it would wait for a connection while it
+/// holds one.
+async fn read(app: &App, who: &Who, known: Option<Gates>) -> Result<(Vec<Row>, Gates), StoreError> {
+    let now = app.now();
+    let mut reading = app.setup.board.read(&who.claims).await?;
+    let pairs = visible(app, &mut reading).await?;
+    let wanted = asked(&pairs);
+    let latest = reading.latest(&wanted).await?;
+    let fresh = known.filter(|gates| gates.read.elapsed() < GATE_FRESH && gates.decisions.len() == pairs.len());
+    let length = if fresh.is_some() { DAY } else { GATE_WINDOW };
+    let points = reading.points(&wanted, (before(now, length), now)).await?;
+    reading.done().await?;
+    let gates = fresh.unwrap_or_else(|| gates(&pairs, &points, now));
+    let alerts = concerning(app.setup.journal.alerts().await?, &pairs, false);
+    let mut latest: HashMap<_, _> = latest
+        .into_iter()
+        .map(|check| ((check.yacht_id, check.lens_id.clone()), check))
+        .collect();
+    let mut rows: Vec<Row> = pairs
+        .iter()
+        .zip(&wanted)
+        .map(|((plan, tenant), pair)| {
+            let found = view::Found {
+                latest: latest.remove(pair),
+                day: points
+                    .get(pair)
+                    .map_or(&[][..], |points| since(points, before(now, DAY))),
+                gate: gates.decisions.get(pair).copied(),
+            };
+            view::row(plan, *tenant, &found, &alerts, now)
+        })
+        .collect();
     rows.sort_by(|a, b| (a.standing, &a.lens, a.tenant).cmp(&(b.standing, &b.lens, b.tenant)));
     Ok((rows, gates))
 }
@@ -241,7 +282,7 @@ pub(super) async fn rows(app: &App, who: &Who) -> Rows {
     let why = match app.known.failed(&who.key) {
         Some(why) => why,
         None => {
-            let gates = known.as_ref().map(|seen| seen.gates.clone()).unwrap_or_default();
+            let gates = known.as_ref().map(|seen| seen.gates.clone());
             match within(read(app, who, gates)).await {
                 Ok((rows, gates)) => return keep(app, who, rows, gates, told),
                 Err(why) => {
@@ -271,12 +312,12 @@ pub(super) async fn rows(app: &App, who: &Who) -> Rows {
 
 /// What is monitored, all of it unknown. On PostgreSQL nobody can say what a user may see: nothing.
 fn without_checks(app: &App) -> Vec<Row> {
-    if !matches!(app.setup.board, Board::Embedded(_)) {
+    if !app.setup.board.is_open() {
         return Vec::new();
     }
-    let plans = app.setup.plans.iter();
+    let plans = app.plans.iter();
     plans
         .flat_map(|plan| plan.tenants.iter().map(move |tenant| (plan, *tenant)))
-        .map(|(plan, tenant)| view::row(plan, tenant, None, &[], &[], None, app.now()))
+        .map(|(plan, tenant)| view::row(plan, tenant, &view::Found::default(), &[], app.now()))
         .collect()
 }

@@ -41,6 +41,7 @@ pub(super) struct Peer(pub(super) IpAddr);
 /// Serves the dashboard to whoever connects to `listener`, until `stop` is cancelled.
 pub async fn serve(listener: TcpListener, setup: Setup, stop: CancellationToken) {
     let app = Arc::new(App {
+        plans: setup.plans.iter().cloned().map(Arc::new).collect(),
         setup,
         known: scope::Known::default(),
         clients: guard::Clients::default(),

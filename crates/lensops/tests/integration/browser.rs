@@ -10,12 +10,9 @@ use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder, Locator};
 use lensops::store::Board;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::fixture::journal;
-use crate::front::{Front, fresh, plan};
-
-const A: Uuid = Uuid::from_u128(0xA11C_E000_0000);
+use crate::front::{A, Front, fresh, plan};
 
 /// A driver that ends with this, and the address it listens at.
 struct Driver {
