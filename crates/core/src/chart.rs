@@ -117,10 +117,17 @@ impl Frame {
     }
 
     /// Stretches of which nothing is known: where none of the checks at `at_ms` (oldest first) stands,
-    /// each of which stands for `lasts_ms`. One stretch, the whole frame, where there is none.
+    /// each of which stands for `lasts_ms`. What comes before the first of them is one only where it is
+    /// longer than that: a check from before the frame may stand in it. One stretch, the whole frame,
+    /// where there is none.
     #[must_use]
     pub fn gaps(&self, at_ms: &[i64], lasts_ms: i64) -> Vec<Band<()>> {
-        let mut known_until = self.from_ms;
+        let first = at_ms.first().map_or(i64::MAX, |first| first - self.from_ms);
+        let mut known_until = if (0..=lasts_ms).contains(&first) {
+            self.from_ms + first
+        } else {
+            self.from_ms
+        };
         let mut gaps = Vec::new();
         for at in at_ms.iter().copied().chain([self.until_ms]) {
             if at > known_until {
@@ -205,6 +212,7 @@ mod tests {
         assert_eq!(gaps(&[]), [(0.0, 100.0)]);
         assert_eq!(gaps(&[0, 10, 50, 60, 80]), [(30.0, 20.0)]);
         assert_eq!(gaps(&[-10, 50]), [(10.0, 40.0), (70.0, 30.0)]);
+        assert_eq!(gaps(&[20, 40, 60, 80]), []);
         assert_eq!(gaps(&[30]), [(0.0, 30.0), (50.0, 50.0)]);
     }
 

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::App;
 use super::charts::{Axis, CHART, Chart, charts};
 use super::evidence::{self, Shown};
+use super::gates;
 use super::page::{Frame, not_found, refused, show};
 use super::scope::{self, Watched, within};
 use super::series::{self, WINDOWS, Window};
@@ -119,7 +120,7 @@ async fn read(app: &App, who: &Who, asked: &Question<'_>, found: &mut Found) -> 
     };
     found.row = Some(view::row(&plan, tenant, &of_row, &alerts, now));
 
-    let since = from.min(scope::before(now, scope::GATE_WINDOW));
+    let since = from.min(scope::before(now, gates::WINDOW));
     let mut points = reading.points(&wanted, (since, now)).await?;
     let points = points.remove(&wanted[0]).unwrap_or_default();
     let of_window = scope::since(&points, from);
@@ -177,13 +178,12 @@ fn listed(briefs: &[Brief]) -> Vec<Listed> {
 }
 
 /// The row of a lens, as it was known last; with why that is all.
-async fn remembered(app: &App, who: &Who, asked: &Question<'_>) -> Option<(Row, String)> {
+async fn remembered(app: &Arc<App>, who: &Who, asked: &Question<'_>) -> Option<(Row, String)> {
     let known = scope::rows(app, who).await;
-    let row = known
-        .rows
-        .iter()
-        .find(|row| row.lens == asked.lens.as_str() && asked.tenant.is_none_or(|tenant| tenant == row.tenant))?;
-    Some((row.clone(), known.trouble?))
+    let is_asked_for =
+        |row: &Row| row.lens == asked.lens.as_str() && asked.tenant.is_none_or(|tenant| tenant == row.tenant);
+    let row = known.rows.into_iter().find(is_asked_for)?;
+    Some((row, known.trouble?))
 }
 
 fn drawn(found: &Found, asked: &Question<'_>, every_ms: i64) -> Option<[Chart; 2]> {
@@ -204,7 +204,7 @@ fn drawn(found: &Found, asked: &Question<'_>, every_ms: i64) -> Option<[Chart; 2
 
 fn gate(found: &Found, now: Timestamp) -> Option<Gate> {
     let ((plan, tenant), points) = (found.chosen.as_ref()?, found.points.as_deref()?);
-    let report = scope::gate(plan, *tenant, points, now);
+    let report = gates::report(plan, *tenant, points, now);
     Some(Gate {
         decision: view::decision_word(report.decision),
         criteria: view::criteria(&report),

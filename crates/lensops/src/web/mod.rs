@@ -12,6 +12,7 @@ mod assets;
 mod charts;
 mod check;
 mod evidence;
+mod gates;
 mod guard;
 mod lens;
 mod live;
@@ -101,6 +102,7 @@ pub(crate) struct App {
     /// The plans of the setup, shared by what is read of them.
     pub(crate) plans: Vec<Arc<MonitorPlan>>,
     pub(crate) known: scope::Known,
+    pub(crate) gates: gates::Gates,
     pub(crate) clients: guard::Clients,
     pub(crate) live: live::Live,
 }

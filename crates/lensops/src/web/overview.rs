@@ -93,14 +93,18 @@ pub(super) async fn overview(State(app): State<Arc<App>>, who: Who, Query(asked)
     let mut tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant).collect();
     tenants.sort_unstable();
     tenants.dedup();
-    let mut kept: Vec<Row> = rows.iter().filter(|row| asked.keeps(row)).cloned().collect();
+    let of = rows.len();
+    let unread = trouble.is_none() && rows.iter().any(|row| row.gate.is_none());
+    let alarms = count(Standing::Unhealthy);
+    let mut kept: Vec<Row> = rows.into_iter().filter(|row| asked.keeps(row)).collect();
     asked.order(&mut kept);
     let mut frame = Frame::new("Overview", "overview", &who);
     frame.trouble = trouble;
-    frame.alarms = count(Standing::Unhealthy);
+    frame.alarms = alarms;
+    frame.unread = unread;
     show(&Overview {
         several: tenants.len() > 1,
-        of: rows.len(),
+        of,
         virtual_clock: kept.iter().any(|row| row.virtual_clock),
         frame,
         asked,

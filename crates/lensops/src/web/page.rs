@@ -23,6 +23,8 @@ pub(super) struct Frame {
     pub(super) version: &'static str,
     /// How many lenses are unhealthy, where the page shows all.
     pub(super) alarms: usize,
+    /// Whether a part of it is being read, and is there in a moment.
+    pub(super) unread: bool,
     /// Whether it changes by itself.
     pub(super) live: bool,
 }
@@ -37,6 +39,7 @@ impl Frame {
             trouble: None,
             version: version(),
             alarms: 0,
+            unread: false,
             live: true,
         }
     }
@@ -50,6 +53,7 @@ impl Frame {
             trouble: None,
             version: version(),
             alarms: 0,
+            unread: false,
             live: false,
         }
     }

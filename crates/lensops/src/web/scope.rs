@@ -8,29 +8,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::gate::{CheckPoint, Decision, GateReport, decide};
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
-use lensops_core::schedule::Schedule;
 use lensops_core::standing::tell_age;
 use uuid::Uuid;
 
 use super::App;
+use super::gates::{self, Decisions};
 use super::session::Who;
 use super::view::{self, Row};
-use crate::store::{Alert, Point, Points, Reading, StoreError};
+use crate::store::{Alert, Point, Reading, StoreError};
 
 /// How long the store may take over a page.
 const READ: Duration = Duration::from_secs(3);
 
 /// How long rows are shown without looking again.
 const FRESH: Duration = Duration::from_millis(700);
-
-/// How long a gate's decision on the overview is shown without looking again: it is over a week.
-const GATE_FRESH: Duration = Duration::from_secs(60);
-
-/// The gate's window on the pages.
-pub(super) const GATE_WINDOW: SignedDuration = SignedDuration::from_hours(168);
 
 /// What a sparkline shows.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -42,19 +35,11 @@ const SPARED: Duration = Duration::from_secs(2);
 const REMEMBERED: usize = 1_000;
 
 /// Rows, and when they were true.
-#[derive(Clone)]
 pub(super) struct Rows {
-    pub(super) rows: Arc<Vec<Row>>,
+    pub(super) rows: Vec<Row>,
     pub(super) as_of: Timestamp,
     /// Why they are not of now.
     pub(super) trouble: Option<String>,
-}
-
-/// Decisions of the gate, and when they were read.
-#[derive(Clone)]
-struct Gates {
-    read: Instant,
-    decisions: Arc<HashMap<(Uuid, LensId), Decision>>,
 }
 
 #[derive(Clone)]
@@ -63,7 +48,6 @@ struct Seen {
     told: u64,
     as_of: Timestamp,
     rows: Arc<Vec<Row>>,
-    gates: Gates,
 }
 
 /// What was read last, by user.
@@ -184,44 +168,18 @@ pub(super) fn since(points: &[Point], from: Timestamp) -> &[Point] {
     points.get(first..).unwrap_or_default()
 }
 
-/// The gate's report on one lens of one tenant over a week, of which `points` are the checks.
-pub(super) fn gate(plan: &MonitorPlan, tenant: Uuid, points: &[Point], now: Timestamp) -> GateReport {
-    let points: Vec<CheckPoint> = points.iter().map(view::point).collect();
-    let schedule = Schedule::new(plan.every, &plan.monitor, tenant);
-    decide(&plan.monitor, tenant, &schedule, GATE_WINDOW, now, now, &points)
-}
-
 pub(super) fn before(now: Timestamp, length: SignedDuration) -> Timestamp {
     now.checked_sub(length).unwrap_or(Timestamp::MIN)
 }
 
-/// The gate's decision on each of `pairs`, whose checks over a week are `points`.
-fn gates(pairs: &[Watched], points: &Points, now: Timestamp) -> Gates {
-    let decision = |(plan, tenant): &Watched| {
-        let pair = (*tenant, plan.monitor.clone());
-        let points = points.get(&pair).map_or(&[][..], Vec::as_slice);
-        let decision = gate(plan, *tenant, points, now).decision;
-        (pair, decision)
-    };
-    Gates {
-        read: Instant::now(),
-        decisions: Arc::new(pairs.iter().map(decision).collect()),
-    }
-}
-
-/// Reads all rows in one transaction: a second one beside it would wait for a connection while it
-/// holds one.
-async fn read(app: &App, who: &Who, known: Option<Gates>) -> Result<(Vec<Row>, Gates), StoreError> {
+async fn read(app: &App, who: &Who) -> Result<Vec<Row>, StoreError> {
     let now = app.now();
     let mut reading = app.setup.board.read(&who.claims).await?;
     let pairs = visible(app, &mut reading).await?;
     let wanted = asked(&pairs);
     let latest = reading.latest(&wanted).await?;
-    let fresh = known.filter(|gates| gates.read.elapsed() < GATE_FRESH && gates.decisions.len() == pairs.len());
-    let length = if fresh.is_some() { DAY } else { GATE_WINDOW };
-    let points = reading.points(&wanted, (before(now, length), now)).await?;
+    let points = reading.points(&wanted, (before(now, DAY), now)).await?;
     reading.done().await?;
-    let gates = fresh.unwrap_or_else(|| gates(&pairs, &points, now));
     let alerts = concerning(app.setup.journal.alerts().await?, &pairs, false);
     let mut latest: HashMap<_, _> = latest
         .into_iter()
@@ -233,38 +191,42 @@ async fn read(app: &App, who: &Who, known: Option<Gates>) -> Result<(Vec<Row>, G
         .map(|((plan, tenant), pair)| {
             let found = view::Found {
                 latest: latest.remove(pair),
-                day: points
-                    .get(pair)
-                    .map_or(&[][..], |points| since(points, before(now, DAY))),
-                gate: gates.decisions.get(pair).copied(),
+                day: points.get(pair).map_or(&[][..], Vec::as_slice),
             };
             view::row(plan, *tenant, &found, &alerts, now)
         })
         .collect();
     rows.sort_by(|a, b| (a.standing, &a.lens, a.tenant).cmp(&(b.standing, &b.lens, b.tenant)));
-    Ok((rows, gates))
+    Ok(rows)
 }
 
-fn keep(app: &App, who: &Who, rows: Vec<Row>, gates: Gates, told: u64) -> Rows {
-    let (rows, as_of) = (Arc::new(rows), app.now());
-    let seen = Seen {
-        read: Instant::now(),
-        told,
-        as_of,
-        rows: rows.clone(),
-        gates,
+/// The rows that `who` sees, worst first, with what the gate is known to say.
+pub(super) async fn rows(app: &Arc<App>, who: &Who) -> Rows {
+    let gates = gates::known(app, who);
+    decided(stored(app, who).await, gates.as_ref())
+}
+
+/// The same for who does not ask again, with what the gate says.
+pub(super) async fn whole_rows(app: &Arc<App>, who: &Who) -> Rows {
+    let rows = stored(app, who).await;
+    let gates = match rows.trouble {
+        Some(_) => gates::known(app, who),
+        None => gates::whole(app, who).await,
     };
-    app.known.keep(&who.key, seen);
-    Rows {
-        rows,
-        as_of,
-        trouble: None,
-    }
+    decided(rows, gates.as_ref())
 }
 
-/// The rows that `who` sees, worst first. When the store does not answer in time they are what was
-/// known last, with its age; where nothing is known, what is monitored on the journal, and nothing else.
-pub(super) async fn rows(app: &App, who: &Who) -> Rows {
+fn decided(mut rows: Rows, gates: Option<&Decisions>) -> Rows {
+    for row in &mut rows.rows {
+        let lens: Option<LensId> = row.lens.parse().ok();
+        row.gate = lens.and_then(|lens| gates?.get(&(row.tenant, lens)).copied());
+    }
+    rows
+}
+
+/// When the store does not answer in time they are what was known last, with its age; where nothing
+/// is known, what is monitored on the journal, and nothing else.
+async fn stored(app: &App, who: &Who) -> Rows {
     let turn = app.known.turn(&who.key);
     let _own = turn.lock().await;
     let known = app.known.of(&who.key);
@@ -274,23 +236,34 @@ pub(super) async fn rows(app: &App, who: &Who) -> Rows {
         .filter(|seen| seen.read.elapsed() < FRESH && seen.told == told)
     {
         return Rows {
-            rows: seen.rows.clone(),
+            rows: seen.rows.to_vec(),
             as_of: seen.as_of,
             trouble: None,
         };
     }
     let why = match app.known.failed(&who.key) {
         Some(why) => why,
-        None => {
-            let gates = known.as_ref().map(|seen| seen.gates.clone());
-            match within(read(app, who, gates)).await {
-                Ok((rows, gates)) => return keep(app, who, rows, gates, told),
-                Err(why) => {
-                    app.known.fail(&who.key, &why);
-                    why
-                }
+        None => match within(read(app, who)).await {
+            Ok(rows) => {
+                let as_of = app.now();
+                let seen = Seen {
+                    read: Instant::now(),
+                    told,
+                    as_of,
+                    rows: Arc::new(rows.clone()),
+                };
+                app.known.keep(&who.key, seen);
+                return Rows {
+                    rows,
+                    as_of,
+                    trouble: None,
+                };
             }
-        }
+            Err(why) => {
+                app.known.fail(&who.key, &why);
+                why
+            }
+        },
     };
     match known {
         Some(seen) => Rows {
@@ -299,11 +272,11 @@ pub(super) async fn rows(app: &App, who: &Who) -> Rows {
                 tell_age(app.now().duration_since(seen.as_of)),
                 view::told_time(seen.as_of)
             )),
-            rows: seen.rows,
+            rows: seen.rows.to_vec(),
             as_of: seen.as_of,
         },
         None => Rows {
-            rows: Arc::new(without_checks(app)),
+            rows: without_checks(app),
             as_of: app.now(),
             trouble: Some(format!("{why}, and nothing is known from before")),
         },

@@ -133,7 +133,7 @@ impl Row {
     }
 
     pub(super) fn gate_word(&self) -> &'static str {
-        self.gate.map_or("not read", decision_word)
+        self.gate.map_or("reading\u{2026}", decision_word)
     }
 
     pub(super) fn flags_on(&self) -> usize {
@@ -179,8 +179,6 @@ pub(super) struct Found<'a> {
     pub(super) latest: Option<StoredCheck>,
     /// The checks of the last 24 h, oldest first.
     pub(super) day: &'a [Point],
-    /// The gate's decision, where it was read.
-    pub(super) gate: Option<Decision>,
 }
 
 /// The row of `plan` for `tenant`.
@@ -214,7 +212,7 @@ pub(super) fn row(plan: &MonitorPlan, tenant: Uuid, found: &Found<'_>, alerts: &
         error_rate_percent: latest.and_then(|check| check.error_rate_percent),
         observed_at: latest.map(|check| check.observed_at),
         flags: flags.collect(),
-        gate: found.gate,
+        gate: None,
         firing: alerts.iter().filter(fires).map(|alert| alert.rule.clone()).collect(),
         virtual_clock: latest.is_some_and(|check| check.notes["clock"] == "virtual"),
         spark: spark(plan, found.day, now),

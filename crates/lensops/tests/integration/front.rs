@@ -104,6 +104,16 @@ impl Drop for Front {
 
 impl Front {
     pub(crate) async fn start(board: Board, journal: Journal, plans: Vec<MonitorPlan>) -> Self {
+        Self::start_at(board, journal, plans, Timestamp::now).await
+    }
+
+    /// The same with a clock of the test's own.
+    pub(crate) async fn start_at(
+        board: Board,
+        journal: Journal,
+        plans: Vec<MonitorPlan>,
+        now: fn() -> Timestamp,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (at, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let jwt_secret = matches!(board, Board::Database(..)).then(|| Secret::new(JWT_SECRET));
@@ -115,7 +125,7 @@ impl Front {
             jwt_secret,
             form_key: "a made-up key".to_owned(),
             redactor: Redactor::default(),
-            now: Timestamp::now,
+            now,
         };
         tokio::spawn(serve(listener, setup, stop.clone()));
         Self { at, stop }

@@ -290,7 +290,7 @@ async fn a_new_check_reaches_who_listens() {
 }
 
 /// A database with checks of A and B, and what is B's alone in every field that is shown.
-async fn two_tenants() -> Database {
+pub(crate) async fn two_tenants() -> Database {
     let database = Database::migrated().await;
     for (tenant, word) in [(A, "onlyofalice"), (B, "onlyofbob")] {
         database
@@ -309,7 +309,7 @@ async fn two_tenants() -> Database {
     database
 }
 
-async fn signed_in(database: &Database) -> (tempfile::TempDir, Journal, Front) {
+pub(crate) async fn signed_in(database: &Database) -> (tempfile::TempDir, Journal, Front) {
     let (folder, journal) = journal().await;
     let plans = vec![
         plan("faults", &[A, B]).await,
@@ -335,7 +335,7 @@ async fn signed_in(database: &Database) -> (tempfile::TempDir, Journal, Front) {
     (folder, journal, front)
 }
 
-async fn check_id(database: &Database, tenant: Uuid) -> Uuid {
+pub(crate) async fn check_id(database: &Database, tenant: Uuid) -> Uuid {
     let mut connection = database.connect().await;
     sqlx::query_scalar("SELECT id FROM pms_health_checks WHERE yacht_id = $1 LIMIT 1")
         .bind(tenant)
