@@ -154,14 +154,11 @@ pub(super) fn buckets(briefs: &[Brief], hours: &[Rollup], window: Window) -> Vec
         );
     }
     for brief in briefs {
-        let failed = brief.error_rate_percent.unwrap_or(0.0) / 100.0 * whole(brief.sample_size);
+        // Where nobody says how many failed, there is no rate.
+        let samples = brief.error_rate_percent.map_or(0, |_| brief.sample_size);
+        let failed = brief.error_rate_percent.unwrap_or(0.0) / 100.0 * whole(samples);
         let mut record = |window: &mut Latencies| brief.samples_us.iter().for_each(|us| window.record(*us));
-        add(
-            brief.observed_at.as_millisecond(),
-            &mut record,
-            failed,
-            brief.sample_size,
-        );
+        add(brief.observed_at.as_millisecond(), &mut record, failed, samples);
     }
     buckets.into_values().collect()
 }

@@ -139,7 +139,11 @@ pub(crate) async fn lived_in() -> (tempfile::TempDir, Journal, Front, String) {
             notes["muted"] = json!({"why": "maintenance", "reason": "backups"});
         }
         check.notes = redactor.json(&notes);
-        let (kind, level) = if n == 20 { ("flag_toggled", Level::Warning) } else { ("latency", Level::Info) };
+        let (kind, level) = if n == 20 {
+            ("flag_toggled", Level::Warning)
+        } else {
+            ("latency", Level::Info)
+        };
         let request = "GET /v1/actions/list?domain=faults HTTP/1.1\nauthorization: Bearer eyJ\u{2026}[redacted]\n";
         check.events.truncate(1);
         for event in &mut check.events {

@@ -28,7 +28,12 @@ async fn reached(client: &Client, case: &str) -> BTreeSet<u64> {
         client.active_element().await.unwrap().send_keys(TAB).await.unwrap();
         let found = client.execute(&script, vec![]).await.unwrap();
         let Some(place) = found[0].as_u64() else { break };
-        assert_ne!(found[1], json!("none"), "{case}: nobody sees that this has the focus: {}", found[2]);
+        assert_ne!(
+            found[1],
+            json!("none"),
+            "{case}: nobody sees that this has the focus: {}",
+            found[2]
+        );
         if !reached.insert(place) {
             break;
         }
@@ -40,7 +45,10 @@ async fn reached(client: &Client, case: &str) -> BTreeSet<u64> {
 async fn tab_to(client: &Client, css: &str) {
     for _ in 0..300 {
         let there = client
-            .execute(&format!("return document.activeElement.matches({})", json!(css)), vec![])
+            .execute(
+                &format!("return document.activeElement.matches({})", json!(css)),
+                vec![],
+            )
             .await
             .unwrap();
         if there == json!(true) {
@@ -62,7 +70,10 @@ async fn by_keyboard_alone_everything_is_reached_seen_and_used() {
     let client = driver.open(1440, false, true).await;
     for path in ["/", "/lens/faults", &check_page, "/alerts", "/nothing"] {
         client.goto(&format!("http://{}{path}", front.at)).await.unwrap();
-        let all = client.execute(&format!("return {USABLE}.length"), vec![]).await.unwrap();
+        let all = client
+            .execute(&format!("return {USABLE}.length"), vec![])
+            .await
+            .unwrap();
         let all: BTreeSet<u64> = (0..all.as_u64().unwrap()).collect();
         assert!(all.len() > 4, "{path}: {all:?}");
         assert_eq!(reached(&client, path).await, all, "{path}");
@@ -71,7 +82,10 @@ async fn by_keyboard_alone_everything_is_reached_seen_and_used() {
     client.goto(&format!("http://{}/", front.at)).await.unwrap();
     tab_to(&client, "a.skip").await;
     press(&client, ENTER).await;
-    let main = client.execute("return document.activeElement.id", vec![]).await.unwrap();
+    let main = client
+        .execute("return document.activeElement.id", vec![])
+        .await
+        .unwrap();
     assert_eq!(main, json!("main"));
     // From a lens to another window, to a check, and back.
     client.goto(&format!("http://{}/lens/faults", front.at)).await.unwrap();
@@ -99,7 +113,10 @@ async fn by_keyboard_alone_everything_is_reached_seen_and_used() {
         .unwrap();
     let silences = journal.silences(Timestamp::now()).await.unwrap();
     assert_eq!(silences.len(), 1);
-    assert_eq!(silences[0].lens.as_ref().map(ToString::to_string).as_deref(), Some("faults"));
+    assert_eq!(
+        silences[0].lens.as_ref().map(ToString::to_string).as_deref(),
+        Some("faults")
+    );
     tab_to(&client, "#alerts form button").await;
     press(&client, ENTER).await;
     client
@@ -122,7 +139,13 @@ async fn without_javascript_everything_is_there_and_works() {
     assert_eq!(live.len(), 0, "script ran");
     let again = client.find_all(Locator::Css("noscript")).await.unwrap();
     assert_eq!(again.len(), 1, "it loads again by itself");
-    client.find(Locator::Id("q")).await.unwrap().send_keys("fau").await.unwrap();
+    client
+        .find(Locator::Id("q"))
+        .await
+        .unwrap()
+        .send_keys("fau")
+        .await
+        .unwrap();
     press(&client, ENTER).await;
     let found = at("/?q=fau&status=&sort=worst").parse().unwrap();
     client.wait().for_url(&found).await.unwrap();
@@ -140,7 +163,13 @@ async fn without_javascript_everything_is_there_and_works() {
         assert_eq!(found.len(), count, "{path}: {css}");
     }
     client.goto(&at("/alerts")).await.unwrap();
-    client.find(Locator::Id("reason")).await.unwrap().send_keys("planned work").await.unwrap();
+    client
+        .find(Locator::Id("reason"))
+        .await
+        .unwrap()
+        .send_keys("planned work")
+        .await
+        .unwrap();
     press(&client, ENTER).await;
     client
         .wait()

@@ -11,8 +11,20 @@ use crate::web::{check_id, signed_in, two_tenants};
 
 async fn sign_in(client: &Client, at: &str, token: &str) {
     client.goto(&format!("http://{at}/")).await.unwrap();
-    client.find(Locator::Id("token")).await.unwrap().send_keys(token).await.unwrap();
-    client.active_element().await.unwrap().send_keys("\u{e007}").await.unwrap();
+    client
+        .find(Locator::Id("token"))
+        .await
+        .unwrap()
+        .send_keys(token)
+        .await
+        .unwrap();
+    client
+        .active_element()
+        .await
+        .unwrap()
+        .send_keys("\u{e007}")
+        .await
+        .unwrap();
     client.wait().for_element(Locator::Css("#rows")).await.unwrap();
 }
 
@@ -76,16 +88,35 @@ async fn in_the_browser_of_tenant_a_no_byte_of_tenant_b_arrives() {
     let script_reads = client.execute("return document.cookie", vec![]).await.unwrap();
     assert_eq!(script_reads, Value::String(String::new()), "script reads the session");
     let paths: Vec<String> = [
-        "/", "/lens/faults", "/lens/faults?window=1h", "/lens/faults?window=7d", "/lens/faults?window=30d",
-        "/lens/onlyofalice", "/alerts", "/nothing", "/lens/onlyofbob-", "/checks/x",
-        "/runs/run-1/results.json", "/runs/run-of-another/results.json", "/runs/run-of-both/results.json",
-        "/runs/run-of-nobody-knows/results.json", "/api/v1/lenses", "/api/v1/lenses/faults", "/api/v1/lenses/none",
-        "/api/v1/checks", "/api/v1/checks?cursor=x", "/api/v1/alerts", "/api/v1/openapi.json",
+        "/",
+        "/lens/faults",
+        "/lens/faults?window=1h",
+        "/lens/faults?window=7d",
+        "/lens/faults?window=30d",
+        "/lens/onlyofalice",
+        "/alerts",
+        "/nothing",
+        "/lens/onlyofbob-",
+        "/checks/x",
+        "/runs/run-1/results.json",
+        "/runs/run-of-another/results.json",
+        "/runs/run-of-both/results.json",
+        "/runs/run-of-nobody-knows/results.json",
+        "/api/v1/lenses",
+        "/api/v1/lenses/faults",
+        "/api/v1/lenses/none",
+        "/api/v1/checks",
+        "/api/v1/checks?cursor=x",
+        "/api/v1/alerts",
+        "/api/v1/openapi.json",
     ]
     .map(ToOwned::to_owned)
     .into();
     let mut seen_own = 0;
-    for path in paths.iter().filter(|path| !path.starts_with("/api") && !path.starts_with("/runs")) {
+    for path in paths
+        .iter()
+        .filter(|path| !path.starts_with("/api") && !path.starts_with("/runs"))
+    {
         // What was typed into the address is not from the server.
         client.goto(&format!("http://{at}{path}")).await.unwrap();
         let page = client.source().await.unwrap().replace("onlyofbob-", "");
@@ -119,7 +150,13 @@ async fn in_the_browser_of_tenant_a_no_byte_of_tenant_b_arrives() {
     assert!(whole >= 14, "{whole} answers were given at all");
     nothing_of_b("the event stream", &streamed(&client, &database).await, other);
     // After the sign-out nothing is there at all.
-    client.find(Locator::Css("form.user button")).await.unwrap().click().await.unwrap();
+    client
+        .find(Locator::Css("form.user button"))
+        .await
+        .unwrap()
+        .click()
+        .await
+        .unwrap();
     client.wait().for_element(Locator::Id("token")).await.unwrap();
     client.goto(&format!("http://{at}/lens/faults")).await.unwrap();
     assert!(!client.source().await.unwrap().contains("Faults"));
@@ -134,7 +171,12 @@ async fn the_sign_in_and_the_pages_of_a_user_fit_and_have_no_violation() {
     let (driver, axe) = (Driver::start(), axe());
     for (width, dark) in [(360, true), (1440, false)] {
         let client = driver.open(width, dark, true).await;
-        for (name, path) in [("sign-in", "/"), ("signed-in", "/"), ("signed-in-lens", "/lens/faults"), ("not-operator", "/alerts")] {
+        for (name, path) in [
+            ("sign-in", "/"),
+            ("signed-in", "/"),
+            ("signed-in-lens", "/lens/faults"),
+            ("not-operator", "/alerts"),
+        ] {
             let case = format!("{name}-{width}");
             if name == "signed-in" {
                 sign_in(&client, &at, &token(A, |_| {})).await;

@@ -45,7 +45,11 @@ async fn draws_the_same<A: Archive>(front: &Front, user: Option<&str>, archive: 
     let (week, month) = (page(front, "7d", user).await, page(front, "30d", user).await);
     roll_up(archive, thirty_hours_in()).await.unwrap();
     for (window, before) in [("7d", &week), ("30d", &month)] {
-        assert_eq!(drawn(&page(front, window, user).await), drawn(before), "{window} rolled up");
+        assert_eq!(
+            drawn(&page(front, window, user).await),
+            drawn(before),
+            "{window} rolled up"
+        );
     }
     let keep = SignedDuration::from_hours(6);
     retention(archive, keep, thirty_hours_in(), false, true).await.unwrap();
@@ -124,5 +128,8 @@ async fn what_was_switched_muted_or_not_checked_is_marked_and_is_no_line() {
         assert_eq!(line.matches('M').count(), 2, "{line}");
     }
     let overview = front.get("/", None).await;
-    assert!(overview.contains("class=\"band gap\"") && overview.contains("class=\"band maintenance\""), "{overview}");
+    assert!(
+        overview.contains("class=\"band gap\"") && overview.contains("class=\"band maintenance\""),
+        "{overview}"
+    );
 }
