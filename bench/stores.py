@@ -5,6 +5,7 @@ Starts a PostgreSQL of its own (Debian's `postgresql`), migrates it with lensops
 `bench_stores` example against it. `--dir` keeps the server's files, so that a second run skips the filling.
 """
 import argparse
+import contextlib
 import os
 import pathlib
 import shutil
@@ -58,27 +59,26 @@ CREATE INDEX old_status ON pms_health_checks (status, observed_at DESC);
 """
 
 
-def main():
-    arguments = argparse.ArgumentParser()
+def options(arguments):
+    """What every program over a filled PostgreSQL takes."""
     arguments.add_argument("--rows", type=int, default=10_000_000)
     arguments.add_argument("--tenants", type=int, default=700)
     arguments.add_argument("--lenses", type=int, default=20)
     arguments.add_argument("--dir", type=pathlib.Path, help="keep the server's files here")
     arguments.add_argument("--port", type=int, default=54998)
-    options = arguments.parse_args()
-    for binary in (LENSOPS, EXAMPLE):
-        if not binary.exists():
-            raise SystemExit(f"build first: cargo build --release -p lensops --bins --examples ({binary} is not there)")
+    return arguments.parse_args()
+
+
+def start(options, folder, data):
+    """A PostgreSQL of our own over `data`, made where it is not there, and whether it was."""
     binaries = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not binaries:
         raise SystemExit("install Debian's postgresql first")
-    folder = options.dir or pathlib.Path(tempfile.mkdtemp(prefix="lensops-bench-"))
-    folder.mkdir(exist_ok=True)
     prefix = []
     if os.getuid() == 0:
         shutil.chown(folder, "postgres")
         prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    data, fresh = folder / "data", not (folder / "data").exists()
+    fresh = not data.exists()
     tool = lambda name: str(binaries[-1].parent / name)
     if fresh:
         subprocess.run([*prefix, tool("initdb"), "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8",
@@ -88,30 +88,54 @@ def main():
          "-c", "unix_socket_directories=", "-c", "shared_buffers=1GB", "-c", "max_wal_size=16GB", "-c", "work_mem=64MB",
          "-c", "maintenance_work_mem=1GB", "-c", "checkpoint_timeout=30min"],
         cwd=folder, stderr=(folder / "log").open("w"))
-    url = f"postgres://postgres@127.0.0.1:{options.port}/postgres"
+    while subprocess.run([tool("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(options.port)]).returncode:
+        time.sleep(0.1)
+    return server, fresh
+
+
+def fill(options, folder, url):
+    """Fills the database at `url` with checks, newest last."""
     psql = lambda sql: subprocess.run(["psql", "-q", "-v", "ON_ERROR_STOP=1", url], input=sql, text=True, check=True)
+    begun = time.time()
+    subprocess.run([LENSOPS, "migrate", "--database-url", url], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    steps = -(-options.rows // (options.tenants * options.lenses))
+    parts = [STEP.format(first=n, last=min(n + 9, steps), steps=steps) for n in range(1, steps + 1, 10)]
+    psql("DROP INDEX IF EXISTS lensops_checks_by_lens; TRUNCATE pms_health_checks CASCADE;"
+         + FILL.format(tenants=options.tenants, lenses=options.lenses) + "\n".join(parts))
+    print(f"filled in {time.time() - begun:.0f} s", flush=True)
+    # The migration makes its own indexes again, over all rows at once.
+    subprocess.run([LENSOPS, "migrate", "--database-url", url], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    psql(OLD_INDEXES)
+    psql("VACUUM (ANALYZE) pms_health_checks")
+    (folder / "filled").write_text(f"{options.rows}\n")
+    print(f"filled and indexed in {time.time() - begun:.0f} s", flush=True)
+
+
+@contextlib.contextmanager
+def filled(options):
+    """The address of a PostgreSQL with so many checks. Its files stay where `--dir` is given."""
+    folder = options.dir or pathlib.Path(tempfile.mkdtemp(prefix="lensops-bench-"))
+    folder.mkdir(exist_ok=True)
+    server, fresh = start(options, folder, folder / "data")
+    url = f"postgres://postgres@127.0.0.1:{options.port}/postgres"
     try:
-        while subprocess.run([tool("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(options.port)]).returncode:
-            time.sleep(0.1)
         if fresh or not (folder / "filled").exists():
-            begun = time.time()
-            subprocess.run([LENSOPS, "migrate", "--database-url", url], check=True, cwd=folder, stdout=subprocess.DEVNULL)
-            steps = -(-options.rows // (options.tenants * options.lenses))
-            parts = [STEP.format(first=n, last=min(n + 9, steps), steps=steps) for n in range(1, steps + 1, 10)]
-            psql("DROP INDEX IF EXISTS lensops_checks_by_lens; TRUNCATE pms_health_checks CASCADE;"
-                 + FILL.format(tenants=options.tenants, lenses=options.lenses) + "\n".join(parts))
-            print(f"filled in {time.time() - begun:.0f} s", flush=True)
-            psql("CREATE INDEX lensops_checks_by_lens ON pms_health_checks (yacht_id, lens_id, observed_at DESC, id DESC);"
-                 + OLD_INDEXES)
-            psql("VACUUM (ANALYZE) pms_health_checks")
-            (folder / "filled").write_text(f"{options.rows}\n")
-            print(f"filled and indexed in {time.time() - begun:.0f} s", flush=True)
-        subprocess.run([EXAMPLE], check=True, env={**os.environ, "DATABASE_URL": url})
+            fill(options, folder, url)
+        yield url
     finally:
         server.terminate()
         server.wait()
         if not options.dir:
             shutil.rmtree(folder)
+
+
+def main():
+    chosen = options(argparse.ArgumentParser())
+    for binary in (LENSOPS, EXAMPLE):
+        if not binary.exists():
+            raise SystemExit(f"build first: cargo build --release -p lensops --bins --examples ({binary} is not there)")
+    with filled(chosen) as url:
+        subprocess.run([EXAMPLE], check=True, env={**os.environ, "DATABASE_URL": url})
 
 
 if __name__ == "__main__":

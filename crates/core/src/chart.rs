@@ -115,6 +115,33 @@ impl Frame {
             .filter(|band| band.x < self.width)
             .collect()
     }
+
+    /// Stretches of which nothing is known: where none of the checks at `at_ms` (oldest first) stands,
+    /// each of which stands for `lasts_ms`. What comes before the first of them is one only where it is
+    /// longer than that: a check from before the frame may stand in it. One stretch, the whole frame,
+    /// where there is none.
+    #[must_use]
+    pub fn gaps(&self, at_ms: &[i64], lasts_ms: i64) -> Vec<Band<()>> {
+        let first = at_ms.first().map_or(i64::MAX, |first| first - self.from_ms);
+        let mut known_until = if (0..=lasts_ms).contains(&first) {
+            self.from_ms + first
+        } else {
+            self.from_ms
+        };
+        let mut gaps = Vec::new();
+        for at in at_ms.iter().copied().chain([self.until_ms]) {
+            if at > known_until {
+                let x = self.x(known_until);
+                gaps.push(Band {
+                    x,
+                    width: self.x(at) - x,
+                    what: (),
+                });
+            }
+            known_until = known_until.max(at + lasts_ms);
+        }
+        gaps
+    }
 }
 
 /// A round number at or above `highest` for the upper edge: 1, 2 or 5 times a power of ten. 1 where
@@ -174,6 +201,19 @@ mod tests {
         let told: Vec<(f64, f64, char)> = bands.iter().map(|band| (band.x, band.width, band.what)).collect();
         assert_eq!(told, [(0.0, 20.0, 'h'), (20.0, 20.0, 'u'), (60.0, 20.0, 'h')]);
         assert!(FRAME.bands::<char>(&[], 20).is_empty());
+    }
+
+    #[test]
+    fn what_no_check_stands_for_is_a_gap() {
+        let gaps = |at: &[i64]| -> Vec<(f64, f64)> {
+            let gaps = FRAME.gaps(at, 20);
+            gaps.iter().map(|gap| (gap.x, gap.width)).collect()
+        };
+        assert_eq!(gaps(&[]), [(0.0, 100.0)]);
+        assert_eq!(gaps(&[0, 10, 50, 60, 80]), [(30.0, 20.0)]);
+        assert_eq!(gaps(&[-10, 50]), [(10.0, 40.0), (70.0, 30.0)]);
+        assert_eq!(gaps(&[20, 40, 60, 80]), []);
+        assert_eq!(gaps(&[30]), [(0.0, 30.0), (50.0, 50.0)]);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 "use strict";
 (() => {
   const link = document.getElementById("link");
+  let stream = null;
   let asking = false;
   let again = false;
+  let patience = 10;
 
   const say = (text) => {
     if (link) {
@@ -15,7 +17,34 @@
   const place = (element) =>
     element && element.closest("[data-live]") && element.getAttribute("href");
 
+  function replace(fresh) {
+    const focused = place(document.activeElement);
+    for (const old of document.querySelectorAll("[data-live]")) {
+      const now = fresh.getElementById(old.id);
+      if (now && now.innerHTML !== old.innerHTML) {
+        old.replaceChildren(...now.childNodes);
+      }
+    }
+    if (focused && !place(document.activeElement)) {
+      const same = document.querySelector(`[data-live] a[href="${CSS.escape(focused)}"]`);
+      if (same) {
+        same.focus();
+      }
+    }
+    if (fresh.title) {
+      document.title = fresh.title;
+    }
+    // What is being read is there in a moment; where it is not, nobody asks for ever.
+    if (document.querySelector("[data-unread]") && patience > 0) {
+      patience -= 1;
+      setTimeout(refresh, 300);
+    }
+  }
+
   async function refresh() {
+    if (document.hidden) {
+      return;
+    }
     if (asking) {
       again = true;
       return;
@@ -27,19 +56,8 @@
         location.reload();
         return;
       }
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const focused = place(document.activeElement);
-      for (const old of document.querySelectorAll("[data-live]")) {
-        const now = fresh.getElementById(old.id);
-        if (now && now.innerHTML !== old.innerHTML) {
-          old.replaceChildren(...now.childNodes);
-        }
-      }
-      if (focused && !place(document.activeElement)) {
-        const same = document.querySelector(`[data-live] a[href="${CSS.escape(focused)}"]`);
-        if (same) {
-          same.focus();
-        }
+      if (answer.ok) {
+        replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
       }
       say(answer.ok ? "" : "The page cannot be read now");
     } catch {
@@ -53,18 +71,38 @@
     }
   }
 
-  const stream = new EventSource("/events");
-  stream.addEventListener("ready", () => {
-    document.documentElement.dataset.live = "on";
+  function listen() {
+    stream = new EventSource("/events");
+    stream.addEventListener("ready", () => {
+      document.documentElement.dataset.live = "on";
+      refresh();
+    });
+    stream.addEventListener("check", refresh);
+    stream.addEventListener("error", () => {
+      document.documentElement.dataset.live = "off";
+      say("Not connected: trying again");
+    });
+  }
+
+  // A browser opens six connections to one host: pages that nobody looks at take none.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      stream?.close();
+    } else {
+      listen();
+    }
+  });
+  if (!document.hidden) {
+    listen();
+  }
+  // Ages grow, and a check that is overdue makes no event. A stream that was refused is not tried again
+  // by the browser itself.
+  setInterval(() => {
     refresh();
-  });
-  stream.addEventListener("check", refresh);
-  stream.addEventListener("error", () => {
-    document.documentElement.dataset.live = "off";
-    say("Not connected: trying again");
-  });
-  // Ages grow, and a check that is overdue makes no event.
-  setInterval(refresh, 30000);
+    if (!document.hidden && stream?.readyState === EventSource.CLOSED) {
+      listen();
+    }
+  }, 30000);
 
   document.addEventListener("keydown", (event) => {
     const search = document.getElementById("q");

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::signature::{self, PublicKey, SigningKey};
 use crate::digest::sha256_hex;
@@ -28,6 +29,9 @@ pub struct Manifest {
     pub kind: String,
     /// The lens.
     pub lens: String,
+    /// The tenants that the run's files may speak of; absent where nobody knows all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Vec<Uuid>>,
     /// `pass`, `fail` or `could_not_judge`.
     pub verdict: String,
     /// SHA-256 of the plan that ran.
@@ -127,6 +131,7 @@ impl Manifest {
             run_id,
             kind,
             lens,
+            tenants,
             verdict,
             plan_sha256,
             plan_origin,
@@ -136,7 +141,7 @@ impl Manifest {
             ..
         } = self;
         let (before, head) = previous.as_ref().map_or(("", ""), |run| (&run.run_id, &run.head));
-        [
+        let mut seed = [
             run_id,
             kind,
             lens,
@@ -149,7 +154,12 @@ impl Manifest {
             head,
             &self.signature,
         ]
-        .join("\n")
+        .join("\n");
+        // Runs of before tenants were named have the chain that they had.
+        for tenant in tenants.iter().flatten() {
+            seed.push_str(&format!("\n{tenant}"));
+        }
+        seed
     }
 
     /// Chains `files` into the manifest, adds it to them, and signs it where there is a `key`.
@@ -277,6 +287,7 @@ mod tests {
             run_id: text("r2"),
             kind: text("acceptance"),
             lens: text("faults"),
+            tenants: Some(vec![Uuid::nil()]),
             verdict: text("pass"),
             plan_sha256: text("p"),
             plan_origin: text("generated"),

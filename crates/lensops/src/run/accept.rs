@@ -244,6 +244,7 @@ impl Acceptance {
             kind: "acceptance",
             title: format!("Acceptance evidence: {}", plan.acceptance.title()),
             lens: plan.acceptance.clone(),
+            tenants: Some(plan.tenants.clone()),
             facts,
             plan_origin: self.loaded.origin,
             plan_text: self.loaded.text.clone(),

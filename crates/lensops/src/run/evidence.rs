@@ -11,6 +11,7 @@ use lensops_core::evidence::{Redacted, Redactor};
 use lensops_core::exchange::Secret;
 use lensops_core::ident::LensId;
 use lensops_core::verdict::Verdict;
+use uuid::Uuid;
 
 use super::{Exit, files};
 use crate::config::Settings;
@@ -25,6 +26,8 @@ pub struct Bundle<'a> {
     pub kind: &'static str,
     /// The lens.
     pub lens: &'a LensId,
+    /// The tenants that its files may speak of; `None` where nobody knows all of them.
+    pub tenants: Option<Vec<Uuid>>,
     /// What the run came to.
     pub verdict: Verdict,
     /// The plan that ran.
@@ -75,6 +78,7 @@ pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Re
         run_id,
         kind: bundle.kind.to_owned(),
         lens: bundle.lens.to_string(),
+        tenants: bundle.tenants,
         verdict: bundle.verdict.as_str().to_owned(),
         plan_sha256: sha256_hex(bundle.plan_text.as_bytes()),
         plan_origin: bundle.plan_origin.to_owned(),

@@ -506,6 +506,8 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
         kind: "matrix",
         title: format!("Role matrix: {}", run.lens.title()),
         lens: run.lens.clone(),
+        // Nobody says which tenant an outsider is of.
+        tenants: run.outsiders.is_empty().then(|| run.loaded.plan.tenants.clone()),
         facts: [
             ("api", run.base.to_string()),
             ("dialect", run.dialect_name.clone()),

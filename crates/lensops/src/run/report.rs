@@ -15,6 +15,7 @@ use lensops_core::verdict::Verdict;
 use lensops_core::verdict::acceptance::{Case, CaseResult};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::accept::Output;
 use super::evidence::{Bundle, Written, fenced, write};
@@ -30,6 +31,8 @@ pub struct Report {
     pub title: String,
     /// The lens.
     pub lens: LensId,
+    /// The tenants that it may speak of; `None` where nobody knows all of them.
+    pub tenants: Option<Vec<Uuid>>,
     /// What the run was about: name and value.
     pub facts: Vec<(&'static str, String)>,
     /// `generated`, `edited`, `stale` or `foreign`.
@@ -191,6 +194,7 @@ impl Report {
         let bundle = Bundle {
             kind: self.kind,
             lens: &self.lens,
+            tenants: self.tenants.clone(),
             verdict: self.verdict,
             plan_text: &self.plan_text,
             plan_origin: self.plan_origin,

@@ -27,7 +27,13 @@ struct Bundles {
 }
 
 impl Bundles {
-    fn run(&self, id: &str) -> Option<Run> {
+    /// Only what a listing names is opened: nothing that is asked for becomes a path by itself.
+    fn folder(&self, run: &str) -> Option<PathBuf> {
+        let mut folders = files::list(&self.runs, "").ok()?.into_iter();
+        folders.rfind(|path| path.file_name().is_some_and(|own| own == run))
+    }
+
+    fn verified(&self, id: &str) -> Option<Run> {
         let (found, _) = verified(&self.runs.join(id)).ok()?;
         let intact = found.findings.is_empty();
         let manifest = found.manifest?;
@@ -47,6 +53,7 @@ impl Bundles {
             id: id.to_owned(),
             kind: manifest.kind,
             verdict: manifest.verdict,
+            tenants: manifest.tenants,
             finished_at: manifest.finished_at,
             intact,
             told,
@@ -63,16 +70,18 @@ impl Runs for Bundles {
         let part = format!("-{lens}-");
         names
             .filter(|name| !name.starts_with('.') && name.contains(&part))
-            .filter_map(|name| self.run(name))
+            .filter_map(|name| self.verified(name))
             .take(SHOWN)
             .collect()
     }
 
+    fn run(&self, id: &str) -> Option<Run> {
+        let folder = self.folder(id)?;
+        self.verified(folder.file_name()?.to_str()?)
+    }
+
     fn file(&self, run: &str, name: &str) -> Option<Vec<u8>> {
-        // Only what a listing names is opened: nothing that is asked for becomes a path by itself.
-        let mut folders = files::list(&self.runs, "").ok()?.into_iter();
-        let folder = folders.rfind(|path| path.file_name().is_some_and(|own| own == run))?;
-        let file = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
+        let file = std::fs::read_dir(self.folder(run)?).ok()?.filter_map(Result::ok);
         let mut file =
             file.filter(|entry| entry.file_name() == name && entry.file_type().is_ok_and(|kind| kind.is_file()));
         std::fs::read(file.next()?.path()).ok()

@@ -257,6 +257,7 @@ impl Stress {
         let bundle = Bundle {
             kind: "stress",
             lens,
+            tenants: Some(self.loaded.plan.tenants.clone()),
             verdict: ran.verdict.verdict,
             plan_text: &self.loaded.text,
             plan_origin: self.loaded.origin,

@@ -27,16 +27,17 @@ use super::state::{Believed, StateWrite};
 use super::{History, StoreError, StoredCheck};
 
 /// The schema that this version writes.
-const SCHEMA: i64 = 6;
+const SCHEMA: i64 = 7;
 
 /// The steps to it, the first one from an empty file.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("../../../../migrations/sqlite/0001_journal.sql"),
     include_str!("../../../../migrations/sqlite/0002_outbox.sql"),
     include_str!("../../../../migrations/sqlite/0003_rollups.sql"),
     include_str!("../../../../migrations/sqlite/0004_worker.sql"),
     include_str!("../../../../migrations/sqlite/0005_alerts.sql"),
     include_str!("../../../../migrations/sqlite/0006_outbox_trigger.sql"),
+    include_str!("../../../../migrations/sqlite/0007_points.sql"),
 ];
 
 /// The most that one transaction commits.

@@ -32,7 +32,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use alerts::{Alerting, Ended};
-pub use board::{Board, Brief, CheckQuery, Mark};
+pub use board::{Board, Brief, CheckQuery, Mark, Pair, Point, Points, Reading, Stretch};
 pub use journal::Journal;
 pub use outbox::{DeliveryState, Entry, OutboxState, Parked};
 pub use postgres::{Postgres, begin_as};

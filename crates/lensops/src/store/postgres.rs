@@ -132,6 +132,13 @@ impl Postgres {
         rows.iter().map(stored).collect::<Result<_, _>>().map_err(unreadable)
     }
 
+    /// Tenant, lens and id of the newest check of each of `pairs`, read from the index alone.
+    pub(super) async fn newest(&self, pairs: &[(Uuid, LensId)]) -> Result<Vec<(Uuid, String, Uuid)>, StoreError> {
+        let rows = self.rows(Question::Newest(pairs)).await?;
+        let newest = |row: &PgRow| Ok((row.try_get("yacht_id")?, row.try_get("lens_id")?, row.try_get("id")?));
+        rows.iter().map(newest).collect::<Result<_, _>>().map_err(unreadable)
+    }
+
     pub(super) async fn page(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Exported>, StoreError> {
         let checks = self.read(Question::Page(after.unwrap_or_default(), limit)).await?;
         let ids: Vec<Uuid> = checks.iter().map(|check| check.id).collect();
@@ -161,14 +168,18 @@ pub async fn begin_as<'c>(
     claims: &Value,
 ) -> Result<Transaction<'c, Database>, sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    sqlx::query("SET LOCAL ROLE authenticated")
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query("SELECT set_config('request.jwt.claims', $1, true)")
-        .bind(claims.to_string())
-        .execute(&mut *transaction)
-        .await?;
+    become_user(&mut transaction, claims).await?;
     Ok(transaction)
+}
+
+/// Becomes the user of `claims` until the transaction on `connection` ends: role and claims in one
+/// question, as `SET LOCAL` would set them in two.
+pub(super) async fn become_user(connection: &mut PgConnection, claims: &Value) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)")
+        .bind(claims.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 impl Sink for Postgres {
@@ -274,6 +285,7 @@ fn sink_error(error: &sqlx::Error) -> SinkError {
 
 enum Question<'a> {
     Latest(&'a [(Uuid, LensId)]),
+    Newest(&'a [(Uuid, LensId)]),
     Between(Uuid, &'a LensId, Timestamp, Timestamp),
     Page(Uuid, u32),
     Events(&'a [Uuid]),
@@ -307,6 +319,20 @@ impl Question<'_> {
     async fn rows(&self, connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
         match self {
             Self::Latest(pairs) => latest(connection, pairs).await,
+            Self::Newest(pairs) => {
+                let (tenants, lenses): (Vec<Uuid>, Vec<&str>) =
+                    pairs.iter().map(|(tenant, lens)| (*tenant, lens.as_str())).unzip();
+                sqlx::query(
+                    "SELECT p.yacht_id, p.lens_id, c.id FROM unnest($1::uuid[], $2::text[]) AS p (yacht_id, lens_id) \
+                     CROSS JOIN LATERAL (SELECT x.id FROM public.pms_health_checks x \
+                       WHERE x.yacht_id = p.yacht_id AND x.lens_id = p.lens_id \
+                       ORDER BY x.observed_at DESC, x.id DESC LIMIT 1) AS c",
+                )
+                .bind(tenants)
+                .bind(lenses)
+                .fetch_all(connection)
+                .await
+            }
             Self::Between(tenant, lens, from, until) => {
                 sqlx::query(
                     "SELECT id, yacht_id, lens_id, status, p95_latency_ms, \

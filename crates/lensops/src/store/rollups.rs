@@ -190,6 +190,37 @@ pub(super) async fn put_sqlite(writer: &mut SqliteConnection, rollups: &[Rollup]
     Ok(())
 }
 
+/// The roll-ups that whoever `connection` is may see, of one lens of one tenant, that start in `[from, until)`.
+pub(super) async fn there(
+    connection: &mut PgConnection,
+    (tenant, lens, span): (Uuid, &LensId, Span),
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Rollup>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT healthy, degraded, unhealthy, samples, failed_samples, latencies, \
+         (extract(epoch FROM starts_at) * 1000)::bigint AS starts_ms FROM public.lensops_rollups \
+         WHERE yacht_id = $1 AND lens_id = $2 AND span = $3 \
+         AND starts_at >= $4::timestamptz AND starts_at < $5::timestamptz ORDER BY starts_at",
+    )
+    .bind(tenant)
+    .bind(lens.as_str())
+    .bind(span.as_str())
+    .bind(from.to_string())
+    .bind(until.to_string())
+    .fetch_all(connection)
+    .await?;
+    let rollup = |row: &sqlx::postgres::PgRow| {
+        let starts_at = lensops_core::schedule::from_ms(row.try_get("starts_ms")?);
+        let empty = Rollup::empty(tenant, lens.clone(), span, starts_at);
+        read(row, empty, |row, column| {
+            let narrow = row.try_get::<i32, _>(column).map(i64::from);
+            narrow.or_else(|_| row.try_get(column))
+        })
+    };
+    rows.iter().map(rollup).collect()
+}
+
 /// A PostgreSQL store as its owner sees it.
 pub struct Owner {
     connection: Mutex<PgConnection>,
@@ -293,31 +324,9 @@ impl Archive for Owner {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<Rollup>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT healthy, degraded, unhealthy, samples, failed_samples, latencies, \
-             (extract(epoch FROM starts_at) * 1000)::bigint AS starts_ms FROM public.lensops_rollups \
-             WHERE yacht_id = $1 AND lens_id = $2 AND span = $3 \
-             AND starts_at >= $4::timestamptz AND starts_at < $5::timestamptz ORDER BY starts_at",
-        )
-        .bind(tenant)
-        .bind(lens.as_str())
-        .bind(span.as_str())
-        .bind(from.to_string())
-        .bind(until.to_string())
-        .fetch_all(&mut *self.connection.lock().await)
-        .await
-        .map_err(|error| refused(&error))?;
-        let rollup = |row: &sqlx::postgres::PgRow| {
-            let starts_at = lensops_core::schedule::from_ms(row.try_get("starts_ms")?);
-            let empty = Rollup::empty(tenant, lens.clone(), span, starts_at);
-            read(row, empty, |row, column| {
-                let narrow = row.try_get::<i32, _>(column).map(i64::from);
-                narrow.or_else(|_| row.try_get(column))
-            })
-        };
-        rows.iter()
-            .map(rollup)
-            .collect::<Result<_, _>>()
+        let mut connection = self.connection.lock().await;
+        there(&mut connection, (tenant, lens, span), from, until)
+            .await
             .map_err(|error| refused(&error))
     }
 

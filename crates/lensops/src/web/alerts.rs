@@ -10,17 +10,16 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::Timestamp;
 use lensops_core::alert::Rule;
 use lensops_core::ident::LensId;
-use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::schedule::parse_span;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::App;
 use super::page::{Frame, refused, show};
-use super::scope::{self, within};
+use super::scope::{self, Watched, within};
 use super::session::Who;
 use super::view::told_time;
-use crate::store::{Alert, Board, Silence, StoreError, Trail};
+use crate::store::{Alert, Silence, StoreError, Trail};
 
 /// Messages that are looked through.
 const LATEST: u32 = 100;
@@ -30,7 +29,7 @@ const LONGEST_REASON: usize = 300;
 
 /// What `who` may see of alerts.
 pub(super) struct Seen {
-    pub(super) pairs: Vec<(MonitorPlan, Uuid)>,
+    pub(super) pairs: Vec<Watched>,
     pub(super) alerts: Vec<Alert>,
     pub(super) silences: Vec<Silence>,
     pub(super) trail: Vec<Trail>,
@@ -38,8 +37,10 @@ pub(super) struct Seen {
 
 /// Reads what `who` may see: what is of no tenant is for whoever nobody is kept out from.
 pub(super) async fn read(app: &App, who: &Who, now: Timestamp) -> Result<Seen, StoreError> {
-    let (journal, pairs) = (&app.setup.journal, scope::visible(app, who).await?);
-    let whole = matches!(app.setup.board, Board::Embedded(_));
+    let mut reading = app.setup.board.read(&who.claims).await?;
+    let (journal, pairs) = (&app.setup.journal, scope::visible(app, &mut reading).await?);
+    reading.done().await?;
+    let whole = app.setup.board.is_open();
     let own = |tenant: Option<Uuid>| match tenant {
         Some(tenant) => pairs.iter().any(|(_, own)| *own == tenant),
         None => whole,
@@ -231,7 +232,7 @@ fn silence_of(wanted: &Wanted, seen: &Seen, who: &Who, scoped: bool, now: Timest
                 .ok_or("There is no tenant to be quiet about.")?,
         );
     }
-    let known = |(plan, own): &(MonitorPlan, Uuid)| {
+    let known = |(plan, own): &Watched| {
         lens.as_ref().is_none_or(|lens| *lens == plan.monitor) && tenant.is_none_or(|tenant| tenant == *own)
     };
     if !seen.pairs.iter().any(known) {
@@ -262,7 +263,7 @@ pub(super) async fn silence(State(app): State<Arc<App>>, who: Who, Form(wanted):
         return refusal;
     }
     let now = app.now();
-    let scoped = matches!(app.setup.board, Board::Database(..));
+    let scoped = !app.setup.board.is_open();
     let seen = match within(read(&app, &who, now)).await {
         Ok(seen) => seen,
         Err(why) => return refused(StatusCode::SERVICE_UNAVAILABLE, &why),

@@ -94,19 +94,19 @@ fn problem(status: StatusCode, error: impl Into<String>) -> Response {
 
 /// `GET /api/v1/lenses`
 pub(super) async fn lenses(State(app): State<Arc<App>>, who: Who) -> Response {
-    let found = scope::rows(&app, &who).await;
+    let found = scope::whole_rows(&app, &who).await;
     Json(Lenses {
         as_of: found.as_of,
         trouble: found.trouble,
-        lenses: found.rows.to_vec(),
+        lenses: found.rows,
     })
     .into_response()
 }
 
 /// `GET /api/v1/lenses/{lens}`
 pub(super) async fn lens(State(app): State<Arc<App>>, who: Who, Path(lens): Path<String>) -> Response {
-    let found = scope::rows(&app, &who).await;
-    let lenses: Vec<Row> = found.rows.iter().filter(|row| row.lens == lens).cloned().collect();
+    let found = scope::whole_rows(&app, &who).await;
+    let lenses: Vec<Row> = found.rows.into_iter().filter(|row| row.lens == lens).collect();
     if lenses.is_empty() && found.trouble.is_none() {
         return problem(StatusCode::NOT_FOUND, "there is no such lens");
     }
@@ -161,7 +161,13 @@ pub(super) async fn checks(
         // One more tells whether there is another page.
         limit: limit + 1,
     };
-    match within(app.setup.board.page(&who.claims, &query)).await {
+    let page = async {
+        let mut reading = app.setup.board.read(&who.claims).await?;
+        let found = reading.page(&query).await?;
+        reading.done().await?;
+        Ok(found)
+    };
+    match within(page).await {
         Ok(mut found) => {
             let more = found.len() > limit as usize;
             found.truncate(limit as usize);

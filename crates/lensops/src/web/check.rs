@@ -14,6 +14,7 @@ use super::page::{Frame, not_found, refused, show};
 use super::scope::within;
 use super::session::Who;
 use super::view;
+use crate::store::{Exported, StoreError};
 
 struct Probe {
     name: String,
@@ -38,6 +39,7 @@ struct Check {
     lens: String,
     tenant: Uuid,
     status: &'static str,
+    shape: &'static str,
     at: String,
     p95: String,
     errors: String,
@@ -79,12 +81,19 @@ fn event((level, detail): &(String, Value)) -> Event {
     }
 }
 
+async fn read(app: &App, who: &Who, id: Uuid) -> Result<Option<Exported>, StoreError> {
+    let mut reading = app.setup.board.read(&who.claims).await?;
+    let found = reading.check(id).await?;
+    reading.done().await?;
+    Ok(found)
+}
+
 /// The page of a check.
 pub(super) async fn check(State(app): State<Arc<App>>, who: Who, Path(id): Path<String>) -> Response {
     let Ok(id) = id.parse::<Uuid>() else {
         return not_found();
     };
-    let (check, events) = match within(app.setup.board.check(&who.claims, id)).await {
+    let (check, events) = match within(read(&app, &who, id)).await {
         Ok(Some(found)) => found,
         Ok(None) => return not_found(),
         Err(why) => {
@@ -102,6 +111,7 @@ pub(super) async fn check(State(app): State<Arc<App>>, who: Who, Path(id): Path<
         lens: check.lens_id.to_string(),
         tenant: check.yacht_id,
         status: check.status.as_str(),
+        shape: view::shape_of(check.status),
         at: view::told_time(check.observed_at),
         p95: view::told_p95(check.p95_latency_ms, check.sample_size),
         errors: view::told_rate(check.error_rate_percent),

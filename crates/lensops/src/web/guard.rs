@@ -5,18 +5,16 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, REFERRER_POLICY, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
-use lensops_core::digest::sha256_hex;
+use axum::response::Response;
 
 use super::serve::Peer;
+use super::session::{Recognised, recognise};
 use super::{App, page};
 
 /// Requests a second that a client may make for long.
@@ -31,20 +29,25 @@ const REMEMBERED: usize = 10_000;
 /// The time that an answer may take to begin.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// The most bytes that a page may have.
-const LARGEST_PAGE: usize = 8 * 1024 * 1024;
-
 /// Nothing but our own files, no script or style in a page, no frame around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Who has a budget of requests: a user whose token is good, wherever he comes from (many may come by
+/// one proxy), else an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Client {
+    User(String),
+    Address(IpAddr),
+}
+
 /// What each client has left.
 #[derive(Default)]
-pub(crate) struct Clients(Mutex<HashMap<IpAddr, (f64, Instant)>>);
+pub(crate) struct Clients(Mutex<HashMap<Client, (f64, Instant)>>);
 
 impl Clients {
     /// Takes one request from what `client` has at `at`; `false` when nothing is left.
-    fn take(&self, client: IpAddr, at: Instant) -> bool {
+    fn take(&self, client: Client, at: Instant) -> bool {
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if clients.len() >= REMEMBERED && !clients.contains_key(&client) {
             clients.clear();
@@ -70,10 +73,17 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Lets a request through, or says why not; and sets what every answer has.
-pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<Peer>().copied();
+pub(super) async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let who = recognise(&app, request.headers());
+    let client = match (&who, request.extensions().get::<Peer>()) {
+        (Ok(who), _) if who.name.is_some() => Some(Client::User(who.key.clone())),
+        (_, peer) => peer.map(|Peer(ip)| Client::Address(*ip)),
+    };
+    let has_budget = client.is_some_and(|client| app.clients.take(client, begun));
+    request.extensions_mut().insert(Recognised(who));
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let mut response = if !peer.is_some_and(|Peer(ip)| app.clients.take(ip, Instant::now())) {
+    let mut response = if !has_budget {
         let mut response = page::refused(StatusCode::TOO_MANY_REQUESTS, "too many requests: wait a second");
         response
             .headers_mut()
@@ -104,49 +114,22 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     ] {
         headers.insert(HeaderName::from_static(name), fixed(value));
     }
+    // How long it took here, for whoever looks in the browser's own tools.
+    let took_ms = begun.elapsed().as_secs_f64() * 1000.0;
+    if let Ok(took) = HeaderValue::from_str(&format!("app;dur={took_ms:.2}")) {
+        headers.insert(HeaderName::from_static("server-timing"), took);
+    }
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, fixed("private, no-cache"));
     }
     response
 }
 
-/// What a browser says of where a form came from. Other clients say nothing, and carry no cookies.
-fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+/// What a browser says of where a request came from. Other clients say nothing, and carry no cookies.
+pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     headers
         .get("sec-fetch-site")
         .is_some_and(|site| site != "same-origin" && site != "none")
-}
-
-/// Gives an answer its tag, and answers `304` to who has it.
-pub(super) async fn tag(request: Request, next: Next) -> Response {
-    let had = request.headers().get(IF_NONE_MATCH).cloned();
-    let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
-    let response = next.run(request).await;
-    let is_stream = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    if !is_read || is_stream || response.status() != StatusCode::OK {
-        return response;
-    }
-    let (mut parts, body) = response.into_parts();
-    let Ok(bytes) = to_bytes(body, LARGEST_PAGE).await else {
-        return page::refused(StatusCode::INTERNAL_SERVER_ERROR, "this page is too large");
-    };
-    let tag = format!("\"{}\"", sha256_hex(&bytes).get(..20).unwrap_or_default());
-    let same = had.is_some_and(|had| {
-        had.to_str()
-            .is_ok_and(|had| had.split(',').any(|one| one.trim() == tag))
-    });
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        parts.headers.insert(ETAG, tag);
-    }
-    if same {
-        parts.status = StatusCode::NOT_MODIFIED;
-        parts.headers.remove(CONTENT_TYPE);
-        return (parts, Body::empty()).into_response();
-    }
-    Response::from_parts(parts, Body::from(bytes))
 }
 
 #[cfg(test)]
@@ -156,12 +139,14 @@ mod tests {
     #[test]
     fn a_client_that_asks_too_much_waits_and_others_do_not() {
         let clients = Clients::default();
-        let (one, other): (IpAddr, IpAddr) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
+        let address = || Client::Address([127, 0, 0, 1].into());
+        let user = || Client::User("somebody".to_owned());
         let at = Instant::now();
-        assert_eq!((0..300).filter(|_| clients.take(one, at)).count(), 200);
-        assert!(clients.take(other, at));
+        assert_eq!((0..300).filter(|_| clients.take(address(), at)).count(), 200);
+        assert!(clients.take(Client::Address([127, 0, 0, 2].into()), at));
+        assert!(clients.take(user(), at));
         let later = at + Duration::from_secs(1);
-        assert_eq!((0..300).filter(|_| clients.take(one, later)).count(), 50);
+        assert_eq!((0..300).filter(|_| clients.take(address(), later)).count(), 50);
     }
 
     #[test]

@@ -11,12 +11,16 @@ mod api;
 mod assets;
 mod charts;
 mod check;
+mod evidence;
+mod gates;
 mod guard;
 mod lens;
 mod live;
 mod overview;
 mod page;
 mod scope;
+mod sent;
+mod series;
 mod serve;
 mod session;
 mod view;
@@ -32,6 +36,7 @@ use lensops_core::evidence::Redactor;
 use lensops_core::exchange::Secret;
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
+use uuid::Uuid;
 
 pub use self::api::openapi;
 pub use self::serve::serve;
@@ -49,6 +54,8 @@ pub struct Run {
     pub kind: String,
     /// What it came to.
     pub verdict: String,
+    /// The tenants that its files may speak of; `None` where nobody knows all of them.
+    pub tenants: Option<Vec<Uuid>>,
     /// When it ended.
     pub finished_at: String,
     /// Whether every file is as the run left it.
@@ -63,6 +70,8 @@ pub struct Run {
 pub trait Runs: Send + Sync {
     /// The latest runs of `lens`, newest first; none where there are none.
     fn of(&self, lens: &LensId) -> Vec<Run>;
+    /// The run with this id; `None` where there is none.
+    fn run(&self, id: &str) -> Option<Run>;
     /// The bytes of a file of a run; `None` where there is none.
     fn file(&self, run: &str, name: &str) -> Option<Vec<u8>>;
 }
@@ -90,7 +99,10 @@ pub struct Setup {
 /// The dashboard's state.
 pub(crate) struct App {
     pub(crate) setup: Setup,
+    /// The plans of the setup, shared by what is read of them.
+    pub(crate) plans: Vec<Arc<MonitorPlan>>,
     pub(crate) known: scope::Known,
+    pub(crate) gates: gates::Gates,
     pub(crate) clients: guard::Clients,
     pub(crate) live: live::Live,
 }
@@ -110,7 +122,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/alerts", get(alerts::alerts))
         .route("/alerts/silence", post(alerts::silence))
         .route("/alerts/unsilence", post(alerts::unsilence))
-        .route("/runs/{run}/{file}", get(lens::evidence))
+        .route("/runs/{run}/{file}", get(evidence::file))
         .route("/session", post(session::sign_in))
         .route("/session/end", post(session::sign_out))
         .route("/events", get(live::events))
@@ -122,7 +134,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/openapi.json", get(api::document))
         .fallback(page::nothing_here)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(from_fn(guard::tag))
+        .layer(from_fn(sent::sent))
         .layer(from_fn_with_state(app.clone(), guard::guard))
         .with_state(app)
 }

@@ -13,7 +13,7 @@ use super::App;
 use super::page::{Frame, show};
 use super::scope::{self, Rows};
 use super::session::Who;
-use super::view::{Row, SPARK, told_time};
+use super::view::{Row, SPARK, shape, told_time};
 
 /// What of the overview is asked for. Words that mean nothing ask for nothing.
 #[derive(Debug, Default, Deserialize)]
@@ -42,6 +42,8 @@ struct Overview {
     rows: Vec<Row>,
     of: usize,
     counts: Vec<(&'static str, usize)>,
+    /// Class, shape, word and count of each status that there is, worst first.
+    summary: Vec<(String, &'static str, &'static str, usize)>,
     tenants: Vec<Uuid>,
     several: bool,
     as_of: String,
@@ -75,28 +77,40 @@ impl Asked {
 /// The overview.
 pub(super) async fn overview(State(app): State<Arc<App>>, who: Who, Query(asked): Query<Asked>) -> Response {
     let Rows { rows, as_of, trouble } = scope::rows(&app, &who).await;
-    let counts = Standing::ALL
+    let count = |standing: Standing| rows.iter().filter(|row| row.standing == standing).count();
+    let counts: Vec<_> = Standing::ALL
         .into_iter()
+        .map(|standing| (standing.tell().1, count(standing)))
+        .collect();
+    let summary = Standing::ALL
+        .into_iter()
+        .filter(|standing| count(*standing) > 0)
         .map(|standing| {
-            let count = rows.iter().filter(|row| row.standing == standing).count();
-            (standing.tell().1, count)
+            let word = standing.tell().1;
+            (word.to_lowercase(), shape(standing), word, count(standing))
         })
         .collect();
     let mut tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant).collect();
     tenants.sort_unstable();
     tenants.dedup();
-    let mut kept: Vec<Row> = rows.iter().filter(|row| asked.keeps(row)).cloned().collect();
+    let of = rows.len();
+    let unread = trouble.is_none() && rows.iter().any(|row| row.gate.is_none());
+    let alarms = count(Standing::Unhealthy);
+    let mut kept: Vec<Row> = rows.into_iter().filter(|row| asked.keeps(row)).collect();
     asked.order(&mut kept);
     let mut frame = Frame::new("Overview", "overview", &who);
     frame.trouble = trouble;
+    frame.alarms = alarms;
+    frame.unread = unread;
     show(&Overview {
         several: tenants.len() > 1,
-        of: rows.len(),
+        of,
         virtual_clock: kept.iter().any(|row| row.virtual_clock),
         frame,
         asked,
         rows: kept,
         counts,
+        summary,
         tenants,
         as_of: told_time(as_of),
     })

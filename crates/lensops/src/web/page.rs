@@ -4,6 +4,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Response};
 
+use super::assets::version;
 use super::session::Who;
 
 /// What every page has around it.
@@ -18,6 +19,12 @@ pub(super) struct Frame {
     pub(super) form_key: String,
     /// What is wrong with what is shown.
     pub(super) trouble: Option<String>,
+    /// Which version of our files it asks for.
+    pub(super) version: &'static str,
+    /// How many lenses are unhealthy, where the page shows all.
+    pub(super) alarms: usize,
+    /// Whether a part of it is being read, and is there in a moment.
+    pub(super) unread: bool,
     /// Whether it changes by itself.
     pub(super) live: bool,
 }
@@ -30,6 +37,9 @@ impl Frame {
             user: who.name.clone(),
             form_key: who.form_key.clone(),
             trouble: None,
+            version: version(),
+            alarms: 0,
+            unread: false,
             live: true,
         }
     }
@@ -41,6 +51,9 @@ impl Frame {
             user: None,
             form_key: String::new(),
             trouble: None,
+            version: version(),
+            alarms: 0,
+            unread: false,
             live: false,
         }
     }

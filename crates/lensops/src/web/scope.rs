@@ -8,17 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::gate::{Decision, GateReport, decide};
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
-use lensops_core::schedule::Schedule;
 use lensops_core::standing::tell_age;
 use uuid::Uuid;
 
 use super::App;
+use super::gates::{self, Decisions};
 use super::session::Who;
 use super::view::{self, Row};
-use crate::store::{Alert, Board, StoreError};
+use crate::store::{Alert, Point, Reading, StoreError};
 
 /// How long the store may take over a page.
 const READ: Duration = Duration::from_secs(3);
@@ -26,11 +25,8 @@ const READ: Duration = Duration::from_secs(3);
 /// How long rows are shown without looking again.
 const FRESH: Duration = Duration::from_millis(700);
 
-/// How long a gate's decision on the overview is shown without looking again: it is over a week.
-const GATE_FRESH: Duration = Duration::from_secs(60);
-
-/// The gate's window on the pages.
-pub(super) const GATE_WINDOW: SignedDuration = SignedDuration::from_hours(168);
+/// What a sparkline shows.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long a store that did not answer is not asked again: those who wait would each wait as long.
 const SPARED: Duration = Duration::from_secs(2);
@@ -39,15 +35,12 @@ const SPARED: Duration = Duration::from_secs(2);
 const REMEMBERED: usize = 1_000;
 
 /// Rows, and when they were true.
-#[derive(Clone)]
 pub(super) struct Rows {
-    pub(super) rows: Arc<Vec<Row>>,
+    pub(super) rows: Vec<Row>,
     pub(super) as_of: Timestamp,
     /// Why they are not of now.
     pub(super) trouble: Option<String>,
 }
-
-type Gates = HashMap<(Uuid, LensId), (Instant, Decision)>;
 
 #[derive(Clone)]
 struct Seen {
@@ -55,7 +48,6 @@ struct Seen {
     told: u64,
     as_of: Timestamp,
     rows: Arc<Vec<Row>>,
-    gates: Gates,
 }
 
 /// What was read last, by user.
@@ -123,33 +115,45 @@ pub(super) async fn within<T>(work: impl Future<Output = Result<T, StoreError>>)
     }
 }
 
-/// The plans as they stand now, with whom `who` may see: the database says which tenant that is.
-pub(super) async fn visible(app: &App, who: &Who) -> Result<Vec<(MonitorPlan, Uuid)>, StoreError> {
+/// A plan as it stands now, and a tenant it is run for.
+pub(super) type Watched = (Arc<MonitorPlan>, Uuid);
+
+/// The plans as they stand now, with whom the reading user may see: the database says which tenant that is.
+pub(super) async fn visible(app: &App, reading: &mut Reading<'_>) -> Result<Vec<Watched>, StoreError> {
     let rolled_back = app.setup.journal.rolled_back().await?;
-    let own = match &app.setup.board {
-        Board::Embedded(_) => None,
-        board @ Board::Database(..) => match board.tenant(&who.claims).await? {
-            Some(own) => Some(own),
-            None => return Ok(Vec::new()),
-        },
+    let own = match (app.setup.board.is_open(), reading.tenant().await?) {
+        (true, _) => None,
+        (false, Some(own)) => Some(own),
+        (false, None) => return Ok(Vec::new()),
     };
     let mut pairs = Vec::new();
-    for plan in &app.setup.plans {
+    for plan in &app.plans {
+        let plan = match rolled_back.get(&plan.monitor) {
+            Some(paused) if plan.paused.is_none() => Arc::new(MonitorPlan {
+                paused: Some(paused.clone()),
+                ..MonitorPlan::clone(plan)
+            }),
+            _ => plan.clone(),
+        };
         let tenants = plan
             .tenants
             .iter()
             .filter(|tenant| own.is_none_or(|own| own == **tenant));
-        for tenant in tenants {
-            let mut plan = plan.clone();
-            plan.paused = plan.paused.or_else(|| rolled_back.get(&plan.monitor).cloned());
-            pairs.push((plan, *tenant));
-        }
+        pairs.extend(tenants.map(|tenant| (plan.clone(), *tenant)));
     }
     Ok(pairs)
 }
 
+/// `pairs` as a store is asked for them.
+pub(super) fn asked(pairs: &[Watched]) -> Vec<(Uuid, LensId)> {
+    pairs
+        .iter()
+        .map(|(plan, tenant)| (*tenant, plan.monitor.clone()))
+        .collect()
+}
+
 /// The alerts that concern `pairs`; those of the store itself only where `whole` is set.
-pub(super) fn concerning(alerts: Vec<Alert>, pairs: &[(MonitorPlan, Uuid)], whole: bool) -> Vec<Alert> {
+pub(super) fn concerning(alerts: Vec<Alert>, pairs: &[Watched], whole: bool) -> Vec<Alert> {
     let mut alerts = alerts;
     alerts.retain(|alert| match alert.tenant {
         Some(tenant) => pairs.iter().any(|(_, own)| *own == tenant),
@@ -158,72 +162,71 @@ pub(super) fn concerning(alerts: Vec<Alert>, pairs: &[(MonitorPlan, Uuid)], whol
     alerts
 }
 
-/// The gate's report on one lens of one tenant over a week.
-pub(super) async fn gate(app: &App, who: &Who, plan: &MonitorPlan, tenant: Uuid) -> Result<GateReport, StoreError> {
+/// Those of `points`, which are oldest first, that were observed after `from`.
+pub(super) fn since(points: &[Point], from: Timestamp) -> &[Point] {
+    let first = points.partition_point(|point| point.observed_at <= from);
+    points.get(first..).unwrap_or_default()
+}
+
+pub(super) fn before(now: Timestamp, length: SignedDuration) -> Timestamp {
+    now.checked_sub(length).unwrap_or(Timestamp::MIN)
+}
+
+async fn read(app: &App, who: &Who) -> Result<Vec<Row>, StoreError> {
     let now = app.now();
-    let from = now.checked_sub(GATE_WINDOW).unwrap_or(Timestamp::MIN);
-    let checks = app
-        .setup
-        .board
-        .briefs(&who.claims, (tenant, &plan.monitor), (from, now), false)
-        .await?;
-    let points: Vec<_> = checks.iter().map(view::point).collect();
-    let schedule = Schedule::new(plan.every, &plan.monitor, tenant);
-    Ok(decide(&plan.monitor, tenant, &schedule, GATE_WINDOW, now, now, &points))
-}
-
-async fn read(app: &App, who: &Who, mut gates: Gates) -> Result<(Vec<Row>, Gates), StoreError> {
-    let (board, now) = (&app.setup.board, app.now());
-    let pairs = visible(app, who).await?;
-    let asked: Vec<(Uuid, LensId)> = pairs
-        .iter()
-        .map(|(plan, tenant)| (*tenant, plan.monitor.clone()))
-        .collect();
-    let latest = board.latest(&who.claims, &asked).await?;
+    let mut reading = app.setup.board.read(&who.claims).await?;
+    let pairs = visible(app, &mut reading).await?;
+    let wanted = asked(&pairs);
+    let latest = reading.latest(&wanted).await?;
+    let points = reading.points(&wanted, (before(now, DAY), now)).await?;
+    reading.done().await?;
     let alerts = concerning(app.setup.journal.alerts().await?, &pairs, false);
-    let day = now
-        .checked_sub(SignedDuration::from_hours(24))
-        .unwrap_or(Timestamp::MIN);
-    let mut rows = Vec::with_capacity(pairs.len());
-    for (plan, tenant) in &pairs {
-        let pair = (*tenant, plan.monitor.clone());
-        let checks = board
-            .briefs(&who.claims, (*tenant, &plan.monitor), (day, now), false)
-            .await?;
-        if gates.get(&pair).is_none_or(|(at, _)| at.elapsed() > GATE_FRESH) {
-            let report = gate(app, who, plan, *tenant).await?;
-            gates.insert(pair.clone(), (Instant::now(), report.decision));
-        }
-        let own = latest
-            .iter()
-            .find(|check| check.yacht_id == *tenant && check.lens_id == plan.monitor);
-        let decision = gates.get(&pair).map(|(_, decision)| *decision);
-        rows.push(view::row(plan, *tenant, own, &checks, &alerts, decision, now));
-    }
+    let mut latest: HashMap<_, _> = latest
+        .into_iter()
+        .map(|check| ((check.yacht_id, check.lens_id.clone()), check))
+        .collect();
+    let mut rows: Vec<Row> = pairs
+        .iter()
+        .zip(&wanted)
+        .map(|((plan, tenant), pair)| {
+            let found = view::Found {
+                latest: latest.remove(pair),
+                day: points.get(pair).map_or(&[][..], Vec::as_slice),
+            };
+            view::row(plan, *tenant, &found, &alerts, now)
+        })
+        .collect();
     rows.sort_by(|a, b| (a.standing, &a.lens, a.tenant).cmp(&(b.standing, &b.lens, b.tenant)));
-    Ok((rows, gates))
+    Ok(rows)
 }
 
-fn keep(app: &App, who: &Who, rows: Vec<Row>, gates: Gates, told: u64) -> Rows {
-    let (rows, as_of) = (Arc::new(rows), app.now());
-    let seen = Seen {
-        read: Instant::now(),
-        told,
-        as_of,
-        rows: rows.clone(),
-        gates,
+/// The rows that `who` sees, worst first, with what the gate is known to say.
+pub(super) async fn rows(app: &Arc<App>, who: &Who) -> Rows {
+    let gates = gates::known(app, who);
+    decided(stored(app, who).await, gates.as_ref())
+}
+
+/// The same for who does not ask again, with what the gate says.
+pub(super) async fn whole_rows(app: &Arc<App>, who: &Who) -> Rows {
+    let rows = stored(app, who).await;
+    let gates = match rows.trouble {
+        Some(_) => gates::known(app, who),
+        None => gates::whole(app, who).await,
     };
-    app.known.keep(&who.key, seen);
-    Rows {
-        rows,
-        as_of,
-        trouble: None,
-    }
+    decided(rows, gates.as_ref())
 }
 
-/// The rows that `who` sees, worst first. When the store does not answer in time they are what was
-/// known last, with its age; where nothing is known, what is monitored on the journal, and nothing else.
-pub(super) async fn rows(app: &App, who: &Who) -> Rows {
+fn decided(mut rows: Rows, gates: Option<&Decisions>) -> Rows {
+    for row in &mut rows.rows {
+        let lens: Option<LensId> = row.lens.parse().ok();
+        row.gate = lens.and_then(|lens| gates?.get(&(row.tenant, lens)).copied());
+    }
+    rows
+}
+
+/// When the store does not answer in time they are what was known last, with its age; where nothing
+/// is known, what is monitored on the journal, and nothing else.
+async fn stored(app: &App, who: &Who) -> Rows {
     let turn = app.known.turn(&who.key);
     let _own = turn.lock().await;
     let known = app.known.of(&who.key);
@@ -233,23 +236,34 @@ pub(super) async fn rows(app: &App, who: &Who) -> Rows {
         .filter(|seen| seen.read.elapsed() < FRESH && seen.told == told)
     {
         return Rows {
-            rows: seen.rows.clone(),
+            rows: seen.rows.to_vec(),
             as_of: seen.as_of,
             trouble: None,
         };
     }
     let why = match app.known.failed(&who.key) {
         Some(why) => why,
-        None => {
-            let gates = known.as_ref().map(|seen| seen.gates.clone()).unwrap_or_default();
-            match within(read(app, who, gates)).await {
-                Ok((rows, gates)) => return keep(app, who, rows, gates, told),
-                Err(why) => {
-                    app.known.fail(&who.key, &why);
-                    why
-                }
+        None => match within(read(app, who)).await {
+            Ok(rows) => {
+                let as_of = app.now();
+                let seen = Seen {
+                    read: Instant::now(),
+                    told,
+                    as_of,
+                    rows: Arc::new(rows.clone()),
+                };
+                app.known.keep(&who.key, seen);
+                return Rows {
+                    rows,
+                    as_of,
+                    trouble: None,
+                };
             }
-        }
+            Err(why) => {
+                app.known.fail(&who.key, &why);
+                why
+            }
+        },
     };
     match known {
         Some(seen) => Rows {
@@ -258,11 +272,11 @@ pub(super) async fn rows(app: &App, who: &Who) -> Rows {
                 tell_age(app.now().duration_since(seen.as_of)),
                 view::told_time(seen.as_of)
             )),
-            rows: seen.rows,
+            rows: seen.rows.to_vec(),
             as_of: seen.as_of,
         },
         None => Rows {
-            rows: Arc::new(without_checks(app)),
+            rows: without_checks(app),
             as_of: app.now(),
             trouble: Some(format!("{why}, and nothing is known from before")),
         },
@@ -271,12 +285,12 @@ pub(super) async fn rows(app: &App, who: &Who) -> Rows {
 
 /// What is monitored, all of it unknown. On PostgreSQL nobody can say what a user may see: nothing.
 fn without_checks(app: &App) -> Vec<Row> {
-    if !matches!(app.setup.board, Board::Embedded(_)) {
+    if !app.setup.board.is_open() {
         return Vec::new();
     }
-    let plans = app.setup.plans.iter();
+    let plans = app.plans.iter();
     plans
         .flat_map(|plan| plan.tenants.iter().map(move |tenant| (plan, *tenant)))
-        .map(|(plan, tenant)| view::row(plan, tenant, None, &[], &[], None, app.now()))
+        .map(|(plan, tenant)| view::row(plan, tenant, &view::Found::default(), &[], app.now()))
         .collect()
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
-use super::{App, Setup, guard, live, router, scope};
+use super::{App, Setup, gates, guard, live, router, scope};
 
 /// Connections at once; more wait to be accepted.
 const AT_ONCE: usize = 512;
@@ -41,8 +41,10 @@ pub(super) struct Peer(pub(super) IpAddr);
 /// Serves the dashboard to whoever connects to `listener`, until `stop` is cancelled.
 pub async fn serve(listener: TcpListener, setup: Setup, stop: CancellationToken) {
     let app = Arc::new(App {
+        plans: setup.plans.iter().cloned().map(Arc::new).collect(),
         setup,
         known: scope::Known::default(),
+        gates: gates::Gates::default(),
         clients: guard::Clients::default(),
         live: live::Live::default(),
     });

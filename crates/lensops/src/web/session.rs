@@ -93,18 +93,31 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value)
 }
 
+/// Who a request is from, or why nobody knows; set once for a request, before all else.
+#[derive(Clone)]
+pub(super) struct Recognised(pub(super) Result<Who, String>);
+
+/// Who asks with `headers`.
+pub(super) fn recognise(app: &App, headers: &HeaderMap) -> Result<Who, String> {
+    let form_key = &app.setup.form_key;
+    let Some(secret) = &app.setup.jwt_secret else {
+        return Ok(Who::anybody(form_key));
+    };
+    match token(headers).map(|token| verify(secret, token, app.now())) {
+        Some(Ok(claims)) => Ok(Who::of(claims, form_key)),
+        Some(Err(why)) => Err(why.to_string()),
+        None => Err("Sign in with a token of this project.".to_owned()),
+    }
+}
+
 impl FromRequestParts<Arc<App>> for Who {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
-        let form_key = &app.setup.form_key;
-        let Some(secret) = &app.setup.jwt_secret else {
-            return Ok(Self::anybody(form_key));
-        };
-        let told = match token(&parts.headers).map(|token| verify(secret, token, app.now())) {
-            Some(Ok(claims)) => return Ok(Self::of(claims, form_key)),
-            Some(Err(why)) => why.to_string(),
-            None => "Sign in with a token of this project.".to_owned(),
+    async fn from_request_parts(parts: &mut Parts, _app: &Arc<App>) -> Result<Self, Response> {
+        let told = match parts.extensions.get::<Recognised>().cloned() {
+            Some(Recognised(Ok(who))) => return Ok(who),
+            Some(Recognised(Err(told))) => told,
+            None => "Nobody was recognised.".to_owned(),
         };
         let is_page = !parts.uri.path().starts_with("/api/") && parts.uri.path() != "/events";
         Err(if is_page {

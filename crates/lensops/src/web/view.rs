@@ -1,9 +1,9 @@
 //! What pages and the read API show, made from checks at a given time. Pure.
 
 use jiff::Timestamp;
-use lensops_core::chart::{Band, Frame, round_top};
+use lensops_core::chart::{Frame, round_top};
 use lensops_core::gate::{CheckPoint, Decision, GateReport};
-use lensops_core::mute::{Muted, MutedWhy};
+use lensops_core::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::record::Status;
 use lensops_core::standing::{Standing, age_at, tell_age};
@@ -11,7 +11,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::store::{Alert, Brief, StoredCheck};
+use super::series::statuses;
+use crate::store::{Alert, Point, StoredCheck};
 
 /// Samples from which a P95 is supported.
 const SUPPORTED: i64 = 20;
@@ -65,13 +66,24 @@ pub(super) struct Flag {
     pub(super) on: bool,
 }
 
+/// A stretch of a chart.
+#[derive(Debug, Clone)]
+pub(super) struct Stripe {
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
+    /// A status, why checks counted for nothing, or `gap`.
+    pub(super) class: &'static str,
+}
+
 /// A day of checks in a line.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Spark {
     /// The path of P95.
     pub(super) path: String,
-    /// Stretches that were not healthy.
-    pub(super) bands: Vec<Band<&'static str>>,
+    /// Stretches that were not healthy, or not looked at.
+    pub(super) stripes: Vec<Stripe>,
     /// The same in words.
     pub(super) told: String,
 }
@@ -86,6 +98,15 @@ pub(super) fn shape(standing: Standing) -> &'static str {
         Standing::Paused => "M2 1h12v14H2zM5 4v8h2V4zm4 0v8h2V4z",
         Standing::Maintenance => "M1 4h14v8H1zM4 7v2h8V7z",
     }
+}
+
+/// The same for what one check found.
+pub(super) fn shape_of(status: Status) -> &'static str {
+    shape(match status {
+        Status::Healthy => Standing::Healthy,
+        Status::Degraded => Standing::Degraded,
+        Status::Unhealthy => Standing::Unhealthy,
+    })
 }
 
 impl Row {
@@ -112,7 +133,7 @@ impl Row {
     }
 
     pub(super) fn gate_word(&self) -> &'static str {
-        self.gate.map_or("not read", decision_word)
+        self.gate.map_or("reading\u{2026}", decision_word)
     }
 
     pub(super) fn flags_on(&self) -> usize {
@@ -151,16 +172,18 @@ pub(super) fn decision_word(decision: Decision) -> &'static str {
     }
 }
 
-/// The row of `plan` for `tenant`. `checks` are those of the last 24 h.
-pub(super) fn row(
-    plan: &MonitorPlan,
-    tenant: Uuid,
-    latest: Option<&StoredCheck>,
-    checks: &[Brief],
-    alerts: &[Alert],
-    gate: Option<Decision>,
-    now: Timestamp,
-) -> Row {
+/// What a row is made from, but for the plan.
+#[derive(Default)]
+pub(super) struct Found<'a> {
+    /// The latest check.
+    pub(super) latest: Option<StoredCheck>,
+    /// The checks of the last 24 h, oldest first.
+    pub(super) day: &'a [Point],
+}
+
+/// The row of `plan` for `tenant`.
+pub(super) fn row(plan: &MonitorPlan, tenant: Uuid, found: &Found<'_>, alerts: &[Alert], now: Timestamp) -> Row {
+    let latest = found.latest.as_ref();
     let age = latest.map(|check| age_at(now, check.observed_at));
     let muted = latest
         .and_then(|check| Muted::of_notes(&check.notes))
@@ -189,10 +212,10 @@ pub(super) fn row(
         error_rate_percent: latest.and_then(|check| check.error_rate_percent),
         observed_at: latest.map(|check| check.observed_at),
         flags: flags.collect(),
-        gate,
+        gate: None,
         firing: alerts.iter().filter(fires).map(|alert| alert.rule.clone()).collect(),
         virtual_clock: latest.is_some_and(|check| check.notes["clock"] == "virtual"),
-        spark: spark(plan, checks, now),
+        spark: spark(plan, found.day, now),
         age: age.map_or_else(|| "never".to_owned(), tell_age),
     }
 }
@@ -203,8 +226,39 @@ pub(super) fn whole(ms: i64) -> f64 {
     value
 }
 
-fn spark(plan: &MonitorPlan, checks: &[Brief], now: Timestamp) -> Spark {
-    let highest = checks
+/// How long a check stands for its lens where no other follows: it may be late by half an interval.
+pub(super) fn stands_ms(every_ms: i64) -> i64 {
+    every_ms * 3 / 2
+}
+
+/// The stretches of `frame` that were not healthy or not looked at, each with a shape of its own, so that
+/// colour alone says nothing: unhealthy is full height, degraded half, muted a strip, a gap is hatched.
+pub(super) fn stripes(frame: &Frame, states: &[(i64, &'static str)], every_ms: i64) -> Vec<Stripe> {
+    let share = |class: &str| match class {
+        "degraded" => 0.5,
+        "paused" | "maintenance" => 0.15,
+        _ => 1.0,
+    };
+    let at: Vec<i64> = states.iter().map(|(at, _)| *at).collect();
+    let gaps = frame.gaps(&at, stands_ms(every_ms));
+    let gaps = gaps.into_iter().map(|gap| (gap.x, gap.width, "gap"));
+    let bands = frame.bands(states, stands_ms(every_ms)).into_iter();
+    let bands = bands.filter(|band| band.what != "healthy");
+    bands
+        .map(|band| (band.x, band.width, band.what))
+        .chain(gaps)
+        .map(|(x, width, class)| Stripe {
+            x,
+            width,
+            height: frame.height * share(class),
+            y: frame.height * (1.0 - share(class)),
+            class,
+        })
+        .collect()
+}
+
+fn spark(plan: &MonitorPlan, points: &[Point], now: Timestamp) -> Spark {
+    let highest = points
         .iter()
         .filter_map(|check| check.p95_latency_ms)
         .max()
@@ -216,37 +270,29 @@ fn spark(plan: &MonitorPlan, checks: &[Brief], now: Timestamp) -> Spark {
         height: SPARK.1,
         top: round_top(whole(highest)),
     };
-    let gap = 2 * plan.every.as_ms();
-    let points: Vec<_> = checks
+    let every_ms = plan.every.as_ms();
+    let line: Vec<_> = points
         .iter()
         .map(|check| (check.observed_at.as_millisecond(), check.p95_latency_ms.map(whole)))
         .collect();
-    let mut bands = frame.bands(&statuses(checks), plan.every.as_ms());
-    bands.retain(|band| band.what != "healthy");
-    let count = |status: Status| checks.iter().filter(|check| check.status == status).count();
-    Spark {
-        path: frame.line(&points, gap),
-        bands,
-        told: format!(
-            "24 h: {} checks, {} degraded, {} unhealthy, highest P95 {highest} ms",
-            checks.len(),
+    let count = |status: Status| points.iter().filter(|check| check.status == status).count();
+    let told = match points.len() {
+        0 => "24 h: no check".to_owned(),
+        checks => format!(
+            "24 h: {checks} checks, {} degraded, {} unhealthy, highest P95 {highest} ms",
             count(Status::Degraded),
             count(Status::Unhealthy)
         ),
+    };
+    Spark {
+        path: frame.line(&line, stands_ms(every_ms)),
+        stripes: stripes(&frame, &statuses(points, &[], every_ms), every_ms),
+        told,
     }
 }
 
-/// Each check's class: its status, or why it counts for nothing.
-pub(super) fn statuses(checks: &[Brief]) -> Vec<(i64, &'static str)> {
-    let class = |check: &Brief| check.muted.map_or(check.status.as_str(), MutedWhy::as_str);
-    checks
-        .iter()
-        .map(|check| (check.observed_at.as_millisecond(), class(check)))
-        .collect()
-}
-
 /// A check as the gate looks at it.
-pub(super) fn point(check: &Brief) -> CheckPoint {
+pub(super) fn point(check: &Point) -> CheckPoint {
     CheckPoint {
         id: check.id,
         status: check.status,

@@ -4,27 +4,27 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder, Locator};
-use lensops::store::Board;
+use jiff::{SignedDuration, Timestamp};
+use lensops::store::{Board, Journal};
+use lensops_core::evidence::Redactor;
+use lensops_core::record::{Level, Status};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::fixture::journal;
-use crate::front::{Front, fresh, plan};
-
-const A: Uuid = Uuid::from_u128(0xA11C_E000_0000);
+use crate::front::{A, Front, fresh, plan};
 
 /// A driver that ends with this, and the address it listens at.
-struct Driver {
+pub(crate) struct Driver {
     child: Child,
     url: String,
 }
 
 impl Driver {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -43,7 +43,7 @@ impl Driver {
         }
     }
 
-    async fn open(&self, width: u32, dark: bool, script: bool) -> Client {
+    pub(crate) async fn open(&self, width: u32, dark: bool, script: bool) -> Client {
         let mut arguments = vec![
             "--headless",
             "--no-sandbox",
@@ -81,21 +81,21 @@ impl Drop for Driver {
     }
 }
 
-fn axe() -> String {
+pub(crate) fn axe() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let path = root.join("target/tools/npm/node_modules/axe-core/axe.min.js");
     std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{}: {error}; ./scripts/test installs axe-core", path.display()))
 }
 
-fn shots() -> PathBuf {
+pub(crate) fn shots() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
 /// What axe finds wrong with the page, one line a finding.
-async fn violations(client: &Client, axe: &str) -> Vec<String> {
+pub(crate) async fn violations(client: &Client, axe: &str) -> Vec<String> {
     client.execute(&format!("{axe}; return 1"), vec![]).await.unwrap();
     let script = "const done = arguments[arguments.length - 1]; axe.run().then(found => done(found), error => done({error: String(error)}))";
     let found = client.execute_async(script, vec![]).await.unwrap();
@@ -108,7 +108,7 @@ async fn violations(client: &Client, axe: &str) -> Vec<String> {
     found["violations"].as_array().unwrap().iter().map(told).collect()
 }
 
-async fn texts(client: &Client, css: &str) -> Vec<String> {
+pub(crate) async fn texts(client: &Client, css: &str) -> Vec<String> {
     let mut texts = Vec::new();
     for element in client.find_all(Locator::Css(css)).await.unwrap() {
         texts.push(element.text().await.unwrap());
@@ -116,20 +116,60 @@ async fn texts(client: &Client, css: &str) -> Vec<String> {
     texts
 }
 
+/// Two lenses of which one was checked for a day, with an incident, a pause, a gap and a switch; whoever
+/// opens it finds every page with something on it.
+pub(crate) async fn lived_in() -> (tempfile::TempDir, Journal, Front, String) {
+    let (folder, journal) = journal().await;
+    let redactor = Redactor::default();
+    let plans = vec![plan("faults", &[A]).await, plan("parts", &[A]).await];
+    let now = Timestamp::now();
+    let mut latest = String::new();
+    for n in (0..96_i64).filter(|n| !(30..40).contains(n)).rev() {
+        let mut check = fresh(A, "faults", 200 + n * 7);
+        check.observed_at = now - SignedDuration::from_mins(15 * n);
+        check.status = match n {
+            50..=54 => Status::Unhealthy,
+            55..=60 => Status::Degraded,
+            _ => Status::Healthy,
+        };
+        let samples: Vec<i64> = (1..=21).map(|k| (200 + n * 7) * 50 * k).collect();
+        let mut notes = json!({"samples_us": samples, "endpoints": {"list endpoint": {"n": 7, "p50_us": 9, "p95_us": 12}},
+            "flags": {"FAULT_LENS_V1_ENABLED": true, "FAULT_LENS_SUGGESTIONS_ENABLED": n > 20}});
+        if (70..75).contains(&n) {
+            notes["muted"] = json!({"why": "maintenance", "reason": "backups"});
+        }
+        check.notes = redactor.json(&notes);
+        let (kind, level) = if n == 20 {
+            ("flag_toggled", Level::Warning)
+        } else {
+            ("latency", Level::Info)
+        };
+        let request = "GET /v1/actions/list?domain=faults HTTP/1.1\nauthorization: Bearer eyJ\u{2026}[redacted]\n";
+        check.events.truncate(1);
+        for event in &mut check.events {
+            event.level = level;
+            event.detail = redactor.json(&json!({"kind": kind, "reason": "FAULT_LENS_SUGGESTIONS_ENABLED went off",
+                "request": request, "response": "HTTP/1.1 503 Service Unavailable\n\n{\"error_code\": \"FEATURE_DISABLED\"}"}));
+        }
+        latest = format!("/checks/{}", check.id);
+        journal.record(check).await.unwrap();
+    }
+    let front = Front::start(Board::Embedded(journal.clone()), journal.clone(), plans).await;
+    (folder, journal, front, latest)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_fits_reads_well_and_has_no_violation_in_light_and_dark_at_both_widths() {
-    let (_folder, journal) = journal().await;
-    let plans = vec![plan("faults", &[A]).await, plan("parts", &[A]).await];
-    let front = Front::start(Board::Embedded(journal.clone()), journal.clone(), plans).await;
-    let check = fresh(A, "faults", 867);
-    let check_page = format!("/checks/{}", check.id);
-    journal.record(check).await.unwrap();
+    let (_folder, _journal, front, check_page) = lived_in().await;
     let (driver, axe) = (Driver::start(), axe());
     for (width, dark) in [(360, false), (360, true), (1440, false), (1440, true)] {
         let client = driver.open(width, dark, true).await;
         for (name, path) in [
             ("overview", "/"),
+            ("nothing-found", "/?q=zzz"),
             ("lens", "/lens/faults?window=24h"),
+            ("lens-month", "/lens/faults?window=30d"),
+            ("lens-never-checked", "/lens/parts"),
             ("check", &check_page),
             ("alerts", "/alerts"),
             ("missing", "/nothing"),
@@ -173,7 +213,9 @@ async fn a_new_check_shows_without_loading_again_and_search_is_by_keyboard() {
         .await
         .unwrap();
     client.execute("window.stayed = true", vec![]).await.unwrap();
-    for p95 in [4321, 4322] {
+    let mut shown_after = Vec::new();
+    for p95 in 4321..4326 {
+        let recorded = Instant::now();
         journal.record(fresh(A, "faults", p95)).await.unwrap();
         let wanted = format!("//td[contains(., '{p95} ms')]");
         let waited = client
@@ -182,7 +224,12 @@ async fn a_new_check_shows_without_loading_again_and_search_is_by_keyboard() {
             .for_element(Locator::XPath(&wanted))
             .await;
         waited.unwrap_or_else(|error| panic!("{p95} was not shown: {error}"));
+        shown_after.push(recorded.elapsed());
     }
+    shown_after.sort_unstable();
+    println!("checks were shown after {shown_after:.0?}");
+    // The watcher's second is proved under virtual time; here a whole browser shares the machine.
+    assert!(shown_after[2] <= Duration::from_secs(2), "{shown_after:?}");
     let stayed = client.execute("return window.stayed === true", vec![]).await.unwrap();
     assert_eq!(stayed, json!(true), "the page was loaded again");
 
@@ -229,44 +276,5 @@ async fn a_new_check_shows_without_loading_again_and_search_is_by_keyboard() {
         .await
         .unwrap();
     client.wait().for_element(Locator::Css("#gate")).await.unwrap();
-    client.close().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn without_javascript_everything_is_there_and_the_filter_works() {
-    let (_folder, journal) = journal().await;
-    let plans = vec![plan("faults", &[A]).await, plan("parts", &[A]).await];
-    let front = Front::start(Board::Embedded(journal.clone()), journal.clone(), plans).await;
-    journal.record(fresh(A, "faults", 100)).await.unwrap();
-    let driver = Driver::start();
-    let client = driver.open(1440, false, false).await;
-    client.goto(&format!("http://{}/", front.at)).await.unwrap();
-    assert_eq!(texts(&client, "tbody th a").await, ["Parts", "Faults"]);
-    assert_eq!(
-        client.find_all(Locator::Css("html[data-live]")).await.unwrap().len(),
-        0,
-        "script ran"
-    );
-    client
-        .find(Locator::Id("q"))
-        .await
-        .unwrap()
-        .send_keys("fau\u{e007}")
-        .await
-        .unwrap();
-    client
-        .wait()
-        .for_url(
-            &format!("http://{}/?q=fau&status=&sort=worst", front.at)
-                .parse()
-                .unwrap(),
-        )
-        .await
-        .unwrap();
-    assert_eq!(texts(&client, "tbody th a").await, ["Faults"]);
-    for path in ["/lens/faults", "/alerts"] {
-        client.goto(&format!("http://{}{path}", front.at)).await.unwrap();
-        assert_eq!(texts(&client, "h1").await.len(), 1, "{path}");
-    }
     client.close().await.unwrap();
 }

@@ -26,23 +26,41 @@ use crate::harness::{Project, sandbox};
 
 pub(crate) const JWT_SECRET: &str = "a made-up secret of this test";
 
-struct OneRun;
+pub(crate) const A: Uuid = Uuid::from_u128(0xA11C_E000_0000);
+pub(crate) const B: Uuid = Uuid::from_u128(0xB0B0_0000_0000);
 
-impl Runs for OneRun {
+/// Runs of both tenants: whose each is, and what its file says.
+const RUNS: [(&str, Option<&[Uuid]>, &str); 4] = [
+    ("run-1", Some(&[A]), "{}"),
+    ("run-of-another", Some(&[B]), "{\"of\": \"onlyofbob\"}"),
+    ("run-of-both", Some(&[A, B]), "{\"of\": \"onlyofbob\"}"),
+    ("run-of-nobody-knows", None, "{\"of\": \"onlyofbob\"}"),
+];
+
+struct Left;
+
+impl Runs for Left {
     fn of(&self, _lens: &LensId) -> Vec<Run> {
-        vec![Run {
-            id: "run-1".to_owned(),
+        RUNS.iter().filter_map(|(id, ..)| self.run(id)).collect()
+    }
+
+    fn run(&self, id: &str) -> Option<Run> {
+        let (id, tenants, _) = RUNS.iter().find(|(own, ..)| *own == id)?;
+        Some(Run {
+            id: (*id).to_owned(),
             kind: "acceptance".to_owned(),
             verdict: "pass".to_owned(),
+            tenants: tenants.map(<[Uuid]>::to_vec),
             finished_at: "2026-01-01T00:00:00Z".to_owned(),
             intact: true,
-            told: "every file is as the run left it; unsigned".to_owned(),
+            told: format!("{id}: every file is as the run left it; unsigned"),
             files: vec!["results.json".to_owned()],
-        }]
+        })
     }
 
     fn file(&self, run: &str, name: &str) -> Option<Vec<u8>> {
-        ((run, name) == ("run-1", "results.json")).then(|| b"{}".to_vec())
+        let (.., text) = RUNS.iter().find(|(own, ..)| *own == run && name == "results.json")?;
+        Some(text.as_bytes().to_vec())
     }
 }
 
@@ -86,6 +104,16 @@ impl Drop for Front {
 
 impl Front {
     pub(crate) async fn start(board: Board, journal: Journal, plans: Vec<MonitorPlan>) -> Self {
+        Self::start_at(board, journal, plans, Timestamp::now).await
+    }
+
+    /// The same with a clock of the test's own.
+    pub(crate) async fn start_at(
+        board: Board,
+        journal: Journal,
+        plans: Vec<MonitorPlan>,
+        now: fn() -> Timestamp,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (at, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let jwt_secret = matches!(board, Board::Database(..)).then(|| Secret::new(JWT_SECRET));
@@ -93,11 +121,11 @@ impl Front {
             board,
             journal,
             plans,
-            runs: Arc::new(OneRun),
+            runs: Arc::new(Left),
             jwt_secret,
             form_key: "a made-up key".to_owned(),
             redactor: Redactor::default(),
-            now: Timestamp::now,
+            now,
         };
         tokio::spawn(serve(listener, setup, stop.clone()));
         Self { at, stop }

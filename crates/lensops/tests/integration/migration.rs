@@ -238,7 +238,7 @@ const ALTERED: [(&str, &str, bool); 25] = [
     ),
     (
         "DROP INDEX lensops_checks_by_lens; CREATE INDEX lensops_checks_by_lens ON pms_health_checks (lens_id)",
-        "index on pms_health_checks: btree (yacht_id, lens_id, observed_at DESC, id DESC) is missing",
+        "index on pms_health_checks: btree (yacht_id, lens_id, observed_at DESC, id DESC) INCLUDE (status, p95_latency_ms) is missing",
         true,
     ),
     (

@@ -11,11 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
 use crate::fixture::journal;
-use crate::front::{Front, fresh, plan, status, token, until};
+use crate::front::{A, B, Front, fresh, plan, status, token, until};
 use crate::pg::Database;
-
-const A: Uuid = Uuid::from_u128(0xA11C_E000_0000);
-const B: Uuid = Uuid::from_u128(0xB0B0_0000_0000);
 
 async fn embedded(lenses: &[&str]) -> (tempfile::TempDir, Journal, Front) {
     let (folder, journal) = journal().await;
@@ -293,7 +290,7 @@ async fn a_new_check_reaches_who_listens() {
 }
 
 /// A database with checks of A and B, and what is B's alone in every field that is shown.
-async fn two_tenants() -> Database {
+pub(crate) async fn two_tenants() -> Database {
     let database = Database::migrated().await;
     for (tenant, word) in [(A, "onlyofalice"), (B, "onlyofbob")] {
         database
@@ -312,7 +309,7 @@ async fn two_tenants() -> Database {
     database
 }
 
-async fn signed_in(database: &Database) -> (tempfile::TempDir, Journal, Front) {
+pub(crate) async fn signed_in(database: &Database) -> (tempfile::TempDir, Journal, Front) {
     let (folder, journal) = journal().await;
     let plans = vec![
         plan("faults", &[A, B]).await,
@@ -338,7 +335,7 @@ async fn signed_in(database: &Database) -> (tempfile::TempDir, Journal, Front) {
     (folder, journal, front)
 }
 
-async fn check_id(database: &Database, tenant: Uuid) -> Uuid {
+pub(crate) async fn check_id(database: &Database, tenant: Uuid) -> Uuid {
     let mut connection = database.connect().await;
     sqlx::query_scalar("SELECT id FROM pms_health_checks WHERE yacht_id = $1 LIMIT 1")
         .bind(tenant)
@@ -370,6 +367,9 @@ async fn signed_in_as_tenant_a_no_byte_of_tenant_b_is_sent() {
         format!("/checks/{other}"),
         "/alerts".to_owned(),
         "/runs/run-1/results.json".to_owned(),
+        "/runs/run-of-another/results.json".to_owned(),
+        "/runs/run-of-both/results.json".to_owned(),
+        "/runs/run-of-nobody-knows/results.json".to_owned(),
         "/api/v1/lenses".to_owned(),
         "/api/v1/lenses/faults".to_owned(),
         "/api/v1/lenses/onlyofbob".to_owned(),
@@ -392,6 +392,21 @@ async fn signed_in_as_tenant_a_no_byte_of_tenant_b_is_sent() {
     }
     assert!(seen_own >= 6, "A sees what is A's: {seen_own}");
     assert_eq!(status(&front.get(&format!("/checks/{other}"), Some(&user)).await), 404);
+    // Evidence: what is A's alone is there, the rest is withheld, with why.
+    let page = front.get("/lens/faults", Some(&user)).await;
+    assert!(
+        page.contains("run-1") && !page.contains("run-of-") && page.contains("3 runs are withheld"),
+        "{page}"
+    );
+    for (run, expected) in [
+        ("run-1", 200),
+        ("run-of-another", 404),
+        ("run-of-both", 404),
+        ("run-of-nobody-knows", 404),
+    ] {
+        let answer = front.get(&format!("/runs/{run}/results.json"), Some(&user)).await;
+        assert_eq!(status(&answer), expected, "{run}");
+    }
     // The stream: B's checks come first, A's after them.
     let insert = |tenant: Uuid| {
         format!("INSERT INTO pms_health_checks (yacht_id, lens_id, status) VALUES ('{tenant}', 'faults', 'healthy')")
@@ -544,6 +559,18 @@ async fn when_the_store_is_down_or_silent_the_last_known_rows_are_shown_as_such(
             stranger.contains("nothing is known from before") && !stranger.contains("data-lens"),
             "{how}"
         );
-        assert_eq!(status(&front.get("/lens/faults", Some(&user)).await), 503, "{how}");
+        // A lens that was known is shown as it was known, and what was not read says so.
+        let lens = front.get("/lens/faults", Some(&user)).await;
+        assert_eq!(status(&lens), 200, "{how}");
+        for part in [
+            "Not current",
+            "The charts were not read in time",
+            "The checks were not read in time",
+            "The runs were not read",
+        ] {
+            assert!(lens.contains(part), "{how}: {part}: {lens}");
+        }
+        let stranger = front.get("/lens/faults", Some(&token(B, |_| {}))).await;
+        assert_eq!(status(&stranger), 503, "{how}");
     }
 }

@@ -1,0 +1,278 @@
+//! What the dashboard reads: the journal as it is, or PostgreSQL as the user who asks.
+//!
+//! On PostgreSQL a reading is a transaction as `authenticated` with the user's claims; which rows
+//! there are is the database's to say, and no question names a tenant to keep others out. A few
+//! connections serve everybody, so that a page which is asked for often takes none from the worker.
+
+mod here;
+mod there;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lensops_core::exchange::Secret;
+use lensops_core::ident::LensId;
+use lensops_core::mute::{Muted, MutedWhy};
+use lensops_core::record::Status;
+use lensops_core::rollup::Rollup;
+use serde_json::{Value, json};
+use sqlx::Transaction;
+use sqlx::postgres::{PgPool, PgPoolOptions, Postgres as Database};
+use uuid::Uuid;
+
+use super::journal::Journal;
+use super::{Exported, History as _, Postgres, StoreError, StoredCheck, postgres};
+
+/// Connections for all users together.
+const CONNECTIONS: u32 = 4;
+
+/// How long a question waits for a connection.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// The kinds of events that are marked in charts.
+const MARKED: [&str; 2] = ["flag_toggled", "transition"];
+
+/// Where the dashboard reads.
+#[derive(Clone)]
+pub enum Board {
+    /// The journal of this machine; whoever reaches it sees all.
+    Embedded(Journal),
+    /// PostgreSQL, as the user who asks.
+    Database(PgPool, Postgres),
+}
+
+/// A check as a sparkline, the bands of a chart and the gate look at it. A week of them is cheap: every
+/// store reads them from an index, and none of a check's notes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// Its id.
+    pub id: Uuid,
+    /// The status.
+    pub status: Status,
+    /// Pooled P95 in milliseconds.
+    pub p95_latency_ms: Option<i64>,
+    /// When it was observed.
+    pub observed_at: Timestamp,
+    /// Whether and why it counts for nothing.
+    pub muted: Option<MutedWhy>,
+}
+
+/// The points of each lens of each tenant, oldest first. A lens without any has none, or is not there.
+pub type Points = HashMap<(Uuid, LensId), Vec<Point>>;
+
+/// A check with its samples, without its notes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Brief {
+    /// Its id.
+    pub id: Uuid,
+    /// The status.
+    pub status: Status,
+    /// Pooled P95 in milliseconds.
+    pub p95_latency_ms: Option<i64>,
+    /// Failed samples in percent.
+    pub error_rate_percent: Option<f64>,
+    /// Samples taken.
+    pub sample_size: i64,
+    /// When it was observed.
+    pub observed_at: Timestamp,
+    /// Whether and why it counts for nothing.
+    pub muted: Option<MutedWhy>,
+    /// Latencies of its samples in microseconds; empty where others than lensops wrote it.
+    pub samples_us: Vec<u64>,
+}
+
+/// Something that happened at a time, as a chart marks it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// When.
+    pub at: Timestamp,
+    /// What, one line.
+    pub what: String,
+}
+
+/// A lens of a tenant.
+pub type Pair<'a> = (Uuid, &'a LensId);
+
+/// A stretch of time: without its start, with its end.
+pub type Stretch = (Timestamp, Timestamp);
+
+/// Which checks a page of the read API holds.
+#[derive(Debug, Clone, Default)]
+pub struct CheckQuery {
+    /// Of this lens alone.
+    pub lens: Option<LensId>,
+    /// Of this tenant alone.
+    pub tenant: Option<Uuid>,
+    /// With ids below this one.
+    pub before: Option<Uuid>,
+    /// So many at most.
+    pub limit: u32,
+}
+
+/// What one user asks, one question after another. On PostgreSQL it ends with the transaction.
+pub enum Reading<'a> {
+    /// Of the journal.
+    Embedded(&'a Journal),
+    /// Of the database, as the user.
+    Database(Transaction<'static, Database>),
+}
+
+impl Board {
+    /// PostgreSQL at `url`. It is connected to when it is first needed.
+    ///
+    /// # Errors
+    /// When `url` is no address of a PostgreSQL database.
+    pub fn database(url: &Secret) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(WAIT)
+            .connect_lazy_with(postgres::options(url)?);
+        Ok(Self::Database(pool, Postgres::new(url)?))
+    }
+
+    /// Whether whoever asks sees all that there is.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Embedded(_))
+    }
+
+    /// Begins to read as the user of `claims`.
+    ///
+    /// # Errors
+    /// When the store cannot be reached, or does not let the login become its users.
+    pub async fn read(&self, claims: &Value) -> Result<Reading<'_>, StoreError> {
+        match self {
+            Self::Embedded(journal) => Ok(Reading::Embedded(journal)),
+            Self::Database(pool, _) => {
+                let begun = async {
+                    let mut transaction = pool.begin().await?;
+                    postgres::become_user(&mut transaction, claims).await?;
+                    Ok(transaction)
+                };
+                Ok(Reading::Database(begun.await.map_err(there::elsewhere)?))
+            }
+        }
+    }
+
+    /// Tenant, lens and id of the newest check of each of `pairs`, for whoever watches on behalf of
+    /// all users. On PostgreSQL it is asked as the service, and nothing else of a check is read.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn newest(&self, pairs: &[(Uuid, LensId)]) -> Result<Vec<(Uuid, String, Uuid)>, StoreError> {
+        match self {
+            Self::Embedded(journal) => here::newest(journal, pairs).await,
+            Self::Database(_, watcher) => watcher.newest(pairs).await,
+        }
+    }
+}
+
+impl Reading<'_> {
+    /// The tenant that the database takes the user for; `None` on the journal, which knows no users,
+    /// and for a user without one.
+    ///
+    /// # Errors
+    /// When the store cannot be read; so do all questions.
+    pub async fn tenant(&mut self) -> Result<Option<Uuid>, StoreError> {
+        match self {
+            Self::Embedded(_) => Ok(None),
+            Self::Database(as_user) => there::tenant(as_user).await.map_err(there::elsewhere),
+        }
+    }
+
+    /// The latest check of each of `pairs`, in no order; none where there is none.
+    #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
+    pub async fn latest(&mut self, pairs: &[(Uuid, LensId)]) -> Result<Vec<StoredCheck>, StoreError> {
+        match self {
+            Self::Embedded(journal) => journal.latest(pairs).await,
+            Self::Database(as_user) => there::latest(as_user, pairs).await.map_err(there::elsewhere),
+        }
+    }
+
+    /// The points of `pairs` within `stretch`.
+    #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
+    pub async fn points(&mut self, pairs: &[(Uuid, LensId)], stretch: Stretch) -> Result<Points, StoreError> {
+        let (mut points, muted) = match self {
+            Self::Embedded(journal) => here::points(journal, pairs, stretch).await?,
+            Self::Database(as_user) => there::points(as_user, pairs, stretch).await.map_err(there::elsewhere)?,
+        };
+        for point in points.values_mut().flatten() {
+            point.muted = muted.get(&point.id).copied();
+        }
+        Ok(points)
+    }
+
+    /// The checks of one lens of one tenant within `stretches`, oldest first.
+    #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
+    pub async fn briefs(&mut self, pair: Pair<'_>, stretches: &[Stretch]) -> Result<Vec<Brief>, StoreError> {
+        match self {
+            Self::Embedded(journal) => here::briefs(journal, pair, stretches).await,
+            Self::Database(as_user) => there::briefs(as_user, pair, stretches).await.map_err(there::elsewhere),
+        }
+    }
+
+    /// The hourly roll-ups of one lens of one tenant that start within `stretch`, oldest first.
+    #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
+    pub async fn hours(&mut self, pair: Pair<'_>, stretch: Stretch) -> Result<Vec<Rollup>, StoreError> {
+        match self {
+            Self::Embedded(journal) => here::hours(journal, pair, stretch).await,
+            Self::Database(as_user) => there::hours(as_user, pair, stretch).await.map_err(there::elsewhere),
+        }
+    }
+
+    /// Switched flags and features of one lens of one tenant within `stretch`, oldest first.
+    #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
+    pub async fn marks(&mut self, pair: Pair<'_>, stretch: Stretch) -> Result<Vec<Mark>, StoreError> {
+        match self {
+            Self::Embedded(journal) => here::marks(journal, pair, stretch).await,
+            Self::Database(as_user) => there::marks(as_user, pair, stretch).await.map_err(there::elsewhere),
+        }
+    }
+
+    /// Checks by id, the newest slot first.
+    #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
+    pub async fn page(&mut self, query: &CheckQuery) -> Result<Vec<StoredCheck>, StoreError> {
+        match self {
+            Self::Embedded(journal) => here::page(journal, query).await,
+            Self::Database(as_user) => there::page(as_user, query).await.map_err(there::elsewhere),
+        }
+    }
+
+    /// The check `id` with the level and detail of each of its events; `None` where there is none
+    /// that this user may see.
+    #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
+    pub async fn check(&mut self, id: Uuid) -> Result<Option<Exported>, StoreError> {
+        match self {
+            Self::Embedded(journal) => here::check(journal, id).await,
+            Self::Database(as_user) => there::check(as_user, id).await.map_err(there::elsewhere),
+        }
+    }
+
+    /// Ends it. Without this the transaction is rolled back, which for reading comes to the same, later.
+    #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
+    pub async fn done(self) -> Result<(), StoreError> {
+        match self {
+            Self::Embedded(_) => Ok(()),
+            Self::Database(as_user) => as_user.commit().await.map_err(there::elsewhere),
+        }
+    }
+}
+
+/// The status that begins with `letter`.
+fn initial(letter: &str) -> Option<Status> {
+    [Status::Healthy, Status::Degraded, Status::Unhealthy]
+        .into_iter()
+        .find(|status| !letter.is_empty() && status.as_str().starts_with(letter))
+}
+
+fn muted(text: Option<&str>) -> Option<MutedWhy> {
+    let muted: Value = serde_json::from_str(text?).ok()?;
+    Muted::of_notes(&json!({ "muted": muted })).map(|muted| muted.why)
+}
+
+fn samples(text: Option<&str>) -> Vec<u64> {
+    // Checks that others wrote have none.
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
+}
