@@ -12,8 +12,12 @@ CREATE TABLE IF NOT EXISTS public.lensops_rollups (
     samples bigint NOT NULL,
     failed_samples bigint NOT NULL,
     latencies bytea NOT NULL,
+    muted integer NOT NULL DEFAULT 0,
     PRIMARY KEY (yacht_id, lens_id, span, starts_at)
 );
+
+-- Checks that count for nothing; roll-ups from before it was there counted them with the others.
+ALTER TABLE public.lensops_rollups ADD COLUMN IF NOT EXISTS muted integer NOT NULL DEFAULT 0;
 
 ALTER TABLE public.lensops_rollups ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS lensops_yacht_scoped_rollups ON public.lensops_rollups;

@@ -49,6 +49,8 @@ ALTER TABLE public.lensops_rollups
     ALTER COLUMN healthy SET NOT NULL,
     ALTER COLUMN degraded SET NOT NULL,
     ALTER COLUMN unhealthy SET NOT NULL,
+    ALTER COLUMN muted SET NOT NULL,
+    ALTER COLUMN muted SET DEFAULT 0,
     ALTER COLUMN samples SET NOT NULL,
     ALTER COLUMN failed_samples SET NOT NULL,
     ALTER COLUMN latencies SET NOT NULL;

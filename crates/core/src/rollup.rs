@@ -63,6 +63,9 @@ pub struct Rollup {
     pub degraded: i64,
     /// Checks by status.
     pub unhealthy: i64,
+    /// Checks that counted for nothing, made while the lens was paused or in a maintenance window:
+    /// neither their status nor their samples are in here.
+    pub muted: i64,
     /// Samples of all checks.
     pub samples: i64,
     /// Those that failed.
@@ -83,6 +86,7 @@ impl Rollup {
             healthy: 0,
             degraded: 0,
             unhealthy: 0,
+            muted: 0,
             samples: 0,
             failed_samples: 0,
             latencies: Latencies::new(),
@@ -116,17 +120,23 @@ impl Rollup {
         }
     }
 
+    /// Adds a check that counts for nothing.
+    pub fn add_muted(&mut self) {
+        self.muted += 1;
+    }
+
     /// Adds all that `other` counts.
     pub fn merge(&mut self, other: &Self) {
         self.healthy += other.healthy;
         self.degraded += other.degraded;
         self.unhealthy += other.unhealthy;
+        self.muted += other.muted;
         self.samples += other.samples;
         self.failed_samples += other.failed_samples;
         self.latencies.merge(&other.latencies);
     }
 
-    /// Checks of any status.
+    /// Checks of any status that counted.
     #[must_use]
     pub fn checks(&self) -> i64 {
         self.healthy + self.degraded + self.unhealthy
@@ -172,6 +182,12 @@ mod tests {
         both.merge(&of([2]));
         assert_eq!((both.checks(), both.samples, both.failed_samples), (2, 42, 2));
         assert_eq!(both.error_rate_percent(), Some(200.0 / 42.0));
+        both.add_muted();
+        assert_eq!(
+            (both.checks(), both.muted, both.samples),
+            (2, 1, 42),
+            "a muted check is counted apart"
+        );
         let empty = Rollup::empty(Uuid::nil(), "faults".parse().unwrap(), Span::Day, Timestamp::UNIX_EPOCH);
         assert_eq!(empty.error_rate_percent(), None);
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::mute::Muted;
 use lensops_core::rollup::{Rollup, Span};
 use serde_json::{Value, json};
 
@@ -53,6 +54,10 @@ pub async fn roll_up<A: Archive>(archive: &A, now: Timestamp) -> Result<Retained
 async fn roll_hour<A: Archive>(archive: &A, hour: &Hour) -> Result<Rollup> {
     let mut rollup = Rollup::empty(hour.tenant, hour.lens.clone(), Span::Hour, hour.starts_at);
     for check in archive.checks(hour).await? {
+        if Muted::of_notes(&check.notes).is_some() {
+            rollup.add_muted();
+            continue;
+        }
         let samples = check.notes["samples_us"].as_array();
         let samples: Vec<u64> = samples.into_iter().flatten().filter_map(Value::as_u64).collect();
         rollup.add(check.status, check.sample_size, check.error_rate_percent, samples);

@@ -30,7 +30,7 @@ use super::{History, StoreError, StoredCheck};
 const SCHEMA: i64 = 7;
 
 /// The steps to it, the first one from an empty file.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("../../../../migrations/sqlite/0001_journal.sql"),
     include_str!("../../../../migrations/sqlite/0002_outbox.sql"),
     include_str!("../../../../migrations/sqlite/0003_rollups.sql"),
@@ -38,6 +38,7 @@ const STEPS: [&str; 7] = [
     include_str!("../../../../migrations/sqlite/0005_alerts.sql"),
     include_str!("../../../../migrations/sqlite/0006_outbox_trigger.sql"),
     include_str!("../../../../migrations/sqlite/0007_points.sql"),
+    include_str!("../../../../migrations/sqlite/0008_muted.sql"),
 ];
 
 /// The most that one transaction commits.

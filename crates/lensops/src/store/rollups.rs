@@ -61,7 +61,7 @@ pub trait Archive: Send + Sync {
     fn drop_before(&self, before: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-const ROLLUPS: &str = "SELECT healthy, degraded, unhealthy, samples, failed_samples, latencies, starts_at FROM lensops_rollups \
+const ROLLUPS: &str = "SELECT healthy, degraded, unhealthy, muted, samples, failed_samples, latencies, starts_at FROM lensops_rollups \
      WHERE yacht_id = $1 AND lens_id = $2 AND span = $3 AND starts_at >= $4 AND starts_at < $5 ORDER BY starts_at";
 
 /// The bounds of an hour for [`History::between`], which leaves out the start and has the end.
@@ -93,6 +93,7 @@ where
         healthy: number(row, "healthy")?,
         degraded: number(row, "degraded")?,
         unhealthy: number(row, "unhealthy")?,
+        muted: number(row, "muted")?,
         samples: number(row, "samples")?,
         failed_samples: number(row, "failed_samples")?,
         latencies,
@@ -108,7 +109,7 @@ impl Archive for Journal {
                FROM pms_health_checks WHERE observed_at < $1 GROUP BY 1, 2, 3) c \
              LEFT JOIN lensops_rollups r ON r.yacht_id = c.yacht_id AND r.lens_id = c.lens_id AND r.span = 'hour' \
                AND r.starts_at = c.hour \
-             WHERE c.checks > coalesce(r.healthy + r.degraded + r.unhealthy, 0) ORDER BY 1, 2, 3 LIMIT $2",
+             WHERE c.checks > coalesce(r.healthy + r.degraded + r.unhealthy + r.muted, 0) ORDER BY 1, 2, 3 LIMIT $2",
         )
         .bind(time_text(Span::Hour.start_of(until)))
         .bind(limit)
@@ -173,7 +174,7 @@ impl Archive for Journal {
 
 pub(super) async fn put_sqlite(writer: &mut SqliteConnection, rollups: &[Rollup]) -> Result<(), sqlx::Error> {
     for rollup in rollups {
-        sqlx::query("INSERT OR REPLACE INTO lensops_rollups VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+        sqlx::query("INSERT OR REPLACE INTO lensops_rollups VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
             .bind(rollup.yacht_id.to_string())
             .bind(rollup.lens_id.as_str())
             .bind(rollup.span.as_str())
@@ -184,6 +185,7 @@ pub(super) async fn put_sqlite(writer: &mut SqliteConnection, rollups: &[Rollup]
             .bind(rollup.samples)
             .bind(rollup.failed_samples)
             .bind(rollup.latencies.to_bytes())
+            .bind(rollup.muted)
             .execute(&mut *writer)
             .await?;
     }
@@ -198,7 +200,7 @@ pub(super) async fn there(
     until: Timestamp,
 ) -> Result<Vec<Rollup>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT healthy, degraded, unhealthy, samples, failed_samples, latencies, \
+        "SELECT healthy, degraded, unhealthy, muted, samples, failed_samples, latencies, \
          (extract(epoch FROM starts_at) * 1000)::bigint AS starts_ms FROM public.lensops_rollups \
          WHERE yacht_id = $1 AND lens_id = $2 AND span = $3 \
          AND starts_at >= $4::timestamptz AND starts_at < $5::timestamptz ORDER BY starts_at",
@@ -248,7 +250,7 @@ impl Archive for Owner {
                FROM public.pms_health_checks WHERE observed_at < $1::timestamptz GROUP BY 1, 2, 3) c \
              LEFT JOIN public.lensops_rollups r ON r.yacht_id = c.yacht_id AND r.lens_id = c.lens_id \
                AND r.span = 'hour' AND r.starts_at = c.hour \
-             WHERE c.checks > coalesce(r.healthy + r.degraded + r.unhealthy, 0) ORDER BY 1, 2, 3 LIMIT $2",
+             WHERE c.checks > coalesce(r.healthy + r.degraded + r.unhealthy + r.muted, 0) ORDER BY 1, 2, 3 LIMIT $2",
         )
         .bind(Span::Hour.start_of(until).to_string())
         .bind(limit)
@@ -283,12 +285,12 @@ impl Archive for Owner {
         let of = |number: fn(&Rollup) -> i64| rollups.iter().map(number).collect::<Vec<i64>>();
         sqlx::query(
             "INSERT INTO public.lensops_rollups \
-             SELECT y, l, s, at::timestamptz, h, d, u, n, f, b \
+             SELECT y, l, s, at::timestamptz, h, d, u, n, f, b, m \
              FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], \
-                         $8::bigint[], $9::bigint[], $10::bytea[]) AS t (y, l, s, at, h, d, u, n, f, b) \
+                         $8::bigint[], $9::bigint[], $10::bytea[], $11::bigint[]) AS t (y, l, s, at, h, d, u, n, f, b, m) \
              ON CONFLICT (yacht_id, lens_id, span, starts_at) DO UPDATE SET healthy = excluded.healthy, \
              degraded = excluded.degraded, unhealthy = excluded.unhealthy, samples = excluded.samples, \
-             failed_samples = excluded.failed_samples, latencies = excluded.latencies",
+             failed_samples = excluded.failed_samples, latencies = excluded.latencies, muted = excluded.muted",
         )
         .bind(rollups.iter().map(|rollup| rollup.yacht_id).collect::<Vec<_>>())
         .bind(rollups.iter().map(|rollup| rollup.lens_id.as_str()).collect::<Vec<_>>())
@@ -310,6 +312,7 @@ impl Archive for Owner {
                 .map(|rollup| rollup.latencies.to_bytes())
                 .collect::<Vec<_>>(),
         )
+        .bind(of(|rollup| rollup.muted))
         .execute(&mut *self.connection.lock().await)
         .await
         .map_err(|error| refused(&error))?;

@@ -177,14 +177,15 @@ pub(super) fn statuses(points: &[Point], hours: &[Rollup], every_ms: i64) -> Vec
         .collect();
     for hour in hours.iter().filter(|hour| !stored.contains(&hour.starts_at)) {
         let worst = match hour {
-            Rollup { unhealthy: 1.., .. } => Status::Unhealthy,
-            Rollup { degraded: 1.., .. } => Status::Degraded,
-            _ => Status::Healthy,
+            Rollup { unhealthy: 1.., .. } => Status::Unhealthy.as_str(),
+            Rollup { degraded: 1.., .. } => Status::Degraded.as_str(),
+            Rollup { healthy: 1.., .. } => Status::Healthy.as_str(),
+            _ => MutedWhy::Paused.as_str(),
         };
         let starts = hour.starts_at.as_millisecond();
         let length: i64 = Span::Hour.length().as_millis().try_into().unwrap_or(i64::MAX);
         let steps = (0..length).step_by(usize::try_from(every_ms.max(1000)).unwrap_or(usize::MAX));
-        statuses.extend(steps.map(|step| (starts + step, worst.as_str())));
+        statuses.extend(steps.map(|step| (starts + step, worst)));
     }
     statuses.sort_by_key(|(at, _)| *at);
     statuses

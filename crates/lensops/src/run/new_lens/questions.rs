@@ -122,10 +122,14 @@ mod tests {
     fn a_first_lens_is_asked_whose_it_is_and_a_second_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings::load(folder.path(), Env::default()).unwrap();
-        let mut ask = Scripted::of(&["nobody", "", ID, NONE, ID, ""]);
+        let mut ask = Scripted::of(&["nobody", NONE, ID, NONE, ID, ""]);
         let mut given = NewLens::default();
         whose(&settings, &mut given, &mut ask).unwrap();
-        assert_eq!(given.yacht_ids, [ID.parse().unwrap()], "what is no id is asked again");
+        assert_eq!(
+            given.yacht_ids,
+            [ID.parse::<Uuid>().unwrap()],
+            "what is no id is asked again"
+        );
         assert_eq!(given.users.keys().map(Ident::as_str).collect::<Vec<_>>(), ["captain"]);
         assert_eq!(ask.asked(), 6);
         std::fs::create_dir(folder.path().join("lenses")).unwrap();
