@@ -6,7 +6,7 @@ use lensops_core::evidence::Redactor;
 use proptest::prelude::{ProptestConfig, Strategy as _, any};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
