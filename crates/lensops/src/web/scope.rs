@@ -202,8 +202,10 @@ async fn read(app: &App, who: &Who) -> Result<Vec<Row>, StoreError> {
 
 /// The rows that `who` sees, worst first, with what the gate is known to say.
 pub(super) async fn rows(app: &Arc<App>, who: &Who) -> Rows {
+    let rows = stored(app, who).await;
+    // Only now, so that it takes nothing from what is waited for.
     let gates = gates::known(app, who);
-    decided(stored(app, who).await, gates.as_ref())
+    decided(rows, gates.as_ref())
 }
 
 /// The same for who does not ask again, with what the gate says.

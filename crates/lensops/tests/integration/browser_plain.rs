@@ -6,7 +6,7 @@ use fantoccini::{Client, Locator};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::browser::{Driver, lived_in, texts};
+use crate::browser::{Driver, lived_in, press, texts};
 
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
@@ -25,7 +25,7 @@ async fn reached(client: &Client, case: &str) -> BTreeSet<u64> {
     let mut reached = BTreeSet::new();
     client.execute("document.activeElement.blur()", vec![]).await.unwrap();
     for _ in 0..300 {
-        client.active_element().await.unwrap().send_keys(TAB).await.unwrap();
+        press(client, TAB).await;
         let found = client.execute(&script, vec![]).await.unwrap();
         let Some(place) = found[0].as_u64() else { break };
         assert_ne!(
@@ -54,13 +54,9 @@ async fn tab_to(client: &Client, css: &str) {
         if there == json!(true) {
             return;
         }
-        client.active_element().await.unwrap().send_keys(TAB).await.unwrap();
+        press(client, TAB).await;
     }
     panic!("Tab does not lead to {css}");
-}
-
-async fn press(client: &Client, keys: &str) {
-    client.active_element().await.unwrap().send_keys(keys).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,13 +135,8 @@ async fn without_javascript_everything_is_there_and_works() {
     assert_eq!(live.len(), 0, "script ran");
     let again = client.find_all(Locator::Css("noscript")).await.unwrap();
     assert_eq!(again.len(), 1, "it loads again by itself");
-    client
-        .find(Locator::Id("q"))
-        .await
-        .unwrap()
-        .send_keys("fau")
-        .await
-        .unwrap();
+    let field = client.find(Locator::Id("q")).await.unwrap();
+    field.send_keys("fau").await.unwrap();
     press(&client, ENTER).await;
     let found = at("/?q=fau&status=&sort=worst").parse().unwrap();
     client.wait().for_url(&found).await.unwrap();
@@ -163,13 +154,8 @@ async fn without_javascript_everything_is_there_and_works() {
         assert_eq!(found.len(), count, "{path}: {css}");
     }
     client.goto(&at("/alerts")).await.unwrap();
-    client
-        .find(Locator::Id("reason"))
-        .await
-        .unwrap()
-        .send_keys("planned work")
-        .await
-        .unwrap();
+    let field = client.find(Locator::Id("reason")).await.unwrap();
+    field.send_keys("planned work").await.unwrap();
     press(&client, ENTER).await;
     client
         .wait()
