@@ -162,6 +162,7 @@ impl Stress {
             },
             base: self.base.clone(),
             load: group.load.clone(),
+            reuse: plan.reuse,
             timeout: plan.timeout.map_or(TIMEOUT, |span| span.get()),
             warm_up: plan.warm_up.map_or(Duration::ZERO, |span| span.get()),
             threads: self.threads,
@@ -251,7 +252,7 @@ impl Stress {
                 format!("{prefix}.json"),
                 self.redactor.json_pretty(&self.to_json(ran, finished_at)),
             ),
-            (format!("{prefix}.html"), text(self.page(ran, finished_at))),
+            (format!("{prefix}.html"), text(self.page(ran, finished_at)?)),
         ];
         let bundle = Bundle {
             kind: "stress",

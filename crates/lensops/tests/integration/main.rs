@@ -41,6 +41,7 @@ mod secrets;
 mod stores;
 mod stress;
 mod switching;
+mod tls_server;
 mod web;
 mod worker;
 mod workflows;
