@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The stress engine beside wrk and ab, against nginx on loopback.
+"""The stress engine beside wrk, oha, hey and ab, against nginx on loopback.
 
-Needs Debian's nginx, wrk and apache2-utils, and target/release/lensops. Each round runs every
-tool once, so that the noise of the machine meets all alike; figures are medians with their
-extremes. Client CPU is user + sys of the process; the bar is the ratio to wrk.
+Needs Debian's nginx and wrk, and target/release/lensops; of oha (crates.io), hey and ab (Debian's
+hey and apache2-utils) those that are on the PATH run too, and those that are not are named. Each
+round runs every tool once, so that the noise of the machine meets all alike; figures are medians
+with their extremes. Client CPU is user + sys of the process; the bar is the ratio to wrk.
 """
-import json, os, re, resource, statistics, subprocess, sys, tempfile, time
+import json, os, re, shutil, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,12 +14,12 @@ URL = "http://127.0.0.1:18080"
 LENSOPS = ROOT / "target/release/lensops"
 
 
-def measured(command, cwd):
+def measured(command, cwd, more_env=None):
     """Output, CPU seconds and largest resident size (kB) of a command."""
     reading, writing = os.pipe()
     started = time.monotonic()
     process = subprocess.Popen(command, cwd=cwd, stdout=writing, stderr=subprocess.DEVNULL,
-                               env={"API_BASE_URL": URL, "PATH": os.environ["PATH"]})
+                               env={"API_BASE_URL": URL, "PATH": os.environ["PATH"], **(more_env or {})})
     os.close(writing)
     with os.fdopen(reading) as pipe:
         out = pipe.read()
@@ -53,12 +54,32 @@ def ab(folder, connections, seconds):
     return count, count / took, cpu, rss
 
 
+def oha(folder, connections, seconds):
+    # One thread, as everywhere; without -w it drops what is under way at the end.
+    out, cpu, rss, took = measured(["oha", "--no-tui", "--output-format", "json", "-w", f"-c{connections}", f"-z{seconds}s", URL + "/"],
+                                   folder, {"TOKIO_WORKER_THREADS": "1"})
+    result = json.loads(out)
+    count = sum(result["statusCodeDistribution"].values())
+    return count, count / result["summary"]["total"], cpu, rss
+
+
+def hey(folder, connections, seconds):
+    out, cpu, rss, _ = measured(["hey", "-cpus", "1", "-c", str(connections), "-z", f"{seconds}s", URL + "/"], folder)
+    count = sum(map(int, re.findall(r"\[\d+\]\s+(\d+) responses", out)))
+    return count, float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)), cpu, rss
+
+
 def spread(values, digits):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
 
 
 def compare(folder, connections, seconds, rounds):
-    tools = {"lensops": lensops, "wrk": wrk, "ab": ab}
+    tools = {"lensops": lensops, "wrk": wrk}
+    for name, tool in {"ab": ab, "oha": oha, "hey": hey}.items():
+        if shutil.which(name):
+            tools[name] = tool
+        else:
+            print(f"{name} is not on the PATH: not compared")
     rows = {name: [] for name in tools}
     for _ in range(rounds):
         for name, tool in tools.items():

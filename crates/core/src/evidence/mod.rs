@@ -7,4 +7,4 @@ pub mod transcript;
 
 pub use manifest::Manifest;
 pub use redact::{Redacted, Redactor};
-pub use transcript::Transcript;
+pub use transcript::{BODY_LIMIT, Transcript};

@@ -36,6 +36,10 @@ pub struct StressPlan {
     /// How long each load runs before its figures count. A failure in it counts all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<Span>,
+    /// Whether a connection carries one request after the other. `false` opens one for each, and
+    /// `connect_us` tells what that took.
+    #[serde(default = "reused", skip_serializing_if = "is_reused")]
+    pub reuse: bool,
     /// How long a request may take, connecting included; 15 s where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
@@ -45,6 +49,15 @@ pub struct StressPlan {
     /// What must hold over all targets together.
     #[serde(default)]
     pub verdict: Thresholds,
+}
+
+fn reused() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_reused(reuse: &bool) -> bool {
+    *reuse
 }
 
 /// A request under load.

@@ -7,13 +7,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, FailureClass, Timings};
 use lensops_core::outcome::{Outcome, Severity, judge};
+use lensops_core::plan::load::Load;
 use lensops_core::prebuilt::Fill;
 use tokio::time::Instant;
 
 use super::connection::{Answer, Broken, Connection};
 use super::figures::{Figures, MOST_UNASSERTED, UNASSERTED};
+use super::known::{Known, is_asserted, is_small};
+use super::micros;
 use super::worker::Task;
-use super::{LoadTarget, micros};
 
 /// What a request came to, for the one who sends the next.
 pub(super) struct Asked {
@@ -21,17 +23,8 @@ pub(super) struct Asked {
     pub(super) at: Instant,
 }
 
-/// What is known of a target while it is loaded.
-struct Known {
-    /// Statuses and failure classes of which a whole exchange was kept.
-    statuses: RefCell<Vec<u16>>,
-    failures: RefCell<Vec<FailureClass>>,
-    unasserted: Cell<usize>,
-    /// How many requests it was sent.
-    count: Cell<u64>,
-    /// Its turn in the weighted round.
-    turn: Cell<i64>,
-}
+/// The most bytes of bodies that wait for their judgement.
+const MOST_HELD: usize = 16 * 1024 * 1024;
 
 /// One request under way.
 struct Request {
@@ -42,28 +35,32 @@ struct Request {
     connect: Option<Duration>,
 }
 
+/// An answer of a burst that is judged when the others are in.
+struct Held {
+    target: usize,
+    request: Request,
+    answer: Answer,
+}
+
 /// Asks, judges and counts for one worker.
 pub(super) struct Asking {
     task: Task,
     figures: RefCell<Vec<Figures>>,
     known: Vec<Known>,
     measured_from: Cell<Option<Instant>>,
+    held: RefCell<Vec<Held>>,
+    held_bytes: Cell<usize>,
     random: RefCell<fastrand::Rng>,
 }
 
 impl Asking {
     pub(super) fn new(task: &Task) -> Self {
-        let known = task.targets.iter().map(|_| Known {
-            statuses: RefCell::default(),
-            failures: RefCell::default(),
-            unasserted: Cell::new(0),
-            count: Cell::new(0),
-            turn: Cell::new(0),
-        });
         Self {
             figures: RefCell::new(empty(task)),
-            known: known.collect(),
+            known: task.targets.iter().map(|_| Known::default()).collect(),
             measured_from: Cell::new(None),
+            held: RefCell::default(),
+            held_bytes: Cell::new(0),
             random: RefCell::new(fastrand::Rng::with_seed(task.seed ^ u64::from(task.worker))),
             task: task.clone(),
         }
@@ -140,7 +137,12 @@ impl Asking {
         }
         let spec = &self.task.targets[target];
         let known = &self.known[target];
-        let keep = |status| spec.expect.needs_json() || known.keeps(spec, status);
+        let claimed = Cell::new(false);
+        let keep = |status| {
+            claimed.set(!spec.expect.needs_json() && known.keeps(spec, status));
+            known.keeping.set(known.keeping.get() + u32::from(claimed.get()));
+            claimed.get() || spec.expect.needs_json()
+        };
         let answer = match spec.prebuilt.same() {
             Some(bytes) => connection.ask(bytes, deadline, &keep).await,
             None => {
@@ -149,9 +151,48 @@ impl Asking {
                 connection.ask(&bytes, deadline, &keep).await
             }
         };
+        known.keeping.set(known.keeping.get() - u32::from(claimed.get()));
+        if !self.task.reuse {
+            connection.close();
+        }
         match answer {
-            Ok(answer) => self.answered(target, &request, answer),
+            Ok(answer) => self.answered(target, request, answer),
             Err(why) => self.broken(target, &request, why),
+        }
+    }
+
+    fn answered(&self, target: usize, request: Request, answer: Answer) -> Asked {
+        let at = answer.at;
+        if self.holds(target, &answer) {
+            self.held.borrow_mut().push(Held {
+                target,
+                request,
+                answer,
+            });
+        } else {
+            self.judge(target, &request, answer);
+        }
+        Asked { answered: true, at }
+    }
+
+    /// Whether `answer` is judged later: reading JSON takes longer than the answers of a burst are
+    /// apart, and those that are complete already would seem to come when it is their turn.
+    fn holds(&self, target: usize, answer: &Answer) -> bool {
+        let needs_json = self.task.targets[target].expect.needs_json();
+        let size = answer.whole.as_ref().map_or(0, |whole| whole.body.len());
+        let held = self.held_bytes.get() + size;
+        if !matches!(self.task.load, Load::Burst(_)) || !needs_json || held > MOST_HELD {
+            return false;
+        }
+        self.held_bytes.set(held);
+        true
+    }
+
+    /// Judges what was put off.
+    pub(super) fn judge_held(&self) {
+        self.held_bytes.set(0);
+        for held in self.held.take() {
+            self.judge(held.target, &held.request, held.answer);
         }
     }
 
@@ -168,7 +209,7 @@ impl Asking {
         }
     }
 
-    fn answered(&self, target: usize, request: &Request, answer: Answer) -> Asked {
+    fn judge(&self, target: usize, request: &Request, answer: Answer) {
         let Answer { status, whole, at } = answer;
         let spec = &self.task.targets[target];
         let known = &self.known[target];
@@ -184,11 +225,10 @@ impl Asking {
             why
         });
         let unexpected = why.is_some() || !is_asserted(spec, status);
-        let asked = Asked { answered: true, at };
         let counted_from = request.due.unwrap_or(request.started);
         // A warm-up is left out of the figures; a failure in it is not.
         if !self.is_measured(counted_from) && !unexpected {
-            return asked;
+            return;
         }
         let figures = &mut self.figures.borrow_mut()[target];
         figures.planned += 1;
@@ -204,7 +244,6 @@ impl Asking {
             known.unasserted.set(known.unasserted.get() + 1);
             figures.first_unexpected = figures.first_unexpected.take().or(why);
         }
-        asked
     }
 
     fn broken(&self, target: usize, request: &Request, why: Broken) -> Asked {
@@ -237,7 +276,7 @@ impl Asking {
         let label = if !statuses.contains(&status) {
             statuses.push(status);
             status.to_string()
-        } else if unasserted && known.unasserted.get() < MOST_UNASSERTED {
+        } else if unasserted && known.unasserted.get() < MOST_UNASSERTED && is_small(&exchange) {
             format!("{UNASSERTED} {status}")
         } else {
             return;
@@ -264,22 +303,6 @@ impl Asking {
                 ..Timings::default()
             },
         }
-    }
-}
-
-impl Known {
-    /// Whether the whole of an answer with `status` is kept.
-    fn keeps(&self, spec: &LoadTarget, status: u16) -> bool {
-        !self.statuses.borrow().contains(&status)
-            || (!is_asserted(spec, status) && self.unasserted.get() < MOST_UNASSERTED)
-    }
-}
-
-/// The quick check: whether the plan asserts `status`.
-fn is_asserted(spec: &LoadTarget, status: u16) -> bool {
-    match &spec.expect.status {
-        Some(set) => set.contains(status),
-        None => (200..300).contains(&status),
     }
 }
 

@@ -177,6 +177,11 @@ impl Connection {
         Ok(Some(self.used.saturating_duration_since(now)))
     }
 
+    /// Closes it; the next request opens it anew.
+    pub(super) fn close(&mut self) {
+        self.stream = None;
+    }
+
     /// Drops a stream that the server closed while it rested.
     fn forget_closed(&mut self, now: Instant) {
         if now.saturating_duration_since(self.used) < RESTED {

@@ -8,8 +8,9 @@
 mod asking;
 mod connection;
 mod figures;
+mod known;
 mod pacer;
-pub mod wire;
+mod wire;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -59,6 +60,8 @@ pub struct Job {
     pub load: Load,
     /// How long a request may take, connecting included.
     pub timeout: Duration,
+    /// Whether a connection carries one request after the other.
+    pub reuse: bool,
     /// How long nothing but failures counts.
     pub warm_up: Duration,
     /// How many threads send; never more than connections.
@@ -184,6 +187,7 @@ async fn begin(
             workers,
             peer: peer.clone(),
             timeout: job.timeout,
+            reuse: job.reuse,
             // A burst is over before it is warm.
             warm_up: job.load.duration().map_or(Duration::ZERO, |_| job.warm_up),
             seed: job.seed,

@@ -21,7 +21,7 @@ const MOST_HEADERS: usize = 100;
 /// Why bytes are no answer, one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Malformed(String);
+pub(super) struct Malformed(String);
 
 fn malformed<T>(why: impl Into<String>) -> Result<T, Malformed> {
     Err(Malformed(why.into()))
@@ -29,11 +29,11 @@ fn malformed<T>(why: impl Into<String>) -> Result<T, Malformed> {
 
 /// What a head says of the answer that it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
+pub(super) struct Head {
     /// The status.
-    pub status: u16,
+    pub(super) status: u16,
     /// Whether the connection ends with this answer.
-    pub closes: bool,
+    pub(super) closes: bool,
     body: Body,
     old: bool,
 }
@@ -47,7 +47,7 @@ enum Body {
 
 /// The last head that was parsed, and what it says.
 #[derive(Debug, Clone, Default)]
-pub struct HeadCache {
+pub(super) struct HeadCache {
     bytes: Vec<u8>,
     head: Option<Head>,
 }
@@ -80,7 +80,7 @@ enum State {
 
 /// Reads one answer after the other.
 #[derive(Debug, Clone)]
-pub struct Reader {
+pub(super) struct Reader {
     state: State,
     /// A head of which only a part has come.
     part: Vec<u8>,
@@ -103,7 +103,7 @@ impl Default for Reader {
 
 impl Reader {
     /// Makes ready for the next answer.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.state = State::Head;
         self.part.clear();
         self.head = None;
@@ -113,24 +113,24 @@ impl Reader {
 
     /// Whether the answer is complete.
     #[must_use]
-    pub fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
     /// Whether any of the answer has come.
     #[must_use]
-    pub fn has_begun(&self) -> bool {
+    pub(super) fn has_begun(&self) -> bool {
         self.head.is_some() || !self.part.is_empty()
     }
 
     /// The head, once it is complete.
     #[must_use]
-    pub fn head(&self) -> Option<Head> {
+    pub(super) fn head(&self) -> Option<Head> {
         self.head
     }
 
     /// The whole answer, where it was to be kept and is complete.
-    pub fn take_response(&mut self) -> Option<Response> {
+    pub(super) fn take_response(&mut self) -> Option<Response> {
         self.kept.take().filter(|_| self.is_done())
     }
 
@@ -139,7 +139,12 @@ impl Reader {
     ///
     /// # Errors
     /// When `data` cannot go on this answer. The connection is then of no more use.
-    pub fn feed(&mut self, data: &[u8], cache: &mut HeadCache, keep: &dyn Fn(u16) -> bool) -> Result<usize, Malformed> {
+    pub(super) fn feed(
+        &mut self,
+        data: &[u8],
+        cache: &mut HeadCache,
+        keep: &dyn Fn(u16) -> bool,
+    ) -> Result<usize, Malformed> {
         let mut used = 0;
         while used < data.len() && self.state != State::Done {
             used += match self.state {
@@ -154,7 +159,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the answer had not.
-    pub fn end(&mut self) -> Result<(), Malformed> {
+    pub(super) fn end(&mut self) -> Result<(), Malformed> {
         match (self.state, self.head) {
             (State::Done, _) => Ok(()),
             (State::UntilClose, _) => {
@@ -442,3 +447,6 @@ fn whole(bytes: &[u8], head: Head) -> Result<Response, Malformed> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod fuzz;

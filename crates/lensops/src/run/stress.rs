@@ -163,6 +163,7 @@ impl Stress {
             },
             base: self.base.clone(),
             load: group.load.clone(),
+            reuse: plan.reuse,
             timeout: plan.timeout.map_or(TIMEOUT, |span| span.get()),
             warm_up: plan.warm_up.map_or(Duration::ZERO, |span| span.get()),
             threads: self.threads,
@@ -252,7 +253,7 @@ impl Stress {
                 format!("{prefix}.json"),
                 self.redactor.json_pretty(&json!(self.results(ran, finished_at))),
             ),
-            (format!("{prefix}.html"), text(self.page(ran, finished_at))),
+            (format!("{prefix}.html"), text(self.page(ran, finished_at)?)),
         ];
         let bundle = Bundle {
             kind: "stress",

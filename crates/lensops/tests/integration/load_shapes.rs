@@ -1,6 +1,8 @@
 //! Load shapes end to end, against the sandbox. Whether the machine kept up is not asserted: a
 //! busy one may answer *could not judge*, which is right.
 
+use std::collections::BTreeSet;
+
 use lensops_sandbox::Dialect;
 use serde_json::Value;
 
@@ -62,6 +64,33 @@ async fn each_request_has_a_number_of_its_own() {
     paths.sort();
     paths.dedup();
     assert_eq!(paths.len(), 60, "{paths:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_reused_unless_the_plan_says_otherwise() {
+    let target =
+        "targets: [{name: health, request: {get: /v1/actions/health}, load: {closed: {connections: 2, count: 20}}}]\n";
+    for (reuse, connections) in [(true, 2), (false, 20)] {
+        let sandbox = sandbox(Dialect::Documented).await;
+        let mut project = Project::empty();
+        project.point_at(&sandbox);
+        project.write("plan.yml", &format!("{HEAD}{target}reuse: {reuse}\n"));
+        project.run("stress --plan plan.yml").expect(0);
+        let seen: BTreeSet<u64> = sandbox.requests().iter().map(|seen| seen.connection).collect();
+        assert_eq!(seen.len(), connections, "reuse: {reuse}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warm_up_is_sent_and_left_out_of_the_figures() {
+    let plan = "targets: [{name: health, request: {get: /v1/actions/health}}]\n\
+        load: {stages: [{rate: 200, for: 500ms}, {rate: 200, for: 500ms}]}\nwarm_up: 500ms\n";
+    let (code, json, paths) = results(plan, "").await;
+    let counted = json["targets"][0]["n"].as_u64().unwrap();
+    assert!(code == 0 || code == 3, "{json:#}");
+    // A ramp from nothing to 200 a second sends half of what the steady stage after it does.
+    assert!((148..=152).contains(&paths.len()), "{} sent", paths.len());
+    assert!((99..=101).contains(&counted), "{counted} counted");
 }
 
 #[tokio::test(flavor = "multi_thread")]

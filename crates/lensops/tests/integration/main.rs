@@ -43,6 +43,7 @@ mod secrets;
 mod stores;
 mod stress;
 mod switching;
+mod tls_server;
 mod web;
 mod web_charts;
 mod worker;

@@ -7,7 +7,7 @@ use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lensops_core::percentile::ms;
-use lensops_core::plan::load::Load;
+use lensops_core::plan::load::{Closed, Load};
 use lensops_core::verdict::stress::Tally;
 
 use super::report::line;
@@ -22,6 +22,8 @@ pub struct View {
     speaks: bool,
     bar: Option<ProgressBar>,
     name: String,
+    /// Whether the end is a number of requests, not a time.
+    counts: bool,
 }
 
 impl View {
@@ -31,7 +33,7 @@ impl View {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             // The template is a constant that parses; without it the bar shows its usual one.
-            if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {bar:20} {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {bar:20} {wide_msg}") {
                 bar.set_style(style);
             }
             bar
@@ -40,6 +42,7 @@ impl View {
             speaks,
             bar,
             name: String::new(),
+            counts: false,
         }
     }
 
@@ -50,29 +53,36 @@ impl View {
             speaks: false,
             bar: None,
             name: String::new(),
+            counts: false,
         }
     }
 
     /// A load begins.
     pub(super) fn begin(&mut self, names: &[&str], load: &Load) {
         self.name = format!("{}: {}", names.join(", "), load.tell());
+        self.counts = load.duration().is_none();
         if let Some(bar) = &self.bar {
             bar.reset();
-            bar.set_length(load.duration().map_or(1, |time| time.as_secs().max(1)));
+            bar.set_length(match load {
+                Load::Burst(size) => u64::from(*size),
+                Load::Closed(Closed { count: Some(count), .. }) => *count,
+                _ => load.duration().map_or(1, |time| time.as_secs().max(1)),
+            });
             bar.set_message(self.name.clone());
         }
     }
 
     /// Another second is over.
     pub(super) fn show(&self, progress: &Progress) {
-        let text = || format!("{} · {}", self.name, now(progress));
         match &self.bar {
             Some(bar) => {
-                bar.set_position(u64::from(progress.second));
-                bar.set_message(text());
+                let ended = progress.totals.iter().map(Figures::ended).sum();
+                bar.set_position(if self.counts { ended } else { u64::from(progress.second) });
+                // What changes stands first: a narrow terminal cuts the rest off.
+                bar.set_message(format!("{} · {}", now(progress), self.name));
             }
             None if self.speaks && progress.second.is_multiple_of(PLAIN_EVERY) => {
-                eprintln!("{}s {}", progress.second, text());
+                eprintln!("{}s {} · {}", progress.second, self.name, now(progress));
             }
             None => {}
         }

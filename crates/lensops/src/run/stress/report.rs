@@ -86,16 +86,42 @@ fn percentiles(text: &mut String, tally: &Tally) {
             told(service, quantile),
         );
     }
-    let _infallible = writeln!(
-        text,
-        "\n{} left late, {} never sent, {} not for want of a socket; error rate {}.",
+    let _infallible = writeln!(text, "\n{}", notes(tally));
+}
+
+/// What kept requests from being sent in time, how many had not the asserted answer, and what tells
+/// status classes and connections apart.
+pub(super) fn notes(tally: &Tally) -> String {
+    let rate = tally.error_rate_percent();
+    let mut text = format!(
+        "{} left late, {} were never sent, {} found no socket; error rate {}.",
         tally.late,
         tally.unsent,
         tally.own_faults,
-        tally
-            .error_rate_percent()
-            .map_or_else(|| "n/a".to_owned(), |rate| format!("{rate:.2} %")),
+        rate.map_or_else(|| "n/a".to_owned(), |rate| format!("{rate:.2} %")),
     );
+    if tally.classes.len() > 1 {
+        for (class, window) in &tally.classes {
+            let _infallible = write!(text, " {class}xx: {}.", window.tell(Quantile::P95));
+        }
+    }
+    if !tally.connects.is_empty() {
+        let (count, p95) = (tally.connects.len(), tally.connects.tell(Quantile::P95));
+        let _infallible = write!(text, " {count} connections were opened under load: {p95}.");
+    }
+    text
+}
+
+/// Load and answers: `burst of 50: 50 of 50 answered (50 × 200), 0 without an answer.`
+pub(super) fn answered(tally: &Tally) -> String {
+    format!(
+        "{}: {} of {} answered ({}), {} without an answer.",
+        tally.load,
+        tally.completed(),
+        tally.planned,
+        statuses(tally),
+        failures(tally)
+    )
 }
 
 /// The figure alone: `867ms`, with its mark where the sample is too small.
@@ -111,7 +137,7 @@ pub(super) fn latency(us: Option<u64>) -> String {
     us.map_or_else(|| "n/a".to_owned(), ms)
 }
 
-pub(super) fn statuses(tally: &Tally) -> String {
+fn statuses(tally: &Tally) -> String {
     let counts: Vec<String> = tally
         .statuses
         .iter()
@@ -124,7 +150,7 @@ pub(super) fn statuses(tally: &Tally) -> String {
     }
 }
 
-pub(super) fn failures(tally: &Tally) -> String {
+fn failures(tally: &Tally) -> String {
     let mut counts: Vec<String> = tally
         .failures
         .iter()
