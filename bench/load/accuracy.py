@@ -6,6 +6,9 @@
    closed model beside it shows what a load that waits for the server does not see.
 2. 500 preconnected requests at once against a server that sleeps 20 ms before each answer.
 
+Server and load have a processor each: on loopback Linux likes to wake the server on the processor of
+whoever writes to it, where it waits until all is written, and its clock does not see that wait.
+
 Needs target/release/lensops and target/release/examples/bench_timetable.
 """
 import json, math, os, statistics, subprocess, sys, tempfile, time, urllib.request
@@ -15,6 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 URL = "http://127.0.0.1:18081"
 FIGURES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 FIRST = 100_000_000_000
+
+
+def on(processor):
+    """Keeps a process on one processor, where there are two."""
+    count = os.cpu_count() or 1
+    return lambda: hasattr(os, "sched_setaffinity") and count > 1 and os.sched_setaffinity(0, {processor})
 
 
 def at(values, q):
@@ -31,7 +40,7 @@ def stress(folder, path, load):
     plan.write_text("stress: bench\ntenants: [53fbdf09-b709-509d-aad0-3a6f50239a5d]\n"
                     "targets: [{name: t, request: {get: '%s?n=$counter'}, load: %s}]\n" % (path, load))
     out = subprocess.run([ROOT / "target/release/lensops", "stress", "--plan", plan, "--json", "--threads", "1"],
-                         cwd=folder, env={"API_BASE_URL": URL}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                         cwd=folder, env={"API_BASE_URL": URL}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=on(1))
     result = json.loads(out.stdout)
     return result, result["targets"][0]
 
@@ -75,7 +84,7 @@ def bursts(folder):
 
 
 def main():
-    server = subprocess.Popen([ROOT / "target/release/examples/bench_timetable"])
+    server = subprocess.Popen([ROOT / "target/release/examples/bench_timetable"], preexec_fn=on(0))
     try:
         time.sleep(0.5)
         with tempfile.TemporaryDirectory() as folder:

@@ -215,10 +215,6 @@ async fn dispatch(worker: &Worker, start: Instant) {
         Load::Burst(_) => {
             for _ in 0..worker.slots.len() {
                 worker.give(start, false);
-                tokio::task::yield_now().await;
-                // On loopback a system tends to wake the server on this processor, where it would
-                // not run before all is written; the time it waits would seem to be its own.
-                std::thread::yield_now();
             }
         }
         Load::Open(_) | Load::Stages(_) => {
