@@ -5,6 +5,8 @@
 //! without a check is missed, never healthy; the newest one is pending until the next is due. A
 //! slot whose check is muted (paused, maintenance) is neither missed nor bad: it is left out, and told.
 
+use std::fmt;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
@@ -103,7 +105,25 @@ pub struct GateReport {
     /// Checks left out because they fell into a maintenance window.
     pub maintenance: u64,
     /// The worst checks, newest first: the unhealthy ones, else the degraded ones.
-    pub named: Vec<String>,
+    pub named: Vec<Named>,
+}
+
+/// A check that a decision rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// Its id.
+    pub id: Uuid,
+    /// When it was observed.
+    pub observed_at: Timestamp,
+    /// Its status.
+    pub status: Status,
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.observed_at.strftime("%Y-%m-%dT%H:%M:%SZ");
+        write!(f, "{at} {} ({})", self.status.as_str(), self.id)
+    }
 }
 
 /// Decides for one tenant over the window that ends at `at`, as it looks at `now`: a slot whose
@@ -144,20 +164,16 @@ pub fn decide(
     };
     let mut worst_checks: Vec<&&CheckPoint> = judged.iter().filter(|check| check.status == worst).collect();
     worst_checks.sort_by_key(|check| std::cmp::Reverse(check.observed_at));
-    let named: Vec<String> = worst_checks
-        .iter()
-        .map(|check| {
-            format!(
-                "{} {} ({})",
-                check.observed_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                check.status.as_str(),
-                check.id
-            )
-        })
-        .collect();
+    let name = |check: &&&CheckPoint| Named {
+        id: check.id,
+        observed_at: check.observed_at,
+        status: check.status,
+    };
+    let named: Vec<Named> = worst_checks.iter().map(name).collect();
     let told = |what: &str| {
         let more = named.len().saturating_sub(NAMED);
-        let first = named.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        let first: Vec<String> = named.iter().take(NAMED).map(Named::to_string).collect();
+        let first = first.join(", ");
         format!(
             "{} {what}: {first}{}",
             named.len(),

@@ -14,6 +14,33 @@
     }
   };
 
+  // A page whose server is gone must not go on looking as if it were watched: what it shows is past, and
+  // says since when.
+  let since = null;
+  function lost() {
+    if (since) {
+      return;
+    }
+    since = new Date();
+    document.documentElement.dataset.connection = "lost";
+    const trouble = document.getElementById("trouble");
+    if (trouble) {
+      const told = document.createElement("p");
+      told.className = "trouble";
+      told.setAttribute("role", "alert");
+      const loud = document.createElement("strong");
+      loud.textContent = "Not connected. ";
+      const at = since.toISOString().slice(0, 19).replace("T", " ");
+      told.append(loud, `The server has not answered since ${at} UTC: what stands here is how it was then.`);
+      trouble.replaceChildren(told);
+    }
+  }
+
+  function found() {
+    since = null;
+    delete document.documentElement.dataset.connection;
+  }
+
   const place = (element) =>
     element && element.closest("[data-live]") && element.getAttribute("href");
 
@@ -57,11 +84,13 @@
         return;
       }
       if (answer.ok) {
+        found();
         replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
       }
       say(answer.ok ? "" : "The page cannot be read now");
     } catch {
-      say("Not connected");
+      say("Not connected: trying again");
+      lost();
     } finally {
       asking = false;
       if (again) {
@@ -80,7 +109,8 @@
     stream.addEventListener("check", refresh);
     stream.addEventListener("error", () => {
       document.documentElement.dataset.live = "off";
-      say("Not connected: trying again");
+      // A stream that ends may only have been ended: whether anybody is there is asked.
+      refresh();
     });
   }
 

@@ -285,7 +285,11 @@ impl<S: Sender> Ground<'_, S> {
             self.provider.name()
         );
         say!(
-            "Would start the service anew, and look at the API for up to {} s",
+            "Would {}, and look at the API for up to {} s",
+            match self.provider {
+                Provider::Render(_) => "start the service anew",
+                Provider::EnvFile(_) => "ask you to restart the service, which reads its flags when it starts",
+            },
             order.wait.as_secs()
         );
         say!("The gate says: {}", order.gate);

@@ -33,10 +33,27 @@ impl Bundles {
         folders.rfind(|path| path.file_name().is_some_and(|own| own == run))
     }
 
-    fn verified(&self, id: &str) -> Option<Run> {
-        let (found, _) = verified(&self.runs.join(id)).ok()?;
+    /// The run `id` as it verifies now. One that cannot even be read is there all the same: what hides
+    /// itself when it is altered worst would be no evidence.
+    fn verified(&self, id: &str) -> Run {
+        let wrecked = |told: String| Run {
+            id: id.to_owned(),
+            kind: "run".to_owned(),
+            verdict: "unknown".to_owned(),
+            tenants: None,
+            finished_at: id.to_owned(),
+            intact: false,
+            told,
+            files: Vec::new(),
+        };
+        let found = match verified(&self.runs.join(id)) {
+            Ok((found, _)) => found,
+            Err(error) => return wrecked(error.root_cause().to_string()),
+        };
         let intact = found.findings.is_empty();
-        let manifest = found.manifest?;
+        let Some(manifest) = found.manifest else {
+            return wrecked(found.findings.join("; "));
+        };
         let told = match (&found.signed, intact) {
             (_, false) => found
                 .findings
@@ -49,7 +66,7 @@ impl Bundles {
         };
         let mut files: Vec<String> = manifest.files.iter().map(|file| file.name.clone()).collect();
         files.push(manifest::FILE.to_owned());
-        Some(Run {
+        Run {
             id: id.to_owned(),
             kind: manifest.kind,
             verdict: manifest.verdict,
@@ -58,7 +75,7 @@ impl Bundles {
             intact,
             told,
             files,
-        })
+        }
     }
 }
 
@@ -70,14 +87,14 @@ impl Runs for Bundles {
         let part = format!("-{lens}-");
         names
             .filter(|name| !name.starts_with('.') && name.contains(&part))
-            .filter_map(|name| self.verified(name))
+            .map(|name| self.verified(name))
             .take(SHOWN)
             .collect()
     }
 
     fn run(&self, id: &str) -> Option<Run> {
         let folder = self.folder(id)?;
-        self.verified(folder.file_name()?.to_str()?)
+        Some(self.verified(folder.file_name()?.to_str()?))
     }
 
     fn file(&self, run: &str, name: &str) -> Option<Vec<u8>> {

@@ -353,7 +353,8 @@ impl Question<'_> {
                     "SELECT id, yacht_id, lens_id, status, p95_latency_ms, \
                      error_rate_percent::float8 AS error_rate_percent, sample_size, \
                      (extract(epoch FROM observed_at) * 1000)::bigint AS observed_ms, notes::text AS notes \
-                     FROM public.pms_health_checks WHERE id > $1 ORDER BY id LIMIT $2",
+                     FROM public.pms_health_checks WHERE id > $1 AND lens_id ~ '^[a-z][a-z0-9_]{0,39}$' \
+                     ORDER BY id LIMIT $2",
                 )
                 .bind(after)
                 .bind(i64::from(*limit))

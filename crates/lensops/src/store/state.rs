@@ -204,6 +204,22 @@ impl Journal {
         Ok(rows.iter().map(rollback).collect::<Result<_, _>>()?)
     }
 
+    /// Every rollback and restore of `lens` that was decided after `from` and not abandoned, oldest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn rollbacks_of(&self, lens: &LensId, from: Timestamp) -> Result<Vec<Rollback>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM lensops_rollbacks WHERE lens_id = $1 AND begun_at > $2 AND step <> 'abandoned' \
+             ORDER BY begun_at, seq",
+        )
+        .bind(lens.as_str())
+        .bind(time_text(from))
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(rows.iter().map(rollback).collect::<Result<_, _>>()?)
+    }
+
     /// The lenses that are rolled back by command, from the moment that was decided; as of some
     /// seconds ago at most.
     ///

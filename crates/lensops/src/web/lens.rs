@@ -51,6 +51,8 @@ struct Listed {
 
 /// What the gate says, and why.
 struct Gate {
+    /// The checks that it names, to be looked at.
+    named: Vec<(Uuid, String)>,
     report: GateReport,
     decision: &'static str,
     criteria: Vec<Criterion>,
@@ -99,7 +101,7 @@ struct Question<'a> {
 async fn read(app: &App, who: &Who, asked: &Question<'_>, found: &mut Found) -> Result<(), StoreError> {
     let (now, window, from) = (asked.now, asked.window, asked.window.from(asked.now));
     let alerts = app.setup.journal.alerts().await?;
-    let switches = app.setup.journal.rollbacks().await?;
+    let switches = app.setup.journal.rollbacks_of(asked.lens, from).await?;
     let mut reading = app.setup.board.read(&who.claims).await?;
     let mut pairs = scope::visible(app, &mut reading).await?;
     pairs.retain(|(plan, _)| plan.monitor == *asked.lens);
@@ -146,12 +148,14 @@ async fn read(app: &App, who: &Who, asked: &Question<'_>, found: &mut Found) -> 
     };
     found.drawn = Some((hours, reading.briefs(pair, &raw).await?));
     let mut marks = reading.marks(pair, (from, now)).await?;
-    let switches = switches
-        .into_iter()
-        .filter(|entry| entry.lens == *asked.lens && entry.begun_at > from);
-    marks.extend(switches.map(|entry| Mark {
+    let is_open = app.setup.board.is_open();
+    marks.extend(switches.into_iter().map(|entry| Mark {
         at: entry.begun_at,
-        what: entry.kind.as_str().to_owned(),
+        what: match entry.kind.as_str() {
+            // Who and why is for those who see everything here.
+            kind if is_open => format!("{kind} by {}: {}", entry.who, entry.reason),
+            kind => kind.to_owned(),
+        },
     }));
     marks.sort_by_key(|mark| mark.at);
     found.marks = Some(marks);
@@ -208,6 +212,12 @@ fn gate(found: &Found, now: Timestamp) -> Option<Gate> {
     Some(Gate {
         decision: view::decision_word(report.decision),
         criteria: view::criteria(&report),
+        named: report
+            .named
+            .iter()
+            .take(LISTED)
+            .map(|check| (check.id, check.to_string()))
+            .collect(),
         report,
     })
 }

@@ -41,7 +41,8 @@ struct Overview {
     asked: Asked,
     rows: Vec<Row>,
     of: usize,
-    counts: Vec<(&'static str, usize)>,
+    /// What can be filtered by.
+    words: [&'static str; Standing::ALL.len()],
     /// Class, shape, word and count of each status that there is, worst first.
     summary: Vec<(String, &'static str, &'static str, usize)>,
     tenants: Vec<Uuid>,
@@ -78,10 +79,6 @@ impl Asked {
 pub(super) async fn overview(State(app): State<Arc<App>>, who: Who, Query(asked): Query<Asked>) -> Response {
     let Rows { rows, as_of, trouble } = scope::rows(&app, &who).await;
     let count = |standing: Standing| rows.iter().filter(|row| row.standing == standing).count();
-    let counts: Vec<_> = Standing::ALL
-        .into_iter()
-        .map(|standing| (standing.tell().1, count(standing)))
-        .collect();
     let summary = Standing::ALL
         .into_iter()
         .filter(|standing| count(*standing) > 0)
@@ -109,7 +106,7 @@ pub(super) async fn overview(State(app): State<Arc<App>>, who: Who, Query(asked)
         frame,
         asked,
         rows: kept,
-        counts,
+        words: Standing::ALL.map(|standing| standing.tell().1),
         summary,
         tenants,
         as_of: told_time(as_of),

@@ -1,8 +1,10 @@
 //! A template becomes an answer; refusals become one page with one line.
 
 use askama::Template;
-use axum::http::StatusCode;
+use axum::Json;
+use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse as _, Response};
+use serde_json::json;
 
 use super::assets::version;
 use super::session::Who;
@@ -101,6 +103,11 @@ pub(super) fn not_found() -> Response {
     refused(StatusCode::NOT_FOUND, "There is nothing here.")
 }
 
-pub(super) async fn nothing_here() -> Response {
+/// The answer to a path that is none: JSON below the read API, a page elsewhere.
+pub(super) async fn nothing_here(uri: Uri) -> Response {
+    if uri.path().starts_with("/api/") {
+        let told = json!({"error": "there is nothing here: /api/v1/openapi.json says what there is"});
+        return (StatusCode::NOT_FOUND, Json(told)).into_response();
+    }
     not_found()
 }
