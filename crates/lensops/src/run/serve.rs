@@ -169,3 +169,29 @@ pub async fn serve(setup: Setup, at: SocketAddr, stop: CancellationToken) -> Res
     journal.close().await;
     Ok(Exit::Good)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_whose_manifest_is_wrecked_or_gone_is_listed_as_altered() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundles = Bundles {
+            runs: folder.path().to_owned(),
+        };
+        for (name, manifest) in [("1-faults-stress-a", Some("{")), ("2-faults-stress-b", None)] {
+            let run = folder.path().join(name);
+            std::fs::create_dir(&run).unwrap();
+            std::fs::write(run.join("plan.yml"), "stress: faults\n").unwrap();
+            if let Some(text) = manifest {
+                std::fs::write(run.join(manifest::FILE), text).unwrap();
+            }
+        }
+        let runs = bundles.of(&"faults".parse().unwrap());
+        assert_eq!(runs.len(), 2, "{runs:?}");
+        for run in runs {
+            assert!(!run.intact && run.files.is_empty() && !run.told.is_empty(), "{run:?}");
+        }
+    }
+}

@@ -276,5 +276,19 @@ async fn a_new_check_shows_without_loading_again_and_search_is_by_keyboard() {
     }
     press(&client, "\u{e007}").await;
     client.wait().for_element(Locator::Css("#gate")).await.unwrap();
+    // A page whose server is gone must not go on looking as if it were watched.
+    drop(front);
+    client
+        .wait()
+        .for_element(Locator::Css("html[data-connection=lost] #trouble .trouble"))
+        .await
+        .unwrap();
+    let told = texts(&client, "#trouble").await.concat();
+    assert!(
+        told.starts_with("Not connected. The server has not answered since"),
+        "{told}"
+    );
+    let before = "return getComputedStyle(document.querySelector('.status'), '::before').content";
+    assert_eq!(client.execute(before, vec![]).await.unwrap(), json!("\"was \""));
     client.close().await.unwrap();
 }

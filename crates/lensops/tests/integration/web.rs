@@ -604,3 +604,29 @@ async fn when_the_store_is_down_or_silent_the_last_known_rows_are_shown_as_such(
         assert_eq!(status(&stranger), 503, "{how}");
     }
 }
+
+#[tokio::test]
+async fn a_row_of_a_name_that_is_no_lens_hides_no_other() {
+    let database = two_tenants().await;
+    for name in ["Some Lens", "some-lens", "FAULTS", "lens.2", ""] {
+        database
+            .run(&format!(
+                "INSERT INTO pms_health_checks (yacht_id, lens_id, status) VALUES ('{A}', '{name}', 'healthy')"
+            ))
+            .await;
+    }
+    let (_folder, _journal, front) = signed_in(&database).await;
+    let answer = front.get("/api/v1/checks", Some(&token(A, |_| {}))).await;
+    assert_eq!(status(&answer), 200, "{answer}");
+    let page: Value = serde_json::from_str(body(&answer)).unwrap();
+    assert_eq!(page["checks"].as_array().unwrap().len(), 2, "{answer}");
+}
+
+#[tokio::test]
+async fn a_path_of_the_read_api_that_is_none_is_answered_in_json() {
+    let (_folder, journal) = journal().await;
+    let front = Front::start(Board::Embedded(journal.clone()), journal.clone(), Vec::new()).await;
+    let answer = front.get("/api/v1/nope", None).await;
+    assert_eq!(status(&answer), 404);
+    assert!(body(&answer).contains("openapi.json"), "{answer}");
+}
