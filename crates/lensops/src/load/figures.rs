@@ -130,4 +130,4 @@ impl Figures {
 }
 
 /// The label of kept answers that the plan does not assert.
-pub(super) const UNASSERTED: &str = "unasserted";
+pub(crate) const UNASSERTED: &str = "unasserted";

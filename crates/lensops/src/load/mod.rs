@@ -31,6 +31,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 pub use figures::Figures;
+pub(crate) use figures::UNASSERTED;
 
 use connection::Peer;
 use worker::{Snapshot, Task};

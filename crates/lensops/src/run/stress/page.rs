@@ -8,6 +8,7 @@ use lensops_core::verdict::stress::{FIGURES, Second, Tally};
 
 use super::report::{answered, latency, notes, told};
 use super::{Ran, Stress};
+use crate::load::UNASSERTED;
 
 /// The size of a chart's area.
 const SIZE: (f64, f64) = (720.0, 180.0);
@@ -103,6 +104,7 @@ fn target(tally: &Tally) -> Target {
         firsts: tally
             .transcripts
             .iter()
+            .filter(|(label, _)| !label.starts_with(UNASSERTED))
             .map(|(label, transcript)| {
                 let (request, response) = (transcript.request.as_str(), transcript.response.as_str());
                 (label.clone(), request.to_owned(), response.to_owned())

@@ -9,6 +9,7 @@ use lensops_core::verdict::stress::{FIGURES, Tally};
 
 use super::super::evidence::fenced;
 use super::{Ran, Stress};
+use crate::load::UNASSERTED;
 
 impl Stress {
     /// The results as Markdown.
@@ -48,9 +49,14 @@ impl Stress {
         for tally in &ran.tallies {
             percentiles(&mut text, tally);
             for (label, transcript) in &tally.transcripts {
+                let which = if label.starts_with(UNASSERTED) {
+                    "another"
+                } else {
+                    "first"
+                };
                 let _infallible = write!(
                     text,
-                    "\n## {}: first {label}\n\n{}\n{}",
+                    "\n## {}: {which} {label}\n\n{}\n{}",
                     tally.name,
                     fenced(transcript.request.as_str()),
                     fenced(transcript.response.as_str())
