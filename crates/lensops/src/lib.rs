@@ -4,13 +4,34 @@
 //! the environment, and runs the commands. See `ARCHITECTURE.md` for the way of the data.
 
 /// Prints to standard output as `println!` does, and goes on where nobody reads: a run whose reader
-/// left still writes its evidence and ends with its exit code.
+/// left still writes its evidence and ends with its exit code. Output that could not be written for
+/// another reason, a full disk say, is an error once the command is done: [`output_failed`].
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        // The reader is gone: there is nobody to tell.
-        writeln!(std::io::stdout(), $($text)*).ok();
+        $crate::written(writeln!(std::io::stdout(), $($text)*));
     }};
+}
+
+/// Whether standard output refused something for another reason than that its reader left. The one
+/// thing that is kept for the whole process: the stream is the process's too.
+static OUTPUT_FAILED: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+
+pub(crate) fn written(result: std::io::Result<()>) {
+    if let Err(error) = result
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        // The first reason stands.
+        OUTPUT_FAILED.set(error.to_string()).ok();
+    }
+}
+
+/// Why standard output could not be written; `None` where it was, or where its reader left.
+#[must_use]
+pub fn output_failed() -> Option<&'static str> {
+    // What is buffered fails only now.
+    written(std::io::Write::flush(&mut std::io::stdout()));
+    OUTPUT_FAILED.get().map(String::as_str)
 }
 
 pub mod alert;

@@ -50,6 +50,8 @@ pub fn start(form: LogForm, level: Option<&str>, to: Stream) -> Result<(), Strin
             Stream::Error => Box::new(std::io::stderr()),
         }
     });
+    // Where the reader of the lines left, a check goes on, and says nothing of it where nobody reads.
+    let builder = builder.log_internal_errors(false);
     let _kept = builder.with_env_filter(filter).event_format(Lines(form)).try_init();
     Ok(())
 }

@@ -16,7 +16,13 @@ fn main() -> ExitCode {
         Err(error) => return refused(&error),
     };
     match dispatch(cli, std::env::vars().collect()) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => match lensops::output_failed() {
+            None => exit.into(),
+            Some(why) => {
+                eprintln!("error: standard output cannot be written: {why}");
+                Exit::Usage.into()
+            }
+        },
         Err(error) => {
             // The whole chain on one line; a snippet, where there is one, stands below it.
             eprintln!("error: {error:#}");

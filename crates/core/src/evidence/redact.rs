@@ -258,7 +258,8 @@ fn percent_forms(secret: &str) -> Vec<String> {
     let mut encoders: Vec<Vec<u8>> = LEFT.iter().map(left).collect();
     encoders.sort_unstable();
     encoders.dedup();
-    let mut forms = Vec::new();
+    // Some encode every character, letters too.
+    let mut forms: Vec<String> = [true, false].map(|upper| percent_encoded_whole(secret, upper)).to_vec();
     for kept in encoders.iter().filter(|kept| kept.len() < special.len()) {
         for plus in [false, true] {
             // Without a space in it a `+` for one changes nothing.
@@ -273,6 +274,16 @@ fn percent_forms(secret: &str) -> Vec<String> {
         }
     }
     forms
+}
+
+fn percent_encoded_whole(secret: &str, upper: bool) -> String {
+    let mut text = String::with_capacity(secret.len() * 3);
+    for byte in secret.bytes() {
+        text.push('%');
+        text.push(hex_digit(u16::from(byte >> 4), upper));
+        text.push(hex_digit(u16::from(byte & 0xf), upper));
+    }
+    text
 }
 
 fn percent_encoded(secret: &str, kept: &[u8], upper: bool, plus: bool) -> String {
@@ -341,6 +352,10 @@ fn forms(secret: &str) -> Vec<String> {
         let (first, whole) = ((offset * 8).div_ceil(6), padded.len() * 8 / 6);
         for engine in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
             if let Some(core) = engine.get(first..whole).filter(|core| core.len() >= 8) {
+                // As it stands in a query string.
+                if core.contains(['+', '/']) {
+                    forms.extend([true, false].map(|upper| percent_encoded(core, b"-_", upper, false)));
+                }
                 forms.push(core.to_owned());
             }
         }

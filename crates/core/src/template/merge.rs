@@ -17,11 +17,17 @@ use crate::yaml::{self, YamlError};
 /// Everything in the `overrides` of the lens file `text` that no plan could take, each with its place.
 #[must_use]
 pub fn override_mistakes(text: &str) -> Vec<Mistake> {
-    let plans = [
+    let mut plans = [
         ("monitor", schema::of::<MonitorPlan>("monitor-plan")),
         ("acceptance", schema::of::<AcceptancePlan>("acceptance-plan")),
         ("stress", schema::of::<StressPlan>("stress-plan")),
     ];
+    for (name, schema) in &mut plans {
+        // The key that names the lens is not an override's to change.
+        schema["properties"]
+            .as_object_mut()
+            .map(|keys| keys.shift_remove(*name));
+    }
     let of_plan = |(name, schema): &(&str, Value)| mistakes_of_part(schema, text, &["overrides", name]);
     plans.iter().flat_map(of_plan).collect()
 }
@@ -57,6 +63,9 @@ fn merge(base: &mut Value, change: &Value) {
             for (key, value) in change {
                 if value.is_null() {
                     base.shift_remove(key);
+                } else if key == "load" && kind(value) != base.get(key).and_then(kind) {
+                    // A load of another kind takes the place of the one that was there.
+                    base.insert(key.clone(), value.clone());
                 } else {
                     merge(base.entry(key.clone()).or_insert(Value::Null), value);
                 }
@@ -72,6 +81,11 @@ fn merge(base: &mut Value, change: &Value) {
         }
         (base, change) => *base = change.clone(),
     }
+}
+
+/// The kind of what names it by its only key, as a load does.
+fn kind(value: &Value) -> Option<&String> {
+    value.as_object().filter(|map| map.len() == 1)?.keys().next()
 }
 
 fn named(items: &[Value]) -> bool {
@@ -93,6 +107,19 @@ mod tests {
         assert_eq!(
             plan,
             json!({"slo": {"a": 1, "b": 3}, "probes": [{"name": "x", "n": 9}, {"name": "y"}, {"name": "z"}], "list": [3]})
+        );
+        let mut target = json!({"load": {"burst": 50}});
+        merge(&mut target, &json!({"load": {"open": {"rate": 50, "for": "2m"}}}));
+        assert_eq!(
+            target,
+            json!({"load": {"open": {"rate": 50, "for": "2m"}}}),
+            "another kind replaces"
+        );
+        merge(&mut target, &json!({"load": {"open": {"rate": 80}}}));
+        assert_eq!(
+            target,
+            json!({"load": {"open": {"rate": 80, "for": "2m"}}}),
+            "the same kind merges"
         );
     }
 }

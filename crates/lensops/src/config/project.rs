@@ -197,6 +197,13 @@ impl ProjectFile {
                     "CI runs what it downloads there: it is an https:// address",
                 );
             }
+            let in_url = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#@!&()*+,;=%[]".contains(&byte);
+            if !install.url.bytes().all(in_url) {
+                refuse(
+                    "install.url",
+                    "it is written into workflows: an address holds no spaces, quotes, `$` or braces",
+                );
+            }
             if install.sha256.len() != 64 || !install.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 refuse("install.sha256", "it is 64 hex digits");
             }

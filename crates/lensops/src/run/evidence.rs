@@ -117,16 +117,20 @@ pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Re
 /// The run before: folders sort by time.
 fn previous(runs: &Path) -> Result<Option<Previous>> {
     let folders = files::list(runs, "")?;
-    let Some(last) = folders.iter().rev().find(|path| path.join(manifest::FILE).exists()) else {
-        return Ok(None);
-    };
-    let path = last.join(manifest::FILE);
-    let manifest: Manifest =
-        serde_json::from_str(&files::read(&path)?).with_context(|| format!("{} is no manifest", path.display()))?;
-    Ok(Some(Previous {
-        run_id: manifest.run_id,
-        head: manifest.head,
-    }))
+    let manifests = folders.iter().rev().map(|folder| folder.join(manifest::FILE));
+    for path in manifests.filter(|path| path.exists()) {
+        // What somebody broke must not cost this run its evidence; the chain goes on from the one before.
+        match files::read(&path).map(|text| serde_json::from_str::<Manifest>(&text)) {
+            Ok(Ok(manifest)) => {
+                return Ok(Some(Previous {
+                    run_id: manifest.run_id,
+                    head: manifest.head,
+                }));
+            }
+            _ => eprintln!("⚠️ {} cannot be read: this run follows an earlier one", path.display()),
+        }
+    }
+    Ok(None)
 }
 
 /// The key of the settings: the variable, else the file it names.

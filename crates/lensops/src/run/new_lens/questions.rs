@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Ask, NONE};
 use crate::config::Settings;
-use crate::run::generate::{NewLens, parse_user, usual_user};
+use crate::run::generate::{NewLens, parse_payload, parse_user, usual_user};
 use crate::run::plans::lens_paths;
 
 /// A question: its text, the usual answer where there is one, and the option that answers it.
@@ -97,6 +97,20 @@ pub(super) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask)
         let text = format!("Test entities: ids of a {key}, with commas between them");
         given.test_entities = answer(ask, (&text, Some(NONE), "--test-entity-id"), list::<Uuid>)?;
     }
+    if given.signed_action.is_some() && given.signed_payload.is_empty() {
+        let text = "What else the signed action's payload carries: KEY=VALUE, with commas between them";
+        let question = (text, Some(NONE), "--signed-payload KEY=VALUE");
+        let pairs = answer(ask, question, |text| {
+            let pairs = text
+                .split(',')
+                .map(str::trim)
+                .filter(|pair| !pair.is_empty() && *pair != NONE);
+            pairs
+                .map(|pair| parse_payload(pair).map_err(anyhow::Error::msg))
+                .collect::<Result<Vec<_>>>()
+        })?;
+        given.signed_payload.extend(pairs);
+    }
     let names: Vec<&Ident> = given.users.keys().chain(settings.project.users.keys()).collect();
     let usual = names.iter().any(|name| matches!(name.as_str(), "captain" | "hod"));
     if given.signed_action.is_some() && given.signers.is_empty() && !usual && lens_paths(settings)?.is_empty() {
@@ -149,10 +163,14 @@ mod tests {
             users: usual_user("crew", ID.parse().unwrap()).into_iter().collect(),
             ..NewLens::default()
         };
-        let mut ask = Scripted::of(&["PARTS_ENABLED, PARTS_SIGNED_ENABLED", "", "crew"]);
+        let mut ask = Scripted::of(&["PARTS_ENABLED, PARTS_SIGNED_ENABLED", "", "override=true", "crew"]);
         rest(&settings, &mut given, &mut ask).unwrap();
         assert_eq!(given.feature_flags.len(), 2);
         assert!(given.test_entities.is_empty());
         assert_eq!(given.signers[0].as_str(), "crew");
+        assert_eq!(
+            given.signed_payload.values().next(),
+            Some(&serde_json::Value::Bool(true))
+        );
     }
 }
