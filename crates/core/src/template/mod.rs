@@ -91,6 +91,16 @@ pub enum PlanKind {
 }
 
 impl PlanKind {
+    /// Its key in the `overrides` of a lens.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor",
+            Self::Acceptance => "acceptance",
+            Self::Stress => "stress",
+        }
+    }
+
     /// The name of its schema.
     #[must_use]
     pub fn schema(self) -> &'static str {
@@ -254,6 +264,18 @@ impl TemplateSet {
             Some(pair) => Err(TemplateError::SamePath(pair[0].to_owned())),
             None => Ok(files),
         }
+    }
+
+    /// What is wrong with each plan of `lens` that its overrides change; empty where they can run.
+    #[must_use]
+    pub fn override_errors(&self, lens: &Lens, repo: &RepoContext) -> Vec<(PlanKind, TemplateError)> {
+        let context = to_value(context::of(lens, repo, &self.manifest.pins));
+        let changed = |output: &&Output| output.plan.is_some_and(|kind| override_of(lens, kind).is_some());
+        let outputs = self.manifest.outputs.iter().filter(|output| !output.once);
+        outputs
+            .filter(changed)
+            .filter_map(|output| Some((output.plan?, self.output(output, Some(lens), "", &context).err()?)))
+            .collect()
     }
 
     fn output(

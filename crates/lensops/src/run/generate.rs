@@ -14,7 +14,11 @@ use lensops_core::ident::{EnvName, Ident, LensId};
 use lensops_core::lens::{Lens, ReadAction, SignedAction, Slo, User};
 use lensops_core::plan::header::{self, Origin, origin};
 use lensops_core::schedule::Every;
-use lensops_core::template::{Rendered, RepoContext, blueprint, render_lens_file};
+use lensops_core::schema::{self, Mistake};
+use lensops_core::template::{
+    PlanKind, Rendered, RepoContext, TemplateError, TemplateSet, blueprint, render_lens_file,
+};
+use lensops_core::yaml::YamlErrors;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -292,7 +296,9 @@ fn plan(settings: &Settings, new: Option<NewLens>, options: &Options) -> Result<
     for lens in lenses.iter().filter(|lens| wanted(Some(&lens.lens))) {
         notes.extend(lens.warnings().into_iter().map(|warning| format!("⚠️ {warning}")));
     }
-    let rendered = set.render(&lenses, &repo_context(settings, options))?;
+    let repo = repo_context(settings, options);
+    overridden(settings, &set, &lenses, &repo)?;
+    let rendered = set.render(&lenses, &repo)?;
     let stale = stale_files(settings, &set.folders(), &rendered, set.name())?;
     for file in rendered.into_iter().filter(|file| wanted(file.lens.as_ref())) {
         let (file, told) = plan_file(settings, file, options.prune)?;
@@ -311,6 +317,30 @@ fn plan(settings: &Settings, new: Option<NewLens>, options: &Options) -> Result<
         planned.extend(stale);
     }
     Ok((planned, notes))
+}
+
+/// Refuses overrides whose plans cannot run, all of them at once and each where the lens says it.
+fn overridden(settings: &Settings, set: &TemplateSet, lenses: &[Lens], repo: &RepoContext) -> Result<()> {
+    let mut wrong = Vec::new();
+    for lens in lenses.iter().filter(|lens| lens.overrides.is_some()) {
+        let errors = set.override_errors(lens, repo);
+        if errors.is_empty() {
+            continue;
+        }
+        let path = settings.root.join(LENSES).join(format!("{}.yml", lens.lens));
+        let text = files::read(&path)?;
+        let mistake = |(kind, error): (PlanKind, TemplateError)| {
+            let (line, column) = schema::place(&text, &["overrides", kind.key()]);
+            let message = format!("overrides.{}: {:#}", kind.key(), anyhow::Error::from(error));
+            Mistake { line, column, message }
+        };
+        let mistakes = errors.into_iter().map(mistake).collect();
+        wrong.extend(YamlErrors::at(&path.display().to_string(), &text, mistakes).0);
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(YamlErrors(wrong).into())
 }
 
 fn repo_context(settings: &Settings, options: &Options) -> RepoContext {

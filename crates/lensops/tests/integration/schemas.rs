@@ -114,6 +114,25 @@ fn what_no_plan_could_take_is_told_where_the_lens_says_it() {
 }
 
 #[test]
+fn overrides_that_no_plan_can_run_with_are_told_together_where_the_lens_says_them() {
+    let project = Project::empty();
+    project.run(FAULTS).expect(0);
+    let overrides = "overrides:
+  monitor: {probes: [{name: List endpoint, as: nobody}]}
+  stress: {targets: [{name: /v1/actions/list, load: {burst: 0}}]}
+";
+    let text = project.read("lenses/faults.yml");
+    project.write("lenses/faults.yml", &format!("{text}{overrides}"));
+    let told = project.run("generate").expect(2).err;
+    assert_eq!(told.matches("lenses/faults.yml:").count(), 2, "{told}");
+    assert!(
+        told.contains("overrides.monitor: ") && told.contains("\"nobody\""),
+        "{told}"
+    );
+    assert!(told.contains("overrides.stress: "), "{told}");
+}
+
+#[test]
 fn all_mistakes_of_a_lens_are_told_at_once_with_their_places() {
     let project = Project::empty();
     project.run(FAULTS).expect(0);
