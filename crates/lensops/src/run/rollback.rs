@@ -228,10 +228,15 @@ impl<S: Sender> Ground<'_, S> {
         entry.ended_at = Some(Timestamp::now());
         entry.outcome = Some(outcome);
         self.journal.put_rollback(entry.clone()).await?;
-        let told = news::publish(self, &entry, fastrand::u64(..)).await?;
         self.tell(order, &entry, seen);
-        if told.is_none() && !order.json {
-            say!("The plan names no tenant, so that no check tells other machines of it");
+        // What was done is done and told; that others hear of it later is no failure of it.
+        match news::publish(self, &entry, fastrand::u64(..)).await {
+            Ok(Some(_)) => {}
+            Ok(None) => eprintln!("⚠️ The plan names no tenant: no check tells other machines of it"),
+            Err(error) => eprintln!(
+                "⚠️ Other machines were not told: {}",
+                self.monitor.redactor.text(&format!("{error:#}"))
+            ),
         }
         // Not seen is neither done nor failed.
         Ok(if seen == Seen::Follows {
