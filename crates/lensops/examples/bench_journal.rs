@@ -25,7 +25,7 @@ fn record(lens: &LensId, number: i64) -> CheckRecord {
     let due = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(number);
     let id = slot_id(tenant, lens, due);
     let samples: Vec<u64> = (0..21).map(|n| 100_000 + n).collect();
-    let detail = redactor.json(&json!({"kind": "warning", "reason": "a line of usual length that says why"}));
+    let detail = redactor.json(json!({"kind": "warning", "reason": "a line of usual length that says why"}));
     CheckRecord {
         id,
         yacht_id: tenant,
@@ -36,7 +36,7 @@ fn record(lens: &LensId, number: i64) -> CheckRecord {
         sample_size: 21,
         observed_at: due,
         notes: redactor
-            .json(&json!({"samples_us": samples, "endpoints": {"List endpoint": {"n": 7, "p95_us": 100_007}}})),
+            .json(json!({"samples_us": samples, "endpoints": {"List endpoint": {"n": 7, "p95_us": 100_007}}})),
         events: vec![EventRecord {
             id: event_id(id, 0),
             level: Level::Warning,

@@ -260,11 +260,11 @@ fn record(lens: &LensId, due: Timestamp) -> CheckRecord {
         error_rate_hundredths: Some(0),
         sample_size: 21,
         observed_at: due,
-        notes: redactor.json(&notes),
+        notes: redactor.json(notes.clone()),
         events: vec![EventRecord {
             id: event_id(id, 0),
             level: Level::Warning,
-            detail: redactor.json(&json!({"kind": "warning", "reason": "a line of usual length that says why"})),
+            detail: redactor.json(json!({"kind": "warning", "reason": "a line of usual length that says why"})),
         }],
     }
 }

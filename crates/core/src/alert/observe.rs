@@ -159,13 +159,13 @@ mod tests {
             error_rate_hundredths: Some(0),
             sample_size: 21,
             observed_at: "2026-01-28T15:00:00Z".parse().unwrap(),
-            notes: redactor.json(notes),
+            notes: redactor.json(notes.clone()),
             events: events
                 .iter()
                 .map(|detail| EventRecord {
                     id: Uuid::nil(),
                     level: Level::Error,
-                    detail: redactor.json(detail),
+                    detail: redactor.json(detail.clone()),
                 })
                 .collect(),
         }

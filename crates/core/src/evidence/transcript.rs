@@ -1,11 +1,9 @@
 //! A transcript: request and response as on the wire, redacted.
 
-use std::fmt::Write as _;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::redact::{Redacted, Redactor};
+use super::redact::{Parts, Redacted, Redactor};
 use crate::exchange::{Exchange, PreparedRequest, Timings};
 
 /// The most of a body that a transcript shows, in bytes; what is cut is said.
@@ -31,28 +29,27 @@ impl Transcript {
     /// The transcript of `exchange`. The request's own secrets join those of `redactor`.
     #[must_use]
     pub fn of(exchange: &Exchange, redactor: &Redactor) -> Self {
-        let redactor = redactor.clone().with(&exchange.request.secrets);
+        let redactor = redactor.for_exchange(&exchange.request.secrets);
         Self {
             sent_at: exchange.sent_at.to_string(),
-            request: redactor.text(&request_text(&exchange.request, &redactor)),
-            response: redactor.text(&response_text(exchange, &redactor)),
+            request: request_text(&exchange.request, &redactor),
+            response: response_text(exchange, &redactor),
             claims: exchange
                 .request
                 .claims
                 .as_ref()
-                .map(|claims| redactor.json_pretty(claims)),
+                .map(|claims| redactor.json_pretty(claims.clone())),
             timings: exchange.timings,
         }
     }
 }
 
-fn request_text(request: &PreparedRequest, redactor: &Redactor) -> String {
-    let mut text = format!(
-        "{} {} HTTP/1.1\nHost: {}\n",
-        request.method.as_str(),
-        request.target,
-        request.base.authority()
-    );
+fn request_text(request: &PreparedRequest, redactor: &Redactor) -> Redacted {
+    let mut text = Parts::new(redactor);
+    text.push(&format!("{} {} HTTP/1.1", request.method.as_str(), request.target))
+        .words("\nHost: ")
+        .push(&request.base.authority())
+        .words("\n");
     for header in &request.headers {
         push_header(&mut text, &header.name, header.value.expose(), redactor);
     }
@@ -60,42 +57,48 @@ fn request_text(request: &PreparedRequest, redactor: &Redactor) -> String {
         push_header(&mut text, "Content-Length", &body.len().to_string(), redactor);
         push_body(&mut text, body.as_bytes(), redactor);
     }
-    text
+    text.whole()
 }
 
-fn response_text(exchange: &Exchange, redactor: &Redactor) -> String {
+fn response_text(exchange: &Exchange, redactor: &Redactor) -> Redacted {
     let response = match &exchange.result {
         Ok(response) => response,
         Err(failure) => {
-            return format!("(no answer: {}: {})", failure.class.as_str(), failure.detail);
+            return redactor.text(&format!("(no answer: {}: {})", failure.class.as_str(), failure.detail));
         }
     };
-    let mut text = format!("{} {} {}\n", response.version, response.status, reason(response.status));
+    let mut text = Parts::new(redactor);
+    text.push(&format!(
+        "{} {} {}",
+        response.version,
+        response.status,
+        reason(response.status)
+    ))
+    .words("\n");
     for (name, value) in &response.headers {
         push_header(&mut text, name, value, redactor);
     }
     push_body(&mut text, &response.body, redactor);
-    text
+    text.whole()
 }
 
-fn push_header(text: &mut String, name: &str, value: &str, redactor: &Redactor) {
-    // Writing to a String cannot fail.
-    let _infallible = writeln!(text, "{name}: {}", redactor.header(name, value));
+fn push_header(text: &mut Parts<'_>, name: &str, value: &str, redactor: &Redactor) {
+    text.push(name)
+        .words(": ")
+        .redacted(&redactor.header(name, value))
+        .words("\n");
 }
 
-fn push_body(text: &mut String, body: &[u8], redactor: &Redactor) {
+fn push_body(text: &mut Parts<'_>, body: &[u8], redactor: &Redactor) {
     if body.is_empty() {
         return;
     }
-    let shown = redactor.body(body);
-    text.push('\n');
-    let mut end = shown.as_str().len().min(BODY_LIMIT);
-    while !shown.as_str().is_char_boundary(end) {
-        end -= 1;
-    }
-    text.push_str(&shown.as_str()[..end]);
-    if end < shown.as_str().len() {
-        let _infallible = write!(text, "\n(cut: {} of {} bytes shown)", end, shown.as_str().len());
+    let mut shown = redactor.body(body);
+    let whole = shown.as_str().len();
+    let cut = shown.shorten(BODY_LIMIT);
+    text.words("\n").redacted(&shown);
+    if cut {
+        text.push(&format!("\n(cut: {} of {whole} bytes shown)", shown.as_str().len()));
     }
 }
 
@@ -203,8 +206,12 @@ mod tests {
                 .header("X-Key", secret.clone())
                 .json(&json!({"a": &secret, "b": &everything}));
             request.target = format!("/x?{}", forms[1]);
+            // A secret of the whole run, and one of this exchange alone.
+            let mut own = request.clone();
+            own.secrets.push(known.clone());
+            let ways = [(request, Redactor::new([&known])), (own, Redactor::default())];
             let bodies = [json!(everything).to_string(), forms.join(" "), format!("<p>{}</p>", forms.join("</p><p>"))];
-            for body in bodies {
+            for (body, (request, redactor)) in bodies.iter().flat_map(|body| ways.iter().map(move |way| (body, way))) {
                 let exchange = Exchange {
                     request: Arc::new(request.clone()),
                     sent_at: jiff::Timestamp::UNIX_EPOCH,
@@ -212,11 +219,11 @@ mod tests {
                         version: "HTTP/1.1",
                         status: 200,
                         headers: forms.iter().map(|form| ("x-echo".to_owned(), form.clone())).collect(),
-                        body: body.into_bytes(),
+                        body: body.clone().into_bytes(),
                     }),
                     timings: Timings::default(),
                 };
-                let transcript = Transcript::of(&exchange, &Redactor::new([&known]));
+                let transcript = Transcript::of(&exchange, redactor);
                 let written = format!("{}\n{}", transcript.request, transcript.response);
                 // As it is, as JSON writes it, and as a URL does.
                 let escaped = serde_json::to_string(&secret).unwrap();

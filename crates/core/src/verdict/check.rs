@@ -122,14 +122,14 @@ pub fn judge_check(context: &CheckContext, probes: Vec<ProbeReport>, redactor: &
         error_rate_hundredths: error_rate,
         sample_size: i64::try_from(taken).unwrap_or(i64::MAX),
         observed_at: context.observed_at,
-        notes: redactor.json(&notes(context, &probes, &window)),
+        notes: redactor.json(notes(context, &probes, &window)),
         events: slices
             .iter()
             .enumerate()
             .map(|(index, slice)| EventRecord {
                 id: event_id(context.id, index),
                 level: slice.level,
-                detail: redactor.json(&slice.detail),
+                detail: redactor.json(slice.detail.clone()),
             })
             .collect(),
     };

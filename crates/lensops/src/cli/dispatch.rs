@@ -39,7 +39,17 @@ pub fn dispatch(cli: Cli, env: Env) -> Result<Exit> {
         Stream::Error
     };
     log::start(cli.log, env.get("LOG_LEVEL").map(String::as_str), to).map_err(anyhow::Error::msg)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Those that serve others or load a server want every processor; the rest wait for one answer at
+    // a time, and to wake another thread for each would cost more than it brings.
+    let mut builder = match &cli.command {
+        Command::Worker { .. }
+        | Command::Serve { .. }
+        | Command::Stress { .. }
+        | Command::Sandbox { .. }
+        | Command::Demo { .. } => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = builder.enable_all().build()?;
     runtime.block_on(run(cli.command, &cli.root, cli.store, env))
 }
 
@@ -114,8 +124,8 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 .into_iter()
                 .map(|path| Ok(load_lens(&settings, &path, true)?.0));
             let lenses = lenses.collect::<Result<Vec<_>>>()?;
-            let run =
-                matrix::RoleMatrix::new(&settings, loaded, registry, lens.is_none(), &lenses, dialect.as_deref())?;
+            let (all, now) = (lens.is_none(), Timestamp::now());
+            let run = matrix::RoleMatrix::new(&settings, loaded, registry, all, &lenses, dialect.as_deref(), now)?;
             matrix::matrix(
                 &settings,
                 &Client::new(TIMEOUT),

@@ -9,7 +9,7 @@ use lensops_core::evidence::signature::PublicKey;
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::evidence::verified;
+use super::evidence::{FOLDER, verified};
 
 /// How the run before stands, which a manifest names by id and hash.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,12 +47,18 @@ impl Before {
         })
     }
 
-    fn tell(&self) -> String {
+    fn tell(&self) -> (bool, String) {
         match self {
-            Self::First => "✅ no run came before it".to_owned(),
-            Self::AsLeft(id) => format!("✅ the run before it, {id}, is as it was"),
-            Self::NotHere(id) => format!("⚠️ the run before it, {id}, is not beside it: deleted, or not copied along"),
-            Self::Changed(id) => format!("❌ the run before it, {id}, is not what this one followed"),
+            Self::First => (true, "✅ no run came before it".to_owned()),
+            Self::AsLeft(id) => (true, format!("✅ the run before it, {id}, is as it was")),
+            Self::NotHere(id) => {
+                let why = "deleted, or not copied along";
+                (true, format!("⚠️ the run before it, {id}, is not beside it: {why}"))
+            }
+            Self::Changed(id) => (
+                false,
+                format!("❌ the run before it, {id}, is not what this one followed"),
+            ),
         }
     }
 
@@ -77,6 +83,25 @@ fn signer(signed: &Signed, trusted: Option<&PublicKey>) -> (bool, String) {
     }
 }
 
+/// What a folder's name says of its run, where that is not its id. Among the runs of a repository the
+/// name is a run's place; a copy may be called as one likes.
+fn place(folder: &Path, manifest: &Manifest) -> Result<Option<(bool, String)>> {
+    let folder = folder.canonicalize()?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let (name, id) = (name.escape_debug(), &manifest.run_id);
+    if folder.ends_with(id) {
+        return Ok(None);
+    }
+    let among_runs = folder
+        .parent()
+        .is_some_and(|parent| parent.ends_with(Path::new(FOLDER).join("runs")));
+    Ok(Some(if among_runs {
+        (false, format!("❌ {id} was renamed to {name}"))
+    } else {
+        (true, format!("⚠️ this is a copy of the run {id}"))
+    }))
+}
+
 /// Compares a run's folder with its manifest and prints what differs. With `trusted` the run must be
 /// signed by that key. A run before it that is not beside it is said, and is no failure: evidence
 /// travels run by run.
@@ -99,27 +124,28 @@ pub fn verify(folder: &Path, trusted: Option<&PublicKey>, as_json: bool) -> Resu
         return Ok(Exit::Bad);
     };
     let before = Before::of(folder, manifest)?;
-    let (vouched, signed) = signer(&found.signed, trusted);
-    let good = vouched && !matches!(before, Before::Changed(_));
+    let checks: Vec<(bool, String)> = [signer(&found.signed, trusted), before.tell()]
+        .into_iter()
+        .chain(place(folder, manifest)?)
+        .collect();
+    let good = checks.iter().all(|(good, _)| *good);
     if as_json {
         let signed_by = match &found.signed {
             Signed::By(key) => json!(key.to_string()),
             Signed::Unsigned => Value::Null,
         };
-        let findings: Vec<String> = [
-            (vouched, signed),
-            (!matches!(before, Before::Changed(_)), before.tell()),
-        ]
-        .into_iter()
-        .filter_map(|(good, line)| (!good).then(|| line.trim_start_matches("❌ ").to_owned()))
-        .collect();
+        let findings: Vec<&str> = checks
+            .iter()
+            .filter_map(|(good, line)| (!good).then(|| line.trim_start_matches("❌ ")))
+            .collect();
         say!(
             "{:#}",
             json!({"intact": good, "signed_by": signed_by, "previous": before.word(), "findings": findings, "manifest": manifest})
         );
     } else {
-        say!("{signed}");
-        say!("{}", before.tell());
+        for (_, line) in &checks {
+            say!("{line}");
+        }
         if good {
             say!(
                 "✅ {} files are as the run left them: {} of {}, verdict {}, plan {}",

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use lensops_core::digest::sha256_hex;
 use lensops_core::evidence::manifest::{self, Files, Manifest, Previous, Verification};
 use lensops_core::evidence::signature::SigningKey;
@@ -18,6 +20,9 @@ use crate::config::Settings;
 
 /// The folder of all evidence below the repository.
 pub const FOLDER: &str = "verification_handoff";
+
+/// How a run's id begins.
+const STAMP: &str = "%Y%m%dT%H%M%S%3fZ";
 
 /// What a run leaves behind.
 #[derive(Debug)]
@@ -59,16 +64,18 @@ pub struct Written {
 /// When a file cannot be written, or the key cannot be used; then no folder of that run is there.
 pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Result<Written> {
     let key = signing_key(settings)?;
-    let stamp = bundle.finished_at.strftime("%Y%m%dT%H%M%S%3fZ");
+    let runs = settings.root.join(FOLDER).join("runs");
+    std::fs::create_dir_all(&runs).with_context(|| format!("{} cannot be created", runs.display()))?;
+    let _held_until_written = lock(&runs);
+    let (previous, last) = previous(&runs)?;
     let run_id = format!(
-        "{stamp}-{}-{}-{:06x}",
+        "{}-{}-{}-{:06x}",
+        stamp(bundle.finished_at, last),
         bundle.lens,
         bundle.kind,
         bundle.nonce & 0xff_ffff
     );
-    let runs = settings.root.join(FOLDER).join("runs");
     let folder = runs.join(&run_id);
-    std::fs::create_dir_all(&runs).with_context(|| format!("{} cannot be created", runs.display()))?;
     let staged = tempfile::Builder::new()
         .prefix(".run-")
         .tempdir_in(&runs)
@@ -84,7 +91,7 @@ pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Re
         plan_origin: bundle.plan_origin.to_owned(),
         finished_at: bundle.finished_at.to_string(),
         lensops: env!("CARGO_PKG_VERSION").to_owned(),
-        previous: previous(&runs)?,
+        previous,
         files: Vec::new(),
         head: String::new(),
         signature: String::new(),
@@ -114,23 +121,54 @@ pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Re
     })
 }
 
-/// The run before: folders sort by time.
-fn previous(runs: &Path) -> Result<Option<Previous>> {
+/// Keeps other runs out while this one takes its place: two at once would both follow the same run,
+/// and the chain would fork. The system lets go of the lock when the process ends, however it ends.
+fn lock(runs: &Path) -> Option<std::fs::File> {
+    let locked = std::fs::File::open(runs).and_then(|folder| folder.lock().map(|()| folder));
+    // Some file systems know no locks; that must not cost a run its evidence.
+    let untold = |error| {
+        eprintln!(
+            "⚠️ {} cannot be locked, do not run two at once: {error}",
+            runs.display()
+        )
+    };
+    locked.map_err(untold).ok()
+}
+
+/// The time in a run's id, to the millisecond: when the run ended, or just after the run that it
+/// follows where that one ended later, so that ids sort as the chain goes.
+fn stamp(finished_at: Timestamp, last: Option<Timestamp>) -> String {
+    let after = last.map(|last| last.saturating_add(SignedDuration::from_millis(1)));
+    let at = after
+        .and_then(Result::ok)
+        .map_or(finished_at, |after| after.max(finished_at));
+    at.strftime(STAMP).to_string()
+}
+
+/// The run before and the time in the last id, readable or not: folders sort by time.
+fn previous(runs: &Path) -> Result<(Option<Previous>, Option<Timestamp>)> {
     let folders = files::list(runs, "")?;
+    let stamps = folders.iter().filter_map(|folder| {
+        let name = folder.file_name()?.to_str()?;
+        let stamp = DateTime::strptime(STAMP, name.split_once('-')?.0).ok()?;
+        TimeZone::UTC.to_timestamp(stamp).ok()
+    });
+    let last = stamps.max();
     let manifests = folders.iter().rev().map(|folder| folder.join(manifest::FILE));
     for path in manifests.filter(|path| path.exists()) {
         // What somebody broke must not cost this run its evidence; the chain goes on from the one before.
         match files::read(&path).map(|text| serde_json::from_str::<Manifest>(&text)) {
             Ok(Ok(manifest)) => {
-                return Ok(Some(Previous {
+                let previous = Previous {
                     run_id: manifest.run_id,
                     head: manifest.head,
-                }));
+                };
+                return Ok((Some(previous), last));
             }
             _ => eprintln!("⚠️ {} cannot be read: this run follows an earlier one", path.display()),
         }
     }
-    Ok(None)
+    Ok((None, last))
 }
 
 /// The key of the settings: the variable, else the file it names.
@@ -265,7 +303,12 @@ fn read_bundle(folder: &Path) -> Result<Files> {
     let mut found = Files::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
         let entry = entry?;
+        // No file of a run has such a name: it is told, and must not steer a terminal.
         let name = entry.file_name().to_string_lossy().into_owned();
+        let name = match name.contains(char::is_control) {
+            true => name.escape_debug().to_string(),
+            false => name,
+        };
         if !entry.file_type()?.is_file() {
             // A folder or a link is nothing a run left: it stands for an added file.
             found.insert(name, Vec::new());

@@ -4,22 +4,24 @@
 //! changes nothing; a cell that would be let in to change something runs only against a target
 //! that is marked for it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use lensops_core::evidence::{Redacted, Redactor, Transcript};
-use lensops_core::exchange::{Base, PreparedRequest, Secret, Sender};
+use lensops_core::exchange::{Base, PreparedRequest, Sender};
 use lensops_core::ident::{Ident, LensId};
 use lensops_core::lens::{Lens, User};
 use lensops_core::plan::acceptance::{AcceptancePlan, Matrix, omit};
 use lensops_core::plan::prepare::{prepare, set, signature, vars_of};
 use lensops_core::plan::{Dialect, Request};
 use lensops_core::registry::{Action, Expected, Judged, Registry, Variant};
-use lensops_core::token::mint;
+use lensops_core::token::{Token, mint};
 use lensops_core::verdict::acceptance::{Case, CaseResult, Phase, judge_cells};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::Exit;
 use super::accept::{DEFAULT_DIALECT, Output};
@@ -66,8 +68,8 @@ pub struct RoleMatrix {
     dialect_name: String,
     dialect: Dialect,
     base: Base,
-    jwt_secret: Secret,
-    issuer: String,
+    /// One for each user that is asked, by the user's id: a run is shorter than a token's life.
+    tokens: HashMap<Uuid, Token>,
     redactor: Redactor,
 }
 
@@ -104,6 +106,8 @@ fn left_out(plan: &AcceptancePlan, lenses: &[Lens], asked: &[Ident], settings: &
 impl RoleMatrix {
     /// Puts a matrix together: the actions of the plan's lens, or all of the registry's.
     ///
+    /// Its tokens are minted at `now`, real time.
+    ///
     /// # Errors
     /// A missing address, secret or `matrix` section, an unknown dialect, or nothing to ask.
     pub fn new(
@@ -113,6 +117,7 @@ impl RoleMatrix {
         all: bool,
         lenses: &[Lens],
         dialect: Option<&str>,
+        now: Timestamp,
     ) -> Result<Self> {
         let base = settings.api(Target::Staging)?;
         let dialect_name = dialect
@@ -154,6 +159,12 @@ impl RoleMatrix {
             Some((key.to_string(), json!(entity)))
         });
         let left_out = left_out(&loaded.plan, lenses, &registry.roles, settings);
+        let outsiders: Vec<(Ident, User)> = settings.project.outsiders.clone().into_iter().collect();
+        let users = loaded.plan.users.values().chain(outsiders.iter().map(|(_, user)| user));
+        let issuer = settings.issuer(&base);
+        let tokens = users
+            .map(|user| Ok((user.id, mint(&jwt_secret, &issuer, user.id, now)?)))
+            .collect::<Result<HashMap<Uuid, Token>>>()?;
         Ok(Self {
             left_out,
             request: loaded.plan.requests[&matrix.send].clone(),
@@ -168,17 +179,16 @@ impl RoleMatrix {
             } else {
                 registry.roles
             },
-            outsiders: settings.project.outsiders.clone().into_iter().collect(),
+            outsiders,
             destructive: settings.project.destructive == Some(Destructive::Allowed),
-            issuer: settings.issuer(&base),
-            redactor: settings.redactor(),
+            redactor: settings.redactor().with(tokens.values().map(|token| &token.compact)),
+            tokens,
             loaded,
             matrix,
             actions,
             dialect_name,
             dialect,
             base,
-            jwt_secret,
         })
     }
 
@@ -315,12 +325,16 @@ impl RoleMatrix {
         expected: Expected,
         rng: &mut fastrand::Rng,
     ) -> Result<PreparedRequest> {
-        let now = Timestamp::now();
-        let token = mint(&self.jwt_secret, &self.issuer, user.id, now)?;
         let mut vars = vars_of(&self.loaded.plan.vars, self.loaded.plan.tenants[0]);
         set(&mut vars, "action", json!(action.action_id));
-        let (value, hash) = signature(user, user.signing_role(), now, rng.u64(..));
-        set(&mut vars, "signature", value);
+        let mut secrets = Vec::new();
+        let mut signed = Value::Null;
+        if action.variant == Variant::Signed {
+            let (value, hash) = signature(user, user.signing_role(), Timestamp::now(), rng.u64(..));
+            secrets.push(hash);
+            signed = value;
+        }
+        set(&mut vars, "signature", signed);
         let mut spec = self.request.clone();
         if let Some(body) = spec.json_mut() {
             if action.variant != Variant::Signed {
@@ -330,8 +344,8 @@ impl RoleMatrix {
                 self.fill(action, body);
             }
         }
-        let mut request = prepare(&self.base, &spec, Some(&token), &vars)?;
-        request.secrets.push(hash);
+        let mut request = prepare(&self.base, &spec, self.tokens.get(&user.id), &vars)?;
+        request.secrets.extend(secrets);
         Ok(request)
     }
 

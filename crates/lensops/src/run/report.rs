@@ -180,11 +180,29 @@ impl Report {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, settings: &Settings, redactor: &Redactor, nonce: u32) -> Result<Written> {
+        self.write_forms(settings, redactor, &self.forms(redactor)?, nonce)
+    }
+
+    /// The forms are made at once: those of a thousand cases take longer than some of the requests.
+    fn forms(&self, redactor: &Redactor) -> Result<Forms> {
+        std::thread::scope(|threads| {
+            let json = threads.spawn(|| redactor.json_pretty(json!(self.results())));
+            let junit = self.junit().map(|junit| redactor.text(&junit));
+            let markdown = redactor.text(&self.markdown());
+            Ok(Forms {
+                markdown,
+                json: json.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                junit: junit?,
+            })
+        })
+    }
+
+    fn write_forms(&self, settings: &Settings, redactor: &Redactor, forms: &Forms, nonce: u32) -> Result<Written> {
         let stem = self.stem();
         let mut files: Vec<(String, Redacted)> = vec![
-            (format!("{stem}.md"), redactor.text(&self.markdown())),
-            (format!("{stem}.json"), redactor.json_pretty(&json!(self.results()))),
-            (format!("{stem}.junit.xml"), redactor.text(&self.junit()?)),
+            (format!("{stem}.md"), forms.markdown.clone()),
+            (format!("{stem}.json"), forms.json.clone()),
+            (format!("{stem}.junit.xml"), forms.junit.clone()),
         ];
         files.extend(
             self.pages
@@ -209,6 +227,13 @@ impl Report {
         };
         write(settings, bundle, redactor)
     }
+}
+
+/// A report as it is written.
+struct Forms {
+    markdown: Redacted,
+    json: Redacted,
+    junit: Redacted,
 }
 
 fn transcripts(case: &Case) -> String {
@@ -291,9 +316,10 @@ pub(super) fn annotate(level: &str, title: &str, text: &str, beside_json: bool) 
 /// # Errors
 /// When something cannot be written.
 pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output: &Output, nonce: u32) -> Result<Exit> {
-    let written = report.write(settings, redactor, nonce)?;
+    let forms = report.forms(redactor)?;
+    let written = report.write_forms(settings, redactor, &forms, nonce)?;
     if let Some(path) = &output.junit {
-        files::replace_all(&[(path.clone(), redactor.text(&report.junit()?).as_str())])?;
+        files::replace_all(&[(path.clone(), forms.junit.as_str())])?;
     }
     add_to_summary(settings, &redactor.text(&report.summary()))?;
     if settings.in_github_actions() {
@@ -307,7 +333,7 @@ pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output:
         }
     }
     if output.json {
-        say!("{}", redactor.json_pretty(&json!(report.results())));
+        say!("{}", forms.json);
         return Ok(report.verdict.into());
     }
     say!("{}: {}", report.verdict.tell(), report.reason);

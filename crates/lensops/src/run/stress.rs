@@ -251,7 +251,7 @@ impl Stress {
             (format!("{prefix}.md"), text(self.markdown(ran, finished_at))),
             (
                 format!("{prefix}.json"),
-                self.redactor.json_pretty(&json!(self.results(ran, finished_at))),
+                self.redactor.json_pretty(json!(self.results(ran, finished_at))),
             ),
             (format!("{prefix}.html"), text(self.page(ran, finished_at)?)),
         ];
@@ -334,7 +334,7 @@ pub async fn stress(settings: &Settings, run: &Stress, baseline: Option<&Path>, 
                 .map(|changes| changes.iter().map(FigureChange::of).collect()),
             ..run.results(&ran, finished_at)
         };
-        say!("{}", run.redactor.json_pretty(&json!(results)));
+        say!("{}", run.redactor.json_pretty(json!(results)));
     } else {
         if let Some((path, earlier)) = &earlier {
             print_changes(path, earlier, &ran.tallies);

@@ -158,7 +158,7 @@ async fn step(
         &step.state
     };
     let told = Notification::of(rule, plan, subject, notice, of, cause, at);
-    let body = alerting.redactor.json(&serde_json::json!(told));
+    let body = alerting.redactor.json(serde_json::json!(told));
     let inserted = sqlx::query(
         "INSERT INTO lensops_notifications (id, dedup_key, told_at, body) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
     )
@@ -239,7 +239,7 @@ async fn put_state(
     .bind(lens)
     .bind(alerting.book.plan(rule).urgency.as_str())
     .bind(state.firing.is_some())
-    .bind(alerting.redactor.json(&serde_json::json!(state)).as_str())
+    .bind(alerting.redactor.json(serde_json::json!(state)).as_str())
     .bind(time_text(at))
     .execute(writer)
     .await?;

@@ -114,7 +114,7 @@ fn with_status(tenant: Uuid, n: i64, status: Status) -> CheckRecord {
     let event = EventRecord {
         id: event_id(check.id, 0),
         level: Level::Error,
-        detail: Redactor::default().json(&detail),
+        detail: Redactor::default().json(detail),
     };
     check.events = if status == Status::Unhealthy {
         vec![event]
@@ -302,7 +302,7 @@ async fn muted_checks_change_nothing_and_silenced_alerts_are_told_when_the_silen
     let world = World::new("", receiver.env()).await;
     let mut muted = [1, 2, 3].map(|n| with_status(SOUTH, n, Unhealthy));
     for check in &mut muted {
-        check.notes = Redactor::default().json(&json!({"muted": {"why": "maintenance", "reason": "upgrade"}}));
+        check.notes = Redactor::default().json(json!({"muted": {"why": "maintenance", "reason": "upgrade"}}));
         world.journal.record(check.clone()).await.unwrap();
     }
     assert!(world.journal.alerts().await.unwrap().is_empty());

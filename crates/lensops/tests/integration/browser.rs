@@ -152,7 +152,7 @@ pub(crate) async fn lived_in() -> (tempfile::TempDir, Journal, Front, String) {
         if (70..75).contains(&n) {
             notes["muted"] = json!({"why": "maintenance", "reason": "backups"});
         }
-        check.notes = redactor.json(&notes);
+        check.notes = redactor.json(notes);
         let (kind, level) = if n == 20 {
             ("flag_toggled", Level::Warning)
         } else {
@@ -162,7 +162,7 @@ pub(crate) async fn lived_in() -> (tempfile::TempDir, Journal, Front, String) {
         check.events.truncate(1);
         for event in &mut check.events {
             event.level = level;
-            event.detail = redactor.json(&json!({"kind": kind, "reason": "FAULT_LENS_SUGGESTIONS_ENABLED went off",
+            event.detail = redactor.json(json!({"kind": kind, "reason": "FAULT_LENS_SUGGESTIONS_ENABLED went off",
                 "request": request, "response": "HTTP/1.1 503 Service Unavailable\n\n{\"error_code\": \"FEATURE_DISABLED\"}"}));
         }
         latest = format!("/checks/{}", check.id);

@@ -6,12 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::{Project, sandbox};
 
 fn only_run(project: &Project) -> std::path::PathBuf {
-    let mut runs: Vec<_> = std::fs::read_dir(project.path("verification_handoff/runs"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    runs.sort();
-    runs.pop().unwrap()
+    project.listed("verification_handoff/runs").pop().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,6 +99,56 @@ async fn a_key_signs_every_run_and_its_public_half_proves_it() {
     std::fs::remove_dir(run.join("more")).unwrap();
     std::fs::write(run.join("plan.yml"), "changed").unwrap();
     assert!(project.run(&verify).expect(1).out.contains("plan.yml was changed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_at_once_are_one_chain_that_sorts_by_their_ids() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = Project::with_faults(&sandbox);
+    // Where a clock was once ahead, later runs still follow it.
+    let ahead = "verification_handoff/runs/20990101T000000000Z-faults-acceptance-00abcd";
+    std::fs::create_dir_all(project.path(ahead)).unwrap();
+    let runs: Vec<_> = (0..4)
+        .map(|_| project.command("matrix faults").spawn().unwrap())
+        .collect();
+    for mut run in runs {
+        assert!(run.wait().unwrap().success());
+    }
+    let mut before = Value::Null;
+    let mut folders = project.listed("verification_handoff/runs");
+    folders.retain(|folder| !folder.ends_with("20990101T000000000Z-faults-acceptance-00abcd"));
+    assert_eq!(folders.len(), 4);
+    for folder in folders {
+        let manifest: Value = serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+        assert_eq!(manifest["previous"]["run_id"], before, "{}", folder.display());
+        before = manifest["run_id"].clone();
+        assert!(folder.ends_with(before.as_str().unwrap()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_renamed_is_told_and_a_copy_of_it_may_be_called_anything() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = Project::with_faults(&sandbox);
+    project.run("accept faults").expect(0);
+    let run = only_run(&project);
+    let id = run.file_name().unwrap().to_str().unwrap().to_owned();
+    let verify = |folder: &std::path::Path, code: i32| {
+        let told = project
+            .run(&format!("evidence verify {}", folder.display()))
+            .expect(code);
+        told.out
+    };
+    let renamed = run.with_file_name(id.replace("acceptance", "stress"));
+    std::fs::rename(&run, &renamed).unwrap();
+    assert!(verify(&renamed, 1).contains(&format!("{id} was renamed to")));
+    let copy = project.path("copy");
+    std::fs::rename(&renamed, &copy).unwrap();
+    assert!(verify(&copy, 0).contains(&format!("a copy of the run {id}")));
+    // A file's name is told on one line, and steers no terminal.
+    std::fs::write(copy.join("a\n\u{1b}[2Jb"), "").unwrap();
+    let told = verify(&copy, 1);
+    assert_eq!(told.trim_end(), "❌ a\\n\\u{1b}[2Jb was added");
 }
 
 #[cfg(unix)]

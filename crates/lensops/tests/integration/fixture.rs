@@ -58,7 +58,7 @@ pub(crate) fn check_of(tenant: Uuid, lens: &str, n: i64) -> CheckRecord {
     let event = |index, level| EventRecord {
         id: event_id(id, index),
         level,
-        detail: redactor.json(&json!({"index": index, "text": "quote \" and \\ and é"})),
+        detail: redactor.json(json!({"index": index, "text": "quote \" and \\ and é"})),
     };
     CheckRecord {
         id,
@@ -69,7 +69,7 @@ pub(crate) fn check_of(tenant: Uuid, lens: &str, n: i64) -> CheckRecord {
         error_rate_hundredths: Some(476),
         sample_size: 21,
         observed_at: at,
-        notes: redactor.json(&json!({"samples_us": [1, 2, 3], "n": n})),
+        notes: redactor.json(json!({"samples_us": [1, 2, 3], "n": n})),
         events: vec![event(0, Level::Error), event(1, Level::Info)],
     }
 }

@@ -97,6 +97,14 @@ impl Project {
         Ran::of(self.command(arguments).output().unwrap())
     }
 
+    /// What lies in the folder `below`, sorted.
+    pub(crate) fn listed(&self, below: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.path(below)).unwrap();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths
+    }
+
     /// Every file below the project with its bytes.
     pub(crate) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         fn walk(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {

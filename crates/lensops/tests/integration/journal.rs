@@ -16,7 +16,7 @@ fn record(lens: &LensId, due: Timestamp) -> CheckRecord {
     let event = EventRecord {
         id: event_id(id, 0),
         level: Level::Warning,
-        detail: redactor.json(&json!({"kind": "warning"})),
+        detail: redactor.json(json!({"kind": "warning"})),
     };
     CheckRecord {
         id,
@@ -27,7 +27,7 @@ fn record(lens: &LensId, due: Timestamp) -> CheckRecord {
         error_rate_hundredths: Some(476),
         sample_size: 21,
         observed_at: due,
-        notes: redactor.json(&json!({"samples_us": [1, 2]})),
+        notes: redactor.json(json!({"samples_us": [1, 2]})),
         events: vec![event],
     }
 }

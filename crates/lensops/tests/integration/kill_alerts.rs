@@ -34,13 +34,13 @@ async fn checks(journal: &Journal) -> Vec<CheckRecord> {
         error_rate_hundredths: check.error_rate_percent.map(|_| 0),
         sample_size: check.sample_size,
         observed_at: check.observed_at,
-        notes: redactor.json(&check.notes),
+        notes: redactor.json(check.notes.clone()),
         events: events
             .iter()
             .map(|(_, detail)| EventRecord {
                 id: Uuid::nil(),
                 level: Level::Info,
-                detail: redactor.json(detail),
+                detail: redactor.json(detail.clone()),
             })
             .collect(),
     };

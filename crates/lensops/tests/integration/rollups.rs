@@ -26,7 +26,7 @@ fn sampled(n: i64) -> CheckRecord {
     if n == PAUSED {
         notes["muted"] = json!({"why": "paused", "reason": "rolled back"});
     }
-    let notes = Redactor::default().json(&notes);
+    let notes = Redactor::default().json(notes);
     CheckRecord { notes, ..check(n) }
 }
 

@@ -115,9 +115,9 @@ fn nothing_that_is_stored_or_asked_for_becomes_markup() {
             let mut check = fresh(A, "faults", 100);
             let redactor = Redactor::default();
             check.notes =
-                redactor.json(&json!({"unjudged": [text], "flags": {text: true}, "endpoints": {text: {"n": 1}}}));
+                redactor.json(json!({"unjudged": [text], "flags": {text: true}, "endpoints": {text: {"n": 1}}}));
             check.events[0].detail =
-                redactor.json(&json!({"kind": text, "reason": text, "request": text, "response": text}));
+                redactor.json(json!({"kind": text, "reason": text, "request": text, "response": text}));
             let id = check.id;
             journal.record(check).await.unwrap();
             let asked: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();

@@ -17,7 +17,7 @@ fn thirty_hours_in() -> Timestamp {
 fn sampled(n: i64) -> CheckRecord {
     let us = |k: i64| u64::try_from(n * 1_500 + k * 37).unwrap();
     let samples: Vec<u64> = (1..=21).map(us).collect();
-    let notes = Redactor::default().json(&json!({"samples_us": samples}));
+    let notes = Redactor::default().json(json!({"samples_us": samples}));
     CheckRecord { notes, ..check(n) }
 }
 
@@ -101,14 +101,14 @@ async fn what_was_switched_muted_or_not_checked_is_marked_and_is_no_line() {
         check.events.clear();
         if (40..44).contains(&n) {
             let notes = json!({"muted": {"why": "maintenance", "reason": "backups"}, "samples_us": [1000]});
-            check.notes = redactor.json(&notes);
+            check.notes = redactor.json(notes);
         }
         if n == 90 {
             let detail = json!({"kind": "flag_toggled", "reason": "FAULT_LENS_V1_ENABLED went off"});
             check.events = vec![EventRecord {
                 id: lensops_core::record::event_id(check.id, 0),
                 level: Level::Warning,
-                detail: redactor.json(&detail),
+                detail: redactor.json(detail),
             }];
         }
         journal.record(check).await.unwrap();

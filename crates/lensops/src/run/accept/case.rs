@@ -263,7 +263,7 @@ impl Acceptance {
             exchange = sender.send(Arc::new(request)) => exchange,
         };
         case.answered |= exchange.result.is_ok();
-        let redactor = self.redactor.clone().with(&exchange.request.secrets);
+        let redactor = self.redactor.for_exchange(&exchange.request.secrets);
         case.transcripts.push(Transcript::of(&exchange, &redactor));
         progress.last.clone_from(&vars);
         if self.is_used_up(tells_used_up, scenario, &exchange, progress) {

@@ -45,7 +45,7 @@ pub(super) async fn publish<S: Sender>(ground: &Ground<'_, S>, entry: &Rollback,
     let mut record = monitor.check(ground.sender, tenant, id, now, now, before).await.record;
     let mut notes = record.notes.to_value();
     notes[KEY] = json!(entry);
-    record.notes = monitor.redactor.json(&notes);
+    record.notes = monitor.redactor.json(notes);
     ground
         .journal
         .record(record)

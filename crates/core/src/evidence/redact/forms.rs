@@ -1,0 +1,139 @@
+//! The forms in which a server may echo a secret: raw, percent-encoded, JSON-escaped, hex, base64.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+/// The forms in which `secret` may come back, in no order and some of them twice. None for one of
+/// less than 4 bytes.
+pub(super) fn forms(secret: &str) -> Vec<String> {
+    if secret.len() < 4 {
+        return Vec::new();
+    }
+    let mut forms = percent_forms(secret);
+    forms.push(secret.to_owned());
+    if let Ok(quoted) = serde_json::to_string(secret) {
+        let quoted = &quoted[1..quoted.len() - 1];
+        forms.push(quoted.to_owned());
+        // JSON within JSON.
+        if let Ok(twice) = serde_json::to_string(quoted) {
+            forms.push(twice[1..twice.len() - 1].to_owned());
+        }
+    }
+    let units: Vec<u16> = secret.encode_utf16().collect();
+    for upper in [false, true] {
+        let mut all = String::with_capacity(units.len() * 6);
+        let (mut some, mut plain) = (
+            String::with_capacity(secret.len()),
+            String::with_capacity(secret.len() * 2),
+        );
+        for unit in &units {
+            let escaped = |into: &mut String| {
+                into.push_str("\\u");
+                for shift in [12, 8, 4, 0] {
+                    into.push(hex_digit((unit >> shift) & 0xf, upper));
+                }
+            };
+            escaped(&mut all);
+            // Some writers escape what is not ASCII, some everything.
+            match u8::try_from(*unit) {
+                Ok(byte) if byte.is_ascii() && !byte.is_ascii_control() => some.push(char::from(byte)),
+                _ => escaped(&mut some),
+            }
+        }
+        for byte in secret.bytes() {
+            plain.push(hex_digit(u16::from(byte >> 4), upper));
+            plain.push(hex_digit(u16::from(byte & 0xf), upper));
+        }
+        forms.extend([all, some, plain]);
+    }
+    for offset in 0..3_usize {
+        // A secret inside a longer base64 text stands at one of three alignments; only the
+        // characters that it alone decides are looked for.
+        let mut padded = vec![0_u8; offset];
+        padded.extend_from_slice(secret.as_bytes());
+        let (first, whole) = ((offset * 8).div_ceil(6), padded.len() * 8 / 6);
+        for engine in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
+            if let Some(core) = engine.get(first..whole).filter(|core| core.len() >= 8) {
+                // As it stands in a query string.
+                if core.contains(['+', '/']) {
+                    forms.extend([true, false].map(|upper| percent_encoded(core, b"-_", upper, false)));
+                }
+                forms.push(core.to_owned());
+            }
+        }
+    }
+    forms
+}
+
+fn hex_digit(value: u16, upper: bool) -> char {
+    let digits: &[u8; 16] = if upper {
+        b"0123456789ABCDEF"
+    } else {
+        b"0123456789abcdef"
+    };
+    char::from(digits[usize::from(value & 0xf)])
+}
+
+/// The characters besides letters and digits that encoders of URLs and forms leave as they are.
+const LEFT: [&[u8]; 6] = [b"", b"-_.~", b"-_.~/", b"-_.*", b"-_.!~*'()", b"-_.~!$&'()*+,;=:@/"];
+
+/// What encoders of URLs and forms make of `secret`: with more or fewer characters left as they are,
+/// either case of the digits, `+` for a space, and all of it twice. Encoders that do not differ on
+/// the characters of this secret are one: a token has three that matter.
+fn percent_forms(secret: &str) -> Vec<String> {
+    let mut special: Vec<u8> = secret.bytes().filter(|byte| !byte.is_ascii_alphanumeric()).collect();
+    special.sort_unstable();
+    special.dedup();
+    let left = |kept: &&[u8]| {
+        special
+            .iter()
+            .copied()
+            .filter(|byte| kept.contains(byte))
+            .collect::<Vec<u8>>()
+    };
+    let mut encoders: Vec<Vec<u8>> = LEFT.iter().map(left).collect();
+    encoders.sort_unstable();
+    encoders.dedup();
+    // Some encode every character, letters too.
+    let mut forms: Vec<String> = [true, false].map(|upper| percent_encoded_whole(secret, upper)).to_vec();
+    for kept in encoders.iter().filter(|kept| kept.len() < special.len()) {
+        for plus in [false, true] {
+            // Without a space in it a `+` for one changes nothing.
+            if plus && !special.contains(&b' ') {
+                continue;
+            }
+            for upper in [true, false] {
+                let once = percent_encoded(secret, kept, upper, plus);
+                forms.push(once.replace('%', "%25"));
+                forms.push(once);
+            }
+        }
+    }
+    forms
+}
+
+fn percent_encoded_whole(secret: &str, upper: bool) -> String {
+    let mut text = String::with_capacity(secret.len() * 3);
+    for byte in secret.bytes() {
+        text.push('%');
+        text.push(hex_digit(u16::from(byte >> 4), upper));
+        text.push(hex_digit(u16::from(byte & 0xf), upper));
+    }
+    text
+}
+
+fn percent_encoded(secret: &str, kept: &[u8], upper: bool, plus: bool) -> String {
+    let mut text = String::with_capacity(secret.len() * 2);
+    for byte in secret.bytes() {
+        if byte == b' ' && plus {
+            text.push('+');
+        } else if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push('%');
+            text.push(hex_digit(u16::from(byte >> 4), upper));
+            text.push(hex_digit(u16::from(byte & 0xf), upper));
+        }
+    }
+    text
+}
