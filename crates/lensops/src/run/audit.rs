@@ -136,7 +136,8 @@ pub fn verify(folder: &Path, trusted: Option<&PublicKey>, as_json: bool) -> Resu
         };
         let findings: Vec<&str> = checks
             .iter()
-            .filter_map(|(good, line)| (!good).then(|| line.trim_start_matches("❌ ")))
+            .filter(|(good, _)| !good)
+            .map(|(_, line)| line.trim_start_matches("❌ "))
             .collect();
         say!(
             "{:#}",

@@ -470,8 +470,16 @@ pub async fn fetch_registry<S: Sender>(settings: &Settings, plan: &AcceptancePla
         let answer = match &exchange.result {
             Ok(response) if response.status == 200 => response.json(),
             Ok(response) => {
+                let way_out = match response.status {
+                    401 => format!(
+                        "it takes no token signed with {}: another environment's?",
+                        Settings::jwt_secret_names(Target::Staging)
+                    ),
+                    403 => format!("user {} is nobody there: mend its id", user.id),
+                    _ => WAY_OUT.to_owned(),
+                };
                 let told = format!(
-                    "the list of actions for {} was answered with {}: {WAY_OUT}",
+                    "the list of actions for {} was answered with {}: {way_out}",
                     user.role, response.status
                 );
                 return Err(Unanswered(told).into());

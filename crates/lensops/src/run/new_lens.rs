@@ -24,6 +24,7 @@ use lensops_core::yaml;
 use super::Exit;
 use super::generate::{self, NewLens, Options};
 use super::matrix::fetch_registry;
+use super::plans::LENSES;
 use crate::config::{Settings, Target};
 
 /// What leaves an action out.
@@ -87,6 +88,10 @@ pub async fn new_lens<S: Sender>(
     ask: &mut impl Ask,
 ) -> Result<Exit> {
     let id = LensId::from_human(&given.lens_id)?;
+    let there = format!("{LENSES}/{id}.yml");
+    if settings.root.join(&there).exists() {
+        bail!("{there} is there already: edit it and run `lensops generate`, or choose another id");
+    }
     if given.domain.is_empty() {
         given.domain = ask.ask("API domain", Some(id.as_str()), "--domain")?;
     }

@@ -226,7 +226,15 @@ pub fn load_lens(settings: &Settings, path: &Path, allow_placeholders: bool) -> 
 /// The lens files of the repository, sorted.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// When the folder cannot be read, or holds a file that somebody may take for a lens and nothing
+/// would read.
 pub fn lens_paths(settings: &Settings) -> Result<Vec<PathBuf>> {
-    Ok(files::list(&settings.root.join(LENSES), ".yml")?)
+    let folder = settings.root.join(LENSES);
+    if let Some(other) = files::list(&folder, ".yaml")?.first() {
+        bail!(
+            "{} would not be read: lens files end with .yml, rename it",
+            other.display()
+        );
+    }
+    Ok(files::list(&folder, ".yml")?)
 }

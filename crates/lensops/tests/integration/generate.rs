@@ -33,6 +33,8 @@ fn a_changed_lens_makes_drift_that_check_shows_and_generate_mends() {
     let before = project.files();
     let drift = project.run("generate --check").expect(1);
     assert!(drift.out.contains("-every: 15m\n+every: 5m"), "{}", drift.out);
+    let advice = drift.out.lines().last().unwrap();
+    assert!(advice.ends_with("files differ: `lensops generate` writes them"), "{advice}");
     assert_eq!(project.files(), before, "--check writes nothing");
     let listed = project.run("generate --dry-run").expect(0);
     assert!(
@@ -69,7 +71,8 @@ fn a_hand_edit_stops_the_run_unless_forced_and_shows_in_check() {
         before,
         "nothing is written when one file stops the run"
     );
-    project.run("generate --check").expect(1);
+    let advice = project.run("generate --check").expect(1).out;
+    assert!(advice.contains("`lensops generate --force` overwrites it"), "{advice}");
     project.run("generate --force").expect(0);
     assert!(project.read(plan).contains("burst: 50"));
 }
@@ -220,7 +223,12 @@ fn what_a_lens_leaves_behind_is_told_and_pruned() {
         told.contains("service shopping-list-health-worker of render.yaml is of no lens"),
         "{told}"
     );
-    project.run("generate --check").expect(1);
+    let advice = project.run("generate --check").expect(1).out;
+    let advice = advice.lines().last().unwrap();
+    assert!(
+        advice.ends_with("files differ: `lensops generate --prune` removes what is of no lens"),
+        "{advice}"
+    );
     project.write(plan, &format!("{}# mine\n", project.read(plan)));
     let stopped = project.run("generate --prune").expect(2).err;
     assert!(
@@ -241,6 +249,26 @@ fn what_a_lens_leaves_behind_is_told_and_pruned() {
     );
     assert!(!project.read("render.yaml").contains("shopping-list"));
     project.run("generate --check").expect(0);
+}
+
+#[test]
+fn a_lens_file_that_nothing_would_read_is_refused() {
+    let project = Project::empty();
+    project.run(FAULTS).expect(0);
+    let (named, misnamed) = (project.path("lenses/faults.yml"), project.path("lenses/faults.yaml"));
+    std::fs::rename(named, &misnamed).unwrap();
+    for command in ["generate", "generate --check"] {
+        let told = project.run(command).expect(2).err;
+        assert!(told.contains("lenses/faults.yaml would not be read"), "{command}: {told}");
+    }
+}
+
+#[test]
+fn a_lens_that_is_there_is_not_made_anew() {
+    let project = Project::empty();
+    project.run(FAULTS).expect(0);
+    let told = project.run("new faults").expect(2).err;
+    assert!(told.contains("lenses/faults.yml is there already: edit it"), "{told}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::json;
 use similar::TextDiff;
 
-use super::{Planned, Standing};
+use super::planned::{Planned, Standing};
 use crate::run::Exit;
 
 /// A file that is not as it would be generated.
@@ -29,6 +29,27 @@ fn drift(file: &Planned) -> Drift<'_> {
         refused: file.why.as_deref(),
         change,
     }
+}
+
+/// What makes the files as they would be generated.
+fn remedies(planned: &[Planned]) -> String {
+    let any = |standings: &[Standing]| planned.iter().any(|file| standings.contains(&file.standing));
+    let mut remedies = Vec::new();
+    if any(&[Standing::New, Standing::Changed]) {
+        remedies.push("`lensops generate` writes them");
+    }
+    if any(&[Standing::Edited, Standing::Foreign]) {
+        remedies.push(
+            "what was written by hand belongs into the lens's `overrides` (`lensops generate --force` overwrites it)",
+        );
+    }
+    if any(&[Standing::Stale]) {
+        remedies.push("`lensops generate --prune` removes what is of no lens");
+    }
+    if any(&[Standing::Refused]) {
+        remedies.push("what cannot be edited safely is entered by hand");
+    }
+    remedies.join("; ")
 }
 
 /// Prints every difference. None: 0; any: 1.
@@ -61,9 +82,10 @@ pub(super) fn check(planned: &[Planned], as_json: bool) -> Exit {
         say!("✅ {} files are as generated", planned.len());
     } else {
         say!(
-            "❌ {} of {} files differ: run `lensops generate`",
+            "❌ {} of {} files differ: {}",
             drifts.len(),
-            planned.len()
+            planned.len(),
+            remedies(planned)
         );
     }
     exit
