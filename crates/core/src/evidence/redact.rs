@@ -94,9 +94,10 @@ pub struct Redactor {
     /// The secrets that `finder` finds.
     known: Arc<[Secret]>,
     finder: Option<Arc<Finder>>,
-    /// Forms of the secrets that one exchange adds, longest first: to build a finder for each
-    /// exchange would cost more than it saves.
-    late: Vec<String>,
+    /// The secrets that one exchange adds.
+    own: Arc<[Secret]>,
+    /// Their forms, longest first: to build a finder for each exchange would cost more than it saves.
+    late: Arc<[String]>,
 }
 
 impl fmt::Debug for Redactor {
@@ -114,7 +115,8 @@ impl Redactor {
         Self {
             finder: Finder::new(known.iter()).map(Arc::new),
             known,
-            late: Vec::new(),
+            own: Arc::default(),
+            late: Arc::default(),
         }
     }
 
@@ -128,10 +130,18 @@ impl Redactor {
     #[must_use]
     pub fn for_exchange(&self, secrets: &[Secret]) -> Self {
         let new = secrets.iter().filter(|secret| !self.known.contains(secret));
-        let mut late: Vec<String> = new.flat_map(|secret| forms(secret.expose())).collect();
+        let own: Arc<[Secret]> = new.cloned().collect();
+        if own == self.own {
+            return self.clone();
+        }
+        let mut late: Vec<String> = own.iter().flat_map(|secret| forms(secret.expose())).collect();
         late.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         late.dedup();
-        Self { late, ..self.clone() }
+        Self {
+            own,
+            late: late.into(),
+            ..self.clone()
+        }
     }
 
     /// `text` without secrets.
@@ -182,7 +192,7 @@ impl Redactor {
             .finder
             .as_ref()
             .map_or(Cow::Borrowed(text), |finder| finder.clean(text));
-        for form in &self.late {
+        for form in &*self.late {
             // Most texts are shorter than a token in any of its forms.
             if form.len() <= clean.len() && memmem::find(clean.as_bytes(), form.as_bytes()).is_some() {
                 clean = Cow::Owned(clean.replace(form.as_str(), mark(form)));

@@ -4,14 +4,17 @@
 //! changes nothing; a cell that would be let in to change something runs only against a target
 //! that is marked for it.
 
+mod fetch;
+mod table;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use lensops_core::evidence::{Redacted, Redactor, Transcript};
-use lensops_core::exchange::{Base, PreparedRequest, Sender};
+use lensops_core::evidence::{Redactor, Transcript};
+use lensops_core::exchange::{Base, Exchange, PreparedRequest, Sender};
 use lensops_core::ident::{Ident, LensId};
 use lensops_core::lens::{Lens, User};
 use lensops_core::plan::acceptance::{AcceptancePlan, Matrix, omit};
@@ -23,33 +26,13 @@ use lensops_core::verdict::acceptance::{Case, CaseResult, Phase, judge_cells};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+pub use self::fetch::{Unanswered, fetch_registry};
+use self::table::{Mark, Row, Table};
 use super::Exit;
 use super::accept::{DEFAULT_DIALECT, Output};
 use super::plans::Loaded;
-use super::report::{Report, finish, html_escaped};
+use super::report::{Report, finish};
 use crate::config::{Destructive, Settings, Target};
-
-/// What stands in a cell of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    LetIn,
-    Denied,
-    Differs,
-    Unjudged,
-    NotRun,
-}
-
-impl Mark {
-    fn symbol(self) -> &'static str {
-        match self {
-            Self::LetIn => "✓",
-            Self::Denied => "·",
-            Self::Differs => "✗",
-            Self::Unjudged => "?",
-            Self::NotRun => "-",
-        }
-    }
-}
 
 /// A role matrix, ready to be asked.
 pub struct RoleMatrix {
@@ -75,12 +58,6 @@ pub struct RoleMatrix {
 
 /// Cells that are asked at once.
 const AT_ONCE: usize = 16;
-
-/// One row of the table: the action and its marks, roles first, then outsiders.
-struct Row {
-    action: String,
-    marks: Vec<Mark>,
-}
 
 /// What the table cannot show, and what would change that.
 fn left_out(plan: &AcceptancePlan, lenses: &[Lens], asked: &[Ident], settings: &Settings) -> Vec<String> {
@@ -270,52 +247,40 @@ impl RoleMatrix {
             }
         };
         let exchange = sender.send(Arc::new(request)).await;
-        let transcript = Transcript::of(&exchange, &self.redactor);
-        let (result, mark) = match &exchange.result {
-            Err(failure) => (
-                CaseResult::Failed {
-                    why: self.redactor.text(&failure.detail),
-                },
-                Mark::Differs,
-            ),
-            Ok(response) => {
-                let code = response.json().and_then(|body| self.dialect.code(&body));
-                let told = code.as_ref().map_or_else(
-                    || response.status.to_string(),
-                    |code| format!("{} {code}", response.status),
-                );
-                match expected.judge(response.status, code.as_deref()) {
-                    Judged::AsExpected => {
-                        let mark = if expected == Expected::LetIn {
-                            Mark::LetIn
-                        } else {
-                            Mark::Denied
-                        };
-                        (
-                            CaseResult::Passed {
-                                told: self.redactor.text(&told),
-                            },
-                            mark,
-                        )
-                    }
-                    Judged::Differs(why) => (
-                        CaseResult::Failed {
-                            why: self.redactor.text(&why),
-                        },
-                        Mark::Differs,
-                    ),
-                    Judged::Unjudged(reason) => (
-                        CaseResult::Unjudged {
-                            reason: self.redactor.text(&reason),
-                        },
-                        Mark::Unjudged,
-                    ),
-                }
-            }
-        };
+        let redactor = self.redactor.for_exchange(&exchange.request.secrets);
+        let transcript = Transcript::of(&exchange, &redactor);
+        let (result, mark) = self.judge(&exchange, expected, &redactor);
         let mut case = case(number, name, result, Some(transcript));
         case.answered = exchange.result.is_ok();
         (case, mark)
+    }
+
+    fn judge(&self, exchange: &Exchange, expected: Expected, redactor: &Redactor) -> (CaseResult, Mark) {
+        let clean = |text: &str| redactor.text(text);
+        let response = match &exchange.result {
+            Ok(response) => response,
+            Err(failure) => {
+                let why = clean(&failure.detail);
+                return (CaseResult::Failed { why }, Mark::Differs);
+            }
+        };
+        let code = response.json().and_then(|body| self.dialect.code(&body));
+        match expected.judge(response.status, code.as_deref()) {
+            Judged::AsExpected => {
+                let told = match &code {
+                    Some(code) => clean(&format!("{} {code}", response.status)),
+                    None => clean(&response.status.to_string()),
+                };
+                let mark = if expected == Expected::LetIn {
+                    Mark::LetIn
+                } else {
+                    Mark::Denied
+                };
+                (CaseResult::Passed { told }, mark)
+            }
+            Judged::Differs(why) => (CaseResult::Failed { why: clean(&why) }, Mark::Differs),
+            Judged::Unjudged(reason) => (CaseResult::Unjudged { reason: clean(&reason) }, Mark::Unjudged),
+        }
     }
 
     fn prepare(
@@ -362,63 +327,9 @@ impl RoleMatrix {
         }
     }
 
-    fn table(&self, rows: &[Row]) -> String {
-        let width = rows.iter().map(|row| row.action.len()).max().unwrap_or(0);
-        let mut text = String::new();
-        for (column, name) in self.columns().iter().enumerate() {
-            text.push_str(&format!("{:width$}  {}{name}\n", "", "│ ".repeat(column)));
-        }
-        for row in rows {
-            let marks: Vec<&str> = row.marks.iter().map(|mark| mark.symbol()).collect();
-            text.push_str(&format!("{:width$}  {}\n", row.action, marks.join(" ")));
-        }
-        text.push_str("✓ let in   · denied   ✗ differs from the registry   ? unjudged   - not run\n");
-        text
-    }
-
     fn columns(&self) -> Vec<String> {
         let outsiders = self.outsiders.iter().map(|(name, _)| format!("{name} (other tenant)"));
         self.roles.iter().map(ToString::to_string).chain(outsiders).collect()
-    }
-
-    /// The table as a page of its own, nothing fetched from elsewhere.
-    fn html(&self, report: &Report, rows: &[Row]) -> Redacted {
-        let mut text = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<style>\n\
-             body {{ font: 15px system-ui, sans-serif; margin: 2rem; color-scheme: light dark }}\n\
-             table {{ border-collapse: collapse }}\nth, td {{ border: 1px solid #8888; padding: .25rem .5rem; text-align: center }}\n\
-             tbody th {{ text-align: left; font-weight: normal; font-family: monospace }}\n\
-             thead th {{ writing-mode: vertical-rl; transform: rotate(180deg); text-align: left }}\n\
-             .differs {{ background: #c62828; color: #fff; font-weight: bold }}\n.unjudged {{ background: #f9a82566 }}\n.letin {{ background: #2e7d3233 }}\n\
-             </style>\n<h1>{title}</h1>\n<p>{verdict}: {reason}</p>\n<table>\n<thead><tr><th>action</th>",
-            title = html_escaped(&report.title),
-            verdict = report.verdict.tell(),
-            reason = html_escaped(&report.reason),
-        );
-        text.extend(
-            self.columns()
-                .iter()
-                .map(|name| format!("<th scope=\"col\">{}</th>", html_escaped(name))),
-        );
-        text.push_str("</tr></thead>\n<tbody>\n");
-        for row in rows {
-            text.push_str(&format!("<tr><th scope=\"row\">{}</th>", html_escaped(&row.action)));
-            text.extend(row.marks.iter().map(|mark| {
-                let (class, words) = match mark {
-                    Mark::LetIn => ("letin", "let in"),
-                    Mark::Denied => ("denied", "denied"),
-                    Mark::Differs => ("differs", "differs from the registry"),
-                    Mark::Unjudged => ("unjudged", "unjudged"),
-                    Mark::NotRun => ("notrun", "not run"),
-                };
-                format!("<td class=\"{class}\" title=\"{words}\">{}</td>", mark.symbol())
-            }));
-            text.push_str("</tr>\n");
-        }
-        text.push_str(
-            "</tbody>\n</table>\n<p>✓ let in · denied ✗ differs from the registry ? unjudged - not run</p>\n</html>\n",
-        );
-        self.redactor.text(&text)
     }
 }
 
@@ -437,70 +348,6 @@ fn case(number: usize, name: String, result: CaseResult, transcript: Option<Tran
     }
 }
 
-/// The API did not say what it needs to be asked further: nothing could be judged.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unanswered(String);
-
-/// The registry as the API itself tells it: what each role of the plan's users is listed.
-///
-/// # Errors
-/// When the plan names no list, the signing secret is missing, or a role gets no list.
-pub async fn fetch_registry<S: Sender>(settings: &Settings, plan: &AcceptancePlan, sender: &S) -> Result<Registry> {
-    const WAY_OUT: &str = "give --registry FILE, or `registry:` in lensops.yml";
-    let list = plan.matrix.as_ref().and_then(|matrix| matrix.list.as_ref());
-    let Some(spec) = list.and_then(|name| plan.requests.get(name)) else {
-        bail!("no action registry: {WAY_OUT}")
-    };
-    let base = settings.api(Target::Staging)?;
-    let Some(secret) = settings.jwt_secret(Target::Staging) else {
-        bail!(
-            "{} is not set: the matrix sends requests as users, whose tokens it signs",
-            Settings::jwt_secret_names(Target::Staging)
-        );
-    };
-    let vars = vars_of(&plan.vars, plan.tenants[0]);
-    let mut lists: Vec<(Ident, Value)> = Vec::new();
-    for user in plan.users.values() {
-        if lists.iter().any(|(role, _)| *role == user.role) {
-            continue;
-        }
-        let token = mint(&secret, &settings.issuer(&base), user.id, Timestamp::now())?;
-        let exchange = sender.send(Arc::new(prepare(&base, spec, Some(&token), &vars)?)).await;
-        let answer = match &exchange.result {
-            Ok(response) if response.status == 200 => response.json(),
-            Ok(response) => {
-                let way_out = match response.status {
-                    401 => format!(
-                        "it takes no token signed with {}: another environment's?",
-                        Settings::jwt_secret_names(Target::Staging)
-                    ),
-                    403 => format!("user {} is nobody there: mend its id", user.id),
-                    _ => WAY_OUT.to_owned(),
-                };
-                let told = format!(
-                    "the list of actions for {} was answered with {}: {way_out}",
-                    user.role, response.status
-                );
-                return Err(Unanswered(told).into());
-            }
-            Err(failure) => {
-                let told = format!(
-                    "the list of actions for {} was not answered: {}",
-                    user.role, failure.detail
-                );
-                return Err(Unanswered(told).into());
-            }
-        };
-        let Some(answer) = answer else {
-            let told = format!("the list of actions for {} is not JSON: {WAY_OUT}", user.role);
-            return Err(Unanswered(told).into());
-        };
-        lists.push((user.role.clone(), answer));
-    }
-    Registry::from_lists(&lists).map_err(anyhow::Error::msg)
-}
-
 /// Asks, prints and writes.
 ///
 /// # Errors
@@ -514,9 +361,13 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
         eprintln!("⚠️ {line}");
     }
     let (cases, rows) = run.ask(sender, fastrand::u64(..)).await;
+    let table = Table {
+        columns: run.columns(),
+        rows,
+    };
     let (verdict, reason) = judge_cells(&cases);
     if !output.json {
-        say!("{}", (run.table(&rows)).to_string().trim_end());
+        say!("{}", table.text().trim_end());
         for case in cases
             .iter()
             .filter(|case| matches!(case.result, CaseResult::Failed { .. }))
@@ -552,6 +403,7 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
         cases,
         pages: Vec::new(),
     };
-    report.pages.push(("html", run.html(&report, &rows)));
+    let page = run.redactor.text(&table.html(&report));
+    report.pages.push(("html", page));
     finish(settings, &run.redactor, &report, output, fastrand::u32(..))
 }

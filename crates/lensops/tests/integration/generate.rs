@@ -34,7 +34,10 @@ fn a_changed_lens_makes_drift_that_check_shows_and_generate_mends() {
     let drift = project.run("generate --check").expect(1);
     assert!(drift.out.contains("-every: 15m\n+every: 5m"), "{}", drift.out);
     let advice = drift.out.lines().last().unwrap();
-    assert!(advice.ends_with("files differ: `lensops generate` writes them"), "{advice}");
+    assert!(
+        advice.ends_with("files differ: `lensops generate` writes them"),
+        "{advice}"
+    );
     assert_eq!(project.files(), before, "--check writes nothing");
     let listed = project.run("generate --dry-run").expect(0);
     assert!(
@@ -259,7 +262,10 @@ fn a_lens_file_that_nothing_would_read_is_refused() {
     std::fs::rename(named, &misnamed).unwrap();
     for command in ["generate", "generate --check"] {
         let told = project.run(command).expect(2).err;
-        assert!(told.contains("lenses/faults.yaml would not be read"), "{command}: {told}");
+        assert!(
+            told.contains("lenses/faults.yaml would not be read"),
+            "{command}: {told}"
+        );
     }
 }
 

@@ -1,0 +1,79 @@
+//! The action registry as the API itself tells it.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use jiff::Timestamp;
+use lensops_core::exchange::Sender;
+use lensops_core::ident::Ident;
+use lensops_core::plan::acceptance::AcceptancePlan;
+use lensops_core::plan::prepare::{prepare, vars_of};
+use lensops_core::registry::Registry;
+use lensops_core::token::mint;
+use serde_json::Value;
+
+use crate::config::{Settings, Target};
+
+/// The API did not say what it needs to be asked further: nothing could be judged.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unanswered(String);
+
+/// The registry as the API itself tells it: what each role of the plan's users is listed.
+///
+/// # Errors
+/// When the plan names no list, the signing secret is missing, or a role gets no list.
+pub async fn fetch_registry<S: Sender>(settings: &Settings, plan: &AcceptancePlan, sender: &S) -> Result<Registry> {
+    const WAY_OUT: &str = "give --registry FILE, or `registry:` in lensops.yml";
+    let list = plan.matrix.as_ref().and_then(|matrix| matrix.list.as_ref());
+    let Some(spec) = list.and_then(|name| plan.requests.get(name)) else {
+        bail!("no action registry: {WAY_OUT}")
+    };
+    let base = settings.api(Target::Staging)?;
+    let Some(secret) = settings.jwt_secret(Target::Staging) else {
+        bail!(
+            "{} is not set: the matrix sends requests as users, whose tokens it signs",
+            Settings::jwt_secret_names(Target::Staging)
+        );
+    };
+    let vars = vars_of(&plan.vars, plan.tenants[0]);
+    let mut lists: Vec<(Ident, Value)> = Vec::new();
+    for user in plan.users.values() {
+        if lists.iter().any(|(role, _)| *role == user.role) {
+            continue;
+        }
+        let token = mint(&secret, &settings.issuer(&base), user.id, Timestamp::now())?;
+        let exchange = sender.send(Arc::new(prepare(&base, spec, Some(&token), &vars)?)).await;
+        let answer = match &exchange.result {
+            Ok(response) if response.status == 200 => response.json(),
+            Ok(response) => {
+                let way_out = match response.status {
+                    401 => format!(
+                        "it takes no token signed with {}: another environment's?",
+                        Settings::jwt_secret_names(Target::Staging)
+                    ),
+                    403 => format!("user {} is nobody there: mend its id", user.id),
+                    _ => WAY_OUT.to_owned(),
+                };
+                let told = format!(
+                    "the list of actions for {} was answered with {}: {way_out}",
+                    user.role, response.status
+                );
+                return Err(Unanswered(told).into());
+            }
+            Err(failure) => {
+                let told = format!(
+                    "the list of actions for {} was not answered: {}",
+                    user.role, failure.detail
+                );
+                return Err(Unanswered(told).into());
+            }
+        };
+        let Some(answer) = answer else {
+            let told = format!("the list of actions for {} is not JSON: {WAY_OUT}", user.role);
+            return Err(Unanswered(told).into());
+        };
+        lists.push((user.role.clone(), answer));
+    }
+    Registry::from_lists(&lists).map_err(anyhow::Error::msg)
+}
