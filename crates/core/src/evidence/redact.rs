@@ -15,7 +15,7 @@ use memchr::{memchr, memmem};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use self::finder::Finder;
+use self::finder::{Finder, Speed};
 use self::forms::forms;
 use crate::exchange::Secret;
 
@@ -111,19 +111,22 @@ impl Redactor {
     /// take out ordinary text.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let known: Arc<[Secret]> = secrets.into_iter().cloned().collect();
-        Self {
-            finder: Finder::new(known.iter()).map(Arc::new),
-            known,
-            own: Arc::default(),
-            late: Arc::default(),
-        }
+        Self::of(secrets.into_iter().cloned().collect(), Speed::Small)
     }
 
     /// The same with more secrets of the whole run, such as the tokens of its users.
     #[must_use]
     pub fn with<'a>(&'a self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        Self::new(self.known.iter().chain(secrets))
+        Self::of(self.known.iter().chain(secrets).cloned().collect(), Speed::Fast)
+    }
+
+    fn of(known: Arc<[Secret]>, speed: Speed) -> Self {
+        Self {
+            finder: Finder::new(known.iter(), speed).map(Arc::new),
+            known,
+            own: Arc::default(),
+            late: Arc::default(),
+        }
     }
 
     /// The same with the secrets of one exchange, instead of those of another.

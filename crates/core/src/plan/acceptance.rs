@@ -1,6 +1,8 @@
 //! The acceptance plan: scenarios with a fixed order, in the dialects of the API.
 
-use std::fmt;
+mod place;
+mod proof;
+mod scenario;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -8,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::sql::check_sql;
-use super::{Dialect, Expect, JsonPath, PlanError, Request, Vars, check_tenants, check_unique, check_user};
-use crate::exchange::Response;
+pub use self::place::Place;
+pub use self::proof::{Proof, Rows};
+pub use self::scenario::{Scenario, Step};
+use super::{Dialect, PlanError, Request, Vars, check_tenants, check_unique, check_user};
 use crate::ident::{EnvName, Ident, LensId};
 use crate::lens::User;
 
@@ -64,241 +67,6 @@ pub struct AcceptancePlan {
     pub matrix: Option<Matrix>,
 }
 
-/// One case: one step, written in place, or several under `steps`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "RawScenario", into = "RawScenario")]
-pub struct Scenario {
-    /// Its name in reports.
-    pub name: String,
-    /// Its steps, at least one; the first that fails ends it.
-    pub steps: Vec<Step>,
-    /// The answer to the first step that means an earlier run used the entity up.
-    pub used_up: Option<Expect>,
-    /// What proves the success afterwards.
-    pub then: Vec<Proof>,
-    /// Why the case is left out.
-    pub skip: Option<String>,
-}
-
-/// One request of a case with what it expects.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Step {
-    /// The user it runs as.
-    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
-    pub user: Option<Ident>,
-    /// The request it sends.
-    pub send: Ident,
-    /// Places of the body left out, dotted: `payload.signature`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub omit: Vec<String>,
-    /// Variables of this step, over those of the plan.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub with: Vars,
-    /// The role written into the signature.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sign_as: Option<Ident>,
-    /// What the answer must be.
-    #[serde(default)]
-    pub expect: Expect,
-    /// What a pass says behind the status, with captures: `work_order created: $entity_id`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<String>,
-    /// Variables taken from the answer: name → where it stands.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub capture: IndexMap<Ident, Place>,
-}
-
-/// Where a captured value stands: a named place of the dialect (`entity`), a JSONPath
-/// (`$.result.id`) or a header (`header:location`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Place {
-    /// A named place of the dialect.
-    Named(String),
-    /// A JSONPath.
-    Path(JsonPath),
-    /// A header.
-    Header(String),
-}
-
-impl TryFrom<String> for Place {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        if text.starts_with('$') {
-            return JsonPath::try_from(text).map(Self::Path);
-        }
-        match text.strip_prefix("header:") {
-            Some(name) => Ok(Self::Header(name.trim().to_owned())),
-            None => Ok(Self::Named(text)),
-        }
-    }
-}
-
-impl From<Place> for String {
-    fn from(place: Place) -> String {
-        place.to_string()
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Named(name) => f.write_str(name),
-            Self::Path(path) => path.fmt(f),
-            Self::Header(name) => write!(f, "header:{name}"),
-        }
-    }
-}
-
-crate::schema::text_form!(
-    Place,
-    "place",
-    "",
-    "a named place of the dialect, a JSONPath, or a header: entity, $.result.id, header:location"
-);
-
-impl Place {
-    /// The value that stands there in `response`, if there is one.
-    #[must_use]
-    pub fn find(&self, dialect: &Dialect, response: &Response) -> Option<Value> {
-        match self {
-            Self::Header(name) => response.header(name).map(|value| Value::String(value.to_owned())),
-            Self::Named(name) => dialect.find(name, &response.json()?).cloned(),
-            Self::Path(path) => path.first(&response.json()?).filter(|value| !value.is_null()).cloned(),
-        }
-    }
-}
-
-#[derive(Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RawScenario {
-    name: String,
-    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
-    user: Option<Ident>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    send: Option<Ident>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    omit: Vec<String>,
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    with: Vars,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    sign_as: Option<Ident>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expect: Option<Expect>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    told: Option<String>,
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    capture: IndexMap<Ident, Place>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    steps: Vec<Step>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    used_up: Option<Expect>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    then: Vec<Proof>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    skip: Option<String>,
-}
-
-impl TryFrom<RawScenario> for Scenario {
-    type Error = String;
-    fn try_from(raw: RawScenario) -> Result<Self, String> {
-        let RawScenario {
-            name,
-            user,
-            send,
-            omit,
-            with,
-            sign_as,
-            expect,
-            told,
-            capture,
-            steps,
-            used_up,
-            then,
-            skip,
-        } = raw;
-        let in_place = user.is_some()
-            || !omit.is_empty()
-            || sign_as.is_some()
-            || expect.is_some()
-            || told.is_some()
-            || !capture.is_empty();
-        let steps = match (send, steps.is_empty()) {
-            (Some(send), true) => vec![Step {
-                user,
-                send,
-                omit,
-                with,
-                sign_as,
-                expect: expect.unwrap_or_default(),
-                told,
-                capture,
-            }],
-            (None, false) if !in_place && with.is_empty() => steps,
-            (None, true) => return Err(format!("scenario {name:?} sends nothing: give it `send`, or `steps`")),
-            _ => {
-                return Err(format!(
-                    "scenario {name:?} has `steps`: what else it says of a request belongs into one of them"
-                ));
-            }
-        };
-        Ok(Self {
-            name,
-            steps,
-            used_up,
-            then,
-            skip,
-        })
-    }
-}
-
-impl From<Scenario> for RawScenario {
-    fn from(scenario: Scenario) -> Self {
-        let Scenario {
-            name,
-            mut steps,
-            used_up,
-            then,
-            skip,
-        } = scenario;
-        let mut raw = Self {
-            name,
-            user: None,
-            send: None,
-            omit: Vec::new(),
-            with: Vars::new(),
-            sign_as: None,
-            expect: None,
-            told: None,
-            capture: IndexMap::new(),
-            steps: Vec::new(),
-            used_up,
-            then,
-            skip,
-        };
-        if steps.len() != 1 {
-            raw.steps = steps;
-            return raw;
-        }
-        if let Some(Step {
-            user,
-            send,
-            omit,
-            with,
-            sign_as,
-            expect,
-            told,
-            capture,
-        }) = steps.pop()
-        {
-            (raw.user, raw.send, raw.omit, raw.with, raw.sign_as) = (user, Some(send), omit, with, sign_as);
-            (raw.expect, raw.told, raw.capture) = (Some(expect), told, capture);
-        }
-        raw
-    }
-}
-
 /// A variable that comes from the environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -308,95 +76,6 @@ pub struct FromEnv {
     /// Whether its value is hidden wherever it comes up.
     #[serde(default)]
     pub secret: bool,
-}
-
-/// A postcondition in the database: a statement that reads, and how many rows it returns after
-/// the case, or how much that number changes by the case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "RawProof", into = "RawProof")]
-pub struct Proof {
-    /// What it proves, in reports.
-    pub name: String,
-    /// A read-only statement with `$variables` and captures.
-    pub sql: String,
-    /// What it must return.
-    pub expect: Rows,
-}
-
-/// How many rows a statement must return.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rows {
-    /// Exactly this many after the case.
-    Exactly(u64),
-    /// This many more than before the case; negative for fewer.
-    Change(i64),
-}
-
-impl Rows {
-    /// Why the counts are not as expected; `None` when they are. `before` is `None` where the
-    /// statement could not be asked before the case, since it speaks of what the case captures.
-    #[must_use]
-    pub fn broken(self, before: Option<u64>, after: u64) -> Option<String> {
-        match (self, before) {
-            (Self::Exactly(wanted), _) if wanted == after => None,
-            (Self::Exactly(wanted), _) => Some(format!("Expected {wanted} rows, got {after}")),
-            (Self::Change(_), None) => Some("a change cannot be told of what the case itself captures".to_owned()),
-            (Self::Change(wanted), Some(before)) => {
-                let change = i128::from(after) - i128::from(before);
-                let told = || format!("Expected {wanted:+} rows, got {change:+} ({before} before, {after} after)");
-                (change != i128::from(wanted)).then(told)
-            }
-        }
-    }
-}
-
-#[derive(Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RawProof {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    sql: String,
-    expect: RawRows,
-}
-
-#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-struct RawRows {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rows: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    change: Option<i64>,
-}
-
-impl TryFrom<RawProof> for Proof {
-    type Error = String;
-    fn try_from(raw: RawProof) -> Result<Self, String> {
-        check_sql(&raw.sql)?;
-        let expect = match (raw.expect.rows, raw.expect.change) {
-            (Some(rows), None) => Rows::Exactly(rows),
-            (None, Some(change)) => Rows::Change(change),
-            _ => return Err("a proof expects either `rows` or a `change` of them".to_owned()),
-        };
-        Ok(Self {
-            name: raw.name.unwrap_or_else(|| "database".to_owned()),
-            sql: raw.sql,
-            expect,
-        })
-    }
-}
-
-impl From<Proof> for RawProof {
-    fn from(proof: Proof) -> Self {
-        let (rows, change) = match proof.expect {
-            Rows::Exactly(rows) => (Some(rows), None),
-            Rows::Change(change) => (None, Some(change)),
-        };
-        Self {
-            name: Some(proof.name),
-            sql: proof.sql,
-            expect: RawRows { rows, change },
-        }
-    }
 }
 
 /// How the master flag proves itself: off is told by one answer, on by another.
@@ -527,17 +206,6 @@ impl AcceptancePlan {
                 name: name.to_owned(),
                 known: self.dialects.keys().map(ToString::to_string).collect(),
             })
-    }
-}
-
-impl Step {
-    /// Whether it expects to be let in: its status is a success.
-    #[must_use]
-    pub fn is_positive(&self) -> bool {
-        self.expect
-            .status
-            .as_ref()
-            .is_none_or(|status| status.codes().iter().all(|code| (200..300).contains(code)))
     }
 }
 

@@ -1,21 +1,17 @@
 //! Arguments, as clap reads them and `--help` shows them.
 
+mod lens;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use indexmap::IndexMap;
 use jiff::Timestamp;
 use lensops_core::evidence::signature::PublicKey;
-use lensops_core::ident::{EnvName, Ident};
-use lensops_core::lens::User;
-use lensops_core::schedule::Every;
-use serde_json::Value;
-use uuid::Uuid;
 
+pub(super) use self::lens::{GenerateArgs, LensArgs};
 use super::alerting::{AlertsCommand, ExportCommand};
-use crate::config::{Runtime, StoreKind};
+use crate::config::StoreKind;
 use crate::log::LogForm;
-use crate::run::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
 
 /// One lens definition becomes monitoring, acceptance, stress tests, evidence and a release gate.
 ///
@@ -383,153 +379,4 @@ pub(super) struct SandboxArgs {
     /// A flag at start, may be repeated
     #[arg(long = "flag", value_name = "NAME=VALUE")]
     pub(super) flags: Vec<String>,
-}
-
-/// What a lens is made of.
-#[derive(Debug, Args)]
-pub(super) struct LensArgs {
-    /// Its API domain
-    #[arg(long, requires = "lens_id")]
-    pub(super) domain: Option<String>,
-    /// Its flags, the master flag first
-    #[arg(long, value_delimiter = ',', requires = "lens_id")]
-    pub(super) feature_flags: Vec<EnvName>,
-    /// The roles that see it
-    #[arg(long, value_delimiter = ',', requires = "lens_id")]
-    pub(super) roles: Vec<Ident>,
-    /// Its tenants
-    #[arg(long, value_delimiter = ',', requires = "lens_id", value_name = "UUID")]
-    pub(super) yacht_id: Vec<Uuid>,
-    /// The head of department: a chief_engineer who signs as manager
-    #[arg(long, requires = "lens_id", value_name = "UUID")]
-    pub(super) hod_user_id: Option<Uuid>,
-    /// A user of role crew
-    #[arg(long, requires = "lens_id", value_name = "UUID")]
-    pub(super) crew_user_id: Option<Uuid>,
-    /// A user of role captain
-    #[arg(long, requires = "lens_id", value_name = "UUID")]
-    pub(super) captain_user_id: Option<Uuid>,
-    /// Any other user, may be repeated
-    #[arg(long, requires = "lens_id", value_name = "NAME=ROLE:UUID", value_parser = parse_user)]
-    pub(super) user: Vec<(Ident, User)>,
-    /// Its signed action; leave it out for a lens without one
-    #[arg(long, requires = "lens_id")]
-    pub(super) signed_action: Option<Ident>,
-    /// What the signed action creates or changes
-    #[arg(long, requires = "lens_id")]
-    pub(super) entity_type: Option<Ident>,
-    /// The payload key that names the entity
-    #[arg(long, requires = "lens_id")]
-    pub(super) entity_id_key: Option<Ident>,
-    /// Its READ action; leave it out for a lens without one
-    #[arg(long, requires = "lens_id")]
-    pub(super) read_action: Option<Ident>,
-    /// Test entities; one a signer where the signed action consumes it
-    #[arg(long, value_delimiter = ',', requires = "lens_id", value_name = "UUID")]
-    pub(super) test_entity_id: Vec<Uuid>,
-    /// The users whose signature must be accepted
-    #[arg(long, value_delimiter = ',', requires = "lens_id")]
-    pub(super) signers: Vec<Ident>,
-    /// The signed action uses its entity up
-    #[arg(long, requires = "lens_id")]
-    pub(super) consumes_entity: bool,
-    /// What the signed action needs besides tenant, entity and signature, may be repeated
-    #[arg(long, requires = "lens_id", value_name = "KEY=VALUE", value_parser = parse_payload)]
-    pub(super) signed_payload: Vec<(Ident, Value)>,
-    /// How often it is checked
-    #[arg(long, requires = "lens_id", value_name = "15m")]
-    pub(super) interval: Option<Every>,
-}
-#[derive(Debug, Args)]
-pub(super) struct GenerateArgs {
-    /// Id of a new lens; without it everything is made anew for every lens file
-    #[arg(long, requires = "domain", requires = "roles")]
-    pub(super) lens_id: Option<String>,
-    #[command(flatten)]
-    pub(super) lens: LensArgs,
-    /// The repository's folder, as --root
-    #[arg(long, value_name = "DIR")]
-    pub(super) output_dir: Option<PathBuf>,
-    /// Write nothing; print the differences and exit 1 on any
-    #[arg(long, conflicts_with = "dry_run")]
-    pub(super) check: bool,
-    /// Print JSON, the differences within
-    #[arg(long, requires = "check")]
-    pub(super) json: bool,
-    /// Write nothing; list what would be written
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Overwrite files that were edited by hand
-    #[arg(long)]
-    pub(super) force: bool,
-    /// Accept placeholder ids
-    #[arg(long)]
-    pub(super) allow_placeholders: bool,
-    /// A template set in a folder instead of the built-in one
-    #[arg(long, value_name = "DIR")]
-    pub(super) template_dir: Option<PathBuf>,
-    /// One worker service for all lenses in render.yaml
-    #[arg(long)]
-    pub(super) single_worker: bool,
-    /// How the hosting provider runs the worker
-    #[arg(long, value_enum)]
-    pub(super) runtime: Option<Runtime>,
-    /// Remove what was generated for lenses that are no more, their services in render.yaml too
-    #[arg(long)]
-    pub(super) prune: bool,
-}
-
-impl GenerateArgs {
-    pub(super) fn options(&self) -> generate::Options {
-        let mode = match (self.check, self.dry_run) {
-            (true, _) => Mode::Check { json: self.json },
-            (_, true) => Mode::DryRun,
-            _ => Mode::Write,
-        };
-        generate::Options {
-            mode,
-            force: self.force,
-            allow_placeholders: self.allow_placeholders,
-            template_dir: self.template_dir.clone(),
-            single_worker: self.single_worker,
-            runtime: self.runtime,
-            prune: self.prune,
-        }
-    }
-
-    pub(super) fn new_lens(self) -> Option<NewLens> {
-        Some(self.lens.of(self.lens_id?))
-    }
-}
-
-impl LensArgs {
-    pub(super) fn of(self, lens_id: String) -> NewLens {
-        let usual = [
-            ("hod", self.hod_user_id),
-            ("crew", self.crew_user_id),
-            ("captain", self.captain_user_id),
-        ];
-        let mut users: IndexMap<Ident, User> = usual
-            .into_iter()
-            .filter_map(|(name, id)| usual_user(name, id?))
-            .collect();
-        users.extend(self.user);
-        NewLens {
-            lens_id,
-            domain: self.domain.unwrap_or_default(),
-            feature_flags: self.feature_flags,
-            roles: self.roles,
-            yacht_ids: self.yacht_id,
-            users,
-            signed_action: self.signed_action,
-            entity_type: self.entity_type,
-            entity_id_key: self.entity_id_key,
-            read_action: self.read_action,
-            test_entities: self.test_entity_id,
-            signers: self.signers,
-            consumes_entity: self.consumes_entity,
-            signed_payload: self.signed_payload.into_iter().collect(),
-            interval: self.interval,
-        }
-    }
 }

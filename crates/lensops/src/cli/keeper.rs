@@ -52,10 +52,12 @@ impl Setup {
         };
         let monitors = plans.into_iter().map(|plan| monitor(settings, plan));
         let mut monitors = monitors.collect::<Result<Vec<_>>>()?;
-        // One service, one reader: what one lens has read of the flags, the others need not.
-        if let Some(shared) = monitors.first().map(|monitor| monitor.provider.clone()) {
-            for monitor in &mut monitors {
-                monitor.provider = shared.clone();
+        // One service, one reader: what one lens has read of the flags, the others need not. The
+        // secrets are the same for all of them too.
+        if let Some((first, others)) = monitors.split_first_mut() {
+            for monitor in others {
+                monitor.provider = first.provider.clone();
+                monitor.redactor = first.redactor.clone();
             }
         }
         Ok(Self {

@@ -13,6 +13,16 @@ use crate::exchange::Secret;
 /// hundreds of thousands of states; tokens differ at their end, and what is found is compared whole.
 const ANCHOR: usize = 16;
 
+/// What a finder is to be good at. With the secrets of an environment the small one takes 40 kB and
+/// the fast one 0.6 MB, for twice the speed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speed {
+    /// For a program that is there for months and writes a few lines.
+    Small,
+    /// For a run that writes megabytes.
+    Fast,
+}
+
 /// Knows some secrets in all their forms.
 #[derive(Clone)]
 pub(super) struct Finder {
@@ -25,7 +35,7 @@ pub(super) struct Finder {
 
 impl Finder {
     /// A finder for `secrets`; `None` when there is nothing to find.
-    pub(super) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Option<Self> {
+    pub(super) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>, speed: Speed) -> Option<Self> {
         let mut all: Vec<String> = secrets.flat_map(|secret| forms(secret.expose())).collect();
         all.sort_unstable_by(|a, b| a.bytes().rev().cmp(b.bytes().rev()));
         all.dedup();
@@ -47,7 +57,10 @@ impl Finder {
         let shortest = forms.iter().flatten().map(String::len).min()?;
         #[expect(clippy::expect_used, reason = "without it secrets would be written")]
         let anchors = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::DFA))
+            .kind(Some(match speed {
+                Speed::Small => AhoCorasickKind::ContiguousNFA,
+                Speed::Fast => AhoCorasickKind::DFA,
+            }))
             .build(&anchors)
             .expect("fewer than 2^31 states, for an environment is smaller");
         Some(Self {
@@ -96,7 +109,12 @@ mod tests {
 
     fn cleaned(secrets: &[&str], text: &str) -> String {
         let secrets: Vec<Secret> = secrets.iter().map(|secret| Secret::new(*secret)).collect();
-        Finder::new(secrets.iter()).map_or_else(|| text.to_owned(), |finder| finder.clean(text).into_owned())
+        let clean = |speed| {
+            let finder = Finder::new(secrets.iter(), speed);
+            finder.map_or_else(|| text.to_owned(), |finder| finder.clean(text).into_owned())
+        };
+        assert_eq!(clean(Speed::Small), clean(Speed::Fast));
+        clean(Speed::Small)
     }
 
     #[test]

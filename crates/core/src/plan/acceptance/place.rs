@@ -1,0 +1,70 @@
+//! Where a captured value stands in an answer.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::exchange::Response;
+use crate::plan::{Dialect, JsonPath};
+
+/// Where a captured value stands: a named place of the dialect (`entity`), a JSONPath
+/// (`$.result.id`) or a header (`header:location`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Place {
+    /// A named place of the dialect.
+    Named(String),
+    /// A JSONPath.
+    Path(JsonPath),
+    /// A header.
+    Header(String),
+}
+
+impl TryFrom<String> for Place {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.starts_with('$') {
+            return JsonPath::try_from(text).map(Self::Path);
+        }
+        match text.strip_prefix("header:") {
+            Some(name) => Ok(Self::Header(name.trim().to_owned())),
+            None => Ok(Self::Named(text)),
+        }
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> String {
+        place.to_string()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => f.write_str(name),
+            Self::Path(path) => path.fmt(f),
+            Self::Header(name) => write!(f, "header:{name}"),
+        }
+    }
+}
+
+crate::schema::text_form!(
+    Place,
+    "place",
+    "",
+    "a named place of the dialect, a JSONPath, or a header: entity, $.result.id, header:location"
+);
+
+impl Place {
+    /// The value that stands there in `response`, if there is one.
+    #[must_use]
+    pub fn find(&self, dialect: &Dialect, response: &Response) -> Option<Value> {
+        match self {
+            Self::Header(name) => response.header(name).map(|value| Value::String(value.to_owned())),
+            Self::Named(name) => dialect.find(name, &response.json()?).cloned(),
+            Self::Path(path) => path.first(&response.json()?).filter(|value| !value.is_null()).cloned(),
+        }
+    }
+}
