@@ -55,6 +55,12 @@ impl Redacted {
         &self.0
     }
 
+    /// The text's bytes.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0.into_bytes()
+    }
+
     /// Keeps at most the first `limit` bytes, to a whole character; whether anything was cut.
     pub fn shorten(&mut self, limit: usize) -> bool {
         let before = self.0.len();

@@ -7,15 +7,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use jiff::Timestamp;
+use lensops_core::yaml::YamlErrors;
 use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::parts::monitor;
-use crate::config::{Settings, StoreChoice};
+use crate::config::{ConfigError, Settings, StoreChoice};
 use crate::http::{Client, TIMEOUT};
 use crate::run::check::Monitor;
 use crate::run::plans::{Which, load, load_all};
@@ -267,17 +268,21 @@ impl Keeper {
     }
 
     async fn reload(&mut self) {
-        let read = self.setup.read_again().context("the configuration was not taken up");
-        let new = match read {
+        let new = match self.setup.read_again() {
             Ok(new) => new,
             Err(error) => {
-                let text = format!("{error:#}");
-                let line = self
-                    .setup
-                    .settings
-                    .redactor()
-                    .text(text.lines().next().unwrap_or_default());
-                return tracing::error!("❌ Reload: {line}; the one that was in force stays in force");
+                let redactor = self.setup.settings.redactor();
+                let lines = lines_of(&error);
+                for (left, line) in (0..lines.len()).rev().zip(&lines) {
+                    let line = redactor.text(line);
+                    let rest = if left == 0 {
+                        "; the one that was in force stays in force"
+                    } else {
+                        ""
+                    };
+                    tracing::error!("❌ Reload: the configuration was not taken up: {line}{rest}");
+                }
+                return;
             }
         };
         let asks_otherwise = self.setup.settings.project.worker.tenants != new.settings.project.worker.tenants;
@@ -296,6 +301,20 @@ impl Keeper {
         if let Some(tenants) = self.tenants().filter(|_| asks_otherwise) {
             self.tell(Change::Tenants(tenants)).await;
         }
+    }
+}
+
+/// Every mistake of a file on a line of its own, without the lines around it; of any other error what
+/// it says first.
+fn lines_of(error: &anyhow::Error) -> Vec<String> {
+    let in_settings = || match error.downcast_ref() {
+        Some(ConfigError::Yaml(errors)) => Some(errors),
+        _ => None,
+    };
+    let first = |text: String| text.lines().next().unwrap_or_default().to_owned();
+    match error.downcast_ref::<YamlErrors>().or_else(in_settings) {
+        Some(errors) => errors.0.iter().map(|error| first(error.to_string())).collect(),
+        None => vec![first(format!("{error:#}"))],
     }
 }
 

@@ -96,12 +96,9 @@ pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Re
         head: String::new(),
         signature: String::new(),
     };
-    let mut artefacts: Files = bundle
-        .files
-        .iter()
-        .map(|(name, text)| (name.clone(), text.as_str().into()))
-        .collect();
-    artefacts.insert("plan.yml".to_owned(), redactor.text(bundle.plan_text).as_str().into());
+    let files = bundle.files.into_iter();
+    let mut artefacts: Files = files.map(|(name, text)| (name, text.into_bytes())).collect();
+    artefacts.insert("plan.yml".to_owned(), redactor.text(bundle.plan_text).into_bytes());
     let sealed = manifest.seal(artefacts, key.as_ref());
     for (name, bytes) in &sealed {
         let path = staged.path().join(name);
@@ -112,8 +109,8 @@ pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Re
     readable(&folder)?;
 
     let phase = settings.root.join(FOLDER).join("phase6");
-    let texts = bundle.files.iter().filter(|(name, _)| bundle.latest.contains(name));
-    let latest: Vec<(PathBuf, &str)> = texts.map(|(name, text)| (phase.join(name), text.as_str())).collect();
+    let texts = bundle.latest.iter().filter_map(|name| sealed.get_key_value(name));
+    let latest: Vec<(PathBuf, &[u8])> = texts.map(|(name, text)| (phase.join(name), text.as_slice())).collect();
     files::replace_all(&latest)?;
     Ok(Written {
         folder,

@@ -45,15 +45,15 @@ pub fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
 ///
 /// # Errors
 /// The first file that cannot be written.
-pub fn replace_all(files: &[(PathBuf, &str)]) -> Result<(), FileError> {
+pub fn replace_all<T: AsRef<[u8]>>(files: &[(PathBuf, T)]) -> Result<(), FileError> {
     let mut staged = Vec::with_capacity(files.len());
-    for (path, text) in files {
+    for (path, content) in files {
         let failed = |source| FileError {
             path: path.clone(),
             verb: "written",
             source,
         };
-        staged.push((path, stage(path, text.as_bytes()).map_err(failed)?));
+        staged.push((path, stage(path, content.as_ref()).map_err(failed)?));
     }
     for (path, file) in staged {
         file.persist(path).map_err(|error| FileError {

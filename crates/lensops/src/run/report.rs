@@ -180,29 +180,32 @@ impl Report {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, settings: &Settings, redactor: &Redactor, nonce: u32) -> Result<Written> {
-        self.write_forms(settings, redactor, &self.forms(redactor)?, nonce)
+        self.write_forms(settings, redactor, self.forms(redactor)?, nonce)
     }
 
     /// The forms are made at once: those of a thousand cases take longer than some of the requests.
     fn forms(&self, redactor: &Redactor) -> Result<Forms> {
         std::thread::scope(|threads| {
-            let json = threads.spawn(|| redactor.json_pretty(json!(self.results())));
+            let others = threads.spawn(|| {
+                let json = redactor.json_pretty(json!(self.results()));
+                (json, redactor.text(&self.markdown()))
+            });
             let junit = self.junit().map(|junit| redactor.text(&junit));
-            let markdown = redactor.text(&self.markdown());
+            let (json, markdown) = others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             Ok(Forms {
                 markdown,
-                json: json.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                json,
                 junit: junit?,
             })
         })
     }
 
-    fn write_forms(&self, settings: &Settings, redactor: &Redactor, forms: &Forms, nonce: u32) -> Result<Written> {
+    fn write_forms(&self, settings: &Settings, redactor: &Redactor, forms: Forms, nonce: u32) -> Result<Written> {
         let stem = self.stem();
         let mut files: Vec<(String, Redacted)> = vec![
-            (format!("{stem}.md"), forms.markdown.clone()),
-            (format!("{stem}.json"), forms.json.clone()),
-            (format!("{stem}.junit.xml"), forms.junit.clone()),
+            (format!("{stem}.md"), forms.markdown),
+            (format!("{stem}.json"), forms.json),
+            (format!("{stem}.junit.xml"), forms.junit),
         ];
         files.extend(
             self.pages
@@ -317,10 +320,10 @@ pub(super) fn annotate(level: &str, title: &str, text: &str, beside_json: bool) 
 /// When something cannot be written.
 pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output: &Output, nonce: u32) -> Result<Exit> {
     let forms = report.forms(redactor)?;
-    let written = report.write_forms(settings, redactor, &forms, nonce)?;
-    if let Some(path) = &output.junit {
-        files::replace_all(&[(path.clone(), forms.junit.as_str())])?;
-    }
+    let shown = output.json.then(|| forms.json.clone());
+    let junit = output.junit.clone().map(|path| (path, forms.junit.as_str().to_owned()));
+    let written = report.write_forms(settings, redactor, forms, nonce)?;
+    files::replace_all(junit.as_slice())?;
     add_to_summary(settings, &redactor.text(&report.summary()))?;
     if settings.in_github_actions() {
         for case in &report.cases {
@@ -332,8 +335,8 @@ pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output:
             annotate(level, &report.title, &case.line(), output.json);
         }
     }
-    if output.json {
-        say!("{}", forms.json);
+    if let Some(json) = shown {
+        say!("{json}");
         return Ok(report.verdict.into());
     }
     say!("{}: {}", report.verdict.tell(), report.reason);

@@ -196,6 +196,11 @@ async fn a_broken_configuration_keeps_the_old_one_and_a_good_one_is_taken_up() {
         worker.checks(2);
         project.write(plan, &good);
     }
+    // Every mistake is told, each on a line.
+    project.write("lensops.yml", "worker: {per_host: 0}\nstore: paper\n");
+    worker.signal("-HUP");
+    assert!(worker.until("lensops.yml:1:").contains("per_host"));
+    assert!(worker.until("lensops.yml:2:").ends_with("stays in force"));
     project.write(
         "lensops.yml",
         "maintenance: [{reason: moving, from: 2020-01-01T00:00:00Z, until: 2100-01-01T00:00:00Z}]\n",
