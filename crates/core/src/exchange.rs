@@ -82,7 +82,7 @@ impl Base {
     /// When it is anything else.
     pub fn parse(text: &str) -> Result<Self, BaseError> {
         let refuse = |why: &str| BaseError {
-            given: redact_userinfo(text),
+            given: without_secrets(text),
             why: why.to_owned(),
         };
         let url = Url::parse(text.trim_end_matches('/')).map_err(|error| refuse(&error.to_string()))?;
@@ -138,7 +138,12 @@ impl fmt::Display for Base {
     }
 }
 
-fn redact_userinfo(text: &str) -> String {
+/// An address without what may be a secret in it: user, password and query.
+fn without_secrets(text: &str) -> String {
+    let text = match text.find(['?', '#']) {
+        Some(at) => &format!("{}…", &text[..=at]),
+        None => text,
+    };
     match (text.find("://"), text.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => {
             format!("{}://[redacted]{}", &text[..scheme], &text[at..])
@@ -387,7 +392,8 @@ mod tests {
             "ftp://x",
             "http://",
             "http://u:hunter22@h",
-            "http://h?x=1",
+            "http://h?x=hunter22",
+            "http://u:hunter22@h?x=1@",
             "None/rest/v1",
         ] {
             let error = Base::parse(bad).unwrap_err().to_string();

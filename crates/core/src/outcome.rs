@@ -268,7 +268,8 @@ fn judge_body(expect: &Expect, severity: Severity, dialect: &Dialect, body: &Val
         });
     }
     if let Some(name) = &expect.present {
-        outcomes.push(if dialect.find(name, body).is_some() {
+        // An empty text is no id.
+        outcomes.push(if dialect.find(name, body).is_some_and(|value| value != "") {
             Outcome::Met
         } else {
             Outcome::Broken(

@@ -126,7 +126,7 @@ impl Registry {
 /// What a cell of the matrix expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// An answer that is neither 401, nor 403, nor 5xx.
+    /// An answer of the action: neither 401, nor 403 or its code, nor 5xx, nor that of a proxy.
     LetIn,
     /// 403; the reason decides what an answer about other fields means.
     Denied(Refusal),
@@ -154,7 +154,7 @@ impl Expected {
             return Judged::Differs(format!("got {told}: a 5xx is always a failure"));
         }
         match self {
-            Self::LetIn if matches!(status, 401 | 403) => Judged::Differs(format!("Expected to be let in, got {told}")),
+            Self::LetIn if is_refusal(status, code) => Judged::Differs(format!("Expected to be let in, got {told}")),
             Self::LetIn => Judged::AsExpected,
             Self::Denied(_) if status == 403 => Judged::AsExpected,
             // The role may run it: the API asks for the left-out fields before it looks who signs.
@@ -166,6 +166,14 @@ impl Expected {
             Self::Outside => Judged::Differs(format!("Expected 403 or 404 for a user of another tenant, got {told}")),
         }
     }
+}
+
+/// Whether an answer lets nobody in: a refusal by status or by code, or an answer that no action
+/// gave, such as a redirect to a page for signing in, a proxy's challenge or a rate limit.
+fn is_refusal(status: u16, code: Option<&str>) -> bool {
+    const CODES: [&str; 3] = ["FORBIDDEN", "RLS_DENIED", "INVALID_SIGNER_ROLE"];
+    let by_code = code.is_some_and(|code| CODES.iter().any(|known| known.eq_ignore_ascii_case(code)));
+    by_code || matches!(status, 300..=399 | 401 | 403 | 407 | 429 | 451)
 }
 
 #[cfg(test)]
@@ -233,6 +241,9 @@ mod tests {
             (LetIn, 404, "as expected"),
             (LetIn, 401, "differs"),
             (LetIn, 403, "differs"),
+            (LetIn, 302, "differs"),
+            (LetIn, 407, "differs"),
+            (LetIn, 429, "differs"),
             (LetIn, 500, "differs"),
             (Denied(Refusal::Role), 403, "as expected"),
             (Denied(Refusal::Role), 200, "differs"),

@@ -413,8 +413,7 @@ impl Settings {
         let secrets: Vec<Secret> = SECRETS
             .iter()
             .filter_map(|name| self.var(name))
-            .flat_map(|value| std::iter::once(value).chain(password(value)))
-            .map(Secret::new)
+            .flat_map(|value| std::iter::once(Secret::new(value)).chain(passwords(value)))
             .chain(self.receiver_secrets().into_iter().map(Secret::new))
             .collect();
         Redactor::new(&secrets)
@@ -484,11 +483,21 @@ impl Settings {
     }
 }
 
-/// The password within a database address: it may come back without the rest.
-fn password(address: &str) -> Option<&str> {
-    let (_, rest) = address.split_once("://")?;
-    let (user, _) = rest.rsplit_once('@')?;
-    user.split_once(':').map(|(_, password)| password)
+/// The password within a database address, as it stands there and decoded: it may come back without
+/// the rest.
+fn passwords(address: &str) -> Vec<Secret> {
+    let within = || {
+        let (_, rest) = address.split_once("://")?;
+        let (user, _) = rest.rsplit_once('@')?;
+        Some(user.split_once(':')?.1)
+    };
+    let written = within().into_iter();
+    written
+        .flat_map(|password| {
+            let decoded = percent_encoding::percent_decode_str(password).decode_utf8_lossy();
+            [Secret::new(password), Secret::new(decoded)]
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -6,5 +6,6 @@ pub mod signature;
 pub mod transcript;
 
 pub use manifest::Manifest;
-pub use redact::{Redacted, Redactor};
+pub(crate) use redact::is_secret_key;
+pub use redact::{Redacted, Redactor, SHORTEST_SECRET, legible};
 pub use transcript::{BODY_LIMIT, Transcript};

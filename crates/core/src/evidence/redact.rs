@@ -28,6 +28,9 @@ pub const TOKEN_MARK: &str = "eyJ…[redacted]";
 /// The length of the shortest text that has the shape of a token.
 const SHORTEST_TOKEN: usize = 15;
 
+/// The length in bytes from which a secret is looked for by value: shorter ones are ordinary text.
+pub const SHORTEST_SECRET: usize = 4;
+
 /// Keys whose values are secrets whatever they hold; compared without case, `-` and `_`, in lower case here.
 const SECRET_KEYS: [&str; 12] = [
     "signaturehash",
@@ -173,12 +176,12 @@ impl Redactor {
     }
 
     /// `bytes` that should be text: JSON is redacted by key as well, anything else as text.
-    /// Invalid UTF-8 is shown with replacement characters.
+    /// Invalid UTF-8 is shown with replacement characters, what would steer a terminal escaped.
     #[must_use]
     pub fn body(&self, bytes: &[u8]) -> Redacted {
         match serde_json::from_slice::<Value>(bytes) {
             Ok(value @ (Value::Object(_) | Value::Array(_))) => self.json_pretty(value),
-            _ => self.text(&String::from_utf8_lossy(bytes)),
+            _ => self.text(&legible(&String::from_utf8_lossy(bytes))),
         }
     }
 
@@ -295,12 +298,35 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// `text` with control characters besides line breaks and tabs, and those that turn the direction
+/// of writing, as escapes: evidence is read at terminals.
+#[must_use]
+pub fn legible(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// What stands where `secret` stood.
 fn mark(secret: &str) -> &'static str {
     if secret.starts_with("eyJ") { TOKEN_MARK } else { MARK }
 }
 
-fn is_secret_key(key: &str) -> bool {
+/// Whether the value of a field or header of that name is a secret whatever it holds.
+pub(crate) fn is_secret_key(key: &str) -> bool {
     let letters = || key.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
     let count = letters().count();
     SECRET_KEYS
@@ -365,7 +391,7 @@ fn find_keyed(text: &str) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD_NO_PAD;
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
     use super::*;
@@ -395,6 +421,38 @@ mod tests {
                 "{echoed} became {told}"
             );
         }
+    }
+
+    #[test]
+    fn the_signature_of_a_token_is_a_secret_of_its_own() {
+        let signature = "c2lnbmF0dXJlLXdpdGgtLS1fX18_Pz8-Pj4";
+        let token = Secret::new(format!("eyJhbGciOiJub25lIn0.eyJzdWIiOiJtYWRlLXVwIn0.{signature}"));
+        let known = Redactor::new([&token]);
+        let ways = [
+            known.clone(),
+            Redactor::default().for_exchange(std::slice::from_ref(&token)),
+        ];
+        let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        for echoed in [
+            token.expose().replace('.', "%2E"),
+            token.expose().replace('.', " . "),
+            signature.to_owned(),
+            STANDARD_NO_PAD.encode(&bytes),
+            hex,
+        ] {
+            for redactor in &ways {
+                let shown = redactor.text(&format!("<{echoed}>"));
+                assert!(shown.as_str().contains(MARK), "{echoed} became {shown}");
+                assert!(!shown.as_str().contains("c2lnbmF0"), "{echoed} became {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_would_steer_a_terminal_is_shown_as_escapes() {
+        let shown = redactor().body(b"a\x1b[2J\x07 \xe2\x80\xae\r\n\tb");
+        assert_eq!(shown.as_str(), "a\\u{1b}[2J\\u{7} \\u{202e}\r\n\tb");
     }
 
     #[test]

@@ -151,6 +151,15 @@ impl AcceptancePlan {
                 let keys = self.requests.keys().map(ToString::to_string).collect();
                 return Err(known(keys, &place, "request", step.send.as_str()));
             }
+            let body = self.requests[&step.send].json();
+            if let Some(nowhere) = step
+                .omit
+                .iter()
+                .find(|omitted| !body.is_some_and(|body| stands(body, omitted)))
+            {
+                let why = format!("`omit` names {nowhere}, which request {} does not hold", step.send);
+                return Err(PlanError::Invalid { place, why });
+            }
             if step.sign_as.is_some() && step.user.is_none() {
                 let why = "`sign_as` needs the user who signs: add `as`".to_owned();
                 return Err(PlanError::Invalid { place, why });
@@ -207,6 +216,21 @@ impl AcceptancePlan {
                 known: self.dialects.keys().map(ToString::to_string).collect(),
             })
     }
+}
+
+/// Whether `body` holds something at the dotted `place`, or a variable that may.
+fn stands(body: &Value, place: &str) -> bool {
+    let mut at = body;
+    for key in place.split('.') {
+        match at {
+            Value::String(text) if text.starts_with('$') => return true,
+            _ => match at.get(key) {
+                Some(next) => at = next,
+                None => return false,
+            },
+        }
+    }
+    true
 }
 
 /// Removes the value at a dotted `place` from `body`; nothing happens when it is not there.

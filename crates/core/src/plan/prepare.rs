@@ -130,7 +130,7 @@ pub fn prepare(
     token: Option<&Token>,
     vars: &Vars,
 ) -> Result<PreparedRequest, PrepareError> {
-    let mut path = encode_target(&expand_text(&spec.path, vars)?);
+    let mut path = encode_target(&expand_path(&spec.path, vars)?);
     if !spec.query.is_empty() {
         path.push(if path.contains('?') { '&' } else { '?' });
         path.push_str(&form_encoded(&spec.query, vars)?);
@@ -142,15 +142,6 @@ pub fn prepare(
         request = request.bearer(&token.compact);
         request.claims = Some(token.claims.clone());
     }
-    for (name, value) in &spec.headers {
-        let value = expand_text(value, vars)?;
-        if value.contains(|c: char| c.is_control() && c != '\t') {
-            return Err(PrepareError::Header(name.clone()));
-        }
-        // A header of the plan stands for that of the same name.
-        request.headers.retain(|header| !header.name.eq_ignore_ascii_case(name));
-        request = request.header(name, value);
-    }
     match &spec.body {
         Body::Empty => {}
         Body::Json(body) => request = request.json(&expand_json(body, vars)?),
@@ -160,7 +151,48 @@ pub fn prepare(
         }
         Body::Text(text) => request.body = Some(expand_text(text, vars)?),
     }
+    for (name, value) in &spec.headers {
+        let value = expand_text(value, vars)?;
+        if value.contains(|c: char| c.is_control() && c != '\t') {
+            return Err(PrepareError::Header(name.clone()));
+        }
+        // A header of the plan stands for that of the same name.
+        request.headers.retain(|header| !header.name.eq_ignore_ascii_case(name));
+        request = request.header(name, value);
+    }
     Ok(request)
+}
+
+/// Expands a path. A variable is one segment of it or a part of one, whatever it holds.
+fn expand_path(path: &str, vars: &Vars) -> Result<String, PrepareError> {
+    let segment = |value: &Value| match value {
+        Value::String(text) => Value::String(encode_segment(text)),
+        other => other.clone(),
+    };
+    let encoded = vars
+        .iter()
+        .map(|(name, value)| (name.clone(), segment(value)))
+        .collect();
+    expand_text(path, &encoded)
+}
+
+/// Percent-encodes what would end a segment of a path, or climb out of it.
+fn encode_segment(text: &str) -> String {
+    use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+    const ENDS: &AsciiSet = &CONTROLS
+        .add(b'/')
+        .add(b'\\')
+        .add(b'?')
+        .add(b'#')
+        .add(b'%')
+        .add(b'&')
+        .add(b'=')
+        .add(b'+');
+    match text {
+        "." => "%2E".to_owned(),
+        ".." => "%2E%2E".to_owned(),
+        _ => utf8_percent_encode(text, ENDS).to_string(),
+    }
 }
 
 fn form_encoded(fields: &IndexMap<String, String>, vars: &Vars) -> Result<String, PrepareError> {
@@ -297,7 +329,38 @@ mod tests {
         let names: Vec<_> = request.headers.iter().map(|header| header.name.as_str()).collect();
         assert_eq!(
             names,
-            ["Accept", "User-Agent", "Authorization", "X-Count", "Content-Type"]
+            ["Accept", "User-Agent", "Authorization", "Content-Type", "X-Count"]
         );
+    }
+
+    #[test]
+    fn a_content_type_of_the_plan_stands_alone() {
+        let spec = "post: /x\nheaders: {content-type: application/merge-patch+json}\njson: {}";
+        let spec: Request = crate::yaml::read("x", spec).unwrap();
+        let request = prepare(&Base::parse("http://h").unwrap(), &spec, None, &vars()).unwrap();
+        let types = request
+            .headers
+            .iter()
+            .filter(|header| header.name.eq_ignore_ascii_case("content-type"));
+        let types: Vec<&str> = types.map(|header| header.value.expose()).collect();
+        assert_eq!(types, ["application/merge-patch+json"]);
+    }
+
+    #[test]
+    fn a_variable_within_a_path_stays_one_segment() {
+        let target = |path: &str, value: &str| {
+            let mut vars = vars();
+            set(&mut vars, "v", json!(value));
+            let spec: Request = crate::yaml::read("x", &format!("get: {path:?}")).unwrap();
+            prepare(&Base::parse("http://h").unwrap(), &spec, None, &vars)
+                .unwrap()
+                .target
+        };
+        assert_eq!(
+            target("/ok/$v/x", "1/../../admin?role=root#f"),
+            "/ok/1%2F..%2F..%2Fadmin%3Frole%3Droot%23f/x"
+        );
+        assert_eq!(target("/ok/$v/x", ".."), "/ok/%2E%2E/x");
+        assert_eq!(target("/ok?q=$v", "a&b=c d+e%"), "/ok?q=a%26b%3Dc%20d%2Be%25");
     }
 }

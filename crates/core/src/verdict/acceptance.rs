@@ -202,10 +202,13 @@ fn judge(cases: &[Case], answered_counts: bool) -> (Verdict, String) {
             (|case| case.signed_flow) as fn(&Case) -> bool,
         ),
         ("the flag did not prove itself", |case| case.phase == Phase::Flag),
+        ("a database proof could not be looked at", |case| {
+            !case.proofs_skipped.is_empty()
+        }),
         ("a case that was answered is unjudged", |case| case.answered),
     ]
     .into_iter()
-    .take(if answered_counts { 3 } else { 2 })
+    .take(if answered_counts { 4 } else { 3 })
     {
         if unjudged(of) {
             return (Verdict::CouldNotJudge, format!("{what} ({told})"));

@@ -111,7 +111,7 @@ fn with(text: &str, name: &str, value: &str) -> String {
     } else {
         ""
     };
-    let end = if line.ends_with('\n') { "\n" } else { "" };
+    let end = &line[line.trim_end_matches(['\r', '\n']).len()..];
     let changed = format!("{export}{name}={value}{end}");
     lines
         .iter()

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use lensops_core::evidence::Redactor;
+use lensops_core::evidence::{Redactor, SHORTEST_SECRET};
 use lensops_core::exchange::{Base, Secret, Sender};
 use lensops_core::plan::acceptance::{AcceptancePlan, Step};
 use lensops_core::plan::prepare::vars_of;
@@ -114,6 +114,12 @@ impl Acceptance {
         for (name, source) in &loaded.plan.env {
             let value = settings.var(source.from.as_str());
             if let (Some(value), true) = (value, source.secret) {
+                if value.len() < SHORTEST_SECRET {
+                    eprintln!(
+                        "⚠️ {} is shorter than {SHORTEST_SECRET} bytes: evidence cannot hide it by its value",
+                        source.from
+                    );
+                }
                 secrets.push(Secret::new(value));
             }
             vars.insert(
@@ -308,7 +314,7 @@ pub async fn accept<S: Sender>(settings: &Settings, sender: &S, run: &Acceptance
     let mut rng = fastrand::Rng::new();
     let each = |case: &Case| {
         if !output.json {
-            say!("{}", case.line());
+            say!("{}", run.redactor.text(&case.line()));
         }
     };
     let stop = super::stop_on_signal();

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use lensops_core::evidence::legible;
 use lensops_core::evidence::manifest::{Manifest, Signed};
 use lensops_core::evidence::signature::PublicKey;
 use serde_json::{Value, json};
@@ -72,6 +73,11 @@ impl Before {
     }
 }
 
+/// What a folder that anybody may have written says, on one line that steers no terminal.
+fn one_line(text: &str) -> String {
+    legible(text).replace('\n', "\\n").replace('\r', "\\r")
+}
+
 /// Who vouches for a run, held against who has to.
 fn signer(signed: &Signed, trusted: Option<&PublicKey>) -> (bool, String) {
     match (signed, trusted) {
@@ -118,7 +124,7 @@ pub fn verify(folder: &Path, trusted: Option<&PublicKey>, as_json: bool) -> Resu
             );
         } else {
             for finding in &found.findings {
-                say!("❌ {finding}");
+                say!("❌ {}", one_line(finding));
             }
         }
         return Ok(Exit::Bad);
@@ -145,10 +151,10 @@ pub fn verify(folder: &Path, trusted: Option<&PublicKey>, as_json: bool) -> Resu
         );
     } else {
         for (_, line) in &checks {
-            say!("{line}");
+            say!("{}", one_line(line));
         }
         if good {
-            say!(
+            let told = format!(
                 "✅ {} files are as the run left them: {} of {}, verdict {}, plan {}",
                 manifest.files.len(),
                 manifest.kind,
@@ -156,6 +162,7 @@ pub fn verify(folder: &Path, trusted: Option<&PublicKey>, as_json: bool) -> Resu
                 manifest.verdict,
                 manifest.plan_origin
             );
+            say!("{}", one_line(&told));
         }
     }
     Ok(if good { Exit::Good } else { Exit::Bad })
@@ -179,22 +186,25 @@ pub fn show(folder: &Path, as_json: bool) -> Result<Exit> {
         say!("{:#}", json!({"manifest": manifest, "findings": found.findings}));
         return Ok(exit);
     }
-    say!("run       {}", manifest.run_id);
-    say!("kind      {}", manifest.kind);
-    say!("lens      {}", manifest.lens);
-    say!("verdict   {}", manifest.verdict);
-    say!("plan      {} ({})", manifest.plan_sha256, manifest.plan_origin);
-    say!("finished  {}", manifest.finished_at);
-    say!(
-        "previous  {}",
-        manifest.previous.map_or_else(|| "none".to_owned(), |run| run.run_id)
-    );
-    say!("signature {}", manifest.signature);
+    let previous = manifest.previous.map_or_else(|| "none".to_owned(), |run| run.run_id);
+    let plan = format!("{} ({})", manifest.plan_sha256, manifest.plan_origin);
+    for (name, value) in [
+        ("run", &manifest.run_id),
+        ("kind", &manifest.kind),
+        ("lens", &manifest.lens),
+        ("verdict", &manifest.verdict),
+        ("plan", &plan),
+        ("finished", &manifest.finished_at),
+        ("previous", &previous),
+        ("signature", &manifest.signature),
+    ] {
+        say!("{name:9} {}", one_line(value));
+    }
     for file in &manifest.files {
-        say!("file      {}  {}", file.sha256, file.name);
+        say!("file      {}  {}", one_line(&file.sha256), one_line(&file.name));
     }
     for finding in &found.findings {
-        say!("❌ {finding}");
+        say!("❌ {}", one_line(finding));
     }
     Ok(exit)
 }

@@ -142,20 +142,15 @@ fn stamp(finished_at: Timestamp, last: Option<Timestamp>) -> String {
     at.strftime(STAMP).to_string()
 }
 
-/// The run before and the time in the last id, readable or not: folders sort by time.
+/// The run before and the time in its id: folders sort by time.
 fn previous(runs: &Path) -> Result<(Option<Previous>, Option<Timestamp>)> {
     let folders = files::list(runs, "")?;
-    let stamps = folders.iter().filter_map(|folder| {
-        let name = folder.file_name()?.to_str()?;
-        let stamp = DateTime::strptime(STAMP, name.split_once('-')?.0).ok()?;
-        TimeZone::UTC.to_timestamp(stamp).ok()
-    });
-    let last = stamps.max();
     let manifests = folders.iter().rev().map(|folder| folder.join(manifest::FILE));
     for path in manifests.filter(|path| path.exists()) {
         // What somebody broke must not cost this run its evidence; the chain goes on from the one before.
         match files::read(&path).map(|text| serde_json::from_str::<Manifest>(&text)) {
             Ok(Ok(manifest)) => {
+                let last = stamp_of(&manifest.run_id);
                 let previous = Previous {
                     run_id: manifest.run_id,
                     head: manifest.head,
@@ -165,7 +160,13 @@ fn previous(runs: &Path) -> Result<(Option<Previous>, Option<Timestamp>)> {
             _ => eprintln!("⚠️ {} cannot be read: this run follows an earlier one", path.display()),
         }
     }
-    Ok((None, last))
+    Ok((None, None))
+}
+
+fn stamp_of(run_id: &str) -> Option<Timestamp> {
+    let (stamp, _) = run_id.split_once('-')?;
+    let stamp = DateTime::strptime(STAMP, stamp).ok()?;
+    TimeZone::UTC.to_timestamp(stamp).ok()
 }
 
 /// The key of the settings: the variable, else the file it names.

@@ -22,11 +22,13 @@ use lensops_core::plan::prepare::{prepare, set, signature, vars_of};
 use lensops_core::plan::{Dialect, Request};
 use lensops_core::registry::{Action, Expected, Judged, Registry, Variant};
 use lensops_core::token::{Token, mint};
+use lensops_core::verdict::Verdict;
 use lensops_core::verdict::acceptance::{Case, CaseResult, Phase, judge_cells};
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use self::fetch::{Unanswered, fetch_registry};
+pub use self::fetch::fetch_registry;
 use self::table::{Mark, Row, Table};
 use super::Exit;
 use super::accept::{DEFAULT_DIALECT, Output};
@@ -170,21 +172,38 @@ impl RoleMatrix {
     }
 
     /// Asks every cell, some at once; results stand in the order of the table.
-    async fn ask<S: Sender>(&self, sender: &S, seed: u64) -> (Vec<Case>, Vec<Row>) {
+    /// Once `stop` is cancelled nothing new is sent, and what is under way is let go.
+    async fn ask<S: Sender>(&self, sender: &S, seed: u64, stop: &CancellationToken) -> (Vec<Case>, Vec<Row>) {
         let columns = self.roles.len() + self.outsiders.len();
         let asked = (0..self.actions.len() * columns).map(|index| {
             let mut rng = fastrand::Rng::with_seed(seed.wrapping_add(index as u64));
             let (action, column) = (&self.actions[index / columns], index % columns);
             async move {
-                if let Some(role) = self.roles.get(column) {
-                    let user = self.loaded.plan.users.values().find(|user| user.role == *role);
-                    let name = format!("{} × {role}", action.action_id);
-                    return self.cell(sender, index + 1, name, action, user, &mut rng).await;
-                }
-                let (name, user) = &self.outsiders[column - self.roles.len()];
-                let name = format!("{} × {name} of another tenant", action.action_id);
-                self.send(sender, index + 1, name, action, user, Expected::Outside, &mut rng)
-                    .await
+                let name = match self.roles.get(column) {
+                    Some(role) => format!("{} × {role}", action.action_id),
+                    None => {
+                        let (name, _) = &self.outsiders[column - self.roles.len()];
+                        format!("{} × {name} of another tenant", action.action_id)
+                    }
+                };
+                let asked = async {
+                    match self.roles.get(column) {
+                        Some(role) => {
+                            let user = self.loaded.plan.users.values().find(|user| user.role == *role);
+                            self.cell(sender, action, user, &mut rng).await
+                        }
+                        None => {
+                            let (_, user) = &self.outsiders[column - self.roles.len()];
+                            self.send(sender, action, user, Expected::Outside, &mut rng).await
+                        }
+                    }
+                };
+                let cell = tokio::select! {
+                    biased;
+                    () = stop.cancelled() => self.unjudged("the run was interrupted"),
+                    cell = asked => cell,
+                };
+                (case(index + 1, name, cell.result, cell.transcript), cell.mark)
             }
         });
         let (cases, marks): (Vec<Case>, Vec<Mark>) = futures_util::stream::iter(asked).buffered(AT_ONCE).unzip().await;
@@ -196,21 +215,9 @@ impl RoleMatrix {
         (cases, rows.collect())
     }
 
-    async fn cell<S: Sender>(
-        &self,
-        sender: &S,
-        number: usize,
-        name: String,
-        action: &Action,
-        user: Option<&User>,
-        rng: &mut fastrand::Rng,
-    ) -> (Case, Mark) {
+    async fn cell<S: Sender>(&self, sender: &S, action: &Action, user: Option<&User>, rng: &mut fastrand::Rng) -> Cell {
         let Some(user) = user else {
-            let reason = self.redactor.text("no user of this role");
-            return (
-                case(number, name, CaseResult::Unjudged { reason }, None),
-                Mark::Unjudged,
-            );
+            return self.unjudged("no user of this role");
         };
         let signs_as = (action.variant == Variant::Signed).then(|| user.signing_role());
         let expected = action
@@ -220,39 +227,45 @@ impl RoleMatrix {
             let reason = self
                 .redactor
                 .text("would be let in: runs only against a target marked `destructive: allowed` in lensops.yml");
-            return (case(number, name, CaseResult::Skipped { reason }, None), Mark::NotRun);
+            return Cell {
+                result: CaseResult::Skipped { reason },
+                mark: Mark::NotRun,
+                transcript: None,
+            };
         }
-        self.send(sender, number, name, action, user, expected, rng).await
+        self.send(sender, action, user, expected, rng).await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a cell is what these seven say")]
+    fn unjudged(&self, reason: &str) -> Cell {
+        Cell {
+            result: CaseResult::Unjudged {
+                reason: self.redactor.text(reason),
+            },
+            mark: Mark::Unjudged,
+            transcript: None,
+        }
+    }
+
     async fn send<S: Sender>(
         &self,
         sender: &S,
-        number: usize,
-        name: String,
         action: &Action,
         user: &User,
         expected: Expected,
         rng: &mut fastrand::Rng,
-    ) -> (Case, Mark) {
+    ) -> Cell {
         let request = match self.prepare(action, user, expected, rng) {
             Ok(request) => request,
-            Err(error) => {
-                let reason = self.redactor.text(&format!("{error:#}"));
-                return (
-                    case(number, name, CaseResult::Unjudged { reason }, None),
-                    Mark::Unjudged,
-                );
-            }
+            Err(error) => return self.unjudged(&format!("{error:#}")),
         };
         let exchange = sender.send(Arc::new(request)).await;
         let redactor = self.redactor.for_exchange(&exchange.request.secrets);
-        let transcript = Transcript::of(&exchange, &redactor);
         let (result, mark) = self.judge(&exchange, expected, &redactor);
-        let mut case = case(number, name, result, Some(transcript));
-        case.answered = exchange.result.is_ok();
-        (case, mark)
+        Cell {
+            result,
+            mark,
+            transcript: Some((Transcript::of(&exchange, &redactor), exchange.result.is_ok())),
+        }
     }
 
     fn judge(&self, exchange: &Exchange, expected: Expected, redactor: &Redactor) -> (CaseResult, Mark) {
@@ -333,8 +346,19 @@ impl RoleMatrix {
     }
 }
 
-fn case(number: usize, name: String, result: CaseResult, transcript: Option<Transcript>) -> Case {
-    let transcripts = transcript.into_iter().collect();
+/// What a cell came to.
+struct Cell {
+    result: CaseResult,
+    mark: Mark,
+    /// The exchange, and whether it was answered; `None` where nothing was sent.
+    transcript: Option<(Transcript, bool)>,
+}
+
+fn case(number: usize, name: String, result: CaseResult, sent: Option<(Transcript, bool)>) -> Case {
+    let (transcripts, answered) = match sent {
+        Some((transcript, answered)) => (vec![transcript], answered),
+        None => (Vec::new(), false),
+    };
     Case {
         phase: Phase::Test,
         number,
@@ -344,11 +368,12 @@ fn case(number: usize, name: String, result: CaseResult, transcript: Option<Tran
         proofs: Vec::new(),
         proofs_skipped: Vec::new(),
         transcripts,
-        answered: false,
+        answered,
     }
 }
 
-/// Asks, prints and writes.
+/// Asks, prints and writes. Ctrl-C and SIGTERM end the run in order: cells that were not answered are
+/// unjudged, and the evidence is written.
 ///
 /// # Errors
 /// When the evidence cannot be written.
@@ -360,19 +385,24 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
     for line in &run.left_out {
         eprintln!("⚠️ {line}");
     }
-    let (cases, rows) = run.ask(sender, fastrand::u64(..)).await;
+    let stop = super::stop_on_signal();
+    let (cases, rows) = run.ask(sender, fastrand::u64(..), &stop).await;
     let table = Table {
         columns: run.columns(),
         rows,
     };
-    let (verdict, reason) = judge_cells(&cases);
+    let (mut verdict, mut reason) = judge_cells(&cases);
+    if stop.is_cancelled() && verdict == Verdict::Pass {
+        // Half a table proves nothing.
+        (verdict, reason) = (Verdict::CouldNotJudge, format!("interrupted ({reason})"));
+    }
     if !output.json {
         say!("{}", table.text().trim_end());
         for case in cases
             .iter()
             .filter(|case| matches!(case.result, CaseResult::Failed { .. }))
         {
-            say!("{}", case.line());
+            say!("{}", run.redactor.text(&case.line()));
         }
     }
     let mut report = Report {

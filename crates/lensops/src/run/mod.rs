@@ -102,6 +102,11 @@ pub fn exit_of_checks(checks: &[(Status, bool)]) -> Exit {
     }
 }
 
+/// The API or the provider did not say what is needed to go on: nothing could be judged.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unanswered(pub String);
+
 /// Waits for Ctrl-C or SIGTERM.
 pub async fn stopped() {
     let interrupt = tokio::signal::ctrl_c();

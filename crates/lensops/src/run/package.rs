@@ -69,6 +69,8 @@ struct Runs {
     results: Vec<Value>,
     /// Folders that are not, and why: nothing is taken from them.
     refused: Vec<String>,
+    /// Runs of plans that were not generated: they may ask for less than the lens needs.
+    foreign: Vec<String>,
 }
 
 impl Runs {
@@ -76,13 +78,18 @@ impl Runs {
         let mut runs = Self {
             results: Vec::new(),
             refused: Vec::new(),
+            foreign: Vec::new(),
         };
         for folder in evidence::folders(settings)?.into_iter().rev() {
-            let (found, files) = evidence::verified(&folder)?;
-            let name = folder
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default();
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            let name = name.escape_debug().to_string();
+            let (found, files) = match evidence::verified(&folder) {
+                Ok(verified) => verified,
+                Err(error) => {
+                    runs.refused.push(format!("{name}: {error:#}"));
+                    continue;
+                }
+            };
             if let Some(finding) = found.findings.first() {
                 runs.refused.push(format!("{name}: {finding}"));
                 continue;
@@ -90,6 +97,10 @@ impl Runs {
             let Some(manifest) = found.manifest.filter(|manifest| manifest.lens == lens.as_str()) else {
                 continue;
             };
+            if manifest.plan_origin == "foreign" {
+                runs.foreign.push(name);
+                continue;
+            }
             let results = files.iter().find(|(name, _)| {
                 ["ACCEPTANCE_EVIDENCE", "STRESS_RESULTS", "MATRIX_EVIDENCE"]
                     .iter()
@@ -144,6 +155,15 @@ pub fn package(settings: &Settings, lens: &LensId, gates: &Gates, now: Timestamp
         section.rows = runs.refused.iter().map(|line| vec![line.clone()]).collect();
         sections.push(section);
     }
+    if !runs.foreign.is_empty() {
+        let mut section = Section::new("Runs of other plans");
+        let why =
+            "Their plans were not generated for the lens and may ask for less than it needs: they prove nothing here.";
+        section.text.push(why.to_owned());
+        section.head = vec!["run"];
+        section.rows = runs.foreign.iter().map(|name| vec![name.clone()]).collect();
+        sections.push(section);
+    }
     let title = format!("Evidence: {}", lens.title());
     let made = format!(
         "Made {} from the runs that were there.",
@@ -167,6 +187,9 @@ pub fn package(settings: &Settings, lens: &LensId, gates: &Gates, now: Timestamp
     }
     for line in &runs.refused {
         say!("❌ Not used: {line}");
+    }
+    for name in &runs.foreign {
+        say!("⚠️ Not used: {name}: its plan was not generated for the lens");
     }
     Ok(if runs.refused.is_empty() { Exit::Good } else { Exit::Bad })
 }
@@ -228,7 +251,9 @@ fn signatures(lens: &LensId, run: Option<&Value>) -> Section {
     section.head = vec!["case", "result", "what came"];
     section.rows = case_rows(run, |case| case["signed_flow"] == true);
     if section.rows.is_empty() {
-        section.text.push("The lens has no signed action.".to_owned());
+        section
+            .text
+            .push("The run holds no case of a signed action.".to_owned());
     }
     section
 }

@@ -8,7 +8,7 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
-use lensops_core::evidence::{Redacted, Redactor};
+use lensops_core::evidence::{Redacted, Redactor, legible};
 use lensops_core::ident::LensId;
 use lensops_core::results::CaseResults;
 use lensops_core::verdict::Verdict;
@@ -268,7 +268,7 @@ fn outcome(case: &Case) -> (&'static str, &Redacted) {
 
 /// Text that fits into a cell of a Markdown table.
 pub(super) fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+    legible(text).replace('|', "\\|").replace(['\n', '\r'], " ")
 }
 
 /// Text that stands for itself in a page.
@@ -324,7 +324,6 @@ pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output:
     let junit = output.junit.clone().map(|path| (path, forms.junit.as_str().to_owned()));
     let written = report.write_forms(settings, redactor, forms, nonce)?;
     files::replace_all(junit.as_slice())?;
-    add_to_summary(settings, &redactor.text(&report.summary()))?;
     if settings.in_github_actions() {
         for case in &report.cases {
             let level = match case.result {
@@ -332,18 +331,20 @@ pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output:
                 CaseResult::Unjudged { .. } => "warning",
                 _ => continue,
             };
-            annotate(level, &report.title, &case.line(), output.json);
+            annotate(level, &report.title, redactor.text(&case.line()).as_str(), output.json);
         }
     }
     if let Some(json) = shown {
         say!("{json}");
-        return Ok(report.verdict.into());
+    } else {
+        say!("{}: {}", report.verdict.tell(), report.reason);
+        say!("Evidence: {}", written.folder.display());
+        for path in &written.latest {
+            say!("          {}", path.display());
+        }
     }
-    say!("{}: {}", report.verdict.tell(), report.reason);
-    say!("Evidence: {}", written.folder.display());
-    for path in &written.latest {
-        say!("          {}", path.display());
-    }
+    // Last: a page that cannot be written must not cost the verdict its words.
+    add_to_summary(settings, &redactor.text(&report.summary()))?;
     Ok(report.verdict.into())
 }
 

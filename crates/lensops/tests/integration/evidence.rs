@@ -106,19 +106,23 @@ async fn runs_at_once_are_one_chain_that_sorts_by_their_ids() {
     let sandbox = sandbox(Dialect::Documented).await;
     let project = Project::with_faults(&sandbox);
     // Where a clock was once ahead, later runs still follow it.
-    let ahead = "verification_handoff/runs/20990101T000000000Z-faults-acceptance-00abcd";
-    std::fs::create_dir_all(project.path(ahead)).unwrap();
+    project.run("matrix faults").expect(0);
+    let first = only_run(&project);
+    let id = first.file_name().unwrap().to_str().unwrap();
+    let ahead = format!("20990101T000000000Z{}", &id[id.find('-').unwrap()..]);
+    let manifest = std::fs::read_to_string(first.join("manifest.json")).unwrap();
+    std::fs::write(first.join("manifest.json"), manifest.replace(id, &ahead)).unwrap();
+    std::fs::rename(&first, first.with_file_name(&ahead)).unwrap();
     let runs: Vec<_> = (0..4)
         .map(|_| project.command("matrix faults").spawn().unwrap())
         .collect();
     for mut run in runs {
         assert!(run.wait().unwrap().success());
     }
-    let mut before = Value::Null;
-    let mut folders = project.listed("verification_handoff/runs");
-    folders.retain(|folder| !folder.ends_with("20990101T000000000Z-faults-acceptance-00abcd"));
-    assert_eq!(folders.len(), 4);
-    for folder in folders {
+    let folders = project.listed("verification_handoff/runs");
+    assert_eq!(folders.len(), 5);
+    let mut before = json!(ahead);
+    for folder in &folders[1..] {
         let manifest: Value = serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
         assert_eq!(manifest["previous"]["run_id"], before, "{}", folder.display());
         before = manifest["run_id"].clone();
@@ -388,6 +392,16 @@ async fn a_package_believes_only_runs_that_verify_and_knows_what_was_left_out() 
     let copy = "verification_handoff/phase6/FAULTS_ACCEPTANCE_EVIDENCE.json";
     project.write(copy, &project.read(copy).replace("\"pass\"", "\"fail\""));
     assert!(package(&project, 0).contains("| acceptance | pass | pass |"));
+    // A plan that was not generated may ask for less: its run proves nothing of the lens.
+    let easy = "acceptance: faults\ntenants: [53fbdf09-b709-509d-aad0-3a6f50239a5d]\ndialects: {documented: {paths: {}}}\n\
+        requests: {health: {get: /v1/actions/health}}\nscenarios: [{name: Idempotency made easy, send: health}]\n";
+    project.write("easy.yml", easy);
+    project.run("accept --plan easy.yml").expect(0);
+    let unmoved = package(&project, 0);
+    assert!(
+        !unmoved.contains("made easy") && unmoved.contains("## Runs of other plans"),
+        "{unmoved}"
+    );
     // Runs that were changed are named and not used.
     let runs = project.path("verification_handoff/runs");
     for entry in std::fs::read_dir(runs).unwrap() {

@@ -90,6 +90,33 @@ async fn a_hole_in_the_api_is_a_failure_with_its_transcript() {
     assert!(markdown.matches("POST /v1/actions/execute HTTP/1.1").count() > 100);
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_matrix_keeps_its_evidence_and_never_passes() {
+    let (sandbox, project) = project(Dialect::Documented, "").await;
+    let stall = json!({"rules": [{"path": "/v1/actions/execute", "skip": 100, "act": {"stall_ms": 12000}}]});
+    sandbox.set_faults(serde_json::from_value::<Faults>(stall).unwrap());
+    let mut child = project.command("matrix").spawn().unwrap();
+    // Every cell that may be under way is, and waits.
+    while sandbox.requests().len() < 110 {
+        tokio::task::yield_now().await;
+    }
+    let told = std::process::Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(told.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let evidence = project.read("verification_handoff/phase6/ALL_MATRIX_EVIDENCE.json");
+    let evidence: Value = serde_json::from_str(&evidence).unwrap();
+    let cases = evidence["cases"].as_array().unwrap();
+    assert!(count(cases, "passed") > 50 && count(cases, "unjudged") > 500);
+    assert!(
+        evidence["reason"].as_str().unwrap().starts_with("interrupted"),
+        "{}",
+        evidence["reason"]
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_without_a_user_is_unjudged() {
     let sandbox = sandbox(Dialect::Documented).await;

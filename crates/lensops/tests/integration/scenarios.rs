@@ -155,6 +155,57 @@ async fn an_interrupted_run_cleans_up_and_keeps_its_evidence() {
     assert_eq!(child.wait().unwrap().code(), Some(3), "half a run never passes");
 }
 
+const SESSION: &str = r#"
+acceptance: session
+tenants: [53fbdf09-b709-509d-aad0-3a6f50239a5d]
+dialects: {documented: {paths: {code: [$.detail.error_code]}}}
+requests:
+  enter: {post: /v1/enter, json: {}}
+  use: {post: "/v1/use?with=$pass", headers: {X-Session: $pass}, json: {known: [$pass]}}
+scenarios:
+  - name: A session is used
+    steps:
+      - {send: enter, expect: {status: 200}, capture: {pass: $.access_token}, told: "entered with $pass"}
+      - {send: use, expect: {status: 404}}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_captured_from_a_secret_s_place_is_a_secret_from_then_on() {
+    let (sandbox, project) = project(SESSION).await;
+    let token = "opaque/made-up+7777777";
+    let answer = json!({"code": 200, "body": {"access_token": token}});
+    let rules = json!({"rules": [{"path": "/v1/enter", "act": {"status": answer}}]});
+    sandbox.set_faults(serde_json::from_value::<Faults>(rules).unwrap());
+    let ran = project.run("accept --plan plan.yml").expect(0);
+    assert!(
+        sandbox.requests().iter().any(|seen| seen.body.contains(token)),
+        "the API got it"
+    );
+    assert!(!format!("{}{}", ran.out, ran.err).contains("7777777"), "{}", ran.out);
+    for (path, bytes) in project.files() {
+        assert!(
+            !String::from_utf8_lossy(&bytes).contains("7777777"),
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_cannot_be_looked_at_is_no_pass() {
+    let plan = PLAN.replace(
+        "  - {name: Listed, as: captain, send: list,",
+        "  - {name: Listed, as: captain, send: list, then: [{sql: \"select 1\", expect: {rows: 1}}],",
+    );
+    let (_sandbox, mut project) = project(&plan).await;
+    project.env.insert(
+        "STAGING_DB_URL".to_owned(),
+        "postgres://reader:made-up@127.0.0.1:1/none".to_owned(),
+    );
+    let told = project.run("accept --plan plan.yml").expect(3).out;
+    assert!(told.contains("a database proof could not be looked at"), "{told}");
+}
+
 #[test]
 fn a_plan_that_cannot_run_says_where() {
     let table = [
@@ -183,6 +234,11 @@ fn a_plan_that_cannot_run_says_where() {
             "from: FAULT_REMARK",
             "from: FAULT-REMARK",
             "a flag is an environment variable",
+        ),
+        (
+            "as: captain, send: close",
+            "as: captain, send: close, omit: [payload.falut_id]",
+            "`omit` names payload.falut_id, which request close does not hold",
         ),
         (
             "query: {domain: faults}",

@@ -1,12 +1,43 @@
 //! The forms in which a server may echo a secret: raw, percent-encoded, JSON-escaped, hex, base64.
 
+use super::SHORTEST_SECRET;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// The forms in which `secret` may come back, in no order and some of them twice. None for one of
-/// less than 4 bytes.
+/// less than 4 bytes. The signature of a token is a secret of its own: header and claims, which are
+/// shown, make the token whole again.
 pub(super) fn forms(secret: &str) -> Vec<String> {
-    if secret.len() < 4 {
+    let mut forms = forms_of(secret);
+    if let Some(signature) = signature_of(secret) {
+        forms.extend(forms_of(signature));
+        if let Ok(bytes) = URL_SAFE_NO_PAD.decode(signature) {
+            forms.push(STANDARD_NO_PAD.encode(&bytes));
+            forms.extend([true, false].map(|upper| hex(&bytes, upper)));
+        }
+    }
+    forms
+}
+
+/// The last of the three parts of a token; `None` where `secret` is none.
+fn signature_of(secret: &str) -> Option<&str> {
+    let mut parts = secret.strip_prefix("eyJ")?.split('.');
+    let (_, _, signature) = (parts.next()?, parts.next()?, parts.next()?);
+    (parts.next().is_none() && signature.len() >= 16).then_some(signature)
+}
+
+fn hex(bytes: &[u8], upper: bool) -> String {
+    let digits = |byte: &u8| {
+        [
+            hex_digit(u16::from(byte >> 4), upper),
+            hex_digit(u16::from(byte & 0xf), upper),
+        ]
+    };
+    bytes.iter().flat_map(digits).collect()
+}
+
+fn forms_of(secret: &str) -> Vec<String> {
+    if secret.len() < SHORTEST_SECRET {
         return Vec::new();
     }
     let mut forms = percent_forms(secret);
@@ -22,10 +53,7 @@ pub(super) fn forms(secret: &str) -> Vec<String> {
     let units: Vec<u16> = secret.encode_utf16().collect();
     for upper in [false, true] {
         let mut all = String::with_capacity(units.len() * 6);
-        let (mut some, mut plain) = (
-            String::with_capacity(secret.len()),
-            String::with_capacity(secret.len() * 2),
-        );
+        let mut some = String::with_capacity(secret.len());
         for unit in &units {
             let escaped = |into: &mut String| {
                 into.push_str("\\u");
@@ -40,11 +68,7 @@ pub(super) fn forms(secret: &str) -> Vec<String> {
                 _ => escaped(&mut some),
             }
         }
-        for byte in secret.bytes() {
-            plain.push(hex_digit(u16::from(byte >> 4), upper));
-            plain.push(hex_digit(u16::from(byte & 0xf), upper));
-        }
-        forms.extend([all, some, plain]);
+        forms.extend([all, some, hex(secret.as_bytes(), upper)]);
     }
     for offset in 0..3_usize {
         // A secret inside a longer base64 text stands at one of three alignments; only the

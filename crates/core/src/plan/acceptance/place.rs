@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::evidence::is_secret_key;
 use crate::exchange::Response;
 use crate::plan::{Dialect, JsonPath};
 
@@ -58,6 +59,16 @@ crate::schema::text_form!(
 );
 
 impl Place {
+    /// Whether what stands there is a secret by its name, such as `$.access_token` or
+    /// `header:set-cookie`.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        let text = self.to_string();
+        let name = text.trim_end_matches(['\'', '"', ']']);
+        let start = name.rfind(['.', '[', '\'', '"', ':']).map_or(0, |at| at + 1);
+        is_secret_key(&name[start..])
+    }
+
     /// The value that stands there in `response`, if there is one.
     #[must_use]
     pub fn find(&self, dialect: &Dialect, response: &Response) -> Option<Value> {
@@ -65,6 +76,27 @@ impl Place {
             Self::Header(name) => response.header(name).map(|value| Value::String(value.to_owned())),
             Self::Named(name) => dialect.find(name, &response.json()?).cloned(),
             Self::Path(path) => path.first(&response.json()?).filter(|value| !value.is_null()).cloned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_holds_a_secret_is_known_by_its_name() {
+        for (text, secret) in [
+            ("$.access_token", true),
+            ("$['session']['refresh-token']", true),
+            ("$.users[0].password", true),
+            ("header:Set-Cookie", true),
+            ("$.id", false),
+            ("$.password.length", false),
+            ("header:location", false),
+            ("entity", false),
+        ] {
+            assert_eq!(Place::try_from(text.to_owned()).unwrap().is_secret(), secret, "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lensops_core::evidence::{Redactor, Transcript};
-use lensops_core::exchange::{Exchange, PreparedRequest, Sender};
+use lensops_core::exchange::{Exchange, PreparedRequest, Secret, Sender};
 use lensops_core::outcome::{Outcome, Severity, judge, matches};
 use lensops_core::plan::Vars;
 use lensops_core::plan::acceptance::{Scenario, Step, omit};
@@ -25,6 +25,8 @@ pub(super) struct Progress {
     used_up: Vec<Value>,
     /// The variables of the last step that was sent, its signature and captures among them.
     last: Vars,
+    /// What was captured from places that hold secrets.
+    secrets: Vec<Secret>,
     rng: fastrand::Rng,
 }
 
@@ -34,6 +36,7 @@ impl Progress {
             vars,
             used_up: Vec::new(),
             last: Vars::new(),
+            secrets: Vec::new(),
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -45,6 +48,7 @@ impl Progress {
             vars: self.vars.clone(),
             used_up: Vec::new(),
             last: Vars::new(),
+            secrets: self.secrets.clone(),
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -112,6 +116,7 @@ impl Acceptance {
         let before = match self.counts(scenario, &progress.vars).await {
             Ok(before) => before,
             Err(reason) => {
+                case.proofs_skipped = vec![reason.clone(); scenario.then.len()];
                 case.result = self.result(Ended::Unjudged(reason));
                 return case;
             }
@@ -165,15 +170,24 @@ impl Acceptance {
         let after = match self.counts(scenario, &progress.last).await {
             Ok(after) => after,
             Err(reason) => {
+                case.proofs_skipped = vec![reason.clone(); scenario.then.len()];
                 case.result = self.result(Ended::Unjudged(reason));
                 return;
             }
         };
         for ((proof, before), after) in scenario.then.iter().zip(before).zip(after) {
-            let broken = match after {
-                Some(after) => proof.expect.broken(*before, after),
-                None => Some("the statement names a variable that is not known".to_owned()),
+            let Some(after) = after else {
+                let reason = match expand_sql(&proof.sql, &progress.last) {
+                    Err(error) => format!("{}: {}", proof.name, self.unprepared(&error)),
+                    Ok(_) => format!("{}: the database gave no answer", proof.name),
+                };
+                if matches!(case.result, CaseResult::Passed { .. }) {
+                    case.result = self.result(Ended::Unjudged(reason.clone()));
+                }
+                case.proofs_skipped.push(reason);
+                continue;
             };
+            let broken = proof.expect.broken(*before, after);
             if let (Some(why), CaseResult::Passed { .. }) = (&broken, &case.result) {
                 case.result = self.result(Ended::Failed(format!("{}: {why}", proof.name)));
             }
@@ -182,7 +196,7 @@ impl Acceptance {
                 name,
                 sql,
                 before: *before,
-                after: after.unwrap_or(0),
+                after,
                 broken,
             });
         }
@@ -254,7 +268,7 @@ impl Acceptance {
             .find(|(name, _)| name.as_str() == "entity")
             .map(|(_, value)| value.clone())
             .unwrap_or_default();
-        if progress.used_up.contains(&entity) {
+        if !entity.is_null() && progress.used_up.contains(&entity) {
             return Ended::Unjudged(used_up(&entity));
         }
         let exchange = tokio::select! {
@@ -293,7 +307,7 @@ impl Acceptance {
         vars.extend(step.with.clone());
         let user = step.user.as_ref().and_then(|name| plan.users.get(name));
         let now = Timestamp::now();
-        let mut secrets = Vec::new();
+        let mut secrets = progress.secrets.clone();
         if let (Some(role), Some(user)) = (&step.sign_as, user) {
             let (value, hash) = signature(user, role, now, progress.rng.u64(..));
             set(&mut vars, "signature", value);
@@ -362,10 +376,21 @@ impl Acceptance {
             let Some(value) = place.find(&self.dialect, response) else {
                 return failed(&format!("the answer holds no {place} to capture"));
             };
+            if let (true, Value::String(secret)) = (place.is_secret(), &value) {
+                progress.secrets.push(Secret::new(secret.clone()));
+            }
             vars.insert(name.clone(), value.clone());
             progress.vars.insert(name.clone(), value.clone());
             progress.last.insert(name.clone(), value);
         }
+        let known: Vec<Secret> = exchange
+            .request
+            .secrets
+            .iter()
+            .chain(&progress.secrets)
+            .cloned()
+            .collect();
+        let redactor = redactor.for_exchange(&known);
         let mut told = response.status.to_string();
         if let Some(code) = response.json().and_then(|body| self.dialect.code(&body)) {
             told = format!("{told} {code}");
@@ -375,7 +400,7 @@ impl Acceptance {
         }
         match step.told.as_ref().map(|text| expand_text(text, &vars)) {
             Some(Ok(text)) => told = format!("{told} + {text}"),
-            Some(Err(error)) => return failed(&error.to_string()),
+            Some(Err(error)) => return Ended::Unjudged(self.unprepared(&error)),
             None => {}
         }
         Ended::Passed(redactor.text(&told).as_str().to_owned())

@@ -17,11 +17,14 @@ use tokio_util::sync::CancellationToken;
 use super::Acceptance;
 use super::case::Progress;
 use crate::config::Settings;
-use crate::flags::{FlagProvider as _, Provider};
-use crate::run::files;
+use crate::flags::{FlagError, FlagProvider as _, Provider};
+use crate::run::{Unanswered, files};
 
 /// The wait between two questions while the service starts anew.
 const WAIT: Duration = Duration::from_secs(2);
+
+/// Why a state is unjudged that was not waited for.
+const INTERRUPTED: &str = "the run was interrupted";
 
 /// What was found before the first switch, and what was written since: whatever else stands at the
 /// provider later was set by somebody else, and stays.
@@ -142,7 +145,13 @@ impl Acceptance {
         };
         let provider = provider(settings)?;
         let read = provider.read(sender).await;
-        let found = read.with_context(|| format!("the flags of {} cannot be read", provider.target()))?;
+        let cannot = || format!("the flags of {} cannot be read", provider.target());
+        let found = match read {
+            Ok(found) => found,
+            // A wrong key or file is to be mended; the rest passes by itself.
+            Err(error @ (FlagError::Denied(_) | FlagError::File(_))) => return Err(error).with_context(cannot),
+            Err(error) => return Err(Unanswered(format!("{}: {error}", cannot())).into()),
+        };
         let intent = Intent {
             service: provider.target(),
             flag: proof.flag.to_string(),
@@ -177,7 +186,12 @@ impl Acceptance {
             .enumerate()
         {
             if stop.is_cancelled() {
-                break;
+                let reason = self.redactor.text(INTERRUPTED);
+                let mut case = unasked(index, CaseResult::Unjudged { reason });
+                case.name = format!("{} {name}", proof.flag);
+                each(&case);
+                cases.push(case);
+                continue;
             }
             // On disk before it is done.
             intent.wrote.push(value.to_owned());
@@ -220,7 +234,16 @@ impl Acceptance {
         path: &Path,
     ) -> Result<Option<CaseResult>> {
         let result = match restore(provider, sender, intent).await {
-            Ok(None) => None,
+            Ok(None) => {
+                match &intent.found {
+                    Some(found) => eprintln!("{} is put back to {found:?}", intent.flag),
+                    None => eprintln!(
+                        "⚠️ {} was not there before: it stands as \"false\" now, which means the same",
+                        intent.flag
+                    ),
+                }
+                None
+            }
             Ok(Some(other)) => {
                 let told = format!("somebody set it to {other:?} during the proof: it stays so, and nothing is proved");
                 let reason = self.redactor.text(&told);
@@ -255,11 +278,16 @@ impl Acceptance {
                 .run_step_case(sender, Phase::Flag, index, step, &mut progress, stop)
                 .await;
             tries += 1;
-            if matches!(case.result, CaseResult::Passed { .. }) || tries >= most || stop.is_cancelled() {
+            if matches!(case.result, CaseResult::Passed { .. }) || tries >= most {
                 return case;
             }
             tokio::select! {
-                () = stop.cancelled() => return case,
+                biased;
+                // The API may have followed a moment later: nobody knows.
+                () = stop.cancelled() => {
+                    let reason = self.redactor.text(INTERRUPTED);
+                    return Case { result: CaseResult::Unjudged { reason }, ..case };
+                }
                 () = tokio::time::sleep(WAIT) => {}
             }
         }

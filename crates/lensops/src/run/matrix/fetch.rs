@@ -13,11 +13,7 @@ use lensops_core::token::mint;
 use serde_json::Value;
 
 use crate::config::{Settings, Target};
-
-/// The API did not say what it needs to be asked further: nothing could be judged.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unanswered(String);
+use crate::run::Unanswered;
 
 /// The registry as the API itself tells it: what each role of the plan's users is listed.
 ///
@@ -75,5 +71,5 @@ pub async fn fetch_registry<S: Sender>(settings: &Settings, plan: &AcceptancePla
         };
         lists.push((user.role.clone(), answer));
     }
-    Registry::from_lists(&lists).map_err(anyhow::Error::msg)
+    Registry::from_lists(&lists).map_err(|why| Unanswered(format!("{why}: {WAY_OUT}")).into())
 }
