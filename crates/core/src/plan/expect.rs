@@ -179,24 +179,34 @@ pub struct Expect {
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct RawExpect {
+    /// Accepted statuses. Where nothing is said in an `expect`, any 2xx.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<StatusSet>,
+    /// The error code, as the plan calls it: the dialect says where it stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
+    /// A named place of the dialect, such as `entity`, that must hold something.
     #[serde(skip_serializing_if = "Option::is_none")]
     present: Option<String>,
+    /// Two JSONPaths that must hold the same value.
     #[serde(skip_serializing_if = "Option::is_none")]
     equal: Option<(JsonPath, JsonPath)>,
+    /// JSONPaths that must hold a number at least this large.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     at_least: IndexMap<JsonPath, f64>,
+    /// JSONPaths that must hold exactly this value, of the same type.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     is: IndexMap<JsonPath, Value>,
+    /// Headers that must hold exactly this value; of several of one name the first counts.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     headers: IndexMap<String, String>,
+    /// Text that must stand in the body, as it is written here: variables are not filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     contains: Option<String>,
+    /// The most milliseconds the answer may take. Without it an answer has 15 s.
     #[serde(skip_serializing_if = "Option::is_none")]
     within_ms: Option<u64>,
+    /// Whether the body must be JSON, whatever it holds.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     json: bool,
 }

@@ -116,24 +116,34 @@ impl Request {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct RawRequest {
+    /// The path of a GET request. One method is given; a `$variable` in a path is one segment or a part of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     get: Option<String>,
+    /// The path of a POST request.
     #[serde(skip_serializing_if = "Option::is_none")]
     post: Option<String>,
+    /// The path of a PUT request.
     #[serde(skip_serializing_if = "Option::is_none")]
     put: Option<String>,
+    /// The path of a PATCH request.
     #[serde(skip_serializing_if = "Option::is_none")]
     patch: Option<String>,
+    /// The path of a DELETE request.
     #[serde(skip_serializing_if = "Option::is_none")]
     delete: Option<String>,
+    /// Query parameters, encoded when they are sent.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     query: IndexMap<String, String>,
+    /// Headers besides `Host` and `Content-Length`; one of these names stands for lensops' own.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     headers: IndexMap<String, String>,
+    /// A JSON body. A text that is one variable alone becomes its value, of any type.
     #[serde(skip_serializing_if = "Option::is_none")]
     json: Option<Value>,
+    /// A form body: `application/x-www-form-urlencoded`.
     #[serde(skip_serializing_if = "Option::is_none")]
     form: Option<IndexMap<String, String>>,
+    /// A body of any other kind; give its `Content-Type` in `headers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
 }

@@ -72,7 +72,7 @@ pub async fn run(config: Config) -> Result<()> {
     let sandbox = serve(config).await?;
     say!("Sandbox: {} ({dialect} dialect)", sandbox.url());
     say!(
-        "Control: {} (GET and PUT /faults, /flags/NAME, GET /audit, /requests)",
+        "Control: {} (GET and PUT /faults, GET /flags, PUT /flags/NAME, GET /audit, /requests)",
         sandbox.control_url()
     );
     super::stopped().await;

@@ -48,17 +48,23 @@ impl Rows {
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawProof {
+    /// What it proves, in reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    /// One read-only statement, with `$variables` and captures.
     sql: String,
+    /// How many rows it must return, or by how many that changes.
     expect: RawRows,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct RawRows {
+    /// Exactly so many rows after the case.
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
+    /// So many more rows than before the case; negative for fewer. Scenarios at once (`parallel`)
+    /// count each other's rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<i64>,
 }

@@ -57,29 +57,43 @@ pub struct Step {
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawScenario {
+    /// Its name in reports.
     name: String,
+    /// The user it runs as; without one the request carries no token.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
     user: Option<Ident>,
+    /// The request it sends; several go into `steps`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     send: Option<Ident>,
+    /// Places of the body that are left out, dotted: `payload.signature`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     omit: Vec<String>,
+    /// Variables of this step, over those of the plan.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     with: Vars,
+    /// The role written into the signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sign_as: Option<Ident>,
+    /// What the answer must be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expect: Option<Expect>,
+    /// What a pass says behind the status, with captures: `work_order created: $entity_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     told: Option<String>,
+    /// Variables taken from the answer: name and where it stands. What stands at a place of a
+    /// secret's name, such as `$.access_token`, is a secret from then on.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     capture: IndexMap<Ident, Place>,
+    /// Several requests in order, in place of `send`; the first that fails ends the case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     steps: Vec<Step>,
+    /// The answer to the first step that means an earlier run used the entity up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     used_up: Option<Expect>,
+    /// What the database must say after a pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     then: Vec<Proof>,
+    /// Why the case is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     skip: Option<String>,
 }
