@@ -3,7 +3,9 @@
 
 Both send the same requests to the same stand-in API, one after the other; hurl writes its JSON
 report with transcripts, lensops its evidence bundle (signed). The runs alternate; the wall time of
-each process is taken. hurl is installed for this alone: `cargo install hurl --locked`.
+each process is taken. hurl is installed for this alone: `cargo install hurl --locked`. Where the
+folder of temporary files is on ext4, the run that comes first after some quiet is the one to trust:
+creating the many files of hurl's report is slower for a while after those of another run were deleted.
 """
 import base64
 import hashlib
