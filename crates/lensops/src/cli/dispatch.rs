@@ -163,6 +163,9 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
         }
         Command::Status { json } => {
             let settings = settings(root, env, None, store)?;
+            if let Some(warning) = accept::flag_proof::warning(&settings) {
+                eprintln!("{warning}");
+            }
             let plans = load_all(&settings)?
                 .into_iter()
                 .map(|loaded| Ok(monitor_plan(&settings, loaded)?.plan));

@@ -29,8 +29,8 @@ use crate::store::{Journal, Store};
 
 /// A flag that a proof left switched explains what a check sees.
 fn tell_pending(settings: &Settings) {
-    if flag_proof::is_pending(settings) {
-        tracing::warn!("⚠️ A flag proof was cut off and left its flag switched: lensops accept puts it back");
+    if let Some(warning) = flag_proof::warning(settings) {
+        tracing::warn!("{warning}");
     }
 }
 

@@ -21,6 +21,9 @@ use crate::store::Switch;
 const WINDOW: &str = "7d";
 
 pub(super) async fn flags(settings: &Settings, lens: &str, json: bool) -> Result<Exit> {
+    if let Some(warning) = accept::flag_proof::warning(settings) {
+        eprintln!("{warning}");
+    }
     let monitor = monitor(settings, load(settings, &Which::Lens(lens))?)?;
     let provider = settings.provider()?.map(|provider| provider.patient(COMMAND_PATIENCE));
     let provider = provider.as_ref().map_err(String::as_str);

@@ -299,7 +299,7 @@ async fn a_proof_that_was_killed_is_undone_by_the_next_run() {
     );
     sandbox.set_flag("FAULT_LENS_V1_ENABLED", "false");
     let told = project.run("check faults").expect(1).out;
-    assert!(told.contains("A flag proof was cut off"), "{told}");
+    assert!(told.contains("was cut off and left its flag switched"), "{told}");
     let ran = project.run("accept faults").expect(0);
     assert!(
         ran.err
@@ -330,6 +330,10 @@ async fn a_proof_that_was_killed_is_undone_by_the_next_run() {
         project.run("accept faults").expect(2).err.contains("srv-other"),
         "another service is not touched"
     );
+    for command in ["status", "flags faults"] {
+        let told = project.run(command).err;
+        assert!(told.contains("left its flag switched"), "{command}: {told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,6 +67,13 @@ pub fn is_pending(settings: &Settings) -> bool {
     intent_path(settings).exists()
 }
 
+/// What whoever looks at flags must know: that a proof was cut off and left one switched, or runs now.
+#[must_use]
+pub fn warning(settings: &Settings) -> Option<&'static str> {
+    is_pending(settings)
+        .then_some("⚠️ A flag proof runs, or was cut off and left its flag switched: lensops accept puts it back")
+}
+
 fn provider(settings: &Settings) -> Result<Provider> {
     settings
         .provider()?
