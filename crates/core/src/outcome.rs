@@ -310,11 +310,19 @@ fn judge_body(expect: &Expect, severity: Severity, dialect: &Dialect, body: &Val
     for (path, wanted) in &expect.is {
         outcomes.push(match path.first(body) {
             None => absent(path),
-            Some(value) if value == wanted => Outcome::Met,
+            Some(value) if is_same(value, wanted) => Outcome::Met,
+            // As JSON where only the type tells them apart: `"5"` is no 5.
+            Some(value) if short(value) == short(wanted) => broken(format!("{path} is {value}, expected {wanted}")),
             Some(value) => broken(format!("{path} is {}, expected {}", short(value), short(wanted))),
         });
     }
     outcomes
+}
+
+/// Whether two values are the same; of numbers what they count matters, not how they are written.
+fn is_same(value: &Value, wanted: &Value) -> bool {
+    let numbers = || value.as_f64().zip(wanted.as_f64());
+    value == wanted || (value.is_f64() != wanted.is_f64() && numbers().is_some_and(|(a, b)| a == b))
 }
 
 fn short(value: &Value) -> String {
@@ -357,7 +365,7 @@ pub(crate) mod tests {
     fn dialect() -> Dialect {
         crate::yaml::read(
             "x",
-            "paths: {code: [$.error_code, $.error.error_code]}\ncodes: {denied: FORBIDDEN}",
+            "paths: {code: [$.error_code, $.error.error_code], id: [$.id]}\ncodes: {denied: FORBIDDEN}",
         )
         .unwrap()
     }
@@ -448,6 +456,20 @@ pub(crate) mod tests {
                 Warn,
                 Ok((200, r#"{"s":"degraded"}"#)),
                 "met | Warn: $.s is degraded, expected healthy",
+            ),
+            ("is: {$.n: 5.0}", Fail, Ok((200, r#"{"n":5}"#)), "met | met"),
+            (
+                "is: {$.n: 5}",
+                Fail,
+                Ok((200, r#"{"n":"5"}"#)),
+                "met | Fail: $.n is \"5\", expected 5",
+            ),
+            ("present: id", Fail, Ok((200, r#"{"id":"7"}"#)), "met | met"),
+            (
+                "present: id",
+                Fail,
+                Ok((200, r#"{"id":""}"#)),
+                "met | Fail: the answer holds no id",
             ),
             (
                 "is: {$.s: healthy}",

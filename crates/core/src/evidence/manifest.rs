@@ -97,7 +97,15 @@ pub struct Verification {
     pub findings: Vec<String>,
 }
 
-fn chain(seed: &str, files: &Files) -> (Vec<Entry>, String) {
+/// Files as they lie elsewhere: those of a run may be large.
+type Borrowed<'a> = BTreeMap<&'a str, &'a [u8]>;
+
+fn borrowed(files: &Files) -> Borrowed<'_> {
+    let files = files.iter();
+    files.map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect()
+}
+
+fn chain(seed: &str, files: &Borrowed<'_>) -> (Vec<Entry>, String) {
     let mut head = sha256_hex(seed.as_bytes());
     let entries = files
         .iter()
@@ -105,7 +113,7 @@ fn chain(seed: &str, files: &Files) -> (Vec<Entry>, String) {
             let sha256 = sha256_hex(bytes);
             head = sha256_hex(format!("{head}\n{name}\n{sha256}").as_bytes());
             Entry {
-                name: name.clone(),
+                name: (*name).to_owned(),
                 sha256,
                 chain: head.clone(),
             }
@@ -166,7 +174,7 @@ impl Manifest {
     #[must_use]
     pub fn seal(mut self, mut files: Files, key: Option<&SigningKey>) -> Files {
         self.signature = key.map_or_else(|| UNSIGNED.to_owned(), |key| format!("ed25519:{}", key.public()));
-        (self.files, self.head) = chain(&self.seed(), &files);
+        (self.files, self.head) = chain(&self.seed(), &borrowed(&files));
         let text = self.text();
         if let Some(key) = key {
             files.insert(
@@ -187,38 +195,39 @@ impl Manifest {
 
 /// Verifies the `files` of a run's folder.
 #[must_use]
-pub fn verify(mut files: Files) -> Verification {
+pub fn verify(files: &Files) -> Verification {
+    let mut artefacts = borrowed(files);
     let failed = |finding: String| Verification {
         manifest: None,
         signed: Signed::Unsigned,
         findings: vec![finding],
     };
-    let Some(bytes) = files.remove(FILE) else {
+    let Some(bytes) = artefacts.remove(FILE) else {
         return failed(format!("{FILE} was removed"));
     };
-    let envelope = files.remove(signature::FILE);
+    let envelope = artefacts.remove(signature::FILE);
     let changed = format!("{FILE} was changed");
-    let Some(text) = String::from_utf8(bytes).ok() else {
+    let Some(text) = std::str::from_utf8(bytes).ok() else {
         return failed(changed);
     };
-    let Ok(manifest) = serde_json::from_str::<Manifest>(&text) else {
+    let Ok(manifest) = serde_json::from_str::<Manifest>(text) else {
         return failed(changed);
     };
-    let mut findings = differences(&manifest, &files);
+    let mut findings = differences(&manifest, &artefacts);
     if !manifest.holds_together() {
         // What it says of a file is then no witness against the file.
         findings.retain(|finding| !finding.ends_with("was changed"));
         findings.insert(0, changed.clone());
     }
     if findings.is_empty() {
-        let (entries, head) = chain(&manifest.seed(), &files);
+        let (entries, head) = chain(&manifest.seed(), &artefacts);
         // Byte for byte what was written: white space and key order are no place to hide anything.
         if manifest.text() != text || entries != manifest.files || head != manifest.head {
             findings.push(changed);
         }
     }
     let signed = match (manifest.signature.strip_prefix("ed25519:"), envelope) {
-        (Some(key), Some(envelope)) => match signature::check(&String::from_utf8_lossy(&envelope), &manifest, &text) {
+        (Some(key), Some(envelope)) => match signature::check(&String::from_utf8_lossy(envelope), &manifest, text) {
             Ok(found) if found.to_string() == key => Signed::By(found),
             Ok(_) => {
                 findings.push(format!(
@@ -253,13 +262,13 @@ pub fn verify(mut files: Files) -> Verification {
 }
 
 /// Files that were changed, added, removed or renamed since the manifest was made.
-fn differences(manifest: &Manifest, files: &Files) -> Vec<String> {
+fn differences(manifest: &Manifest, files: &Borrowed<'_>) -> Vec<String> {
     let known = |name: &str| manifest.files.iter().find(|entry| entry.name == name);
     let mut found = Vec::new();
     let mut gone: Vec<&Entry> = manifest
         .files
         .iter()
-        .filter(|entry| !files.contains_key(&entry.name))
+        .filter(|entry| !files.contains_key(entry.name.as_str()))
         .collect();
     for (name, bytes) in files {
         let sha256 = sha256_hex(bytes);
@@ -313,14 +322,14 @@ mod tests {
     }
 
     fn findings(files: Files) -> Vec<String> {
-        verify(files).findings
+        verify(&files).findings
     }
 
     #[test]
     fn an_untouched_bundle_verifies_and_says_who_signed_it() {
-        assert_eq!(verify(bundle(None)).signed, Signed::Unsigned);
+        assert_eq!(verify(&bundle(None)).signed, Signed::Unsigned);
         assert!(findings(bundle(None)).is_empty());
-        let signed = verify(bundle(Some(&key("7"))));
+        let signed = verify(&bundle(Some(&key("7"))));
         assert_eq!(
             (signed.signed, signed.findings.len()),
             (Signed::By(key("7").public()), 0)
@@ -392,12 +401,12 @@ mod tests {
             .filter(|(name, _)| !name.starts_with("manifest"))
             .map(|(n, b)| (n.clone(), b.clone()))
             .collect();
-        (story.files, story.head) = chain(&story.seed(), &artefacts);
+        (story.files, story.head) = chain(&story.seed(), &borrowed(&artefacts));
         let mut forged = whole.clone();
         forged.insert(FILE.to_owned(), story.text().into_bytes());
         assert_eq!(findings(forged), ["manifest.dsse.json signs another manifest.json"]);
         // And signed with a key of one's own it says so.
-        let other = verify(bundle(Some(&key("8"))));
+        let other = verify(&bundle(Some(&key("8"))));
         assert_ne!(other.signed, Signed::By(key("7").public()));
     }
 

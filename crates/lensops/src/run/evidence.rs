@@ -21,6 +21,9 @@ use crate::config::Settings;
 /// The folder of all evidence below the repository.
 pub const FOLDER: &str = "verification_handoff";
 
+/// The largest file that verifying reads, in bytes. [`write`] leaves none that is larger.
+const LARGEST_ARTEFACT: u64 = 1 << 30;
+
 /// How a run's id begins.
 const STAMP: &str = "%Y%m%dT%H%M%S%3fZ";
 
@@ -99,6 +102,12 @@ pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Re
     let files = bundle.files.into_iter();
     let mut artefacts: Files = files.map(|(name, text)| (name, text.into_bytes())).collect();
     artefacts.insert("plan.yml".to_owned(), redactor.text(bundle.plan_text).into_bytes());
+    if let Some((name, _)) = artefacts
+        .iter()
+        .find(|(_, bytes)| bytes.len() as u64 > LARGEST_ARTEFACT)
+    {
+        bail!("{name} is larger than {LARGEST_ARTEFACT} bytes: run fewer cases at a time");
+    }
     let sealed = manifest.seal(artefacts, key.as_ref());
     for (name, bytes) in &sealed {
         let path = staged.path().join(name);
@@ -269,7 +278,7 @@ pub fn folders(settings: &Settings) -> Result<Vec<PathBuf>> {
 /// When a file cannot be read.
 pub fn verified(folder: &Path) -> Result<(Verification, Files)> {
     let files = read_bundle(folder)?;
-    Ok((manifest::verify(files.clone()), files))
+    Ok((manifest::verify(&files), files))
 }
 
 /// Whether a run could leave its evidence: the key opens and the folder takes a file. Asked before
@@ -309,6 +318,12 @@ fn read_bundle(folder: &Path) -> Result<Files> {
         };
         if !entry.file_type()?.is_file() {
             // A folder or a link is nothing a run left: it stands for an added file.
+            found.insert(name, Vec::new());
+            continue;
+        }
+        let length = entry.metadata().map_or(0, |metadata| metadata.len());
+        if length > LARGEST_ARTEFACT {
+            // No run leaves such a file: it was changed, and need not be read to say so.
             found.insert(name, Vec::new());
             continue;
         }
