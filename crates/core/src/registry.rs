@@ -257,6 +257,11 @@ mod tests {
             (Outside, 200, "differs"),
             (Outside, 503, "differs"),
         ];
+        // A refusal in a 200 is one, in whatever dialect it is spelled.
+        for code in ["FORBIDDEN", "invalid_signer_role", "RLS_DENIED"] {
+            assert!(matches!(LetIn.judge(200, Some(code)), Judged::Differs(_)), "{code}");
+        }
+        assert_eq!(LetIn.judge(404, Some("NOT_FOUND")), Judged::AsExpected);
         for (expected, status, meaning) in table {
             let judged = match expected.judge(status, None) {
                 Judged::AsExpected => "as expected",

@@ -7,5 +7,5 @@ pub mod transcript;
 
 pub use manifest::Manifest;
 pub(crate) use redact::is_secret_key;
-pub use redact::{Redacted, Redactor, SHORTEST_SECRET, legible};
+pub use redact::{Redacted, Redactor, SHORTEST_SECRET, legible, one_line};
 pub use transcript::{BODY_LIMIT, Transcript};

@@ -320,6 +320,12 @@ pub fn legible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// `text` on one line that steers no terminal: as [`legible`], line breaks escaped too.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    legible(text).replace('\n', "\\n").replace('\r', "\\r")
+}
+
 /// What stands where `secret` stood.
 fn mark(secret: &str) -> &'static str {
     if secret.starts_with("eyJ") { TOKEN_MARK } else { MARK }

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use lensops_core::evidence::legible;
 use lensops_core::evidence::manifest::{Manifest, Signed};
+use lensops_core::evidence::one_line;
 use lensops_core::evidence::signature::PublicKey;
 use serde_json::{Value, json};
 
@@ -73,11 +73,6 @@ impl Before {
     }
 }
 
-/// What a folder that anybody may have written says, on one line that steers no terminal.
-fn one_line(text: &str) -> String {
-    legible(text).replace('\n', "\\n").replace('\r', "\\r")
-}
-
 /// Who vouches for a run, held against who has to.
 fn signer(signed: &Signed, trusted: Option<&PublicKey>) -> (bool, String) {
     match (signed, trusted) {
@@ -94,7 +89,7 @@ fn signer(signed: &Signed, trusted: Option<&PublicKey>) -> (bool, String) {
 fn place(folder: &Path, manifest: &Manifest) -> Result<Option<(bool, String)>> {
     let folder = folder.canonicalize()?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let (name, id) = (name.escape_debug(), &manifest.run_id);
+    let id = &manifest.run_id;
     if folder.ends_with(id) {
         return Ok(None);
     }

@@ -310,19 +310,13 @@ fn read_bundle(folder: &Path) -> Result<Files> {
     let mut found = Files::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
         let entry = entry?;
-        // No file of a run has such a name: it is told, and must not steer a terminal.
         let name = entry.file_name().to_string_lossy().into_owned();
-        let name = match name.contains(char::is_control) {
-            true => name.escape_debug().to_string(),
-            false => name,
-        };
         if !entry.file_type()?.is_file() {
             // A folder or a link is nothing a run left: it stands for an added file.
             found.insert(name, Vec::new());
             continue;
         }
-        let length = entry.metadata().map_or(0, |metadata| metadata.len());
-        if length > LARGEST_ARTEFACT {
+        if entry.metadata()?.len() > LARGEST_ARTEFACT {
             // No run leaves such a file: it was changed, and need not be read to say so.
             found.insert(name, Vec::new());
             continue;

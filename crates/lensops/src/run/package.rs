@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
+use lensops_core::evidence::one_line;
 use lensops_core::gate::Decision;
 use lensops_core::ident::LensId;
 use lensops_core::percentile::ms;
@@ -82,7 +83,7 @@ impl Runs {
         };
         for folder in evidence::folders(settings)?.into_iter().rev() {
             let name = folder.file_name().unwrap_or_default().to_string_lossy();
-            let name = name.escape_debug().to_string();
+            let name = one_line(&name);
             let (found, files) = match evidence::verified(&folder) {
                 Ok(verified) => verified,
                 Err(error) => {
@@ -91,7 +92,7 @@ impl Runs {
                 }
             };
             if let Some(finding) = found.findings.first() {
-                runs.refused.push(format!("{name}: {finding}"));
+                runs.refused.push(format!("{name}: {}", one_line(finding)));
                 continue;
             }
             let Some(manifest) = found.manifest.filter(|manifest| manifest.lens == lens.as_str()) else {

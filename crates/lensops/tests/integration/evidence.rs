@@ -454,6 +454,16 @@ async fn what_would_keep_a_run_from_leaving_evidence_is_told_before_the_first_re
         .insert("RENDER_API_KEY".to_owned(), "made-up-wrong-key".to_owned());
     let told = project.run("accept faults --flag-proof").expect(2).err;
     assert!(told.contains("the flags of srv-made-up cannot be read"), "{told}");
+    // A wrong key is to be mended; a provider that is down could not be judged.
+    sandbox.set_faults(Faults {
+        provider_garbage: true,
+        ..Faults::default()
+    });
+    project
+        .env
+        .insert("RENDER_API_KEY".to_owned(), sandbox.config().provider_key.clone());
+    let told = project.run("accept faults --flag-proof").expect(3).err;
+    assert!(told.contains("the flags of srv-made-up cannot be read"), "{told}");
     assert!(!sandbox.requests().iter().any(|seen| seen.target.contains("execute")));
 }
 
@@ -463,6 +473,10 @@ async fn a_matrix_without_an_answer_could_not_judge() {
     let mut project = Project::with_faults(&sandbox);
     let told = project.run("matrix faults").expect(0).err;
     assert!(told.contains("not asked: what users of another tenant see"), "{told}");
+    let no_list =
+        json!({"rules": [{"path": "/v1/actions/list", "act": {"status": {"code": 200, "body": {"oops": 1}}}}]});
+    sandbox.set_faults(serde_json::from_value::<Faults>(no_list).unwrap());
+    project.run("matrix faults").expect(3);
     project
         .env
         .insert("API_BASE_URL".to_owned(), "http://127.0.0.1:1".to_owned());

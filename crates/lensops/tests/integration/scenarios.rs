@@ -192,6 +192,15 @@ async fn what_is_captured_from_a_secret_s_place_is_a_secret_from_then_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_too_short_to_be_hidden_is_warned_of() {
+    let (_sandbox, mut project) = project(PLAN).await;
+    assert!(!project.run("accept --plan plan.yml").expect(0).err.contains("shorter"));
+    project.env.insert("FAULT_REMARK".to_owned(), "abc".to_owned());
+    let told = project.run("accept --plan plan.yml").expect(0).err;
+    assert!(told.contains("FAULT_REMARK is shorter than 4 bytes"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proof_that_cannot_be_looked_at_is_no_pass() {
     let plan = PLAN.replace(
         "  - {name: Listed, as: captain, send: list,",
