@@ -283,7 +283,7 @@ pub fn worst(reports: &[GateReport]) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::Every;
+    use crate::duration::Every;
 
     const TENANT: Uuid = Uuid::from_u128(0x53fb_df09);
 

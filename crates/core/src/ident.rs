@@ -50,7 +50,7 @@ macro_rules! name_type {
             }
         }
 
-        crate::schema::text_form!($name, $what, $pattern, $rule);
+        crate::text_form::text_form!($name, $what, $pattern, $rule);
 
         impl From<$name> for String {
             fn from(name: $name) -> String {

@@ -16,9 +16,9 @@ use uuid::Uuid;
 pub use self::error::{LensError, LensErrors};
 pub(crate) use self::resolve::check_muted;
 pub use self::resolve::is_placeholder;
+use crate::duration::Every;
 use crate::ident::{EnvName, Ident, LensId};
 use crate::mute::{Maintenance, Paused};
-use crate::schedule::Every;
 
 /// A user of the API under one role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

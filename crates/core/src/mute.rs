@@ -111,7 +111,7 @@ pub struct Recurring {
     end_minute: u16,
 }
 
-crate::schema::text_form!(
+crate::text_form::text_form!(
     Recurring,
     "recurring hours",
     "^(mon|tue|wed|thu|fri|sat|sun|day) [0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}( UTC)?$",

@@ -6,9 +6,10 @@
 
 use serde_json::{Value, json};
 
-use crate::exchange::{PreparedRequest, Secret};
+use crate::exchange::PreparedRequest;
 use crate::plan::prepare::set;
 use crate::plan::{Request, Vars};
+use crate::secret::Secret;
 
 /// The variables that differ from request to request: `$counter` and `$random` are numbers of 12
 /// digits, `$random_id` is a UUID.

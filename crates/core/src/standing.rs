@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::duration::Every;
 use crate::mute::MutedWhy;
 use crate::record::Status;
-use crate::schedule::Every;
 
 /// How a lens of a tenant stands. Ordered worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

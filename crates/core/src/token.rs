@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::digest::uuid_v8;
-use crate::exchange::Secret;
+use crate::secret::Secret;
 
 /// How long a token is valid: two hours.
 pub const LIFETIME_SECONDS: i64 = 7_200;

@@ -13,8 +13,9 @@ use lensops::run::clock::SystemClock;
 use lensops::run::worker::{Change, Worker};
 use lensops::store::{Journal, Store};
 use lensops_core::evidence::Redactor;
-use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Secret, Sender, Timings};
+use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Sender, Timings};
 use lensops_core::percentile::{Quantile, ms};
+use lensops_core::secret::Secret;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lensops_core::alert::{Notification, pagerduty_body, sign, slack_body, webhook_body};
-use lensops_core::exchange::{Base, Method, PreparedRequest, Response, Secret, Sender};
+use lensops_core::exchange::{Base, Method, PreparedRequest, Response, Sender};
+use lensops_core::secret::Secret;
 
 /// The longest wait that a receiver may ask for.
 const LONGEST_ASKED: u64 = 3600;

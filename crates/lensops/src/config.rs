@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lensops_core::alert::BookErrors;
+use lensops_core::duration::Every;
 use lensops_core::evidence::Redactor;
-use lensops_core::exchange::{Base, BaseError, Secret};
+use lensops_core::exchange::{Base, BaseError};
 use lensops_core::lens::Defaults;
-use lensops_core::schedule::Every;
+use lensops_core::secret::Secret;
 use lensops_core::yaml::YamlErrors;
 use serde::Serialize;
 

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Rule, Urgency};
+use crate::duration::{DurationError, parse_span};
 use crate::ident::{EnvName, Ident};
-use crate::schedule::{DurationError, parse_span};
 
 /// The longest window of observations.
 const LONGEST: u32 = 32;
@@ -22,7 +22,7 @@ const REMINDER: SignedDuration = SignedDuration::from_hours(4);
 #[serde(try_from = "String", into = "String")]
 pub struct Span(pub SignedDuration);
 
-crate::schema::text_form!(
+crate::text_form::text_form!(
     Span,
     "span of time",
     "",

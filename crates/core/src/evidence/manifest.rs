@@ -288,7 +288,7 @@ fn differences(manifest: &Manifest, files: &Borrowed<'_>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::Secret;
+    use crate::secret::Secret;
 
     fn manifest() -> Manifest {
         let text = |text: &str| text.to_owned();

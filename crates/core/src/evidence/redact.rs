@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use self::finder::{Finder, Speed};
 use self::forms::forms;
-use crate::exchange::Secret;
+use crate::secret::Secret;
 
 /// What stands where a secret stood.
 pub const MARK: &str = "[redacted]";
@@ -90,7 +90,7 @@ impl Serialize for Redacted {
     }
 }
 
-crate::schema::text_form!(
+crate::text_form::text_form!(
     Redacted,
     "redacted text",
     "",

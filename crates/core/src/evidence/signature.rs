@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::manifest::{self, Manifest};
 use crate::digest::sha256_hex;
-use crate::exchange::Secret;
+use crate::secret::Secret;
 
 /// The envelope's file name within a run's folder.
 pub const FILE: &str = "manifest.dsse.json";

@@ -132,7 +132,8 @@ pub fn reason(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{Base, Method, Response, Secret};
+    use crate::exchange::{Base, Method, Response};
+    use crate::secret::Secret;
     use serde_json::json;
     use std::sync::Arc;
 

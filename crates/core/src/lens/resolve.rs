@@ -199,7 +199,7 @@ impl Lens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::Every;
+    use crate::duration::Every;
 
     pub(crate) const MINIMAL: &str = "lens: parts\ndomain: parts\nroles: [crew]\ntenants: [53fbdf09-b709-509d-aad0-3a6f50239a5d]\nusers: {crew: {id: eb3fdfe4-81e3-53a5-b423-fd13884b12e8, role: crew}}\n";
 

@@ -56,7 +56,7 @@ impl std::hash::Hash for JsonPath {
 
 impl Eq for JsonPath {}
 
-crate::schema::text_form!(
+crate::text_form::text_form!(
     JsonPath,
     "JSONPath",
     "^\\$",
@@ -301,7 +301,7 @@ pub struct Show {
     parts: Vec<Part>,
 }
 
-crate::schema::text_form!(
+crate::text_form::text_form!(
     Show,
     "line",
     "",

@@ -78,7 +78,7 @@ impl fmt::Display for Span {
     }
 }
 
-crate::schema::text_form!(
+crate::text_form::text_form!(
     Span,
     "length of time",
     "^[0-9]+(ms|s|m|h)$",

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Dialect, Expect, PlanError, Request, Show, Vars, check_tenants, check_unique, check_user};
+use crate::duration::Every;
 use crate::ident::{EnvName, Ident, LensId};
 use crate::lens::{Slo, User, check_muted};
 use crate::mute::{Maintenance, Paused};
-use crate::schedule::Every;
 
 fn yes() -> bool {
     true

@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::{Body, Request, Vars};
 use crate::digest::sha256_hex;
-use crate::exchange::{Base, PreparedRequest, Secret};
+use crate::exchange::{Base, PreparedRequest};
 use crate::ident::Ident;
 use crate::lens::User;
+use crate::secret::Secret;
 use crate::token::Token;
 
 /// Why a request could not be made of a plan.

@@ -6,12 +6,12 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use crate::duration::{Every, parse_span};
 use crate::ident::{EnvName, Ident, LensId, nearest};
 use crate::mute::Recurring;
 use crate::plan::acceptance::Place;
 use crate::plan::load::Span;
 use crate::plan::{JsonPath, Show};
-use crate::schedule::{Every, parse_span};
 
 /// Something that a file should not say.
 #[derive(Debug, Clone, PartialEq, Eq)]

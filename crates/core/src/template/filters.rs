@@ -66,7 +66,7 @@ fn scalar(text: &str) -> String {
         && !WORDS.contains(&text.to_ascii_lowercase().as_str())
         && text != "n"
         && text != "N";
-    let span = text.len() <= 9 && crate::schedule::parse_span(text).is_ok();
+    let span = text.len() <= 9 && crate::duration::parse_span(text).is_ok();
     if plain || span || uuid::Uuid::try_parse(text).is_ok_and(|id| id.hyphenated().to_string() == text) {
         return text.to_owned();
     }

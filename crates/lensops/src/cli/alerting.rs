@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use clap::Subcommand;
 use jiff::Timestamp;
 use lensops_core::alert::Rule;
+use lensops_core::duration::parse_span;
 use lensops_core::ident::{LensId, nearest};
-use lensops_core::schedule::parse_span;
 use uuid::Uuid;
 
 use super::parts::open_journal;

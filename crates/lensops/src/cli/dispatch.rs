@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
-use lensops_core::exchange::Secret;
+use lensops_core::duration::parse_span;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::stress::StressPlan;
-use lensops_core::schedule::parse_span;
+use lensops_core::secret::Secret;
 
 use super::alerting::{alerts, exported};
 use super::args::*;

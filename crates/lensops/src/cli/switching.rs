@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
-use lensops_core::schedule::parse_span;
+use lensops_core::duration::parse_span;
 
 use super::args::RollbackArgs;
 use super::parts::{known_tenants, monitor, open_history, open_journal, open_store};

@@ -1,7 +1,7 @@
 //! Alerts as files and environment settle them: who is told, and by which rules.
 
 use lensops_core::alert::{AlertsFile, ReceiverFile, ReceiverKind, RuleBook};
-use lensops_core::exchange::Secret;
+use lensops_core::secret::Secret;
 
 use super::{ConfigError, Settings};
 use crate::alert::{Address, Receiver, Speaks};

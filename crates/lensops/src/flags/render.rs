@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lensops_core::exchange::{Base, Method, PreparedRequest, Response, Secret, Sender};
+use lensops_core::exchange::{Base, Method, PreparedRequest, Response, Sender};
+use lensops_core::secret::Secret;
 use serde::Deserialize;
 use tokio::time::Instant;
 

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::duration::Every;
 use lensops_core::exchange::Sender;
-use lensops_core::schedule::Every;
 use tokio::sync::Mutex;
 
 use super::{CHECK_PATIENCE, FlagError, FlagProvider as _, Provider, Variables};
@@ -98,7 +98,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Secret, Timings};
+    use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Timings};
+    use lensops_core::secret::Secret;
     use tokio::time::Instant;
 
     use super::*;

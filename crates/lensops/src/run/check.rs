@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::evidence::Redactor;
-use lensops_core::exchange::{Base, Exchange, FailureClass, PreparedRequest, Secret, Sender};
+use lensops_core::exchange::{Base, Exchange, FailureClass, PreparedRequest, Sender};
 use lensops_core::ident::LensId;
 use lensops_core::mute::{Maintenance, Muted, Paused};
 use lensops_core::outcome::{Outcome, Why};
@@ -15,6 +15,7 @@ use lensops_core::plan::monitor::{MonitorPlan, Probe};
 use lensops_core::plan::prepare::{PrepareError, prepare, vars_of};
 use lensops_core::record::{Level, Status};
 use lensops_core::schedule::Schedule;
+use lensops_core::secret::Secret;
 use lensops_core::token::{Token, mint};
 use lensops_core::verdict::{CheckContext, CheckReport, ProbeReport, ProbeResult, Sample, judge_check};
 use serde_json::Value;

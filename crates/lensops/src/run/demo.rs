@@ -253,7 +253,7 @@ async fn ask_gate(week: &Week, journal: &Journal, monitors: &[Monitor]) -> Resul
         expected,
     } in questions
     {
-        let span = lensops_core::schedule::parse_span(window)?;
+        let span = lensops_core::duration::parse_span(window)?;
         let gated = gate(journal, &monitor.plan, span, at, Timestamp::now()).await?;
         let reason = gated
             .reports

@@ -10,8 +10,8 @@ use lensops_core::digest::sha256_hex;
 use lensops_core::evidence::manifest::{self, Files, Manifest, Previous, Verification};
 use lensops_core::evidence::signature::SigningKey;
 use lensops_core::evidence::{Redacted, Redactor};
-use lensops_core::exchange::Secret;
 use lensops_core::ident::LensId;
+use lensops_core::secret::Secret;
 use lensops_core::verdict::Verdict;
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! `lensops migrate`: the schema of a PostgreSQL store.
 
 use anyhow::Result;
-use lensops_core::exchange::Secret;
+use lensops_core::secret::Secret;
 use serde_json::json;
 use uuid::Uuid;
 

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
+use lensops_core::duration::parse_span;
 use lensops_core::evidence::one_line;
 use lensops_core::gate::Decision;
 use lensops_core::ident::LensId;
 use lensops_core::percentile::ms;
-use lensops_core::schedule::parse_span;
 use serde_json::Value;
 
 use super::evidence::{self, FOLDER};

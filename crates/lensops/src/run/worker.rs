@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::duration::Every;
 use lensops_core::exchange::Sender;
 use lensops_core::record::Level;
-use lensops_core::schedule::Every;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use lensops_core::exchange::Secret;
+use lensops_core::secret::Secret;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use uuid::Uuid;

@@ -4,8 +4,9 @@
 //! `status` is sent. A server that answers `23514` has looked at key, grant and table before.
 
 use jiff::Timestamp;
-use lensops_core::exchange::{Method, Secret, Sender};
+use lensops_core::exchange::{Method, Sender};
 use lensops_core::schedule::from_ms;
+use lensops_core::secret::Secret;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _};
 use uuid::Uuid;

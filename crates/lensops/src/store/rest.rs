@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use jiff::Timestamp;
-use lensops_core::exchange::{Base, Method, PreparedRequest, Response, Secret, Sender};
+use lensops_core::exchange::{Base, Method, PreparedRequest, Response, Sender};
 use lensops_core::ident::LensId;
 use lensops_core::record::Status;
+use lensops_core::secret::Secret;
 use serde_json::Value;
 use uuid::Uuid;
 

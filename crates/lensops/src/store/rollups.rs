@@ -7,10 +7,10 @@
 use std::future::Future;
 
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::exchange::Secret;
 use lensops_core::ident::LensId;
 use lensops_core::percentile::Latencies;
 use lensops_core::rollup::{Rollup, Span};
+use lensops_core::secret::Secret;
 use sqlx::postgres::PgConnection;
 use sqlx::{ColumnIndex, Decode, Row, SqliteConnection, Type};
 use tokio::sync::Mutex;

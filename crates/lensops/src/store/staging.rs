@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lensops_core::exchange::Secret;
+use lensops_core::secret::Secret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 

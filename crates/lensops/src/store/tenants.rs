@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use lensops_core::exchange::{Secret, Sender};
+use lensops_core::exchange::Sender;
+use lensops_core::secret::Secret;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use uuid::Uuid;
 

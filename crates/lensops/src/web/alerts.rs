@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use jiff::Timestamp;
 use lensops_core::alert::Rule;
+use lensops_core::duration::parse_span;
 use lensops_core::ident::LensId;
-use lensops_core::schedule::parse_span;
 use serde::Deserialize;
 use uuid::Uuid;
 

@@ -33,9 +33,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use lensops_core::evidence::Redactor;
-use lensops_core::exchange::Secret;
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
+use lensops_core::secret::Secret;
 use uuid::Uuid;
 
 pub use self::api::openapi;

@@ -563,7 +563,7 @@ async fn when_the_store_is_down_or_silent_the_last_known_rows_are_shown_as_such(
         }
     });
     let (_folder, journal) = journal().await;
-    let board = Board::database(&lensops_core::exchange::Secret::new(database.by_way_of(port))).unwrap();
+    let board = Board::database(&lensops_core::secret::Secret::new(database.by_way_of(port))).unwrap();
     let front = Front::start(board, journal, vec![plan("faults", &[A, B]).await]).await;
     let user = token(A, |_| {});
     let good = front.get("/", Some(&user)).await;

@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::forms::forms;
 use super::mark;
-use crate::exchange::Secret;
+use crate::secret::Secret;
 
 /// How many of a form's last bytes are looked for. An automaton for whole forms of tokens would have
 /// hundreds of thousands of states; tokens differ at their end, and what is found is compared whole.

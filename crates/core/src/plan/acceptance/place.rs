@@ -51,7 +51,7 @@ impl fmt::Display for Place {
     }
 }
 
-crate::schema::text_form!(
+crate::text_form::text_form!(
     Place,
     "place",
     "",

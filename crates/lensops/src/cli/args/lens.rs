@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use indexmap::IndexMap;
+use lensops_core::duration::Every;
 use lensops_core::ident::{EnvName, Ident};
 use lensops_core::lens::User;
-use lensops_core::schedule::Every;
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -1,10 +1,11 @@
 //! The API: reachable, of the same environment as the secret, and knowing users, tenants and entities.
 
-use lensops_core::exchange::{Exchange, FailureClass, Secret};
+use lensops_core::exchange::{Exchange, FailureClass};
 use lensops_core::ident::Ident;
 use lensops_core::lens::{Lens, User};
 use lensops_core::outcome::{Outcome, Severity, judge, matches};
 use lensops_core::plan::monitor::Probe;
+use lensops_core::secret::Secret;
 use uuid::Uuid;
 
 use super::{Findings, Patient};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lensops_core::exchange::Secret;
+use lensops_core::secret::Secret;
 use uuid::Uuid;
 
 use super::{Findings, Patient};

@@ -2,9 +2,9 @@
 
 use anyhow::{Context as _, Result, bail};
 use indexmap::IndexMap;
+use lensops_core::duration::Every;
 use lensops_core::ident::{EnvName, Ident, LensId};
 use lensops_core::lens::{Lens, ReadAction, SignedAction, Slo, User};
-use lensops_core::schedule::Every;
 use serde_json::Value;
 use uuid::Uuid;
 

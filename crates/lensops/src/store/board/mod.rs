@@ -11,11 +11,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lensops_core::exchange::Secret;
 use lensops_core::ident::LensId;
 use lensops_core::mute::{Muted, MutedWhy};
 use lensops_core::record::Status;
 use lensops_core::rollup::Rollup;
+use lensops_core::secret::Secret;
 use serde_json::{Value, json};
 use sqlx::Transaction;
 use sqlx::postgres::{PgPool, PgPoolOptions, Postgres as Database};
