@@ -5,10 +5,10 @@
 //! All of it is data in, data out; keeping the state and sending the bytes is done elsewhere. What
 //! could not be judged is an observation of its own: it neither fires nor resolves.
 
-mod book;
-mod fold;
 mod message;
 mod observe;
+mod rules;
+mod state;
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,10 +17,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use book::{AlertsFile, BookError, BookErrors, ReceiverFile, ReceiverKind, RuleBook, RuleFile, RulePlan, Span};
-pub use fold::{Firing, Notice, State, Step, fold};
 pub use message::{Notification, pagerduty_body, sign, slack_body, webhook_body};
 pub use observe::{Finding, Seen, is_muted, observe};
+pub use rules::{AlertsFile, BookError, BookErrors, ReceiverFile, ReceiverKind, RuleBook, RuleFile, RulePlan, Span};
+pub use state::{Firing, Notice, State, Step, fold};
 
 use crate::ident::LensId;
 
