@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::digest::uuid_v8;
+use crate::crypto::digest::uuid_v8;
 use crate::evidence::Redacted;
 use crate::ident::LensId;
 

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::digest::uuid_v8;
+use crate::crypto::digest::uuid_v8;
 use crate::duration::Every;
 use crate::ident::LensId;
 

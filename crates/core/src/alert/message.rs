@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Notice, Rule, RulePlan, State, Subject, Urgency, key};
-use crate::digest::uuid_v8;
+use crate::crypto::digest::uuid_v8;
 use crate::ident::LensId;
 
 /// The most of an answer that a message carries, in characters.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::signature::{self, PublicKey, SigningKey};
-use crate::digest::sha256_hex;
+use crate::crypto::digest::sha256_hex;
 
 /// The manifest's file name within a run's folder.
 pub const FILE: &str = "manifest.json";

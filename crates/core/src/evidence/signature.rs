@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::manifest::{self, Manifest};
-use crate::digest::sha256_hex;
+use crate::crypto::digest::sha256_hex;
 use crate::secret::Secret;
 
 /// The envelope's file name within a run's folder.

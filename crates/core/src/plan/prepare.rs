@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Body, Request, Vars};
-use crate::digest::sha256_hex;
+use crate::crypto::digest::sha256_hex;
+use crate::crypto::token::Token;
 use crate::exchange::{Base, PreparedRequest};
 use crate::ident::Ident;
 use crate::lens::User;
 use crate::secret::Secret;
-use crate::token::Token;
 
 /// Why a request could not be made of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -320,7 +320,7 @@ mod tests {
         .unwrap();
         let base = Base::parse("http://127.0.0.1:1/api").unwrap();
         let now = Timestamp::from_second(1_770_000_000).unwrap();
-        let token = crate::token::mint(&Secret::new("made up"), "http://x", Uuid::from_u128(9), now).unwrap();
+        let token = crate::crypto::token::mint(&Secret::new("made up"), "http://x", Uuid::from_u128(9), now).unwrap();
         let request = prepare(&base, &spec, Some(&token), &vars()).unwrap();
         assert_eq!(
             request.target,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Pin;
-use crate::digest::uuid_v8;
+use crate::crypto::digest::uuid_v8;
 use crate::lens::{Lens, SignedAction};
 
 /// Where CI gets the binary from.

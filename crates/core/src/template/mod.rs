@@ -21,7 +21,7 @@ use serde_json::Value;
 pub use context::{Install, RepoContext};
 pub use merge::override_mistakes;
 
-use crate::digest::sha256_hex;
+use crate::crypto::digest::sha256_hex;
 use crate::ident::LensId;
 use crate::lens::Lens;
 use crate::plan::PlanError;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::crypto::token::{Token, mint};
 use lensops_core::evidence::Redactor;
 use lensops_core::exchange::{Base, Exchange, FailureClass, PreparedRequest, Sender};
 use lensops_core::ident::LensId;
@@ -16,7 +17,6 @@ use lensops_core::plan::prepare::{PrepareError, prepare, vars_of};
 use lensops_core::record::{Level, Status};
 use lensops_core::schedule::Schedule;
 use lensops_core::secret::Secret;
-use lensops_core::token::{Token, mint};
 use lensops_core::verdict::{CheckContext, CheckReport, ProbeReport, ProbeResult, Sample, judge_check};
 use serde_json::Value;
 use uuid::Uuid;

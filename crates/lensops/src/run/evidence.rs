@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::digest::sha256_hex;
+use lensops_core::crypto::digest::sha256_hex;
 use lensops_core::evidence::manifest::{self, Files, Manifest, Previous, Verification};
 use lensops_core::evidence::signature::SigningKey;
 use lensops_core::evidence::{Redacted, Redactor};

@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
+use lensops_core::crypto::token::mint;
 use lensops_core::exchange::Sender;
 use lensops_core::ident::{Ident, LensId, nearest};
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::registry::{Action, Registry, Variant};
-use lensops_core::token::mint;
 use lensops_core::yaml;
 
 use super::Exit;

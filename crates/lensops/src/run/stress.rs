@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
+use lensops_core::crypto::token::mint;
 use lensops_core::evidence::{Redactor, Transcript};
 use lensops_core::exchange::Base;
 use lensops_core::plan::load::Load;
@@ -18,7 +19,6 @@ use lensops_core::plan::stress::{StressPlan, Target as PlanTarget};
 use lensops_core::prebuilt::{Marks, Prebuilt};
 use lensops_core::results::{FigureChange, PlanFile, StressResults, TargetResult};
 use lensops_core::secret::Secret;
-use lensops_core::token::mint;
 use lensops_core::verdict::Verdict;
 use lensops_core::verdict::baseline::{Change, compare};
 use lensops_core::verdict::generator::Generator;

@@ -6,7 +6,7 @@ use axum::extract::{Path, Query};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
-use lensops_core::digest::sha256_hex;
+use lensops_core::crypto::digest::sha256_hex;
 use rust_embed::RustEmbed;
 use serde::Deserialize;
 

@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use lensops_core::digest::sha256_hex;
+use lensops_core::crypto::digest::sha256_hex;
 
 use super::guard::is_from_elsewhere;
 use super::page;

@@ -14,8 +14,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 use lensops_core::alert::sign;
-use lensops_core::digest::sha256_hex;
-use lensops_core::token::{NotLetIn, verify};
+use lensops_core::crypto::digest::sha256_hex;
+use lensops_core::crypto::token::{NotLetIn, verify};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

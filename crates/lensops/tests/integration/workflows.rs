@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lensops_core::digest::sha256_hex;
+use lensops_core::crypto::digest::sha256_hex;
 use serde_json::Value;
 
 use crate::harness::{FAULTS, Project};

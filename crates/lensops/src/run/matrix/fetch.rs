@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
+use lensops_core::crypto::token::mint;
 use lensops_core::exchange::Sender;
 use lensops_core::ident::Ident;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::registry::Registry;
-use lensops_core::token::mint;
 use serde_json::Value;
 
 use crate::config::{Settings, Target};

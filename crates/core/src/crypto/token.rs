@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::digest::uuid_v8;
+use crate::crypto::digest::uuid_v8;
 use crate::secret::Secret;
 
 /// How long a token is valid: two hours.

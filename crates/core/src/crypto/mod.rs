@@ -1,0 +1,4 @@
+//! Tokens, digests and message authentication: the primitives that need a key or a hash.
+
+pub mod digest;
+pub mod token;
