@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use lensops_core::schedule::ad_hoc_id;
+use lensops_core::history::schedule::ad_hoc_id;
 use lensops_core::verdict::CheckReport;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;

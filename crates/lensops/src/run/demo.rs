@@ -17,7 +17,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::gate::Decision;
+use lensops_core::history::gate::Decision;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::verdict::Verdict;

@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::gate::{CheckPoint, Decision, GateReport, decide, worst};
+use lensops_core::history::gate::{CheckPoint, Decision, GateReport, decide, worst};
+use lensops_core::history::schedule::Schedule;
 use lensops_core::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
-use lensops_core::schedule::Schedule;
 use serde_json::{Value, json};
 
 use super::Exit;

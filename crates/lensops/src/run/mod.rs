@@ -40,7 +40,7 @@ pub mod worker;
 
 use std::process::ExitCode;
 
-use lensops_core::gate::Decision;
+use lensops_core::history::gate::Decision;
 use lensops_core::record::Status;
 use lensops_core::verdict::Verdict;
 use tokio_util::sync::CancellationToken;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::mute::Muted;
-use lensops_core::rollup::{Rollup, Span};
 use serde_json::{Value, json};
 
 use super::Exit;

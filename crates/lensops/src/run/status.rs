@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::history::status::{Standing, tell_age};
 use lensops_core::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
-use lensops_core::standing::{Standing, tell_age};
 use serde_json::json;
 use uuid::Uuid;
 

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use lensops_core::evidence::Redacted;
-use lensops_core::rollup::Rollup;
+use lensops_core::history::rollup::Rollup;
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;

@@ -13,9 +13,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use lensops_core::history::schedule::from_ms;
 use lensops_core::ident::LensId;
 use lensops_core::record::Status;
-use lensops_core::schedule::from_ms;
 use lensops_core::secret::Secret;
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, Postgres as Database};

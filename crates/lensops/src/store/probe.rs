@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use lensops_core::exchange::{Method, Sender};
-use lensops_core::schedule::from_ms;
+use lensops_core::history::schedule::from_ms;
 use lensops_core::secret::Secret;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _};

@@ -7,9 +7,9 @@
 use std::future::Future;
 
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::ident::LensId;
 use lensops_core::percentile::Latencies;
-use lensops_core::rollup::{Rollup, Span};
 use lensops_core::secret::Secret;
 use sqlx::postgres::PgConnection;
 use sqlx::{ColumnIndex, Decode, Row, SqliteConnection, Type};
@@ -213,7 +213,7 @@ pub(super) async fn there(
     .fetch_all(connection)
     .await?;
     let rollup = |row: &sqlx::postgres::PgRow| {
-        let starts_at = lensops_core::schedule::from_ms(row.try_get("starts_ms")?);
+        let starts_at = lensops_core::history::schedule::from_ms(row.try_get("starts_ms")?);
         let empty = Rollup::empty(tenant, lens.clone(), span, starts_at);
         read(row, empty, |row, column| {
             let narrow = row.try_get::<i32, _>(column).map(i64::from);
@@ -267,7 +267,7 @@ impl Archive for Owner {
                         index: "lens_id".to_owned(),
                         source: error.to_string().into(),
                     })?,
-                starts_at: lensops_core::schedule::from_ms(row.try_get("hour_ms")?),
+                starts_at: lensops_core::history::schedule::from_ms(row.try_get("hour_ms")?),
             })
         };
         rows.iter()

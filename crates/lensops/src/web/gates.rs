@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use lensops_core::gate::{CheckPoint, Decision, GateReport, decide};
+use lensops_core::history::gate::{CheckPoint, Decision, GateReport, decide};
+use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
-use lensops_core::schedule::Schedule;
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;

@@ -10,9 +10,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::gate::GateReport;
+use lensops_core::history::gate::GateReport;
+use lensops_core::history::rollup::Rollup;
 use lensops_core::ident::LensId;
-use lensops_core::rollup::Rollup;
 use serde::Deserialize;
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use lensops_core::standing::Standing;
+use lensops_core::history::status::Standing;
 use serde::Deserialize;
 use uuid::Uuid;
 

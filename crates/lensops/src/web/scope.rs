@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::history::status::tell_age;
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
-use lensops_core::standing::tell_age;
 use uuid::Uuid;
 
 use super::App;

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::mute::MutedWhy;
 use lensops_core::percentile::Latencies;
 use lensops_core::record::Status;
-use lensops_core::rollup::{Rollup, Span};
 
 use super::view::whole;
 use crate::store::{Brief, Point, Stretch};
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     fn at(hour: i64, minute: i64) -> Timestamp {
-        lensops_core::schedule::from_ms((hour * 60 + minute) * 60_000)
+        lensops_core::history::schedule::from_ms((hour * 60 + minute) * 60_000)
     }
 
     fn brief(at: Timestamp, us: u64) -> Brief {

@@ -8,7 +8,7 @@
 use anyhow::{Context as _, Result};
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::exchange::Sender;
-use lensops_core::schedule::ad_hoc_id;
+use lensops_core::history::schedule::ad_hoc_id;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

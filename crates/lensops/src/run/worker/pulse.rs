@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::history::schedule::from_ms;
 use lensops_core::percentile::Latencies;
-use lensops_core::schedule::from_ms;
 
 /// The worker's state. Written by the worker alone, read by anybody at any time.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
+use lensops_core::history::schedule::{ad_hoc_id, slot_id};
 use lensops_core::record::CheckRecord;
-use lensops_core::schedule::{ad_hoc_id, slot_id};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

@@ -9,8 +9,8 @@ use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use lensops_core::history::schedule::{Schedule, from_ms, slot_id};
 use lensops_core::ident::LensId;
-use lensops_core::schedule::{Schedule, from_ms, slot_id};
 use uuid::Uuid;
 
 use crate::run::check::Monitor;

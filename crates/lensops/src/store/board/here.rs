@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::ident::LensId;
 use lensops_core::mute::MutedWhy;
 use lensops_core::record::Status;
-use lensops_core::rollup::{Rollup, Span};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use lensops_core::history::rollup::{Rollup, Span};
+use lensops_core::history::schedule::from_ms;
 use lensops_core::ident::LensId;
 use lensops_core::mute::MutedWhy;
 use lensops_core::record::Status;
-use lensops_core::rollup::{Rollup, Span};
-use lensops_core::schedule::from_ms;
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};

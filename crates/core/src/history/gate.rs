@@ -11,10 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::history::schedule::{Schedule, slot_id};
 use crate::ident::LensId;
 use crate::mute::MutedWhy;
 use crate::record::Status;
-use crate::schedule::{Schedule, slot_id};
 
 /// Slots that must have been checked, in hundredths of a percent: 99 %.
 const LEAST_COVERAGE: u64 = 9_900;
@@ -448,7 +448,7 @@ mod tests {
     fn an_ad_hoc_check_does_not_cover_a_slot_but_its_failure_counts() {
         let (lens, _, at, _) = week();
         let extra = CheckPoint {
-            id: crate::schedule::ad_hoc_id(TENANT, &lens, at, 1),
+            id: crate::history::schedule::ad_hoc_id(TENANT, &lens, at, 1),
             status: Status::Unhealthy,
             observed_at: at,
             muted: None,

@@ -42,7 +42,7 @@ impl Span {
     #[must_use]
     pub fn start_of(self, at: Timestamp) -> Timestamp {
         let seconds = self.length().as_secs();
-        crate::schedule::from_ms(at.as_second().div_euclid(seconds) * seconds * 1000)
+        crate::history::schedule::from_ms(at.as_second().div_euclid(seconds) * seconds * 1000)
     }
 }
 
