@@ -5,6 +5,7 @@
 //! Nothing is invented: what is missing and found nowhere is an error that names its option.
 
 mod error;
+pub mod mute;
 mod resolve;
 
 use indexmap::IndexMap;
@@ -18,7 +19,7 @@ pub(crate) use self::resolve::check_muted;
 pub use self::resolve::is_placeholder;
 use crate::duration::Every;
 use crate::ident::{EnvName, Ident, LensId};
-use crate::mute::{Maintenance, Paused};
+use crate::lens::mute::{Maintenance, Paused};
 
 /// A user of the API under one role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -16,7 +16,6 @@ pub mod exchange;
 pub mod history;
 pub mod ident;
 pub mod lens;
-pub mod mute;
 pub mod outcome;
 pub mod percentile;
 pub mod plan;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::history::schedule::{Schedule, slot_id};
 use crate::ident::LensId;
-use crate::mute::MutedWhy;
+use crate::lens::mute::MutedWhy;
 use crate::record::Status;
 
 /// Slots that must have been checked, in hundredths of a percent: 99 %.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::duration::Every;
-use crate::mute::MutedWhy;
+use crate::lens::mute::MutedWhy;
 use crate::record::Status;
 
 /// How a lens of a tenant stands. Ordered worst first.

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{Defaults, Lens, LensError, LensErrors};
 use crate::ident::Ident;
-use crate::mute::{Maintenance, Paused};
+use crate::lens::mute::{Maintenance, Paused};
 
 /// Whether an id is one that people type to fill a field: all zeros, one digit repeated, or the
 /// counting patterns of examples.

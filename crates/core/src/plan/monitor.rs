@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::{Dialect, Expect, PlanError, Request, Show, Vars, check_tenants, check_unique, check_user};
 use crate::duration::Every;
 use crate::ident::{EnvName, Ident, LensId};
+use crate::lens::mute::{Maintenance, Paused};
 use crate::lens::{Slo, User, check_muted};
-use crate::mute::{Maintenance, Paused};
 
 fn yes() -> bool {
     true

@@ -8,7 +8,7 @@ use serde_saphyr::Spanned;
 
 use crate::duration::{Every, parse_span};
 use crate::ident::{EnvName, Ident, LensId, nearest};
-use crate::mute::Recurring;
+use crate::lens::mute::Recurring;
 use crate::plan::acceptance::Place;
 use crate::plan::load::Span;
 use crate::plan::{JsonPath, Show};

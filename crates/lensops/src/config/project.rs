@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use lensops_core::alert::{AlertsFile, ReceiverKind, RuleBook};
 use lensops_core::ident::Ident;
 use lensops_core::lens::User;
-use lensops_core::mute::Maintenance;
+use lensops_core::lens::mute::Maintenance;
 use lensops_core::schema::{self, Mistake};
 use lensops_core::template::Install;
 use lensops_core::yaml::{self, YamlErrors};

@@ -10,7 +10,7 @@ use lensops_core::evidence::Redactor;
 use lensops_core::exchange::{Base, Exchange, FailureClass, PreparedRequest, Sender};
 use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
-use lensops_core::mute::{Maintenance, Muted, Paused};
+use lensops_core::lens::mute::{Maintenance, Muted, Paused};
 use lensops_core::outcome::{Outcome, Why};
 use lensops_core::percentile::Latencies;
 use lensops_core::plan::monitor::{MonitorPlan, Probe};

@@ -4,7 +4,7 @@ use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::gate::{CheckPoint, Decision, GateReport, decide, worst};
 use lensops_core::history::schedule::Schedule;
-use lensops_core::mute::Muted;
+use lensops_core::lens::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::rollup::{Rollup, Span};
-use lensops_core::mute::Muted;
+use lensops_core::lens::mute::Muted;
 use serde_json::{Value, json};
 
 use super::Exit;

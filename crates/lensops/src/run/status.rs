@@ -3,7 +3,7 @@
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::status::{Standing, tell_age};
-use lensops_core::mute::Muted;
+use lensops_core::lens::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
 use serde_json::json;
 use uuid::Uuid;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lensops_core::ident::LensId;
-use lensops_core::mute::Paused;
+use lensops_core::lens::mute::Paused;
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};

@@ -176,7 +176,7 @@ fn listed(briefs: &[Brief]) -> Vec<Listed> {
             at: view::told_time(check.observed_at),
             p95: view::told_p95(check.p95_latency_ms, check.sample_size),
             errors: view::told_rate(check.error_rate_percent),
-            muted: check.muted.map_or("", lensops_core::mute::MutedWhy::as_str),
+            muted: check.muted.map_or("", lensops_core::lens::mute::MutedWhy::as_str),
         })
         .collect()
 }

@@ -9,7 +9,7 @@ use std::collections::btree_map::Entry;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::rollup::{Rollup, Span};
-use lensops_core::mute::MutedWhy;
+use lensops_core::lens::mute::MutedWhy;
 use lensops_core::percentile::Latencies;
 use lensops_core::record::Status;
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use lensops_core::chart::{Frame, round_top};
 use lensops_core::history::gate::{CheckPoint, Decision, GateReport};
 use lensops_core::history::status::{Standing, age_at, tell_age};
-use lensops_core::mute::Muted;
+use lensops_core::lens::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::record::Status;
 use schemars::JsonSchema;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::ident::LensId;
-use lensops_core::mute::MutedWhy;
+use lensops_core::lens::mute::MutedWhy;
 use lensops_core::record::Status;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;

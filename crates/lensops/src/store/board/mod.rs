@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lensops_core::history::rollup::Rollup;
 use lensops_core::ident::LensId;
-use lensops_core::mute::{Muted, MutedWhy};
+use lensops_core::lens::mute::{Muted, MutedWhy};
 use lensops_core::record::Status;
 use lensops_core::secret::Secret;
 use serde_json::{Value, json};
