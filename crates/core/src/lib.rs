@@ -6,7 +6,6 @@
 //! the `lensops` crate, which hands their results in.
 
 pub mod alert;
-pub mod arrivals;
 pub mod chart;
 pub mod confidence;
 pub mod crypto;
@@ -19,7 +18,6 @@ pub mod lens;
 pub mod outcome;
 pub mod percentile;
 pub mod plan;
-pub mod prebuilt;
 pub mod record;
 pub mod registry;
 pub mod results;

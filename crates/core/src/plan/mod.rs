@@ -4,11 +4,13 @@
 //! for. Parsing refuses what can never be right, so that a plan that loads can run.
 
 pub mod acceptance;
+pub mod arrivals;
 pub mod expect;
 pub mod header;
 pub mod load;
 pub mod monitor;
 pub mod prepare;
+pub mod request_template;
 pub mod sql;
 pub mod stress;
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, FailureClass, Timings};
 use lensops_core::outcome::{Outcome, Severity, judge};
 use lensops_core::plan::load::Load;
-use lensops_core::prebuilt::Fill;
+use lensops_core::plan::request_template::Fill;
 use tokio::time::Instant;
 
 use super::connection::{Answer, Broken, Connection};

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use lensops_core::arrivals::Timetable;
+use lensops_core::plan::arrivals::Timetable;
 use lensops_core::plan::load::Load;
 use lensops_core::verdict::generator::LATE_US;
 use tokio::sync::{Barrier, Notify, Semaphore, mpsc};
