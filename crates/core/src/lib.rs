@@ -6,8 +6,6 @@
 //! the `lensops` crate, which hands their results in.
 
 pub mod alert;
-pub mod chart;
-pub mod confidence;
 pub mod crypto;
 pub mod duration;
 pub mod evidence;
@@ -16,13 +14,13 @@ pub mod history;
 pub mod ident;
 pub mod lens;
 pub mod outcome;
-pub mod percentile;
 pub mod plan;
 pub mod record;
 pub mod registry;
 pub mod results;
 pub mod schema;
 pub mod secret;
+pub mod stats;
 pub mod template;
 mod text_form;
 pub mod verdict;

@@ -241,7 +241,12 @@ fn judge_envelope(expect: &Expect, severity: Severity, exchange: &Exchange, resp
     if let Some(most) = expect.within_ms {
         let took = exchange.timings.total_us;
         let met = took <= most.saturating_mul(1000);
-        let detail = || format!("answered in {}, expected within {most}ms", crate::percentile::ms(took));
+        let detail = || {
+            format!(
+                "answered in {}, expected within {most}ms",
+                crate::stats::histogram::ms(took)
+            )
+        };
         outcomes.push(if met {
             Outcome::Met
         } else {

@@ -9,10 +9,10 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::confidence::{Difference, Interval};
 use crate::evidence::Transcript;
 use crate::ident::LensId;
-use crate::percentile::{Latencies, Quantile};
+use crate::stats::confidence::{Difference, Interval};
+use crate::stats::histogram::{Latencies, Quantile};
 use crate::verdict::Verdict;
 use crate::verdict::acceptance::Case;
 use crate::verdict::baseline::Change;

@@ -14,8 +14,8 @@ use lensops::run::worker::{Change, Worker};
 use lensops::store::{Journal, Store};
 use lensops_core::evidence::Redactor;
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Sender, Timings};
-use lensops_core::percentile::{Quantile, ms};
 use lensops_core::secret::Secret;
+use lensops_core::stats::histogram::{Quantile, ms};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

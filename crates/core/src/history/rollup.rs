@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::ident::LensId;
-use crate::percentile::Latencies;
 use crate::record::Status;
+use crate::stats::histogram::Latencies;
 
 /// How much time a roll-up covers; in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -154,7 +154,7 @@ impl Rollup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::percentile::Quantile;
+    use crate::stats::histogram::Quantile;
 
     fn of(values: impl IntoIterator<Item = u64>) -> Rollup {
         let mut rollup = Rollup::empty(

@@ -6,8 +6,8 @@
 use serde_json::Value;
 
 use super::stress::{FIGURES, Tally};
-use crate::confidence::{Difference, Interval, difference};
-use crate::percentile::ms;
+use crate::stats::confidence::{Difference, Interval, difference};
+use crate::stats::histogram::ms;
 
 /// One percentile of one target, then and now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn compare(earlier: &Value, tallies: &[Tally]) -> (Vec<Change>, Vec<String>)
 }
 
 fn figures(before: &Value, tally: &Tally) -> Vec<Change> {
-    let one = |(name, quantile): &(&str, crate::percentile::Quantile)| {
+    let one = |(name, quantile): &(&str, crate::stats::histogram::Quantile)| {
         let then = before["latency_us"][name].as_u64()?;
         let now = tally.latencies.at(*quantile)?;
         let interval: Interval = serde_json::from_value(before["interval_us"][name].clone()).ok()?;

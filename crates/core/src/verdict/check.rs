@@ -12,8 +12,8 @@ use crate::ident::LensId;
 use crate::lens::mute::Muted;
 use crate::lens::{Limits, Slo};
 use crate::outcome::Why;
-use crate::percentile::{Latencies, Quantile, ms};
 use crate::record::{CheckRecord, EventRecord, Level, Status, event_id};
+use crate::stats::histogram::{Latencies, Quantile, ms};
 
 /// The most of a response that an event carries, in characters.
 const EXCERPT: usize = 2_000;

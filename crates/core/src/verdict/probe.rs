@@ -9,9 +9,9 @@ use crate::evidence::transcript::reason;
 use crate::evidence::{Redactor, Transcript};
 use crate::exchange::{Exchange, FailureClass};
 use crate::outcome::{Outcome, Severity, Why, judge, matches};
-use crate::percentile::{Latencies, Quantile, ms};
 use crate::plan::Dialect;
 use crate::plan::monitor::Probe;
+use crate::stats::histogram::{Latencies, Quantile, ms};
 
 /// One sample of a probe: all attempts of one request, judged.
 #[derive(Debug, Clone)]

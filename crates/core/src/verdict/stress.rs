@@ -9,8 +9,8 @@ use super::Verdict;
 use super::generator::Generator;
 use crate::evidence::Transcript;
 use crate::exchange::FailureClass;
-use crate::percentile::{Latencies, Quantile, ms};
 use crate::plan::stress::{Limits, Thresholds};
+use crate::stats::histogram::{Latencies, Quantile, ms};
 
 /// The percentiles of a report, with their names in JSON.
 pub const FIGURES: [(&str, Quantile); 5] = [

@@ -2,7 +2,7 @@
 //! anew, so that totals, time series and the live view come from one count, in flat memory.
 
 use lensops_core::exchange::{Exchange, FailureClass};
-use lensops_core::percentile::Latencies;
+use lensops_core::stats::histogram::Latencies;
 
 /// The most unasserted answers of a target that are kept whole, beside the first of each kind.
 pub(super) const MOST_UNASSERTED: usize = 20;

@@ -20,10 +20,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lensops_core::exchange::Base;
-use lensops_core::percentile::Quantile;
 use lensops_core::plan::load::Load;
 use lensops_core::plan::request_template::Prebuilt;
 use lensops_core::plan::{Dialect, Expect};
+use lensops_core::stats::histogram::Quantile;
 use lensops_core::verdict::stress::Second;
 use tokio::sync::{Barrier, mpsc};
 use tokio::time::Instant;

@@ -12,7 +12,7 @@ use lensops_core::duration::parse_span;
 use lensops_core::evidence::one_line;
 use lensops_core::history::gate::Decision;
 use lensops_core::ident::LensId;
-use lensops_core::percentile::ms;
+use lensops_core::stats::histogram::ms;
 use serde_json::Value;
 
 use super::evidence::{self, FOLDER};

@@ -1,8 +1,8 @@
 //! The charts of a lens: percentiles and the error rate, ready to be drawn. Pure.
 
 use jiff::Timestamp;
-use lensops_core::chart::{Frame, round_top};
-use lensops_core::percentile::Quantile;
+use lensops_core::stats::chart::{Frame, round_top};
+use lensops_core::stats::histogram::Quantile;
 
 use super::series::{Bucket, Window};
 use super::view::{Stripe, stands_ms, stripes, told_rate, told_time, whole};

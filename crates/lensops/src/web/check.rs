@@ -55,7 +55,7 @@ fn text(value: &Value) -> String {
 fn ms(value: &Value) -> String {
     value
         .as_u64()
-        .map_or_else(|| "none".to_owned(), lensops_core::percentile::ms)
+        .map_or_else(|| "none".to_owned(), lensops_core::stats::histogram::ms)
 }
 
 fn probes(notes: &Value) -> Vec<Probe> {

@@ -10,8 +10,8 @@ use std::collections::btree_map::Entry;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::lens::mute::MutedWhy;
-use lensops_core::percentile::Latencies;
 use lensops_core::record::Status;
+use lensops_core::stats::histogram::Latencies;
 
 use super::view::whole;
 use crate::store::{Brief, Point, Stretch};
@@ -193,7 +193,7 @@ pub(super) fn statuses(points: &[Point], hours: &[Rollup], every_ms: i64) -> Vec
 
 #[cfg(test)]
 mod tests {
-    use lensops_core::percentile::Quantile;
+    use lensops_core::stats::histogram::Quantile;
     use uuid::Uuid;
 
     use super::*;

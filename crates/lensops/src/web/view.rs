@@ -1,12 +1,12 @@
 //! What pages and the read API show, made from checks at a given time. Pure.
 
 use jiff::Timestamp;
-use lensops_core::chart::{Frame, round_top};
 use lensops_core::history::gate::{CheckPoint, Decision, GateReport};
 use lensops_core::history::status::{Standing, age_at, tell_age};
 use lensops_core::lens::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::record::Status;
+use lensops_core::stats::chart::{Frame, round_top};
 use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;

@@ -6,8 +6,8 @@
 use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lensops_core::percentile::ms;
 use lensops_core::plan::load::{Closed, Load};
+use lensops_core::stats::histogram::ms;
 use lensops_core::verdict::stress::Tally;
 
 use super::report::line;

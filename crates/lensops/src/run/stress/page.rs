@@ -2,8 +2,8 @@
 
 use askama::Template;
 use jiff::Timestamp;
-use lensops_core::chart::{Frame, Point, round_top};
-use lensops_core::percentile::{Latencies, Quantile, ms};
+use lensops_core::stats::chart::{Frame, Point, round_top};
+use lensops_core::stats::histogram::{Latencies, Quantile, ms};
 use lensops_core::verdict::stress::{FIGURES, Second, Tally};
 
 use super::report::{answered, latency, notes, told};

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use lensops_core::confidence::Interval;
-use lensops_core::percentile::{Latencies, Quantile, ms};
+use lensops_core::stats::confidence::Interval;
+use lensops_core::stats::histogram::{Latencies, Quantile, ms};
 use lensops_core::verdict::stress::{FIGURES, Tally};
 
 use super::super::evidence::fenced;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::schedule::from_ms;
-use lensops_core::percentile::Latencies;
+use lensops_core::stats::histogram::Latencies;
 
 /// The worker's state. Written by the worker alone, read by anybody at any time.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::percentile::{Latencies, Quantile};
+use crate::stats::histogram::{Latencies, Quantile};
 
 /// What each tail may hold.
 const TAIL: f64 = 0.025;

@@ -1,0 +1,5 @@
+//! Figures: quantiles over histograms, intervals around them, and the lines of a chart.
+
+pub mod chart;
+pub mod confidence;
+pub mod histogram;
