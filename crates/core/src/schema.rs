@@ -18,7 +18,7 @@ use crate::lens::Lens;
 use crate::plan::acceptance::AcceptancePlan;
 use crate::plan::monitor::MonitorPlan;
 use crate::plan::stress::StressPlan;
-use crate::results::{CaseResults, StressResults};
+use crate::verdict::results::{CaseResults, StressResults};
 
 /// Where the published schemas live; editors fetch them there, lensops never does.
 pub const BASE: &str = "https://raw.githubusercontent.com/lensops/lensops/main/schemas";

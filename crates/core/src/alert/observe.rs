@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Rule;
-use crate::record::{CheckRecord, Status};
+use crate::verdict::record::{CheckRecord, Status};
 
 /// What an alert shows of why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -146,7 +146,7 @@ mod tests {
 
     use super::*;
     use crate::evidence::Redactor;
-    use crate::record::{EventRecord, Level};
+    use crate::verdict::record::{EventRecord, Level};
 
     fn check(status: Status, notes: &Value, events: &[Value]) -> CheckRecord {
         let redactor = Redactor::default();

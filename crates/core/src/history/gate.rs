@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::history::schedule::{Schedule, slot_id};
 use crate::ident::LensId;
 use crate::lens::mute::MutedWhy;
-use crate::record::Status;
+use crate::verdict::record::Status;
 
 /// Slots that must have been checked, in hundredths of a percent: 99 %.
 const LEAST_COVERAGE: u64 = 9_900;

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::ident::LensId;
-use crate::record::Status;
 use crate::stats::histogram::Latencies;
+use crate::verdict::record::Status;
 
 /// How much time a roll-up covers; in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

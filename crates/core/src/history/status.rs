@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::duration::Every;
 use crate::lens::mute::MutedWhy;
-use crate::record::Status;
+use crate::verdict::record::Status;
 
 /// How a lens of a tenant stands. Ordered worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

@@ -89,7 +89,7 @@ fn figures(before: &Value, tally: &Tally) -> Vec<Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::TargetResult;
+    use crate::verdict::results::TargetResult;
     use serde_json::json;
 
     fn tally(ms: impl Iterator<Item = u64>) -> Tally {

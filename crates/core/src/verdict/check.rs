@@ -11,9 +11,9 @@ use crate::evidence::Redactor;
 use crate::ident::LensId;
 use crate::lens::mute::Muted;
 use crate::lens::{Limits, Slo};
-use crate::outcome::Why;
-use crate::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use crate::stats::histogram::{Latencies, Quantile, ms};
+use crate::verdict::outcome::Why;
+use crate::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 
 /// The most of a response that an event carries, in characters.
 const EXCERPT: usize = 2_000;

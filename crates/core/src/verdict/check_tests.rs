@@ -1,8 +1,8 @@
 use super::*;
 use crate::exchange::{Exchange, FailureClass};
-use crate::outcome::tests::exchange;
 use crate::plan::monitor::{MonitorPlan, Probe};
 use crate::verdict::Sample;
+use crate::verdict::outcome::tests::exchange;
 
 const PLAN: &str = r#"
 monitor: faults

@@ -7,7 +7,11 @@ pub mod acceptance;
 pub mod baseline;
 pub mod check;
 pub mod generator;
+pub mod outcome;
 pub mod probe;
+pub mod record;
+pub mod registry;
+pub mod results;
 pub mod stress;
 
 use schemars::JsonSchema;

@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::evidence::transcript::reason;
 use crate::evidence::{Redactor, Transcript};
 use crate::exchange::{Exchange, FailureClass};
-use crate::outcome::{Outcome, Severity, Why, judge, matches};
 use crate::plan::Dialect;
 use crate::plan::monitor::Probe;
 use crate::stats::histogram::{Latencies, Quantile, ms};
+use crate::verdict::outcome::{Outcome, Severity, Why, judge, matches};
 
 /// One sample of a probe: all attempts of one request, judged.
 #[derive(Debug, Clone)]

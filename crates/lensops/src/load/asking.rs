@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, FailureClass, Timings};
-use lensops_core::outcome::{Outcome, Severity, judge};
 use lensops_core::plan::load::Load;
 use lensops_core::plan::request_template::Fill;
+use lensops_core::verdict::outcome::{Outcome, Severity, judge};
 use tokio::time::Instant;
 
 use super::connection::{Answer, Broken, Connection};

@@ -13,10 +13,10 @@ use lensops_core::exchange::{Base, Sender};
 use lensops_core::plan::acceptance::{AcceptancePlan, Step};
 use lensops_core::plan::prepare::vars_of;
 use lensops_core::plan::{Dialect, Vars};
-use lensops_core::registry::Registry;
 use lensops_core::secret::Secret;
 use lensops_core::verdict::Verdict;
 use lensops_core::verdict::acceptance::{Case, CaseResult, Phase, judge_cases};
+use lensops_core::verdict::registry::Registry;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 

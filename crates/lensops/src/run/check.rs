@@ -11,12 +11,12 @@ use lensops_core::exchange::{Base, Exchange, FailureClass, PreparedRequest, Send
 use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::lens::mute::{Maintenance, Muted, Paused};
-use lensops_core::outcome::{Outcome, Why};
 use lensops_core::plan::monitor::{MonitorPlan, Probe};
 use lensops_core::plan::prepare::{PrepareError, prepare, vars_of};
-use lensops_core::record::{Level, Status};
 use lensops_core::secret::Secret;
 use lensops_core::stats::histogram::Latencies;
+use lensops_core::verdict::outcome::{Outcome, Why};
+use lensops_core::verdict::record::{Level, Status};
 use lensops_core::verdict::{CheckContext, CheckReport, ProbeReport, ProbeResult, Sample, judge_check};
 use serde_json::Value;
 use uuid::Uuid;

@@ -41,8 +41,8 @@ pub mod worker;
 use std::process::ExitCode;
 
 use lensops_core::history::gate::Decision;
-use lensops_core::record::Status;
 use lensops_core::verdict::Verdict;
+use lensops_core::verdict::record::Status;
 use tokio_util::sync::CancellationToken;
 
 /// The exit codes of every command; the table stands in the README.

@@ -18,7 +18,7 @@ use lensops_core::ident::{Ident, LensId, nearest};
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::prepare::{prepare, vars_of};
-use lensops_core::registry::{Action, Registry, Variant};
+use lensops_core::verdict::registry::{Action, Registry, Variant};
 use lensops_core::yaml;
 
 use super::Exit;

@@ -17,11 +17,11 @@ use lensops_core::plan::load::Load;
 use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::plan::request_template::{Marks, Prebuilt};
 use lensops_core::plan::stress::{StressPlan, Target as PlanTarget};
-use lensops_core::results::{FigureChange, PlanFile, StressResults, TargetResult};
 use lensops_core::secret::Secret;
 use lensops_core::verdict::Verdict;
 use lensops_core::verdict::baseline::{Change, compare};
 use lensops_core::verdict::generator::Generator;
+use lensops_core::verdict::results::{FigureChange, PlanFile, StressResults, TargetResult};
 use lensops_core::verdict::stress::{StressVerdict, Tally, judge_load};
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::alert::{Finding, Rule, Seen, Subject};
 use lensops_core::ident::LensId;
-use lensops_core::record::{CheckRecord, Status};
+use lensops_core::verdict::record::{CheckRecord, Status};
 use serde_json::Value;
 use uuid::Uuid;
 

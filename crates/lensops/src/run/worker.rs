@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::duration::Every;
 use lensops_core::exchange::Sender;
-use lensops_core::record::Level;
+use lensops_core::verdict::record::Level;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;

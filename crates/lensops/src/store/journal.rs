@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lensops_core::ident::LensId;
-use lensops_core::record::{CheckRecord, Status};
+use lensops_core::verdict::record::{CheckRecord, Status};
 use serde_json::Value;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,

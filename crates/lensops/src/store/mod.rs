@@ -27,7 +27,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use lensops_core::ident::LensId;
-use lensops_core::record::Status;
+use lensops_core::verdict::record::Status;
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -13,8 +13,8 @@ use hyper::StatusCode;
 use jiff::Timestamp;
 use lensops_core::exchange::{Base, Method, PreparedRequest, Response, Sender};
 use lensops_core::ident::LensId;
-use lensops_core::record::Status;
 use lensops_core::secret::Secret;
+use lensops_core::verdict::record::Status;
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -10,8 +10,8 @@ use std::collections::btree_map::Entry;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::lens::mute::MutedWhy;
-use lensops_core::record::Status;
 use lensops_core::stats::histogram::Latencies;
+use lensops_core::verdict::record::Status;
 
 use super::view::whole;
 use crate::store::{Brief, Point, Stretch};

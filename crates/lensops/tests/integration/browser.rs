@@ -12,7 +12,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{Board, Journal};
 use lensops_core::evidence::Redactor;
-use lensops_core::record::{Level, Status};
+use lensops_core::verdict::record::{Level, Status};
 use serde_json::{Value, json};
 
 use crate::fixture::journal;

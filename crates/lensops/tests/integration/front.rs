@@ -12,8 +12,8 @@ use lensops_core::evidence::Redactor;
 use lensops_core::history::schedule::ad_hoc_id;
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
-use lensops_core::record::CheckRecord;
 use lensops_core::secret::Secret;
+use lensops_core::verdict::record::CheckRecord;
 use lensops_sandbox::Dialect;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -80,7 +80,7 @@ pub(crate) fn fresh(tenant: Uuid, lens: &str, p95_ms: i64) -> CheckRecord {
     let id = ad_hoc_id(tenant, &lens.parse().unwrap(), now, fastrand::u64(..));
     let mut check = check_of(tenant, lens, 0);
     for (index, event) in check.events.iter_mut().enumerate() {
-        event.id = lensops_core::record::event_id(id, index);
+        event.id = lensops_core::verdict::record::event_id(id, index);
     }
     CheckRecord {
         id,

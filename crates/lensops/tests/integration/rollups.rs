@@ -5,8 +5,8 @@ use lensops::run::retention::{Retained, retention, roll_up};
 use lensops::store::{Archive, Owner};
 use lensops_core::evidence::Redactor;
 use lensops_core::history::rollup::Span;
-use lensops_core::record::CheckRecord;
 use lensops_core::stats::histogram::{Latencies, Quantile};
+use lensops_core::verdict::record::CheckRecord;
 use serde_json::json;
 
 use crate::fixture::{Fixture, Kind, NORTH, check, delivery, journal, kept, postgres, start, tenants_entered};

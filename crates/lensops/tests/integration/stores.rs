@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{History as _, StoredCheck};
-use lensops_core::record::{CheckRecord, Status};
+use lensops_core::verdict::record::{CheckRecord, Status};
 use serde_json::json;
 
 use crate::fixture::{Fixture, KINDS, Kind, NORTH, SOUTH, check, check_of, start};

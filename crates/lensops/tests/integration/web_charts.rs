@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use lensops::run::retention::{retention, roll_up};
 use lensops::store::{Archive, Board, Journal, Owner};
 use lensops_core::evidence::Redactor;
-use lensops_core::record::{CheckRecord, EventRecord, Level, Status};
+use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status};
 use serde_json::json;
 
 use crate::fixture::{NORTH, check, delivery, journal, postgres, start, tenants_entered};
@@ -106,7 +106,7 @@ async fn what_was_switched_muted_or_not_checked_is_marked_and_is_no_line() {
         if n == 90 {
             let detail = json!({"kind": "flag_toggled", "reason": "FAULT_LENS_V1_ENABLED went off"});
             check.events = vec![EventRecord {
-                id: lensops_core::record::event_id(check.id, 0),
+                id: lensops_core::verdict::record::event_id(check.id, 0),
                 level: Level::Warning,
                 detail: redactor.json(detail),
             }];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::schedule::slot_id;
-use lensops_core::record::Status;
+use lensops_core::verdict::record::Status;
 use lensops_sandbox::{Act, Answer, Faults, Rule, Sandbox};
 use uuid::Uuid;
 

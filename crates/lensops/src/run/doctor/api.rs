@@ -3,9 +3,9 @@
 use lensops_core::exchange::{Exchange, FailureClass};
 use lensops_core::ident::Ident;
 use lensops_core::lens::{Lens, User};
-use lensops_core::outcome::{Outcome, Severity, judge, matches};
 use lensops_core::plan::monitor::Probe;
 use lensops_core::secret::Secret;
+use lensops_core::verdict::outcome::{Outcome, Severity, judge, matches};
 use uuid::Uuid;
 
 use super::{Findings, Patient};

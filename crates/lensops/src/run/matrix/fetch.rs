@@ -9,7 +9,7 @@ use lensops_core::exchange::Sender;
 use lensops_core::ident::Ident;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::prepare::{prepare, vars_of};
-use lensops_core::registry::Registry;
+use lensops_core::verdict::registry::Registry;
 use serde_json::Value;
 
 use crate::config::{Settings, Target};

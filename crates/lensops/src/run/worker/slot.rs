@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use lensops_core::history::schedule::{ad_hoc_id, slot_id};
-use lensops_core::record::CheckRecord;
+use lensops_core::verdict::record::CheckRecord;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

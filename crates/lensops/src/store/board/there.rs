@@ -6,7 +6,7 @@ use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::history::schedule::from_ms;
 use lensops_core::ident::LensId;
 use lensops_core::lens::mute::MutedWhy;
-use lensops_core::record::Status;
+use lensops_core::verdict::record::Status;
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
