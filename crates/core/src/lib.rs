@@ -14,6 +14,7 @@ pub mod history;
 pub mod ident;
 pub mod lens;
 pub mod plan;
+pub mod redaction;
 pub mod schema;
 pub mod secret;
 pub mod stats;

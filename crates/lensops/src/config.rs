@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use lensops_core::alert::BookErrors;
 use lensops_core::duration::Every;
-use lensops_core::evidence::Redactor;
 use lensops_core::exchange::{Base, BaseError};
 use lensops_core::lens::Defaults;
+use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use lensops_core::yaml::YamlErrors;
 use serde::Serialize;

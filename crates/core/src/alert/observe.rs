@@ -145,7 +145,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::evidence::Redactor;
+    use crate::redaction::Redactor;
     use crate::verdict::record::{EventRecord, Level};
 
     fn check(status: Status, notes: &Value, events: &[Value]) -> CheckRecord {

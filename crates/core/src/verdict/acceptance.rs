@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Verdict;
-use crate::evidence::{Redacted, Transcript};
+use crate::redaction::{Redacted, Transcript};
 
 /// What a case came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -220,7 +220,7 @@ fn judge(cases: &[Case], answered_counts: bool) -> (Verdict, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::Redactor;
+    use crate::redaction::Redactor;
 
     fn case(result: &str, signed_flow: bool, answered: bool) -> Case {
         let text = Redactor::default().text("x");

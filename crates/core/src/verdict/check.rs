@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::probe::{ProbeReport, ProbeResult};
-use crate::evidence::Redactor;
 use crate::ident::LensId;
 use crate::lens::mute::Muted;
 use crate::lens::{Limits, Slo};
+use crate::redaction::Redactor;
 use crate::stats::histogram::{Latencies, Quantile, ms};
 use crate::verdict::outcome::Why;
 use crate::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};

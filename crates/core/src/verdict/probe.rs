@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::evidence::transcript::reason;
-use crate::evidence::{Redactor, Transcript};
 use crate::exchange::{Exchange, FailureClass};
 use crate::plan::Dialect;
 use crate::plan::monitor::Probe;
+use crate::redaction::transcript::reason;
+use crate::redaction::{Redactor, Transcript};
 use crate::stats::histogram::{Latencies, Quantile, ms};
 use crate::verdict::outcome::{Outcome, Severity, Why, judge, matches};
 

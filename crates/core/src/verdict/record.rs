@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::crypto::digest::uuid_v8;
-use crate::evidence::Redacted;
 use crate::ident::LensId;
+use crate::redaction::Redacted;
 
 /// The status of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

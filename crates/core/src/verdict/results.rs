@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::evidence::Transcript;
 use crate::ident::LensId;
+use crate::redaction::Transcript;
 use crate::stats::confidence::{Difference, Interval};
 use crate::stats::histogram::{Latencies, Quantile};
 use crate::verdict::Verdict;

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::Verdict;
 use super::generator::Generator;
-use crate::evidence::Transcript;
 use crate::exchange::FailureClass;
 use crate::plan::stress::{Limits, Thresholds};
+use crate::redaction::Transcript;
 use crate::stats::histogram::{Latencies, Quantile, ms};
 
 /// The percentiles of a report, with their names in JSON.

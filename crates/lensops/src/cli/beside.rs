@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use lensops_core::alert::RuleBook;
-use lensops_core::evidence::Redactor;
+use lensops_core::redaction::Redactor;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;

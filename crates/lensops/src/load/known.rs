@@ -2,8 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use lensops_core::evidence::BODY_LIMIT;
 use lensops_core::exchange::{Exchange, FailureClass};
+use lensops_core::redaction::BODY_LIMIT;
 
 use super::LoadTarget;
 use super::figures::MOST_UNASSERTED;

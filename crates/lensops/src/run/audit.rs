@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use lensops_core::evidence::manifest::{Manifest, Signed};
-use lensops_core::evidence::one_line;
 use lensops_core::evidence::signature::PublicKey;
+use lensops_core::redaction::one_line;
 use serde_json::{Value, json};
 
 use super::Exit;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::crypto::token::{Token, mint};
-use lensops_core::evidence::Redactor;
 use lensops_core::exchange::{Base, Exchange, FailureClass, PreparedRequest, Sender};
 use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::lens::mute::{Maintenance, Muted, Paused};
 use lensops_core::plan::monitor::{MonitorPlan, Probe};
 use lensops_core::plan::prepare::{PrepareError, prepare, vars_of};
+use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use lensops_core::stats::histogram::Latencies;
 use lensops_core::verdict::outcome::{Outcome, Why};

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use lensops_core::evidence::Redactor;
+use lensops_core::redaction::Redactor;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 

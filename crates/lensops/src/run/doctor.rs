@@ -11,8 +11,8 @@ mod flags;
 mod secrets;
 mod store;
 
-use lensops_core::evidence::Redactor;
 use lensops_core::lens::Lens;
+use lensops_core::redaction::Redactor;
 use serde::Serialize;
 use serde_json::json;
 

@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::evidence::Redactor;
 use lensops_core::exchange::Sender;
+use lensops_core::redaction::Redactor;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use anyhow::{Context as _, Result};
-use lensops_core::evidence::Redactor;
+use lensops_core::redaction::Redactor;
 use serde_json::json;
 use uuid::Uuid;
 

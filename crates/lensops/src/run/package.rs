@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use lensops_core::duration::parse_span;
-use lensops_core::evidence::one_line;
 use lensops_core::history::gate::Decision;
 use lensops_core::ident::LensId;
+use lensops_core::redaction::one_line;
 use lensops_core::stats::histogram::ms;
 use serde_json::Value;
 

@@ -8,8 +8,8 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
-use lensops_core::evidence::{Redacted, Redactor, legible};
 use lensops_core::ident::LensId;
+use lensops_core::redaction::{Redacted, Redactor, legible};
 use lensops_core::verdict::Verdict;
 use lensops_core::verdict::acceptance::{Case, CaseResult};
 use lensops_core::verdict::results::CaseResults;

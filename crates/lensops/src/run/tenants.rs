@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use lensops_core::evidence::Redactor;
 use lensops_core::exchange::Sender;
+use lensops_core::redaction::Redactor;
 use uuid::Uuid;
 
 use crate::store::{Journal, TenantSource};

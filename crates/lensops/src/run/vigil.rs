@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::alert::{Finding, Rule, Seen, Subject};
-use lensops_core::evidence::Redactor;
+use lensops_core::redaction::Redactor;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use lensops_core::alert::{Notice, Notification, Rule, RuleBook, Seen, State, Subject, fold, key, observe};
-use lensops_core::evidence::{Redacted, Redactor};
+use lensops_core::redaction::{Redacted, Redactor};
 use lensops_core::verdict::record::CheckRecord;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;

@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use lensops_core::evidence::Redacted;
 use lensops_core::history::rollup::Rollup;
+use lensops_core::redaction::Redacted;
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;

@@ -32,9 +32,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use jiff::Timestamp;
-use lensops_core::evidence::Redactor;
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
+use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use uuid::Uuid;
 

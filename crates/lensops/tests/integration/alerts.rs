@@ -13,7 +13,7 @@ use lensops::run::notify::{Notifier, Step};
 use lensops::run::vigil::Vigil;
 use lensops::run::vitals::Vitals;
 use lensops::store::{Alerting, Journal};
-use lensops_core::evidence::Redactor;
+use lensops_core::redaction::Redactor;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use lensops_sandbox::{Dialect, Faults};
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder, Locator};
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{Board, Journal};
-use lensops_core::evidence::Redactor;
+use lensops_core::redaction::Redactor;
 use lensops_core::verdict::record::{Level, Status};
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lensops::http::Client;
 use lensops::run::deliver::{Delivery, Step};
 use lensops::store::{Returned, Store};
-use lensops_core::evidence::Redactor;
+use lensops_core::redaction::Redactor;
 use lensops_sandbox::{Act, Answer, Dialect, Faults, Rule};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lensops::http::Client;
-use lensops_core::evidence::{Redactor, Transcript};
 use lensops_core::exchange::{Base, Exchange, FailureClass, Method, PreparedRequest, Sender as _};
+use lensops_core::redaction::{Redactor, Transcript};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 

@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{History as _, Journal, StoreError};
-use lensops_core::evidence::Redactor;
 use lensops_core::history::schedule::slot_id;
 use lensops_core::ident::LensId;
+use lensops_core::redaction::Redactor;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use serde_json::json;
 use uuid::Uuid;

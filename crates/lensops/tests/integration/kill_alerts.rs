@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use lensops::config::Settings;
 use lensops::store::Journal;
-use lensops_core::evidence::Redactor;
+use lensops_core::redaction::Redactor;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level};
 use lensops_sandbox::{Dialect, Faults};
 use serde_json::json;

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use lensops::run::retention::{Retained, retention, roll_up};
 use lensops::store::{Archive, Owner};
-use lensops_core::evidence::Redactor;
 use lensops_core::history::rollup::Span;
+use lensops_core::redaction::Redactor;
 use lensops_core::stats::histogram::{Latencies, Quantile};
 use lensops_core::verdict::record::CheckRecord;
 use serde_json::json;

@@ -144,7 +144,7 @@ async fn what_was_not_measured_stays_absent(fixture: &Fixture) {
 
 async fn a_null_character_costs_the_character_and_not_the_check(fixture: &Fixture) {
     let mut odd = check(0);
-    odd.notes = lensops_core::evidence::Redactor::default().json(json!({"body": "a\0b"}));
+    odd.notes = lensops_core::redaction::Redactor::default().json(json!({"body": "a\0b"}));
     odd.events[0].detail = odd.notes.clone();
     fixture.record([odd]).await;
     assert_eq!(fixture.deliver().await.parked, 0);

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{Board, Journal, Silence};
-use lensops_core::evidence::Redactor;
+use lensops_core::redaction::Redactor;
 use proptest::prelude::{ProptestConfig, Strategy as _, any};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};

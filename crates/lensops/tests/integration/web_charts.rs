@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use lensops::run::retention::{retention, roll_up};
 use lensops::store::{Archive, Board, Journal, Owner};
-use lensops_core::evidence::Redactor;
+use lensops_core::redaction::Redactor;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status};
 use serde_json::json;
 

@@ -5,9 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::evidence::is_secret_key;
 use crate::exchange::Response;
 use crate::plan::{Dialect, JsonPath};
+use crate::redaction::is_secret_key;
 
 /// Where a captured value stands: a named place of the dialect (`entity`), a JSONPath
 /// (`$.result.id`) or a header (`header:location`).

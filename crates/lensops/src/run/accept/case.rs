@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lensops_core::crypto::token::mint;
-use lensops_core::evidence::{Redactor, Transcript};
 use lensops_core::exchange::{Exchange, PreparedRequest, Sender};
 use lensops_core::plan::Vars;
 use lensops_core::plan::acceptance::{Scenario, Step, omit};
 use lensops_core::plan::prepare::{PrepareError, expand_text, prepare, set, signature};
 use lensops_core::plan::sql::expand_sql;
+use lensops_core::redaction::{Redactor, Transcript};
 use lensops_core::secret::Secret;
 use lensops_core::verdict::acceptance::{Case, CaseResult, DatabaseProof, Phase};
 use lensops_core::verdict::outcome::{Outcome, Severity, judge, matches};

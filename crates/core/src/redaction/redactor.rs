@@ -4,9 +4,6 @@
 //! server may echo them (raw, percent-encoded, JSON-escaped, base64); anything shaped like a JWT;
 //! and the values of keys that hold secrets by name.
 
-mod finder;
-mod forms;
-
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +12,8 @@ use memchr::{memchr, memmem};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use self::finder::{Finder, Speed};
-use self::forms::forms;
+use super::finder::{Finder, Speed};
+use super::forms::forms;
 use crate::secret::Secret;
 
 /// What stands where a secret stood.
@@ -327,7 +324,7 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// What stands where `secret` stood.
-fn mark(secret: &str) -> &'static str {
+pub(crate) fn mark(secret: &str) -> &'static str {
     if secret.starts_with("eyJ") { TOKEN_MARK } else { MARK }
 }
 

@@ -1,13 +1,13 @@
 //! The forms in which a server may echo a secret: raw, percent-encoded, JSON-escaped, hex, base64.
 
-use super::SHORTEST_SECRET;
+use super::redactor::SHORTEST_SECRET;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// The forms in which `secret` may come back, in no order and some of them twice. None for one of
 /// less than 4 bytes. The signature of a token is a secret of its own: header and claims, which are
 /// shown, make the token whole again.
-pub(super) fn forms(secret: &str) -> Vec<String> {
+pub(crate) fn forms(secret: &str) -> Vec<String> {
     let mut forms = forms_of(secret);
     if let Some(signature) = signature_of(secret) {
         forms.extend(forms_of(signature));

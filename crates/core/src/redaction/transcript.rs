@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::redact::{Parts, Redacted, Redactor};
+use super::redactor::{Parts, Redacted, Redactor};
 use crate::exchange::{Exchange, PreparedRequest, Timings};
 
 /// The most of a body that a transcript shows, in bytes; what is cut is said.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::forms::forms;
-use super::mark;
+use super::redactor::mark;
 use crate::secret::Secret;
 
 /// How many of a form's last bytes are looked for. An automaton for whole forms of tokens would have
@@ -16,7 +16,7 @@ const ANCHOR: usize = 16;
 /// What a finder is to be good at. With the secrets of an environment the small one takes 40 kB and
 /// the fast one 0.6 MB, for twice the speed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Speed {
+pub(crate) enum Speed {
     /// For a program that is there for months and writes a few lines.
     Small,
     /// For a run that writes megabytes.
@@ -25,7 +25,7 @@ pub(super) enum Speed {
 
 /// Knows some secrets in all their forms.
 #[derive(Clone)]
-pub(super) struct Finder {
+pub(crate) struct Finder {
     anchors: AhoCorasick,
     /// By anchor: the forms that end with it.
     forms: Vec<Vec<String>>,
@@ -35,7 +35,7 @@ pub(super) struct Finder {
 
 impl Finder {
     /// A finder for `secrets`; `None` when there is nothing to find.
-    pub(super) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>, speed: Speed) -> Option<Self> {
+    pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>, speed: Speed) -> Option<Self> {
         let mut all: Vec<String> = secrets.flat_map(|secret| forms(secret.expose())).collect();
         all.sort_unstable_by(|a, b| a.bytes().rev().cmp(b.bytes().rev()));
         all.dedup();
@@ -71,7 +71,7 @@ impl Finder {
     }
 
     /// `text` with a mark wherever a form of a secret stands.
-    pub(super) fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub(crate) fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if text.len() < self.shortest {
             return Cow::Borrowed(text);
         }
