@@ -6,7 +6,7 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::forms::forms;
-use super::redactor::mark;
+use super::mark::mark;
 use crate::secret::Secret;
 
 /// How many of a form's last bytes are looked for. An automaton for whole forms of tokens would have

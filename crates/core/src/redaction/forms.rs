@@ -1,6 +1,6 @@
 //! The forms in which a server may echo a secret: raw, percent-encoded, JSON-escaped, hex, base64.
 
-use super::redactor::SHORTEST_SECRET;
+use super::mark::SHORTEST_SECRET;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 

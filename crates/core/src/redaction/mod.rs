@@ -3,9 +3,14 @@
 
 mod finder;
 mod forms;
+mod key;
+mod legible;
+mod mark;
 mod redactor;
 pub mod transcript;
 
-pub(crate) use redactor::is_secret_key;
-pub use redactor::{Redacted, Redactor, SHORTEST_SECRET, legible, one_line};
+pub(crate) use key::is_secret_key;
+pub use legible::{legible, one_line};
+pub use mark::SHORTEST_SECRET;
+pub use redactor::{Redacted, Redactor};
 pub use transcript::{BODY_LIMIT, Transcript};

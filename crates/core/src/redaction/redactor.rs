@@ -14,35 +14,10 @@ use serde_json::Value;
 
 use super::finder::{Finder, Speed};
 use super::forms::forms;
+use super::key::is_secret_key;
+use super::legible::legible;
+use super::mark::{MARK, SHORTEST_TOKEN, TOKEN_MARK, mark};
 use crate::secret::Secret;
-
-/// What stands where a secret stood.
-pub const MARK: &str = "[redacted]";
-
-/// What stands where a token stood.
-pub const TOKEN_MARK: &str = "eyJ…[redacted]";
-
-/// The length of the shortest text that has the shape of a token.
-const SHORTEST_TOKEN: usize = 15;
-
-/// The length in bytes from which a secret is looked for by value: shorter ones are ordinary text.
-pub const SHORTEST_SECRET: usize = 4;
-
-/// Keys whose values are secrets whatever they hold; compared without case, `-` and `_`, in lower case here.
-const SECRET_KEYS: [&str; 12] = [
-    "signaturehash",
-    "authorization",
-    "apikey",
-    "password",
-    "secret",
-    "clientsecret",
-    "accesstoken",
-    "refreshtoken",
-    "cookie",
-    "setcookie",
-    "xapikey",
-    "servicerolekey",
-];
 
 /// Text that is safe to write: the only thing that writers take.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -255,7 +230,7 @@ impl Redactor {
 
 /// Text put together of parts of which none holds a secret.
 #[derive(Debug)]
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     redactor: &'a Redactor,
     text: String,
 }
@@ -263,7 +238,7 @@ pub struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// No part yet; what comes is redacted by `redactor`.
     #[must_use]
-    pub fn new(redactor: &'a Redactor) -> Self {
+    pub(crate) fn new(redactor: &'a Redactor) -> Self {
         Self {
             redactor,
             text: String::new(),
@@ -271,71 +246,28 @@ impl<'a> Parts<'a> {
     }
 
     /// Adds `text` without its secrets.
-    pub fn push(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(&self.redactor.clean(text));
         self
     }
 
     /// Adds words of our own.
-    pub fn words(&mut self, words: &'static str) -> &mut Self {
+    pub(crate) fn words(&mut self, words: &'static str) -> &mut Self {
         self.text.push_str(words);
         self
     }
 
     /// Adds what is redacted already.
-    pub fn redacted(&mut self, text: &Redacted) -> &mut Self {
+    pub(crate) fn redacted(&mut self, text: &Redacted) -> &mut Self {
         self.text.push_str(&text.0);
         self
     }
 
     /// The whole.
     #[must_use]
-    pub fn whole(self) -> Redacted {
+    pub(crate) fn whole(self) -> Redacted {
         Redacted(self.text)
     }
-}
-
-/// `text` with control characters besides line breaks and tabs, and those that turn the direction
-/// of writing, as escapes: evidence is read at terminals.
-#[must_use]
-pub fn legible(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| {
-        (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(steers) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if steers(c) {
-            shown.extend(c.escape_unicode());
-        } else {
-            shown.push(c);
-        }
-    }
-    Cow::Owned(shown)
-}
-
-/// `text` on one line that steers no terminal: as [`legible`], line breaks escaped too.
-#[must_use]
-pub fn one_line(text: &str) -> String {
-    legible(text).replace('\n', "\\n").replace('\r', "\\r")
-}
-
-/// What stands where `secret` stood.
-pub(crate) fn mark(secret: &str) -> &'static str {
-    if secret.starts_with("eyJ") { TOKEN_MARK } else { MARK }
-}
-
-/// Whether the value of a field or header of that name is a secret whatever it holds.
-pub(crate) fn is_secret_key(key: &str) -> bool {
-    let letters = || key.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
-    let count = letters().count();
-    SECRET_KEYS
-        .iter()
-        .filter(|secret| secret.len() == count)
-        .any(|secret| letters().zip(secret.bytes()).all(|(a, b)| a.to_ascii_lowercase() == b))
 }
 
 /// Replaces everything shaped like a JWT, also one that is cut off within its signature.
