@@ -11,16 +11,16 @@ use super::PlanKind;
 use crate::plan::acceptance::AcceptancePlan;
 use crate::plan::monitor::MonitorPlan;
 use crate::plan::stress::StressPlan;
-use crate::schema::{self, Mistake, mistakes_of_part};
 use crate::yaml::{self, YamlError};
+use crate::yaml::{Mistake, mistakes_of_part};
 
 /// Everything in the `overrides` of the lens file `text` that no plan could take, each with its place.
 #[must_use]
 pub fn override_mistakes(text: &str) -> Vec<Mistake> {
     let mut plans = [
-        ("monitor", schema::of::<MonitorPlan>("monitor-plan")),
-        ("acceptance", schema::of::<AcceptancePlan>("acceptance-plan")),
-        ("stress", schema::of::<StressPlan>("stress-plan")),
+        ("monitor", yaml::schema_of::<MonitorPlan>("monitor-plan")),
+        ("acceptance", yaml::schema_of::<AcceptancePlan>("acceptance-plan")),
+        ("stress", yaml::schema_of::<StressPlan>("stress-plan")),
     ];
     for (name, schema) in &mut plans {
         // The key that names the lens is not an override's to change.

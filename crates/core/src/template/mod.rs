@@ -29,7 +29,6 @@ use crate::plan::acceptance::AcceptancePlan;
 use crate::plan::header::{short_hash, stamp};
 use crate::plan::monitor::MonitorPlan;
 use crate::plan::stress::StressPlan;
-use crate::schema;
 use crate::yaml::{self, YamlError};
 
 /// The file of a set that lists its outputs.
@@ -314,7 +313,7 @@ impl TemplateSet {
             // Editors check and complete what names its schema.
             body = format!(
                 "# yaml-language-server: $schema={}\n{body}",
-                schema::address(kind.schema())
+                yaml::address(kind.schema())
             );
         }
         check_body(output.plan, &path, &body)?;

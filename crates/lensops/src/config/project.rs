@@ -7,9 +7,8 @@ use lensops_core::alert::{AlertsFile, ReceiverKind, RuleBook};
 use lensops_core::ident::Ident;
 use lensops_core::lens::User;
 use lensops_core::lens::mute::Maintenance;
-use lensops_core::schema::{self, Mistake};
 use lensops_core::template::Install;
-use lensops_core::yaml::{self, YamlErrors};
+use lensops_core::yaml::{self, Mistake, YamlErrors};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -152,7 +151,7 @@ impl ProjectFile {
         let project: Self = yaml::read_all(file, text)?;
         let mistake = |(path, message): (String, String)| {
             let steps: Vec<&str> = path.split('.').collect();
-            let (line, column) = schema::place(text, &steps);
+            let (line, column) = yaml::place(text, &steps);
             Mistake {
                 line,
                 column,

@@ -13,9 +13,8 @@ use anyhow::{Context as _, Result, bail};
 use lensops_core::ident::LensId;
 use lensops_core::lens::Lens;
 use lensops_core::plan::header::{Origin, origin};
-use lensops_core::schema::{self, Mistake};
 use lensops_core::template::{PlanKind, RepoContext, TemplateError, TemplateSet};
-use lensops_core::yaml::YamlErrors;
+use lensops_core::yaml::{self, Mistake, YamlErrors};
 
 pub use self::options::{NewLens, parse_payload, parse_user, usual_user};
 use self::planned::{Planned, Standing, plan_file, plan_lens_file, stale_files};
@@ -181,7 +180,7 @@ fn overridden(settings: &Settings, set: &TemplateSet, lenses: &[Lens], repo: &Re
         let path = settings.root.join(LENSES).join(format!("{}.yml", lens.lens));
         let text = files::read(&path)?;
         let mistake = |(kind, error): (PlanKind, TemplateError)| {
-            let (line, column) = schema::place(&text, &["overrides", kind.key()]);
+            let (line, column) = yaml::place(&text, &["overrides", kind.key()]);
             let message = format!("overrides.{}: {:#}", kind.key(), anyhow::Error::from(error));
             Mistake { line, column, message }
         };

@@ -10,9 +10,8 @@ use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::header::{Origin, origin, split};
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::stress::StressPlan;
-use lensops_core::schema::{self, Mistake};
 use lensops_core::template::{lens_hash, override_mistakes};
-use lensops_core::yaml::{self, YamlErrors};
+use lensops_core::yaml::{self, Mistake, YamlErrors};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
@@ -208,7 +207,7 @@ pub fn load_lens(settings: &Settings, path: &Path, allow_placeholders: bool) -> 
     };
     let resolved = lens.resolve(&settings.defaults(), allow_placeholders);
     let mistake = |error: &LensError| {
-        let (line, column) = schema::place(&text, &error.place());
+        let (line, column) = yaml::place(&text, &error.place());
         Mistake {
             line,
             column,

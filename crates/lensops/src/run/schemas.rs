@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use lensops_core::ident::nearest;
 use lensops_core::schema;
+use lensops_core::yaml::schema_of;
 use serde_json::Value;
 
 use super::{Exit, files};
@@ -113,7 +114,7 @@ fn kind(schema: &Value) -> String {
 #[must_use]
 pub fn all() -> Vec<(&'static str, Value)> {
     let mut all = schema::all();
-    all.push(("project", schema::of::<ProjectFile>("project")));
+    all.push(("project", schema_of::<ProjectFile>("project")));
     all
 }
 

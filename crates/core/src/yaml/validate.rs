@@ -1,4 +1,8 @@
-//! All mistakes of a file against a schema, each with its place.
+//! All mistakes of a file against its schema, each with its place.
+//!
+//! Parsing stops at the first mistake. A person who edits a file wants them all, so a file that does
+//! not parse is held against its schema as well. The schemas are those of our own types, so only what
+//! they use is looked at; what no schema can say is left to the parser.
 
 use std::fmt;
 
@@ -475,7 +479,7 @@ mod tests {
     use crate::lens::Lens;
     use crate::plan::monitor::MonitorPlan;
     use crate::plan::stress::StressPlan;
-    use crate::schema::of;
+    use crate::yaml::schema_of as of;
 
     fn told<T: schemars::JsonSchema>(text: &str) -> Vec<String> {
         let found = mistakes(&of::<T>("x"), text);

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::schema::{self, Mistake, mistakes};
+use super::schema::schema_of;
+use super::validate::{Mistake, mistakes};
 
 /// A file that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,7 +97,7 @@ impl YamlErrors {
 /// As [`read`]; where the schema of `T` tells more than the first mistake, all of them.
 pub fn read_all<T: DeserializeOwned + JsonSchema>(file: &str, text: &str) -> Result<T, YamlErrors> {
     read(file, text).map_err(|first| {
-        let found = mistakes(&schema::of::<T>("file"), text);
+        let found = mistakes(&schema_of::<T>("file"), text);
         let mut all = YamlErrors::at(file, text, found);
         // What no schema can say is said by the parser alone.
         if !all.0.iter().any(|error| error.line == first.line) {

@@ -1,0 +1,9 @@
+//! YAML files: reading one, and telling everything that is wrong with it at once.
+
+mod read;
+mod schema;
+mod validate;
+
+pub use read::{YamlError, YamlErrors, read, read_all, write};
+pub use schema::{address, schema_of, schema_of_written};
+pub use validate::{Mistake, mistakes, mistakes_of_part, place};
