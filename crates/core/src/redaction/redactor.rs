@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use memchr::{memchr, memmem};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -62,12 +63,24 @@ impl Serialize for Redacted {
     }
 }
 
-crate::text_form::text_form!(
-    Redacted,
-    "redacted text",
-    "",
-    "Text from which every secret of the run was taken out."
-);
+/// Written and never read, so it brings no parser as other texts do.
+impl JsonSchema for Redacted {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Redacted".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "title": "redacted text",
+            "description": "Text from which every secret of the run was taken out.",
+        })
+    }
+}
 
 /// Knows the secrets of a run.
 #[derive(Clone, Default)]

@@ -11,25 +11,19 @@ use super::PlanKind;
 use crate::plan::acceptance::AcceptancePlan;
 use crate::plan::monitor::MonitorPlan;
 use crate::plan::stress::StressPlan;
-use crate::yaml::{self, YamlError};
-use crate::yaml::{Mistake, mistakes_of_part};
+use crate::yaml::{self, Mistake, Shape, YamlError, mistakes_of_part};
 
 /// Everything in the `overrides` of the lens file `text` that no plan could take, each with its place.
 #[must_use]
 pub fn override_mistakes(text: &str) -> Vec<Mistake> {
-    let mut plans = [
-        ("monitor", yaml::schema_of::<MonitorPlan>("monitor-plan")),
-        ("acceptance", yaml::schema_of::<AcceptancePlan>("acceptance-plan")),
-        ("stress", yaml::schema_of::<StressPlan>("stress-plan")),
+    let plans = [
+        ("monitor", Shape::of::<MonitorPlan>()),
+        ("acceptance", Shape::of::<AcceptancePlan>()),
+        ("stress", Shape::of::<StressPlan>()),
     ];
-    for (name, schema) in &mut plans {
-        // The key that names the lens is not an override's to change.
-        schema["properties"]
-            .as_object_mut()
-            .map(|keys| keys.shift_remove(*name));
-    }
-    let of_plan = |(name, schema): &(&str, Value)| mistakes_of_part(schema, text, &["overrides", name]);
-    plans.iter().flat_map(of_plan).collect()
+    // The key that names the lens is not an override's to change.
+    let of_plan = |(name, shape): (&str, Shape)| mistakes_of_part(&shape.without(name), text, &["overrides", name]);
+    plans.into_iter().flat_map(of_plan).collect()
 }
 
 /// `body` with `change` merged in, written anew.

@@ -5,5 +5,5 @@ mod schema;
 mod validate;
 
 pub use read::{YamlError, YamlErrors, read, read_all, write};
-pub use schema::{address, schema_of, schema_of_written};
+pub use schema::{Shape, address, schema_of, schema_of_written};
 pub use validate::{Mistake, mistakes, mistakes_of_part, place};

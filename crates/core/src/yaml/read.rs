@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::schema::schema_of;
+use super::schema::Shape;
 use super::validate::{Mistake, mistakes};
 
 /// A file that is not what it should be.
@@ -97,7 +97,7 @@ impl YamlErrors {
 /// As [`read`]; where the schema of `T` tells more than the first mistake, all of them.
 pub fn read_all<T: DeserializeOwned + JsonSchema>(file: &str, text: &str) -> Result<T, YamlErrors> {
     read(file, text).map_err(|first| {
-        let found = mistakes(&schema_of::<T>("file"), text);
+        let found = mistakes(&Shape::of::<T>(), text);
         let mut all = YamlErrors::at(file, text, found);
         // What no schema can say is said by the parser alone.
         if !all.0.iter().any(|error| error.line == first.line) {

@@ -1,8 +1,10 @@
 //! The JSON Schema of a file, made from the type that parses it.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, generate::SchemaGenerator};
 use serde_json::Value;
+
+use crate::text_form::Parsers;
 
 /// Where the published schemas live; editors fetch them there, lensops never does.
 const BASE: &str = "https://raw.githubusercontent.com/lensops/lensops/main/schemas";
@@ -20,11 +22,39 @@ pub fn schema_of_written<T: JsonSchema>(title: &str) -> Value {
 }
 
 fn made<T: JsonSchema>(title: &str, settings: SchemaSettings) -> Value {
-    let mut generator: SchemaGenerator = settings.into_generator();
-    let mut schema = generator.root_schema_for::<T>().to_value();
+    let mut schema = settings.into_generator().root_schema_for::<T>().to_value();
     schema["title"] = Value::String(title.to_owned());
     schema["$id"] = Value::String(address(title));
     schema
+}
+
+/// What a file may say: the schema of the type that reads it, and the parsers of the texts in it.
+pub struct Shape {
+    pub(super) schema: Value,
+    pub(super) parsers: Parsers,
+}
+
+impl Shape {
+    /// The shape of files that are read as `T`.
+    #[must_use]
+    pub fn of<T: JsonSchema>() -> Self {
+        let settings = SchemaSettings::draft2020_12().with_transform(Parsers::default());
+        let mut generator = settings.into_generator();
+        let schema = generator.root_schema_for::<T>().to_value();
+        Self {
+            schema,
+            parsers: Parsers::taken(&mut generator),
+        }
+    }
+
+    /// The same without the key `name` at its top.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        if let Some(keys) = self.schema["properties"].as_object_mut() {
+            keys.shift_remove(name);
+        }
+        self
+    }
 }
 
 /// Where the schema `name` is published.

@@ -9,13 +9,11 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_saphyr::Spanned;
+use uuid::Uuid;
 
-use crate::duration::{Every, parse_span};
-use crate::ident::{EnvName, Ident, LensId, nearest};
-use crate::lens::mute::Recurring;
-use crate::plan::acceptance::Place;
-use crate::plan::load::Span;
-use crate::plan::{JsonPath, Show};
+use super::schema::Shape;
+use crate::ident::nearest;
+use crate::text_form::Parsers;
 
 /// Something that a file should not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,38 +194,43 @@ pub fn place(text: &str, path: &[&str]) -> (u64, u64) {
     Node::read(text).map_or((0, 0), |node| node.place(path))
 }
 
-/// Every mistake of `text` that `schema` can name, from top to bottom. Empty where there is none,
+/// Every mistake of `text` that `shape` can name, from top to bottom. Empty where there is none,
 /// and where `text` is no YAML.
 #[must_use]
-pub fn mistakes(schema: &Value, text: &str) -> Vec<Mistake> {
+pub fn mistakes(shape: &Shape, text: &str) -> Vec<Mistake> {
     let Some(node) = Node::read(text) else {
         return Vec::new();
     };
-    Walk::new(schema, false).all(&node, "the file")
+    Walk::new(shape, false).all(&node, "the file")
 }
 
-/// Every mistake of what `path` names in `text`, a part that is merged into something of `schema`:
+/// Every mistake of what `path` names in `text`, a part that is merged into something of `shape`:
 /// whatever it leaves out is there already, and `null` takes it away. Empty where there is none, where
 /// nothing is there, and where `text` is no YAML.
 #[must_use]
-pub fn mistakes_of_part(schema: &Value, text: &str, path: &[&str]) -> Vec<Mistake> {
+pub fn mistakes_of_part(shape: &Shape, text: &str, path: &[&str]) -> Vec<Mistake> {
     let node = Node::read(text);
     let part = node.as_ref().and_then(|node| node.at(path));
-    part.map(|part| Walk::new(schema, true).all(part, &path.join(".")))
+    part.map(|part| Walk::new(shape, true).all(part, &path.join(".")))
         .unwrap_or_default()
 }
 
 struct Walk<'a> {
     root: &'a Value,
+    parsers: &'a Parsers,
     /// Whether what is looked at is merged into a whole.
     partial: bool,
     found: Vec<Mistake>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(root: &'a Value, partial: bool) -> Self {
-        let found = Vec::new();
-        Self { root, partial, found }
+    fn new(shape: &'a Shape, partial: bool) -> Self {
+        Self {
+            root: &shape.schema,
+            parsers: &shape.parsers,
+            partial,
+            found: Vec::new(),
+        }
     }
 
     fn all(mut self, node: &Node, name: &str) -> Vec<Mistake> {
@@ -254,7 +257,10 @@ impl<'a> Walk<'a> {
 
     /// What `node` would have said against it, were `schema` the right one.
     fn trial(&self, schema: &'a Value, node: &Node, name: &str) -> Vec<Mistake> {
-        let mut trial = Walk::new(self.root, self.partial);
+        let mut trial = Walk {
+            found: Vec::new(),
+            ..*self
+        };
         trial.value(schema, node, name);
         trial.found
     }
@@ -300,7 +306,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Kind::Text(text) => {
-                if let Err(why) = parses(schema, text) {
+                if let Err(why) = self.parses(schema, text) {
                     self.say(node, format!("{name}: {why}"));
                 }
             }
@@ -431,6 +437,18 @@ impl<'a> Walk<'a> {
             self.say(node, format!("{name} lacks {}", missing.join(", ")));
         }
     }
+
+    /// Whether `text` is what the type behind `schema` reads.
+    fn parses(&self, schema: &Value, text: &str) -> Result<(), String> {
+        if schema["format"] == "uuid" {
+            return Uuid::try_parse(text)
+                .map(drop)
+                .map_err(|_| format!("{text:?} is no UUID"));
+        }
+        schema["title"]
+            .as_str()
+            .map_or(Ok(()), |title| self.parsers.parse(title, text))
+    }
 }
 
 /// The one key of a schema that is named by it, as a variant is.
@@ -452,37 +470,16 @@ fn told(kind: &str) -> &'static str {
     }
 }
 
-/// Whether `text` is what the type of that title reads.
-fn parses(schema: &Value, text: &str) -> Result<(), String> {
-    fn read<T>(result: Result<T, impl fmt::Display>) -> Result<(), String> {
-        result.map(drop).map_err(|error| error.to_string())
-    }
-    match (schema["title"].as_str(), schema["format"].as_str()) {
-        (_, Some("uuid")) => read(uuid::Uuid::try_parse(text).map_err(|_| format!("{text:?} is no UUID"))),
-        (Some("lens id"), _) => read(text.parse::<LensId>()),
-        (Some("name"), _) => read(text.parse::<Ident>()),
-        (Some("flag"), _) => read(text.parse::<EnvName>()),
-        (Some("interval"), _) => read(text.parse::<Every>()),
-        (Some("length of time"), _) => read(Span::try_from(text.to_owned())),
-        (Some("span of time"), _) => read(parse_span(text)),
-        (Some("recurring hours"), _) => read(text.parse::<Recurring>()),
-        (Some("JSONPath"), _) => read(JsonPath::try_from(text.to_owned())),
-        (Some("line"), _) => read(Show::try_from(text.to_owned())),
-        (Some("place"), _) => read(Place::try_from(text.to_owned())),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::lens::Lens;
+    use crate::plan::acceptance::AcceptancePlan;
     use crate::plan::monitor::MonitorPlan;
     use crate::plan::stress::StressPlan;
-    use crate::yaml::schema_of as of;
 
     fn told<T: schemars::JsonSchema>(text: &str) -> Vec<String> {
-        let found = mistakes(&of::<T>("x"), text);
+        let found = mistakes(&Shape::of::<T>(), text);
         found
             .iter()
             .map(|m| format!("{}:{}: {}", m.line, m.column, m.message))
@@ -545,10 +542,7 @@ signed_action: {name: x, entity_typ: y}
         let plan = format!(
             "acceptance: x\ntenants: []\ndialects: {{}}\nrequests: {{}}\nscenarios: []\nflag_proof:\n  flag: F\n  off: {step}\n  on: {step}\n"
         );
-        assert_eq!(
-            told::<crate::plan::acceptance::AcceptancePlan>(&plan),
-            Vec::<String>::new()
-        );
+        assert_eq!(told::<AcceptancePlan>(&plan), Vec::<String>::new());
     }
 
     #[test]
@@ -564,7 +558,7 @@ signed_action: {name: x, entity_typ: y}
 
     #[test]
     fn a_part_lacks_nothing_and_is_held_to_the_rest_of_the_schema() {
-        let part = |text: &str| mistakes_of_part(&of::<MonitorPlan>("x"), text, &["overrides", "monitor"]);
+        let part = |text: &str| mistakes_of_part(&Shape::of::<MonitorPlan>(), text, &["overrides", "monitor"]);
         let good = "overrides: {monitor: {slo: null, probes: [{name: List endpoint, expect: {status: 204}}]}}\n";
         assert_eq!(part(good), Vec::new());
         assert_eq!(part("lens: x\n"), Vec::new());
