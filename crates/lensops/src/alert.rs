@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lensops_core::alert::{Notification, pagerduty_body, sign, slack_body, webhook_body};
+use lensops_core::alert::{Notification, pagerduty_body, slack_body, webhook_body};
+use lensops_core::crypto::hmac::sign;
 use lensops_core::exchange::{Base, Method, PreparedRequest, Response, Sender};
 use lensops_core::secret::Secret;
 

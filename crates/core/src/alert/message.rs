@@ -1,12 +1,12 @@
 //! What is told, and the bytes in which Slack, PagerDuty and any webhook take it.
 
-use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Notice, Rule, RulePlan, State, Subject, Urgency, key};
+use super::rule::{Rule, Subject, Urgency, key};
+use super::{Notice, RulePlan, State};
 use crate::crypto::digest::uuid_v8;
 use crate::ident::LensId;
 
@@ -220,15 +220,6 @@ pub fn webhook_body(told: &Notification) -> Value {
     body
 }
 
-/// The signature of a webhook: HMAC-SHA256 over `TIMESTAMP.BODY` in lowercase hex. The timestamp is
-/// within it, so that an old message cannot be passed off as a new one.
-#[must_use]
-pub fn sign(secret: &str, timestamp: i64, body: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    let tag = hmac::sign(&key, format!("{timestamp}.{body}").as_bytes());
-    tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,18 +310,5 @@ mod tests {
             "made again, it is the same message"
         );
         assert_eq!(pagerduty_body(&resolved, "k")["event_action"], "resolve");
-    }
-
-    /// RFC 4231 has no case with our form; this one was computed with `openssl dgst -sha256 -hmac`.
-    #[test]
-    fn the_signature_is_hmac_sha256_over_timestamp_and_body() {
-        assert_eq!(
-            sign("made-up-secret", 1_769_612_400, "{}"),
-            "61e070af6615c17c17a8a2ee2ec81d5610a0823c6edfb4397957c55edcc9ec7b"
-        );
-        assert_ne!(
-            sign("made-up-secret", 1_769_612_401, "{}"),
-            sign("made-up-secret", 1_769_612_400, "{}")
-        );
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Rule;
+use super::rule::Rule;
 use crate::verdict::record::{CheckRecord, Status};
 
 /// What an alert shows of why.

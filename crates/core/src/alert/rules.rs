@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Rule, Urgency};
+use super::rule::{Rule, Urgency};
 use crate::duration::{DurationError, parse_span};
 use crate::ident::{EnvName, Ident};
 

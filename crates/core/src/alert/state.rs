@@ -7,7 +7,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Rule, RulePlan, Seen};
+use super::rule::Rule;
+use super::{Finding, RulePlan, Seen};
 
 /// What is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

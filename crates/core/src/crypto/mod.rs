@@ -1,4 +1,5 @@
 //! Tokens, digests and message authentication: the primitives that need a key or a hash.
 
 pub mod digest;
+pub mod hmac;
 pub mod token;

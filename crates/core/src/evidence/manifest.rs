@@ -4,20 +4,14 @@
 //! so that an entry cannot be changed, dropped, added or moved without changing the head. A run
 //! also names the run before it, so that a run that is taken away leaves a gap.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::signature::{self, PublicKey, SigningKey};
 use crate::crypto::digest::sha256_hex;
 
 /// The manifest's file name within a run's folder.
 pub const FILE: &str = "manifest.json";
-
-/// What stands for a signature where there is none.
-const UNSIGNED: &str = "unsigned";
 
 /// What a run left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -74,57 +68,9 @@ pub struct Entry {
     pub chain: String,
 }
 
-/// The files of a run's folder, manifest and envelope among them: name → bytes.
-pub type Files = BTreeMap<String, Vec<u8>>;
-
-/// Who vouches for a bundle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signed {
-    /// Nobody.
-    Unsigned,
-    /// The owner of this key.
-    By(PublicKey),
-}
-
-/// What verifying a bundle came to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Verification {
-    /// The manifest; `None` when there is none that can be read.
-    pub manifest: Option<Manifest>,
-    /// Who vouches for it; meaningful only where nothing was found.
-    pub signed: Signed,
-    /// What is not as the run left it, one line each; empty when nothing is.
-    pub findings: Vec<String>,
-}
-
-/// Files as they lie elsewhere: those of a run may be large.
-type Borrowed<'a> = BTreeMap<&'a str, &'a [u8]>;
-
-fn borrowed(files: &Files) -> Borrowed<'_> {
-    let files = files.iter();
-    files.map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect()
-}
-
-fn chain(seed: &str, files: &Borrowed<'_>) -> (Vec<Entry>, String) {
-    let mut head = sha256_hex(seed.as_bytes());
-    let entries = files
-        .iter()
-        .map(|(name, bytes)| {
-            let sha256 = sha256_hex(bytes);
-            head = sha256_hex(format!("{head}\n{name}\n{sha256}").as_bytes());
-            Entry {
-                name: (*name).to_owned(),
-                sha256,
-                chain: head.clone(),
-            }
-        })
-        .collect();
-    (entries, head)
-}
-
 impl Manifest {
     /// Whether its own hashes make its own chain.
-    fn holds_together(&self) -> bool {
+    pub(super) fn holds_together(&self) -> bool {
         let mut head = sha256_hex(self.seed().as_bytes());
         let links = self.files.iter().all(|entry| {
             head = sha256_hex(format!("{head}\n{}\n{}", entry.name, entry.sha256).as_bytes());
@@ -134,7 +80,7 @@ impl Manifest {
     }
 
     /// What the chain starts from: everything the manifest says besides its files.
-    fn seed(&self) -> String {
+    pub(super) fn seed(&self) -> String {
         let Self {
             run_id,
             kind,
@@ -170,251 +116,9 @@ impl Manifest {
         seed
     }
 
-    /// Chains `files` into the manifest, adds it to them, and signs it where there is a `key`.
-    #[must_use]
-    pub fn seal(mut self, mut files: Files, key: Option<&SigningKey>) -> Files {
-        self.signature = key.map_or_else(|| UNSIGNED.to_owned(), |key| format!("ed25519:{}", key.public()));
-        (self.files, self.head) = chain(&self.seed(), &borrowed(&files));
-        let text = self.text();
-        if let Some(key) = key {
-            files.insert(
-                signature::FILE.to_owned(),
-                signature::envelope(&self, &text, key).into_bytes(),
-            );
-        }
-        files.insert(FILE.to_owned(), text.into_bytes());
-        files
-    }
-
     /// The manifest as its file holds it.
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         // A struct of strings and lists always has a JSON form.
         serde_json::to_string_pretty(self).unwrap_or_default()
-    }
-}
-
-/// Verifies the `files` of a run's folder.
-#[must_use]
-pub fn verify(files: &Files) -> Verification {
-    let mut artefacts = borrowed(files);
-    let failed = |finding: String| Verification {
-        manifest: None,
-        signed: Signed::Unsigned,
-        findings: vec![finding],
-    };
-    let Some(bytes) = artefacts.remove(FILE) else {
-        return failed(format!("{FILE} was removed"));
-    };
-    let envelope = artefacts.remove(signature::FILE);
-    let changed = format!("{FILE} was changed");
-    let Some(text) = std::str::from_utf8(bytes).ok() else {
-        return failed(changed);
-    };
-    let Ok(manifest) = serde_json::from_str::<Manifest>(text) else {
-        return failed(changed);
-    };
-    let mut findings = differences(&manifest, &artefacts);
-    if !manifest.holds_together() {
-        // What it says of a file is then no witness against the file.
-        findings.retain(|finding| !finding.ends_with("was changed"));
-        findings.insert(0, changed.clone());
-    }
-    if findings.is_empty() {
-        let (entries, head) = chain(&manifest.seed(), &artefacts);
-        // Byte for byte what was written: white space and key order are no place to hide anything.
-        if manifest.text() != text || entries != manifest.files || head != manifest.head {
-            findings.push(changed);
-        }
-    }
-    let signed = match (manifest.signature.strip_prefix("ed25519:"), envelope) {
-        (Some(key), Some(envelope)) => match signature::check(&String::from_utf8_lossy(envelope), &manifest, text) {
-            Ok(found) if found.to_string() == key => Signed::By(found),
-            Ok(_) => {
-                findings.push(format!(
-                    "{} was signed by another key than {FILE} says",
-                    signature::FILE
-                ));
-                Signed::Unsigned
-            }
-            Err(finding) => {
-                // Where files were changed the signature cannot fit, and they are named already.
-                if findings.is_empty() || !finding.contains("signs another") {
-                    findings.push(finding);
-                }
-                Signed::Unsigned
-            }
-        },
-        (Some(_), None) => {
-            findings.push(format!("{} was removed", signature::FILE));
-            Signed::Unsigned
-        }
-        (None, Some(_)) => {
-            findings.push(format!("{} was added", signature::FILE));
-            Signed::Unsigned
-        }
-        (None, None) => Signed::Unsigned,
-    };
-    Verification {
-        manifest: Some(manifest),
-        signed,
-        findings,
-    }
-}
-
-/// Files that were changed, added, removed or renamed since the manifest was made.
-fn differences(manifest: &Manifest, files: &Borrowed<'_>) -> Vec<String> {
-    let known = |name: &str| manifest.files.iter().find(|entry| entry.name == name);
-    let mut found = Vec::new();
-    let mut gone: Vec<&Entry> = manifest
-        .files
-        .iter()
-        .filter(|entry| !files.contains_key(entry.name.as_str()))
-        .collect();
-    for (name, bytes) in files {
-        let sha256 = sha256_hex(bytes);
-        match known(name) {
-            Some(entry) if entry.sha256 != sha256 => found.push(format!("{name} was changed")),
-            Some(_) => {}
-            None => match gone.iter().position(|entry| entry.sha256 == sha256) {
-                Some(at) => found.push(format!("{} was renamed to {name}", gone.remove(at).name)),
-                None => found.push(format!("{name} was added")),
-            },
-        }
-    }
-    found.extend(gone.iter().map(|entry| format!("{} was removed", entry.name)));
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::secret::Secret;
-
-    fn manifest() -> Manifest {
-        let text = |text: &str| text.to_owned();
-        Manifest {
-            run_id: text("r2"),
-            kind: text("acceptance"),
-            lens: text("faults"),
-            tenants: Some(vec![Uuid::nil()]),
-            verdict: text("pass"),
-            plan_sha256: text("p"),
-            plan_origin: text("generated"),
-            finished_at: text("2026-01-28T15:00:00Z"),
-            lensops: text("0"),
-            previous: Some(Previous {
-                run_id: text("r1"),
-                head: text("h1"),
-            }),
-            files: Vec::new(),
-            head: String::new(),
-            signature: String::new(),
-        }
-    }
-
-    fn key(digit: &str) -> SigningKey {
-        SigningKey::from_hex(&Secret::new(digit.repeat(64))).unwrap()
-    }
-
-    fn bundle(key: Option<&SigningKey>) -> Files {
-        let files = [("a.json", "{\"one\": 1}"), ("b.md", "# two\n"), ("c.xml", "<three/>")];
-        manifest().seal(files.map(|(name, text)| (name.to_owned(), text.into())).into(), key)
-    }
-
-    fn findings(files: Files) -> Vec<String> {
-        verify(&files).findings
-    }
-
-    #[test]
-    fn an_untouched_bundle_verifies_and_says_who_signed_it() {
-        assert_eq!(verify(&bundle(None)).signed, Signed::Unsigned);
-        assert!(findings(bundle(None)).is_empty());
-        let signed = verify(&bundle(Some(&key("7"))));
-        assert_eq!(
-            (signed.signed, signed.findings.len()),
-            (Signed::By(key("7").public()), 0)
-        );
-    }
-
-    #[test]
-    fn each_flipped_byte_of_each_file_is_found_and_its_file_named() {
-        for signer in [None, Some(key("7"))] {
-            let whole = bundle(signer.as_ref());
-            for (name, bytes) in &whole {
-                for (at, bit) in (0..bytes.len()).flat_map(|at| [0x01, 0x20, 0x80].map(|bit| (at, bit))) {
-                    let mut tampered = whole.clone();
-                    tampered.get_mut(name).unwrap()[at] ^= bit;
-                    let found = findings(tampered);
-                    // A name or hash flipped in the manifest makes the manifest and the files disagree.
-                    let named = found.iter().any(|finding| finding.contains(name.as_str()))
-                        || (name == FILE && !found.is_empty());
-                    assert!(named, "{name} byte {at} ^ {bit:#x}: {found:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn each_truncation_removal_addition_rename_and_swap_is_found_and_named() {
-        for signer in [None, Some(key("7"))] {
-            let whole = bundle(signer.as_ref());
-            for (name, bytes) in &whole {
-                for length in 0..bytes.len() {
-                    let mut cut = whole.clone();
-                    cut.get_mut(name).unwrap().truncate(length);
-                    assert!(
-                        findings(cut).iter().any(|finding| finding.contains(name.as_str())),
-                        "{name} cut to {length}"
-                    );
-                }
-                let mut removed = whole.clone();
-                removed.remove(name);
-                assert!(findings(removed).contains(&format!("{name} was removed")), "{name}");
-            }
-            let mut added = whole.clone();
-            added.insert("d.txt".to_owned(), Vec::new());
-            assert_eq!(findings(added), ["d.txt was added"]);
-            let mut renamed = whole.clone();
-            let bytes = renamed.remove("b.md").unwrap();
-            renamed.insert("z.md".to_owned(), bytes);
-            assert_eq!(findings(renamed), ["b.md was renamed to z.md"]);
-            let mut swapped = whole.clone();
-            swapped.insert("a.json".to_owned(), whole["b.md"].clone());
-            swapped.insert("b.md".to_owned(), whole["a.json"].clone());
-            assert_eq!(findings(swapped), ["a.json was changed", "b.md was changed"]);
-        }
-    }
-
-    #[test]
-    fn reordered_entries_and_a_changed_story_are_found() {
-        let whole = bundle(Some(&key("7")));
-        let mut manifest: Manifest = serde_json::from_slice(&whole[FILE]).unwrap();
-        manifest.files.swap(0, 1);
-        let mut reordered = whole.clone();
-        reordered.insert(FILE.to_owned(), manifest.text().into_bytes());
-        assert!(findings(reordered)[0].contains("manifest.json was changed"));
-        // Whoever rewrites the story and chains it anew still lacks the key.
-        let mut story: Manifest = serde_json::from_slice(&whole[FILE]).unwrap();
-        story.verdict = "fail".to_owned();
-        let artefacts: Files = whole
-            .iter()
-            .filter(|(name, _)| !name.starts_with("manifest"))
-            .map(|(n, b)| (n.clone(), b.clone()))
-            .collect();
-        (story.files, story.head) = chain(&story.seed(), &borrowed(&artefacts));
-        let mut forged = whole.clone();
-        forged.insert(FILE.to_owned(), story.text().into_bytes());
-        assert_eq!(findings(forged), ["manifest.dsse.json signs another manifest.json"]);
-        // And signed with a key of one's own it says so.
-        let other = verify(&bundle(Some(&key("8"))));
-        assert_ne!(other.signed, Signed::By(key("7").public()));
-    }
-
-    #[test]
-    fn a_key_that_is_none_is_refused_without_showing_it() {
-        for bad in ["", "zz", &"g".repeat(64), &"a".repeat(63)] {
-            let error = SigningKey::from_hex(&Secret::new(bad)).unwrap_err().to_string();
-            assert!(bad.is_empty() || !error.contains(bad), "{error}");
-        }
     }
 }

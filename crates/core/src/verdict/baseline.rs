@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::stress::{FIGURES, Tally};
+use super::tally::{FIGURES, Tally};
 use crate::stats::confidence::{Difference, Interval, difference};
 use crate::stats::histogram::ms;
 

@@ -8,7 +8,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::stress::Tally;
+use super::tally::Tally;
 
 /// A request is *late* when it left this long after it was due though a connection was free.
 pub const LATE_US: u64 = 5_000;

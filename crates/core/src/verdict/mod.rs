@@ -13,6 +13,7 @@ pub mod record;
 pub mod registry;
 pub mod results;
 pub mod stress;
+pub mod tally;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -17,7 +17,7 @@ use crate::verdict::Verdict;
 use crate::verdict::acceptance::Case;
 use crate::verdict::baseline::Change;
 use crate::verdict::generator::Generator;
-use crate::verdict::stress::{FIGURES, Second, Tally};
+use crate::verdict::tally::{FIGURES, Second, Tally};
 
 /// What a run of cases came to: acceptance, or the role matrix.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

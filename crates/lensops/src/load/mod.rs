@@ -24,7 +24,7 @@ use lensops_core::plan::load::Load;
 use lensops_core::plan::request_template::Prebuilt;
 use lensops_core::plan::{Dialect, Expect};
 use lensops_core::stats::histogram::Quantile;
-use lensops_core::verdict::stress::Second;
+use lensops_core::verdict::tally::Second;
 use tokio::sync::{Barrier, mpsc};
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;

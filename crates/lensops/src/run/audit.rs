@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use lensops_core::evidence::manifest::{Manifest, Signed};
+use lensops_core::evidence::manifest::Manifest;
+use lensops_core::evidence::seal::Signed;
 use lensops_core::evidence::signature::PublicKey;
 use lensops_core::redaction::one_line;
 use serde_json::{Value, json};

@@ -7,7 +7,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::crypto::digest::sha256_hex;
-use lensops_core::evidence::manifest::{self, Files, Manifest, Previous, Verification};
+use lensops_core::evidence::manifest::{self, Manifest, Previous};
+use lensops_core::evidence::seal::{self, Files, Verification};
 use lensops_core::evidence::signature::SigningKey;
 use lensops_core::ident::LensId;
 use lensops_core::redaction::{Redacted, Redactor};
@@ -278,7 +279,7 @@ pub fn folders(settings: &Settings) -> Result<Vec<PathBuf>> {
 /// When a file cannot be read.
 pub fn verified(folder: &Path) -> Result<(Verification, Files)> {
     let files = read_bundle(folder)?;
-    Ok((manifest::verify(&files), files))
+    Ok((seal::verify(&files), files))
 }
 
 /// Whether a run could leave its evidence: the key opens and the folder takes a file. Asked before

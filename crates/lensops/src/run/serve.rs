@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
-use lensops_core::evidence::manifest::{self, Signed};
+use lensops_core::evidence::manifest;
+use lensops_core::evidence::seal::Signed;
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
 use tokio::net::TcpListener;

@@ -22,7 +22,8 @@ use lensops_core::verdict::Verdict;
 use lensops_core::verdict::baseline::{Change, compare};
 use lensops_core::verdict::generator::Generator;
 use lensops_core::verdict::results::{FigureChange, PlanFile, StressResults, TargetResult};
-use lensops_core::verdict::stress::{StressVerdict, Tally, judge_load};
+use lensops_core::verdict::stress::{StressVerdict, judge_load};
+use lensops_core::verdict::tally::Tally;
 use serde_json::{Value, json};
 
 use super::evidence::{Bundle, Written};

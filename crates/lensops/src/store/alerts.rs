@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use lensops_core::alert::{Notice, Notification, Rule, RuleBook, Seen, State, Subject, fold, key, observe};
+use lensops_core::alert::{Notice, Notification, RuleBook, Seen, State, fold, observe};
+use lensops_core::alert::{Rule, Subject, key};
 use lensops_core::redaction::{Redacted, Redactor};
 use lensops_core::verdict::record::CheckRecord;
 use sqlx::{Row, SqliteConnection};

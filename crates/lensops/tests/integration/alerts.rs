@@ -480,7 +480,8 @@ async fn a_worker_with_alerts_that_make_no_sense_does_not_start() {
 
 /// The ids of the messages that `checks` of one pair lead to, by the fold alone.
 pub(crate) fn expected(settings: &Settings, checks: &[CheckRecord]) -> BTreeSet<Uuid> {
-    use lensops_core::alert::{Notice, Notification, Rule, State, Subject, fold, observe};
+    use lensops_core::alert::{Notice, Notification, State, fold, observe};
+    use lensops_core::alert::{Rule, Subject};
     let book = settings.rule_book(&settings.receivers().unwrap()).unwrap();
     let mut states: BTreeMap<(Uuid, Rule), State> = BTreeMap::new();
     let mut ids = BTreeSet::new();

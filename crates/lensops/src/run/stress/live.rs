@@ -8,7 +8,7 @@ use std::io::IsTerminal as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lensops_core::plan::load::{Closed, Load};
 use lensops_core::stats::histogram::ms;
-use lensops_core::verdict::stress::Tally;
+use lensops_core::verdict::tally::Tally;
 
 use super::report::line;
 use crate::load::{Figures, Progress};
@@ -105,7 +105,7 @@ impl View {
 
 /// Rate and P95 of the last second, errors so far.
 fn now(progress: &Progress) -> String {
-    let last = |figure: fn(&lensops_core::verdict::stress::Second) -> u64| {
+    let last = |figure: fn(&lensops_core::verdict::tally::Second) -> u64| {
         progress
             .series
             .iter()

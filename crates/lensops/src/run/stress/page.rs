@@ -4,7 +4,7 @@ use askama::Template;
 use jiff::Timestamp;
 use lensops_core::stats::chart::{Frame, Point, round_top};
 use lensops_core::stats::histogram::{Latencies, Quantile, ms};
-use lensops_core::verdict::stress::{FIGURES, Second, Tally};
+use lensops_core::verdict::tally::{FIGURES, Second, Tally};
 
 use super::report::{answered, latency, notes, told};
 use super::{Ran, Stress};

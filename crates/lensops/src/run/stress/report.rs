@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use lensops_core::stats::confidence::Interval;
 use lensops_core::stats::histogram::{Latencies, Quantile, ms};
-use lensops_core::verdict::stress::{FIGURES, Tally};
+use lensops_core::verdict::tally::{FIGURES, Tally};
 
 use super::super::evidence::fenced;
 use super::{Ran, Stress};
