@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::{Defaults, Lens, LensError, LensErrors};
+use super::definition::{Defaults, Lens};
+use super::error::{LensError, LensErrors};
 use crate::ident::Ident;
 use crate::lens::mute::{Maintenance, Paused};
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Pin;
+use super::manifest::Pin;
 use crate::crypto::digest::uuid_v8;
 use crate::lens::{Lens, SignedAction};
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::PlanKind;
+use super::kind::PlanKind;
 use crate::plan::acceptance::AcceptancePlan;
 use crate::plan::monitor::MonitorPlan;
 use crate::plan::stress::StressPlan;

@@ -1,12 +1,4 @@
-//! The lens file: the one file a person edits.
-//!
-//! Parsing refuses unknown and duplicate keys and every name that is not safe; [`Lens::resolve`]
-//! fills what a lens leaves to `lensops.yml` and checks what one field says against another.
-//! Nothing is invented: what is missing and found nowhere is an error that names its option.
-
-mod error;
-pub mod mute;
-mod resolve;
+//! What a lens file says, field by field.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -14,12 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use self::error::{LensError, LensErrors};
-pub(crate) use self::resolve::check_muted;
-pub use self::resolve::is_placeholder;
+use super::mute::{Maintenance, Paused};
 use crate::duration::Every;
 use crate::ident::{EnvName, Ident, LensId};
-use crate::lens::mute::{Maintenance, Paused};
 
 /// A user of the API under one role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

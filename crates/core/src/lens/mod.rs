@@ -1,0 +1,15 @@
+//! The lens file: the one file a person edits.
+//!
+//! Parsing refuses unknown and duplicate keys and every name that is not safe; [`Lens::resolve`]
+//! fills what a lens leaves to `lensops.yml` and checks what one field says against another.
+//! Nothing is invented: what is missing and found nowhere is an error that names its option.
+
+mod definition;
+mod error;
+pub mod mute;
+mod resolve;
+
+pub use definition::{Defaults, Idempotency, Lens, Limits, Overrides, Proof, ReadAction, SignedAction, Slo, User};
+pub use error::{LensError, LensErrors};
+pub(crate) use resolve::check_muted;
+pub use resolve::is_placeholder;

@@ -1,0 +1,45 @@
+//! The manifest of a set: its outputs and its pinned actions.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::kind::PlanKind;
+
+/// The file of a set that lists its outputs.
+pub const MANIFEST: &str = "manifest.yml";
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SetManifest {
+    pub(super) template_set: String,
+    pub(super) outputs: Vec<Output>,
+    /// Actions of the CI service, pinned: name → `{version, commit}`.
+    #[serde(default)]
+    pub(super) pins: IndexMap<String, Pin>,
+}
+
+/// A pinned action.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pin {
+    pub(super) version: String,
+    pub(super) commit: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Output {
+    pub(super) path: String,
+    pub(super) template: String,
+    #[serde(default)]
+    pub(super) plan: Option<PlanKind>,
+    /// Rendered once for all lenses, not once a lens.
+    #[serde(default)]
+    pub(super) once: bool,
+    /// Its services are entered into a file that others write too, instead of replacing it.
+    #[serde(default)]
+    pub(super) blueprint: bool,
+    /// An expression; the output is left out where it is false.
+    #[serde(default)]
+    pub(super) when: Option<String>,
+}
