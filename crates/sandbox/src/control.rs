@@ -10,12 +10,12 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::body::OutBody;
 use crate::dispatch::{ask, collect, respond};
 use crate::faults::Faults;
 use crate::query;
 use crate::reply::{Ask, Reply};
 use crate::state::State;
-use crate::wire::OutBody;
 
 pub(crate) async fn answer(state: &State, request: Request<Incoming>) -> Response<OutBody> {
     let (parts, body) = request.into_parts();

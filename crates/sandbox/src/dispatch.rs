@@ -10,12 +10,12 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCAT
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 
-use crate::book::Plan;
+use crate::body::{Cut, OutBody};
 use crate::envelope::plain;
+use crate::fault_book::Plan;
 use crate::faults::{Act, Answer, Faults, duration};
 use crate::reply::{Ask, Reply};
 use crate::state::State;
-use crate::wire::{Cut, OutBody};
 use crate::{actions, execute, provider, rest};
 
 /// Largest body taken; the largest honest one is a batch of health checks.

@@ -1,6 +1,6 @@
 //! The faults a sandbox can be told to have, as JSON.
 //!
-//! Types only; [`crate::book`] decides which of them befall a request.
+//! Types only; [`crate::fault_book`] decides which of them befall a request.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -7,28 +7,28 @@
 //! which the API judges a request is what the tests are about, and a recording has no order.
 
 mod actions;
-mod book;
+mod body;
 mod config;
 mod control;
 mod dispatch;
 mod effects;
 mod envelope;
 mod execute;
+mod fault_book;
 mod faults;
-mod gate;
+mod listener;
 mod provider;
 mod query;
 mod registry;
 mod reply;
+mod request_log;
 mod rest;
 mod rows;
-mod seen;
 mod server;
 mod signature;
 mod state;
 mod table;
 mod token;
-mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,9 +42,9 @@ pub use effects::AuditRow;
 pub use envelope::{Dialect, UnknownDialect};
 pub use faults::{Act, Answer, Faults, FaultsError, Latency, Lognormal, Rule, Truncation};
 pub use registry::test_entities;
-pub use seen::Seen;
+pub use request_log::Seen;
 
-use gate::Gate;
+use listener::Gate;
 use server::Phase;
 use state::State;
 

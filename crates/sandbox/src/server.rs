@@ -11,9 +11,9 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::gate::Gate;
+use crate::body::Wire;
+use crate::listener::Gate;
 use crate::state::State;
-use crate::wire::Wire;
 use crate::{STOP_GRACE, control, dispatch};
 
 /// Pause after a failed accept (out of file descriptors, say), so that the loop does not spin.

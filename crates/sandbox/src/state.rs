@@ -11,15 +11,15 @@ use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::book::FaultBook;
 use crate::config::Config;
 use crate::effects::World;
 use crate::envelope::Refusal;
+use crate::fault_book::FaultBook;
 use crate::faults::Faults;
-use crate::gate::Gate;
+use crate::listener::Gate;
 use crate::registry::registry;
+use crate::request_log::SeenRing;
 use crate::rows::Rows;
-use crate::seen::SeenRing;
 use crate::token::Verifier;
 
 /// Variables that sort before every flag, so that no flag is on the provider's first page.
