@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::wire::{HeadCache, Reader};
+use super::http1::{HeadCache, Reader};
 
 /// How much is read at once; one buffer serves all connections of a worker.
 const SCRATCH: usize = 64 * 1024;

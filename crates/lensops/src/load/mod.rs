@@ -5,12 +5,12 @@
 //! they hand in, and stops them early where the caller says so. It opens, times and counts; what
 //! the figures mean is for the judge in core.
 
-mod asking;
 mod connection;
-mod figures;
-mod known;
+mod http1;
 mod pacer;
-mod wire;
+mod request;
+mod tally;
+mod target;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -30,8 +30,8 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-pub use figures::Figures;
-pub(crate) use figures::UNASSERTED;
+pub use tally::Figures;
+pub(crate) use tally::UNASSERTED;
 
 use connection::Peer;
 use worker::{Snapshot, Task};

@@ -21,10 +21,10 @@ use lensops_core::verdict::generator::LATE_US;
 use tokio::sync::{Barrier, Notify, Semaphore, mpsc};
 use tokio::time::Instant;
 
-use super::asking::Asking;
 use super::connection::{Connection, Peer, Shared, Watch};
-use super::figures::Figures;
 use super::pacer::{Pacer, thread_time};
+use super::request::Asking;
+use super::tally::Figures;
 use super::{LoadTarget, micros};
 
 /// Connections that a worker opens at the same time, so that no listener's queue runs over.

@@ -94,7 +94,7 @@ fn agree(data: &[u8], pieces: &[usize], stale: &mut HeadCache) -> bool {
 }
 
 fn corpus() -> Vec<Vec<u8>> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/load/wire/__fuzz__/wire/corpus");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/load/http1/__fuzz__/http1/corpus");
     let files = std::fs::read_dir(folder).unwrap();
     let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
     paths.sort();
@@ -104,7 +104,7 @@ fn corpus() -> Vec<Vec<u8>> {
 /// The corpus as it is, byte by byte; a coverage-led engine starts from here.
 #[test]
 fn any_bytes_are_read_the_same_way_in_whatever_pieces() {
-    check!(name = "wire").with_iterations(2_000).for_each(|data: &[u8]| {
+    check!(name = "http1").with_iterations(2_000).for_each(|data: &[u8]| {
         agree(data, &[1], &mut HeadCache::default());
     });
 }

@@ -12,9 +12,9 @@ use lensops_core::verdict::outcome::{Outcome, Severity, judge};
 use tokio::time::Instant;
 
 use super::connection::{Answer, Broken, Connection};
-use super::figures::{Figures, MOST_UNASSERTED, UNASSERTED};
-use super::known::{Known, is_asserted, is_small};
 use super::micros;
+use super::tally::{Figures, MOST_UNASSERTED, UNASSERTED};
+use super::target::{Known, is_asserted, is_small};
 use super::worker::Task;
 
 /// What a request came to, for the one who sends the next.

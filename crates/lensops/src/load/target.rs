@@ -6,7 +6,7 @@ use lensops_core::exchange::{Exchange, FailureClass};
 use lensops_core::redaction::BODY_LIMIT;
 
 use super::LoadTarget;
-use super::figures::MOST_UNASSERTED;
+use super::tally::MOST_UNASSERTED;
 
 /// What is known of a target while it is loaded.
 #[derive(Default)]
