@@ -11,15 +11,15 @@ mod api;
 mod assets;
 mod charts;
 mod check;
+mod compress;
+mod events;
 mod evidence;
 mod gates;
 mod guard;
 mod lens;
-mod live;
 mod overview;
 mod page;
 mod scope;
-mod sent;
 mod series;
 mod serve;
 mod session;
@@ -104,7 +104,7 @@ pub(crate) struct App {
     pub(crate) known: scope::Known,
     pub(crate) gates: gates::Gates,
     pub(crate) clients: guard::Clients,
-    pub(crate) live: live::Live,
+    pub(crate) live: events::Live,
 }
 
 impl App {
@@ -125,7 +125,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/runs/{run}/{file}", get(evidence::file))
         .route("/session", post(session::sign_in))
         .route("/session/end", post(session::sign_out))
-        .route("/events", get(live::events))
+        .route("/events", get(events::events))
         .route("/assets/{name}", get(assets::asset))
         .route("/api/v1/lenses", get(api::lenses))
         .route("/api/v1/lenses/{lens}", get(api::lens))
@@ -134,7 +134,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/openapi.json", get(api::document))
         .fallback(page::nothing_here)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(from_fn(sent::sent))
+        .layer(from_fn(compress::sent))
         .layer(from_fn_with_state(app.clone(), guard::guard))
         .with_state(app)
 }

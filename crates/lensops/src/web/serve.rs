@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
-use super::{App, Setup, gates, guard, live, router, scope};
+use super::{App, Setup, events, gates, guard, router, scope};
 
 /// Connections at once; more wait to be accepted.
 const AT_ONCE: usize = 512;
@@ -46,12 +46,12 @@ pub async fn serve(listener: TcpListener, setup: Setup, stop: CancellationToken)
         known: scope::Known::default(),
         gates: gates::Gates::default(),
         clients: guard::Clients::default(),
-        live: live::Live::default(),
+        live: events::Live::default(),
     });
     let router = router(app.clone());
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let mut tasks = JoinSet::new();
-    tasks.spawn(live::watch(app));
+    tasks.spawn(events::watch(app));
     loop {
         // Nobody closes it.
         let Ok(seat) = room.clone().acquire_owned().await else {
