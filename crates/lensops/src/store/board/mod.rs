@@ -4,8 +4,8 @@
 //! there are is the database's to say, and no question names a tenant to keep others out. A few
 //! connections serve everybody, so that a page which is asked for often takes none from the worker.
 
-mod here;
-mod there;
+mod journal;
+mod postgres;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,7 +22,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions, Postgres as Database};
 use uuid::Uuid;
 
 use super::journal::Journal;
-use super::{Exported, History as _, Postgres, StoreError, StoredCheck, postgres};
+use super::postgres::{become_user, options};
+use super::{Exported, History as _, Postgres, StoreError, StoredCheck};
 
 /// Connections for all users together.
 const CONNECTIONS: u32 = 4;
@@ -127,7 +128,7 @@ impl Board {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(WAIT)
-            .connect_lazy_with(postgres::options(url)?);
+            .connect_lazy_with(options(url)?);
         Ok(Self::Database(pool, Postgres::new(url)?))
     }
 
@@ -147,10 +148,10 @@ impl Board {
             Self::Database(pool, _) => {
                 let begun = async {
                     let mut transaction = pool.begin().await?;
-                    postgres::become_user(&mut transaction, claims).await?;
+                    become_user(&mut transaction, claims).await?;
                     Ok(transaction)
                 };
-                Ok(Reading::Database(begun.await.map_err(there::elsewhere)?))
+                Ok(Reading::Database(begun.await.map_err(postgres::elsewhere)?))
             }
         }
     }
@@ -162,7 +163,7 @@ impl Board {
     /// When the store cannot be read.
     pub async fn newest(&self, pairs: &[(Uuid, LensId)]) -> Result<Vec<(Uuid, String, Uuid)>, StoreError> {
         match self {
-            Self::Embedded(journal) => here::newest(journal, pairs).await,
+            Self::Embedded(journal) => journal::newest(journal, pairs).await,
             Self::Database(_, watcher) => watcher.newest(pairs).await,
         }
     }
@@ -177,7 +178,7 @@ impl Reading<'_> {
     pub async fn tenant(&mut self) -> Result<Option<Uuid>, StoreError> {
         match self {
             Self::Embedded(_) => Ok(None),
-            Self::Database(as_user) => there::tenant(as_user).await.map_err(there::elsewhere),
+            Self::Database(as_user) => postgres::tenant(as_user).await.map_err(postgres::elsewhere),
         }
     }
 
@@ -186,7 +187,7 @@ impl Reading<'_> {
     pub async fn latest(&mut self, pairs: &[(Uuid, LensId)]) -> Result<Vec<StoredCheck>, StoreError> {
         match self {
             Self::Embedded(journal) => journal.latest(pairs).await,
-            Self::Database(as_user) => there::latest(as_user, pairs).await.map_err(there::elsewhere),
+            Self::Database(as_user) => postgres::latest(as_user, pairs).await.map_err(postgres::elsewhere),
         }
     }
 
@@ -194,8 +195,10 @@ impl Reading<'_> {
     #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
     pub async fn points(&mut self, pairs: &[(Uuid, LensId)], stretch: Stretch) -> Result<Points, StoreError> {
         let (mut points, muted) = match self {
-            Self::Embedded(journal) => here::points(journal, pairs, stretch).await?,
-            Self::Database(as_user) => there::points(as_user, pairs, stretch).await.map_err(there::elsewhere)?,
+            Self::Embedded(journal) => journal::points(journal, pairs, stretch).await?,
+            Self::Database(as_user) => postgres::points(as_user, pairs, stretch)
+                .await
+                .map_err(postgres::elsewhere)?,
         };
         for point in points.values_mut().flatten() {
             point.muted = muted.get(&point.id).copied();
@@ -207,8 +210,10 @@ impl Reading<'_> {
     #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
     pub async fn briefs(&mut self, pair: Pair<'_>, stretches: &[Stretch]) -> Result<Vec<Brief>, StoreError> {
         match self {
-            Self::Embedded(journal) => here::briefs(journal, pair, stretches).await,
-            Self::Database(as_user) => there::briefs(as_user, pair, stretches).await.map_err(there::elsewhere),
+            Self::Embedded(journal) => journal::briefs(journal, pair, stretches).await,
+            Self::Database(as_user) => postgres::briefs(as_user, pair, stretches)
+                .await
+                .map_err(postgres::elsewhere),
         }
     }
 
@@ -216,8 +221,10 @@ impl Reading<'_> {
     #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
     pub async fn hours(&mut self, pair: Pair<'_>, stretch: Stretch) -> Result<Vec<Rollup>, StoreError> {
         match self {
-            Self::Embedded(journal) => here::hours(journal, pair, stretch).await,
-            Self::Database(as_user) => there::hours(as_user, pair, stretch).await.map_err(there::elsewhere),
+            Self::Embedded(journal) => journal::hours(journal, pair, stretch).await,
+            Self::Database(as_user) => postgres::hours(as_user, pair, stretch)
+                .await
+                .map_err(postgres::elsewhere),
         }
     }
 
@@ -225,8 +232,10 @@ impl Reading<'_> {
     #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
     pub async fn marks(&mut self, pair: Pair<'_>, stretch: Stretch) -> Result<Vec<Mark>, StoreError> {
         match self {
-            Self::Embedded(journal) => here::marks(journal, pair, stretch).await,
-            Self::Database(as_user) => there::marks(as_user, pair, stretch).await.map_err(there::elsewhere),
+            Self::Embedded(journal) => journal::marks(journal, pair, stretch).await,
+            Self::Database(as_user) => postgres::marks(as_user, pair, stretch)
+                .await
+                .map_err(postgres::elsewhere),
         }
     }
 
@@ -234,8 +243,8 @@ impl Reading<'_> {
     #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
     pub async fn page(&mut self, query: &CheckQuery) -> Result<Vec<StoredCheck>, StoreError> {
         match self {
-            Self::Embedded(journal) => here::page(journal, query).await,
-            Self::Database(as_user) => there::page(as_user, query).await.map_err(there::elsewhere),
+            Self::Embedded(journal) => journal::page(journal, query).await,
+            Self::Database(as_user) => postgres::page(as_user, query).await.map_err(postgres::elsewhere),
         }
     }
 
@@ -244,8 +253,8 @@ impl Reading<'_> {
     #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
     pub async fn check(&mut self, id: Uuid) -> Result<Option<Exported>, StoreError> {
         match self {
-            Self::Embedded(journal) => here::check(journal, id).await,
-            Self::Database(as_user) => there::check(as_user, id).await.map_err(there::elsewhere),
+            Self::Embedded(journal) => journal::check(journal, id).await,
+            Self::Database(as_user) => postgres::check(as_user, id).await.map_err(postgres::elsewhere),
         }
     }
 
@@ -254,7 +263,7 @@ impl Reading<'_> {
     pub async fn done(self) -> Result<(), StoreError> {
         match self {
             Self::Embedded(_) => Ok(()),
-            Self::Database(as_user) => as_user.commit().await.map_err(there::elsewhere),
+            Self::Database(as_user) => as_user.commit().await.map_err(postgres::elsewhere),
         }
     }
 }
