@@ -16,13 +16,14 @@ use super::doctor::doctor;
 use super::monitoring::{check, worker};
 use super::parts::*;
 use super::switching::{flags, rollback};
+use crate::commands::acceptance;
 use crate::config::{Env, Settings, StoreChoice, StoreKind};
 use crate::http::{Client, TIMEOUT};
 use crate::log::{self, Stream};
 use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
 use crate::run::retention::retention;
 use crate::run::{
-    Exit, accept, audit, evidence, gate, generate, matrix, migrate, new_lens, outbox, package, schemas, serve, status,
+    Exit, audit, evidence, gate, generate, matrix, migrate, new_lens, outbox, package, schemas, serve, status,
     stop_on_signal, stress, templates,
 };
 use crate::store::{Owner, StoreError, Switch};
@@ -79,18 +80,18 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             flag_tries,
         } => {
             let settings = settings(root, env, plan.api_url.clone(), store)?;
-            let run = accept::Acceptance::new(
+            let run = acceptance::Acceptance::new(
                 &settings,
                 loaded::<AcceptancePlan>(&settings, &plan)?,
                 &scenarios,
                 dialect.as_deref(),
                 registry.as_deref(),
             )?;
-            accept::accept(
+            acceptance::accept(
                 &settings,
                 &Client::new(TIMEOUT),
                 &run,
-                &accept::Output {
+                &acceptance::Output {
                     json: plan.json,
                     junit,
                     flag_proof: flag_proof.then_some(flag_tries),
@@ -111,7 +112,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 Some(lens) => load(&settings, &Which::Lens(lens))?,
                 None => load_all(&settings)?.swap_remove(0),
             };
-            let registry = match accept::read_registry(&settings, registry.as_deref())? {
+            let registry = match acceptance::read_registry(&settings, registry.as_deref())? {
                 Some(registry) => registry,
                 None if lens.is_some() => {
                     matrix::fetch_registry(&settings, &loaded.plan, &Client::new(TIMEOUT)).await?
@@ -130,7 +131,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 &settings,
                 &Client::new(TIMEOUT),
                 &run,
-                &accept::Output {
+                &acceptance::Output {
                     json,
                     junit,
                     flag_proof: None,
@@ -163,7 +164,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
         }
         Command::Status { json } => {
             let settings = settings(root, env, None, store)?;
-            if let Some(warning) = accept::flag_proof::warning(&settings) {
+            if let Some(warning) = acceptance::flag_proof::warning(&settings) {
                 eprintln!("{warning}");
             }
             let plans = load_all(&settings)?

@@ -8,20 +8,21 @@ use lensops_core::duration::parse_span;
 
 use super::args::RollbackArgs;
 use super::parts::{known_tenants, monitor, open_history, open_journal, open_store};
+use crate::commands::acceptance;
 use crate::config::Settings;
 use crate::flags::COMMAND_PATIENCE;
 use crate::http::{Client, TIMEOUT};
 use crate::run::deliver::Delivery;
 use crate::run::plans::{Which, load};
 use crate::run::rollback::{Ground, Order};
-use crate::run::{Exit, accept, gate, stop_on_signal};
+use crate::run::{Exit, gate, stop_on_signal};
 use crate::store::Switch;
 
 /// The window that the gate is asked about.
 const WINDOW: &str = "7d";
 
 pub(super) async fn flags(settings: &Settings, lens: &str, json: bool) -> Result<Exit> {
-    if let Some(warning) = accept::flag_proof::warning(settings) {
+    if let Some(warning) = acceptance::flag_proof::warning(settings) {
         eprintln!("{warning}");
     }
     let monitor = monitor(settings, load(settings, &Which::Lens(lens))?)?;
@@ -35,7 +36,7 @@ pub(super) async fn rollback(settings: &Settings, args: &RollbackArgs, kind: Swi
         bail!("--reason is empty: say why, for whoever reads the record");
     }
     let wait = parse_span(&args.wait)?;
-    if accept::flag_proof::is_pending(settings) {
+    if acceptance::flag_proof::is_pending(settings) {
         bail!("a flag proof was cut off, and its end would undo this: run `lensops accept` first");
     }
     let monitor = monitor(settings, load(settings, &Which::Lens(&args.lens))?)?;

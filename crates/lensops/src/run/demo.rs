@@ -25,7 +25,6 @@ use lensops_sandbox::{Config, Dialect, LENSES_JSON, Sandbox};
 use tokio_util::sync::CancellationToken;
 
 use self::week::{Week, Weekly};
-use super::accept::Acceptance;
 use super::check::Monitor;
 use super::clock::SystemClock;
 use super::gate::gate;
@@ -34,6 +33,7 @@ use super::stress::Stress;
 use super::stress::live::View;
 use super::worker::Worker;
 use super::{Exit, serve, status};
+use crate::commands::acceptance::Acceptance;
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
 use crate::store::{Journal, Store};

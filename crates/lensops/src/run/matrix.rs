@@ -31,9 +31,9 @@ use uuid::Uuid;
 pub use self::fetch::fetch_registry;
 use self::table::{Mark, Row, Table};
 use super::Exit;
-use super::accept::{DEFAULT_DIALECT, Output};
 use super::plans::Loaded;
-use super::report::{Report, finish};
+use crate::commands::acceptance::report::{Report, finish};
+use crate::commands::acceptance::{DEFAULT_DIALECT, Output};
 use crate::config::{Destructive, Settings, Target};
 
 /// A role matrix, ready to be asked.

@@ -1,6 +1,5 @@
 //! The commands: everything above the rim, with clock, seed, sender and journal passed in.
 
-pub mod accept;
 pub mod alerts;
 pub mod audit;
 pub mod check;
@@ -23,7 +22,6 @@ pub mod openmetrics;
 pub mod outbox;
 pub mod package;
 pub mod plans;
-pub mod report;
 pub mod retention;
 pub mod rollback;
 #[cfg(feature = "sandbox")]

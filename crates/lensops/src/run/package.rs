@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use super::evidence::{self, FOLDER};
 use super::gate::Gated;
-use super::report::{cell, html_escaped};
 use super::{Exit, files};
+use crate::commands::acceptance::report::{cell, html_escaped};
 use crate::config::Settings;
 
 /// A part of the document.

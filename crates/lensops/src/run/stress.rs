@@ -28,8 +28,8 @@ use serde_json::{Value, json};
 
 use super::evidence::{Bundle, Written};
 use super::plans::Loaded;
-use super::report::{add_to_summary, annotate};
 use super::{Exit, evidence, files};
+use crate::commands::acceptance::report::{add_to_summary, annotate};
 use crate::config::{Settings, Target};
 use crate::load::{self, Figures, Flow, Job, LoadTarget, Progress};
 use live::View;

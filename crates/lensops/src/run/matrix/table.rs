@@ -1,6 +1,6 @@
 //! Who may do what: the role matrix as a table, for a terminal and as a page.
 
-use crate::run::report::{Report, html_escaped};
+use crate::commands::acceptance::report::{Report, html_escaped};
 
 /// What stands in a cell of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

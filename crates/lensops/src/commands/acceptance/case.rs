@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::Acceptance;
 
 /// What later cases need of earlier ones.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// The plan's variables and what was captured.
     vars: Vars,
     /// Entities that an earlier run used up.
@@ -32,7 +32,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(vars: Vars, seed: u64) -> Self {
+    pub(crate) fn new(vars: Vars, seed: u64) -> Self {
         Self {
             vars,
             used_up: Vec::new(),
@@ -43,7 +43,7 @@ impl Progress {
     }
 
     /// A progress of its own for the scenario at `index`.
-    pub(super) fn fork(&self, index: usize) -> Self {
+    pub(crate) fn fork(&self, index: usize) -> Self {
         let seed = self.rng.clone().u64(..).wrapping_add(index as u64);
         Self {
             vars: self.vars.clone(),
@@ -64,7 +64,7 @@ enum Ended {
 
 impl Acceptance {
     /// A case that sends nothing.
-    pub(super) fn unsent(&self, index: usize, scenario: &Scenario, result: CaseResult) -> Case {
+    pub(crate) fn unsent(&self, index: usize, scenario: &Scenario, result: CaseResult) -> Case {
         Case {
             phase: Phase::Test,
             number: index + 1,
@@ -89,7 +89,7 @@ impl Acceptance {
     }
 
     /// Runs one scenario: its steps in order, to the first that does not pass.
-    pub(super) async fn run_scenario<S: Sender>(
+    pub(crate) async fn run_scenario<S: Sender>(
         &self,
         sender: &S,
         index: usize,
@@ -204,7 +204,7 @@ impl Acceptance {
     }
 
     /// Runs one step of setup or teardown as a case of its own.
-    pub(super) async fn run_step_case<S: Sender>(
+    pub(crate) async fn run_step_case<S: Sender>(
         &self,
         sender: &S,
         phase: Phase,

@@ -2,6 +2,7 @@
 
 mod case;
 pub mod flag_proof;
+pub mod report;
 
 use std::path::{Path, PathBuf};
 
@@ -20,12 +21,12 @@ use lensops_core::verdict::registry::Registry;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use self::case::Progress;
-use super::plans::Loaded;
-use super::report::{Report, finish};
-use super::{Exit, files};
+use super::acceptance::report::{Report, finish};
 use crate::config::{Settings, Target};
+use crate::run::plans::Loaded;
+use crate::run::{Exit, files};
 use crate::store::Staging;
+use case::Progress;
 
 /// The dialect where nothing says which.
 pub const DEFAULT_DIALECT: &str = "documented";
@@ -311,14 +312,14 @@ pub async fn accept<S: Sender>(settings: &Settings, sender: &S, run: &Acceptance
     if let Some(warning) = run.warning() {
         eprintln!("⚠️ {warning}");
     }
-    super::evidence::ready(settings)?;
+    crate::run::evidence::ready(settings)?;
     let mut rng = fastrand::Rng::new();
     let each = |case: &Case| {
         if !output.json {
             say!("{}", run.redactor.text(&case.line()));
         }
     };
-    let stop = super::stop_on_signal();
+    let stop = crate::run::stop_on_signal();
     let _alone = flag_proof::alone(settings, output.flag_proof.is_some())?;
     flag_proof::undo(settings, sender).await?;
     // Whether the flag can be switched at all is known before the first request.

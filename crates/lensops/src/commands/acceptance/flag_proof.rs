@@ -43,7 +43,7 @@ struct Intent {
 ///
 /// # Errors
 /// When a proof runs, or one that was cut off is being undone, and this run wants the same.
-pub(super) fn alone(settings: &Settings, proves: bool) -> Result<Option<std::fs::File>> {
+pub(crate) fn alone(settings: &Settings, proves: bool) -> Result<Option<std::fs::File>> {
     if !proves && !is_pending(settings) {
         return Ok(None);
     }
@@ -84,7 +84,7 @@ fn provider(settings: &Settings) -> Result<Provider> {
 ///
 /// # Errors
 /// When there is something to undo and the provider does not do it: nothing else may run then.
-pub(super) async fn undo<S: Sender>(settings: &Settings, sender: &S) -> Result<()> {
+pub(crate) async fn undo<S: Sender>(settings: &Settings, sender: &S) -> Result<()> {
     let path = intent_path(settings);
     let Some(text) = files::read_if_there(&path)? else {
         return Ok(());

@@ -17,10 +17,10 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::accept::Output;
-use super::evidence::{Bundle, Written, fenced, write};
-use super::{Exit, files};
+use super::Output;
 use crate::config::Settings;
+use crate::run::evidence::{Bundle, Written, fenced, write};
+use crate::run::{Exit, files};
 
 /// A run of cases.
 #[derive(Debug)]
@@ -267,12 +267,12 @@ fn outcome(case: &Case) -> (&'static str, &Redacted) {
 }
 
 /// Text that fits into a cell of a Markdown table.
-pub(super) fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     legible(text).replace('|', "\\|").replace(['\n', '\r'], " ")
 }
 
 /// Text that stands for itself in a page.
-pub(super) fn html_escaped(text: &str) -> String {
+pub(crate) fn html_escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -289,7 +289,7 @@ fn escaped(text: &str) -> String {
 ///
 /// # Errors
 /// When the file that the CI service names cannot be written.
-pub(super) fn add_to_summary(settings: &Settings, text: &Redacted) -> Result<()> {
+pub(crate) fn add_to_summary(settings: &Settings, text: &Redacted) -> Result<()> {
     let Some(path) = settings.step_summary() else {
         return Ok(());
     };
@@ -304,7 +304,7 @@ pub(super) fn add_to_summary(settings: &Settings, text: &Redacted) -> Result<()>
 
 /// Prints an annotation of the CI service; `level` is `error` or `warning`. Beside JSON it goes to
 /// standard error, which the service reads as well.
-pub(super) fn annotate(level: &str, title: &str, text: &str, beside_json: bool) {
+pub(crate) fn annotate(level: &str, title: &str, text: &str, beside_json: bool) {
     let title = escaped(title).replace([':', ','], " ");
     let line = format!("::{level} title={title}::{}", escaped(text));
     if beside_json {

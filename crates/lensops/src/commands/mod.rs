@@ -1,0 +1,3 @@
+//! The commands: everything above the rim, with clock, seed, sender and journal passed in.
+
+pub mod acceptance;
