@@ -17,14 +17,15 @@ use super::monitoring::{check, worker};
 use super::parts::*;
 use super::switching::{flags, rollback};
 use crate::commands::acceptance;
+use crate::commands::acceptance::matrix;
 use crate::config::{Env, Settings, StoreChoice, StoreKind};
 use crate::http::{Client, TIMEOUT};
 use crate::log::{self, Stream};
 use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
 use crate::run::retention::retention;
 use crate::run::{
-    Exit, audit, evidence, gate, generate, matrix, migrate, new_lens, outbox, package, schemas, serve, status,
-    stop_on_signal, stress, templates,
+    Exit, audit, evidence, gate, generate, migrate, new_lens, outbox, package, schemas, serve, status, stop_on_signal,
+    stress, templates,
 };
 use crate::store::{Owner, StoreError, Switch};
 

@@ -14,7 +14,6 @@ pub mod files;
 pub mod flags;
 pub mod gate;
 pub mod generate;
-pub mod matrix;
 pub mod migrate;
 pub mod new_lens;
 pub mod notify;

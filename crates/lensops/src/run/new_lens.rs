@@ -23,8 +23,8 @@ use lensops_core::yaml;
 
 use super::Exit;
 use super::generate::{self, NewLens, Options};
-use super::matrix::fetch_registry;
 use super::plans::LENSES;
+use crate::commands::acceptance::matrix::fetch_registry;
 use crate::config::{Settings, Target};
 
 /// What leaves an action out.

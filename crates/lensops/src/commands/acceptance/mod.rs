@@ -2,6 +2,7 @@
 
 mod case;
 pub mod flag_proof;
+pub mod matrix;
 pub mod report;
 
 use std::path::{Path, PathBuf};

@@ -28,13 +28,13 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use self::fetch::fetch_registry;
-use self::table::{Mark, Row, Table};
-use super::Exit;
-use super::plans::Loaded;
 use crate::commands::acceptance::report::{Report, finish};
 use crate::commands::acceptance::{DEFAULT_DIALECT, Output};
 use crate::config::{Destructive, Settings, Target};
+use crate::run::Exit;
+use crate::run::plans::Loaded;
+pub use fetch::fetch_registry;
+use table::{Mark, Row, Table};
 
 /// A role matrix, ready to be asked.
 pub struct RoleMatrix {
@@ -381,11 +381,11 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
     if let Some(warning) = run.loaded.warning() {
         eprintln!("⚠️ {warning}");
     }
-    super::evidence::ready(settings)?;
+    crate::run::evidence::ready(settings)?;
     for line in &run.left_out {
         eprintln!("⚠️ {line}");
     }
-    let stop = super::stop_on_signal();
+    let stop = crate::run::stop_on_signal();
     let (cases, rows) = run.ask(sender, fastrand::u64(..), &stop).await;
     let table = Table {
         columns: run.columns(),
