@@ -320,7 +320,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
         },
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => {
-            use crate::run::sandbox::{Options, config, run};
+            use crate::commands::demo::sandbox::{Options, config, run};
             let SandboxArgs {
                 port,
                 control_port,
@@ -342,7 +342,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             Ok(Exit::Good)
         }
         #[cfg(feature = "sandbox")]
-        Command::Demo { dir, once } => crate::run::demo::demo(&dir, once).await,
+        Command::Demo { dir, once } => crate::commands::demo::demo(&dir, once).await,
     }
 }
 

@@ -1,3 +1,5 @@
 //! The commands: everything above the rim, with clock, seed, sender and journal passed in.
 
 pub mod acceptance;
+#[cfg(feature = "sandbox")]
+pub mod demo;

@@ -5,8 +5,6 @@ pub mod audit;
 pub mod check;
 pub mod clock;
 pub mod deliver;
-#[cfg(feature = "sandbox")]
-pub mod demo;
 pub mod doctor;
 pub mod evidence;
 pub mod export;
@@ -23,8 +21,6 @@ pub mod package;
 pub mod plans;
 pub mod retention;
 pub mod rollback;
-#[cfg(feature = "sandbox")]
-pub mod sandbox;
 pub mod schemas;
 pub mod serve;
 pub mod status;

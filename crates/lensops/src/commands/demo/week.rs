@@ -25,27 +25,27 @@ const WARNING: i64 = 2;
 const OUTAGE: i64 = 3;
 
 /// A virtual week.
-pub(super) struct Week {
+pub(crate) struct Week {
     starts: Timestamp,
 }
 
 /// What the week came to.
 #[derive(Debug, Default)]
-pub(super) struct Weekly {
-    pub(super) checks: u64,
-    pub(super) healthy: u64,
-    pub(super) degraded: u64,
-    pub(super) unhealthy: u64,
+pub(crate) struct Weekly {
+    pub(crate) checks: u64,
+    pub(crate) healthy: u64,
+    pub(crate) degraded: u64,
+    pub(crate) unhealthy: u64,
 }
 
 impl Week {
-    pub(super) fn ending(at: Timestamp) -> Self {
+    pub(crate) fn ending(at: Timestamp) -> Self {
         Self {
             starts: at - SignedDuration::from_hours(7 * 24),
         }
     }
 
-    pub(super) fn steps(&self) -> u64 {
+    pub(crate) fn steps(&self) -> u64 {
         STEPS.unsigned_abs()
     }
 
@@ -53,22 +53,22 @@ impl Week {
         self.starts + SignedDuration::from_mins(15 * step)
     }
 
-    pub(super) fn ends(&self) -> Timestamp {
+    pub(crate) fn ends(&self) -> Timestamp {
         self.step(STEPS)
     }
 
     /// The last moment before the incident.
-    pub(super) fn incident_starts(&self) -> Timestamp {
+    pub(crate) fn incident_starts(&self) -> Timestamp {
         self.step(INCIDENT)
     }
 
     /// The last moment of the incident.
-    pub(super) fn incident_ends(&self) -> Timestamp {
+    pub(crate) fn incident_ends(&self) -> Timestamp {
         self.step(INCIDENT + WARNING + OUTAGE)
     }
 
     /// Runs every slot, quarter hour by quarter hour, the lenses of each at once.
-    pub(super) async fn live(
+    pub(crate) async fn live(
         &self,
         sandbox: &Sandbox,
         client: &Client,

@@ -35,8 +35,8 @@ struct Data {
 /// A lens of the sandbox's data.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Definition {
-    pub(super) lens_id: String,
+pub(crate) struct Definition {
+    pub(crate) lens_id: String,
     domain: String,
     feature_flags: Vec<EnvName>,
     roles: Vec<Ident>,
@@ -55,7 +55,7 @@ pub(super) struct Definition {
 }
 
 /// Makes the folder anew; one that is not the demo's own is refused.
-pub(super) fn make_folder(folder: &Path) -> Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
     let occupied = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if occupied && !folder.join(MARKER).exists() {
         bail!(
@@ -74,12 +74,12 @@ pub(super) fn make_folder(folder: &Path) -> Result<()> {
 }
 
 /// The lens definitions.
-pub(super) fn lenses(json: &str) -> Result<Vec<Definition>> {
+pub(crate) fn lenses(json: &str) -> Result<Vec<Definition>> {
     Ok(serde_json::from_str::<Data>(json)?.lenses)
 }
 
 /// Writes `lensops.yml` and the registry. No secret is in either.
-pub(super) fn write_project(folder: &Path, sandbox: &Sandbox) -> Result<()> {
+pub(crate) fn write_project(folder: &Path, sandbox: &Sandbox) -> Result<()> {
     let data: Data = serde_json::from_str(LENSES_JSON)?;
     let project = ProjectFile {
         tenants: data.tenants.get("north").copied().into_iter().collect(),
@@ -98,7 +98,7 @@ pub(super) fn write_project(folder: &Path, sandbox: &Sandbox) -> Result<()> {
 }
 
 /// The settings of a run against `sandbox`; its secrets stay in memory.
-pub(super) fn settings(folder: &Path, sandbox: &Sandbox) -> Result<Settings> {
+pub(crate) fn settings(folder: &Path, sandbox: &Sandbox) -> Result<Settings> {
     let config = sandbox.config();
     let env = [
         ("TENANT_SUPABASE_JWT_SECRET", config.jwt_secret.clone()),
@@ -112,7 +112,7 @@ pub(super) fn settings(folder: &Path, sandbox: &Sandbox) -> Result<Settings> {
 }
 
 /// Generates every lens; returns how many files there are.
-pub(super) fn generate(settings: &Settings, lenses: &[Definition]) -> Result<usize> {
+pub(crate) fn generate(settings: &Settings, lenses: &[Definition]) -> Result<usize> {
     let options = Options::default();
     let mut written = 0;
     for lens in lenses.iter().cloned() {
@@ -137,7 +137,7 @@ pub(super) fn generate(settings: &Settings, lenses: &[Definition]) -> Result<usi
 }
 
 /// The monitors of all lenses.
-pub(super) fn monitors(settings: &Settings, lenses: &[Definition]) -> Result<Vec<Monitor>> {
+pub(crate) fn monitors(settings: &Settings, lenses: &[Definition]) -> Result<Vec<Monitor>> {
     lenses
         .iter()
         .map(|lens| cli::monitor(settings, load::<MonitorPlan>(settings, &Which::Lens(&lens.lens_id))?))

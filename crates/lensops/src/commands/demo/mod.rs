@@ -5,6 +5,8 @@
 //! says so. One incident is injected, so that all three statuses and gate decisions appear. What
 //! the demo expects of itself it checks: another decision than expected ends it with exit code 1.
 
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 mod setup;
 mod week;
 
@@ -24,20 +26,20 @@ use lensops_core::verdict::Verdict;
 use lensops_sandbox::{Config, Dialect, LENSES_JSON, Sandbox};
 use tokio_util::sync::CancellationToken;
 
-use self::week::{Week, Weekly};
-use super::check::Monitor;
-use super::clock::SystemClock;
-use super::gate::gate;
-use super::plans::{Which, load};
-use super::stress::Stress;
-use super::stress::live::View;
-use super::worker::Worker;
-use super::{Exit, serve, status};
 use crate::commands::acceptance::Acceptance;
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
+use crate::run::check::Monitor;
+use crate::run::clock::SystemClock;
+use crate::run::gate::gate;
+use crate::run::plans::{Which, load};
+use crate::run::stress::Stress;
+use crate::run::stress::live::View;
+use crate::run::worker::Worker;
+use crate::run::{Exit, serve, status};
 use crate::store::{Journal, Store};
 use crate::web;
+use week::{Week, Weekly};
 
 /// The lens that the incident hits.
 const STRUCK: &str = "faults";
@@ -114,7 +116,7 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         sandbox.stop().await;
         return Ok(Exit::Good);
     }
-    let stop = super::stop_on_signal();
+    let stop = crate::run::stop_on_signal();
     let dashboard = serve::setup(&settings, journal.clone(), plans)?;
     let listener = match serve::listener(DASHBOARD, false).await {
         Ok(listener) => listener,
