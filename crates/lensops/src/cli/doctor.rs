@@ -5,10 +5,10 @@ use lensops_core::plan::monitor::MonitorPlan;
 
 use super::keeper::tenant_source;
 use super::parts::monitor;
+use crate::commands::doctor::{Patient, doctor as look};
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
 use crate::run::Exit;
-use crate::run::doctor::{Patient, doctor as look};
 use crate::run::plans::{Loaded, Plan as _, Which, lens_paths, load, load_lens};
 
 pub(super) async fn doctor(settings: &Settings, json: bool) -> Result<Exit> {

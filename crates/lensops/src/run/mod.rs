@@ -5,7 +5,6 @@ pub mod audit;
 pub mod check;
 pub mod clock;
 pub mod deliver;
-pub mod doctor;
 pub mod evidence;
 pub mod export;
 pub mod files;

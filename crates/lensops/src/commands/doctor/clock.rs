@@ -9,7 +9,7 @@ const WARN: SignedDuration = SignedDuration::from_secs(30);
 /// From here on tokens may be refused as not yet valid or expired.
 const FAIL: SignedDuration = SignedDuration::from_secs(300);
 
-pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
+pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
     let api = api_time(patient).await;
     let store = match patient.settings.store() {
         Ok(StoreChoice::Postgres(url)) => crate::store::probe::now(&url)

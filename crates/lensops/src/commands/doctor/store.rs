@@ -11,7 +11,7 @@ use crate::http::{Client, TIMEOUT};
 use crate::store::probe::{self, Refusal};
 use crate::store::{Journal, REGISTRY, Rest, TenantSource, migrate};
 
-pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
+pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
     let path = patient.settings.journal_path();
     match Journal::open(&path).await {
         Ok(journal) => {

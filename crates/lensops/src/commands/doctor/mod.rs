@@ -16,11 +16,11 @@ use lensops_core::redaction::Redactor;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Exit;
-use super::check::Monitor;
-use super::plans::Loaded;
 use crate::config::Settings;
 use crate::http::Client;
+use crate::run::Exit;
+use crate::run::check::Monitor;
+use crate::run::plans::Loaded;
 use crate::store::TenantSource;
 
 /// How bad a finding is.

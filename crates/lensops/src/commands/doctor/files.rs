@@ -16,7 +16,7 @@ const LARGEST: u64 = 2_000_000;
 /// Shorter secrets would be found by chance.
 const SHORTEST: usize = 12;
 
-pub(super) fn look(patient: &Patient<'_>, findings: &mut Findings) {
+pub(crate) fn look(patient: &Patient<'_>, findings: &mut Findings) {
     for lens in &patient.lenses {
         match lens {
             Ok(lens) => findings.good(format!("lenses/{}.yml holds together", lens.lens)),

@@ -3,7 +3,7 @@
 use super::{Findings, Patient};
 use crate::flags::{COMMAND_PATIENCE, FlagError, FlagProvider as _, is_on};
 
-pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
+pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
     let plans: Vec<_> = patient.plans.iter().flatten().map(|loaded| &loaded.plan).collect();
     if plans.iter().all(|plan| plan.flags().is_empty()) {
         return;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Findings, Patient};
 use crate::run::check::Monitor;
 
-pub(super) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
+pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
     if patient.monitors.is_empty() {
         return findings.unjudged(
             "the API was not asked: there is no plan that could run",

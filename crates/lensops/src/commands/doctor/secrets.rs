@@ -10,7 +10,7 @@ use crate::config::{Settings, StoreChoice, Target};
 
 const ENVIRONMENT: &str = "the environment";
 
-pub(super) fn look(patient: &Patient<'_>, findings: &mut Findings) {
+pub(crate) fn look(patient: &Patient<'_>, findings: &mut Findings) {
     let settings = patient.settings;
     match settings.api(Target::Production) {
         Ok(base) if !base.is_tls() && !is_here(&base) => findings.warning(
@@ -111,7 +111,7 @@ fn service_key(settings: &Settings, findings: &mut Findings) {
 }
 
 /// The claims of a JWT; `None` for anything else.
-pub(super) fn claims(text: &str) -> Option<Value> {
+pub(crate) fn claims(text: &str) -> Option<Value> {
     let mut parts = text.trim().split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
