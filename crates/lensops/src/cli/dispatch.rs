@@ -18,14 +18,14 @@ use super::parts::*;
 use super::switching::{flags, rollback};
 use crate::commands::acceptance;
 use crate::commands::acceptance::matrix;
+use crate::commands::evidence::{bundle, package, verify};
 use crate::config::{Env, Settings, StoreChoice, StoreKind};
 use crate::http::{Client, TIMEOUT};
 use crate::log::{self, Stream};
 use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
 use crate::run::retention::retention;
 use crate::run::{
-    Exit, audit, evidence, gate, generate, migrate, new_lens, outbox, package, schemas, serve, status, stop_on_signal,
-    stress, templates,
+    Exit, gate, generate, migrate, new_lens, outbox, schemas, serve, status, stop_on_signal, stress, templates,
 };
 use crate::store::{Owner, StoreError, Switch};
 
@@ -304,8 +304,8 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
         }
         Command::Templates(TemplatesCommand::Eject { dir }) => templates::eject(&dir).map(|()| Exit::Good),
         Command::Evidence(command) => match command {
-            EvidenceCommand::Verify { dir, key, json } => audit::verify(&dir, key.as_ref(), json),
-            EvidenceCommand::Show { dir, json } => audit::show(&dir, json),
+            EvidenceCommand::Verify { dir, key, json } => verify::verify(&dir, key.as_ref(), json),
+            EvidenceCommand::Show { dir, json } => verify::show(&dir, json),
             EvidenceCommand::Package { lens } => {
                 let settings = Settings::load(root, env)?;
                 let plan = monitor_plan(&settings, load(&settings, &Which::Lens(&lens))?)?.plan;
@@ -316,7 +316,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
                 let week = gate::gate(&history, &plan, week, now, now).await?;
                 package::package(&settings, &plan.monitor, &package::Gates { day, week }, now)
             }
-            EvidenceCommand::Keygen { out } => evidence::keygen(&Settings::load(root, env)?, &out),
+            EvidenceCommand::Keygen { out } => bundle::keygen(&Settings::load(root, env)?, &out),
         },
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => {

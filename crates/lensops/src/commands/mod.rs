@@ -4,3 +4,4 @@ pub mod acceptance;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod doctor;
+pub mod evidence;

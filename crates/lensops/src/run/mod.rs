@@ -1,11 +1,9 @@
 //! The commands: everything above the rim, with clock, seed, sender and journal passed in.
 
 pub mod alerts;
-pub mod audit;
 pub mod check;
 pub mod clock;
 pub mod deliver;
-pub mod evidence;
 pub mod export;
 pub mod files;
 pub mod flags;
@@ -16,7 +14,6 @@ pub mod new_lens;
 pub mod notify;
 pub mod openmetrics;
 pub mod outbox;
-pub mod package;
 pub mod plans;
 pub mod retention;
 pub mod rollback;

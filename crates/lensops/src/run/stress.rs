@@ -26,10 +26,11 @@ use lensops_core::verdict::stress::{StressVerdict, judge_load};
 use lensops_core::verdict::tally::Tally;
 use serde_json::{Value, json};
 
-use super::evidence::{Bundle, Written};
 use super::plans::Loaded;
-use super::{Exit, evidence, files};
+use super::{Exit, files};
 use crate::commands::acceptance::report::{add_to_summary, annotate};
+use crate::commands::evidence::bundle;
+use crate::commands::evidence::bundle::{Bundle, Written};
 use crate::config::{Settings, Target};
 use crate::load::{self, Figures, Flow, Job, LoadTarget, Progress};
 use live::View;
@@ -269,7 +270,7 @@ impl Stress {
             latest: files.iter().map(|(name, _)| name.clone()).collect(),
             files,
         };
-        evidence::write(settings, bundle, &self.redactor)
+        bundle::write(settings, bundle, &self.redactor)
     }
 
     fn results<'a>(&'a self, ran: &'a Ran, finished_at: Timestamp) -> StressResults<'a> {
@@ -318,7 +319,7 @@ pub async fn stress(settings: &Settings, run: &Stress, baseline: Option<&Path>, 
         Ok((path, value))
     });
     let earlier = earlier.transpose()?;
-    super::evidence::ready(settings)?;
+    crate::commands::evidence::bundle::ready(settings)?;
     let ran = run.run(&mut View::new(!as_json)).await?;
     let finished_at = Timestamp::now();
     let written = run.write(settings, &ran, finished_at, fastrand::u32(..))?;

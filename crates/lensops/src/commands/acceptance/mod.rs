@@ -313,7 +313,7 @@ pub async fn accept<S: Sender>(settings: &Settings, sender: &S, run: &Acceptance
     if let Some(warning) = run.warning() {
         eprintln!("⚠️ {warning}");
     }
-    crate::run::evidence::ready(settings)?;
+    crate::commands::evidence::bundle::ready(settings)?;
     let mut rng = fastrand::Rng::new();
     let each = |case: &Case| {
         if !output.json {

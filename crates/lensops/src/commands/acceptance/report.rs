@@ -18,8 +18,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Output;
+use crate::commands::evidence::bundle::{Bundle, Written, fenced, write};
 use crate::config::Settings;
-use crate::run::evidence::{Bundle, Written, fenced, write};
 use crate::run::{Exit, files};
 
 /// A run of cases.

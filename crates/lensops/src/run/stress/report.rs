@@ -7,8 +7,8 @@ use lensops_core::stats::confidence::Interval;
 use lensops_core::stats::histogram::{Latencies, Quantile, ms};
 use lensops_core::verdict::tally::{FIGURES, Tally};
 
-use super::super::evidence::fenced;
 use super::{Ran, Stress};
+use crate::commands::evidence::bundle::fenced;
 use crate::load::UNASSERTED;
 
 impl Stress {

@@ -381,7 +381,7 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
     if let Some(warning) = run.loaded.warning() {
         eprintln!("⚠️ {warning}");
     }
-    crate::run::evidence::ready(settings)?;
+    crate::commands::evidence::bundle::ready(settings)?;
     for line in &run.left_out {
         eprintln!("⚠️ {line}");
     }

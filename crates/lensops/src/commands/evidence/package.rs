@@ -15,11 +15,11 @@ use lensops_core::redaction::one_line;
 use lensops_core::stats::histogram::ms;
 use serde_json::Value;
 
-use super::evidence::{self, FOLDER};
-use super::gate::Gated;
-use super::{Exit, files};
+use super::bundle::{self, FOLDER};
 use crate::commands::acceptance::report::{cell, html_escaped};
 use crate::config::Settings;
+use crate::run::gate::Gated;
+use crate::run::{Exit, files};
 
 /// A part of the document.
 struct Section {
@@ -81,10 +81,10 @@ impl Runs {
             refused: Vec::new(),
             foreign: Vec::new(),
         };
-        for folder in evidence::folders(settings)?.into_iter().rev() {
+        for folder in bundle::folders(settings)?.into_iter().rev() {
             let name = folder.file_name().unwrap_or_default().to_string_lossy();
             let name = one_line(&name);
-            let (found, files) = match evidence::verified(&folder) {
+            let (found, files) = match bundle::verified(&folder) {
                 Ok(verified) => verified,
                 Err(error) => {
                     runs.refused.push(format!("{name}: {error:#}"));

@@ -10,8 +10,8 @@ use lensops_core::evidence::signature::PublicKey;
 use lensops_core::redaction::one_line;
 use serde_json::{Value, json};
 
-use super::Exit;
-use super::evidence::{FOLDER, verified};
+use super::bundle::{FOLDER, verified};
+use crate::run::Exit;
 
 /// How the run before stands, which a manifest names by id and hash.
 #[derive(Debug, PartialEq, Eq)]
