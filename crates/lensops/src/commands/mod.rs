@@ -5,3 +5,4 @@ pub mod acceptance;
 pub mod demo;
 pub mod doctor;
 pub mod evidence;
+pub mod generate;

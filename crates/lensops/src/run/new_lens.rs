@@ -22,9 +22,9 @@ use lensops_core::verdict::registry::{Action, Registry, Variant};
 use lensops_core::yaml;
 
 use super::Exit;
-use super::generate::{self, NewLens, Options};
 use super::plans::LENSES;
 use crate::commands::acceptance::matrix::fetch_registry;
+use crate::commands::generate::{self, NewLens, Options};
 use crate::config::{Settings, Target};
 
 /// What leaves an action out.

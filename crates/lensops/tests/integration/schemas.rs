@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lensops::run::schemas::all;
+use lensops::commands::generate::schemas::all;
 
 use lensops_sandbox::Dialect;
 use serde_json::Value;
@@ -16,7 +16,7 @@ fn the_published_schemas_are_those_of_the_types() {
         let path = folder.join(format!("{name}.schema.json"));
         let published = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
-            published == lensops::run::schemas::text(&schema),
+            published == lensops::commands::generate::schemas::text(&schema),
             "{} is not what the types say: `cargo run -- schema --out schemas`",
             path.display()
         );
@@ -25,7 +25,7 @@ fn the_published_schemas_are_those_of_the_types() {
     for (name, schema) in all() {
         let page = std::fs::read_to_string(pages.join(format!("{name}.md"))).unwrap_or_default();
         assert!(
-            page == lensops::run::schemas::reference(name, &schema),
+            page == lensops::commands::generate::schemas::reference(name, &schema),
             "docs/src/reference/{name}.md is not what the types say: `cargo run -- schema --reference docs/src/reference`"
         );
     }

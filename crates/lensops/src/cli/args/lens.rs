@@ -10,8 +10,8 @@ use lensops_core::lens::User;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::commands::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
 use crate::config::Runtime;
-use crate::run::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
 
 /// What a lens is made of.
 #[derive(Debug, Args)]

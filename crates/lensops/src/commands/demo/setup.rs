@@ -13,10 +13,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::cli;
+use crate::commands::generate::{self, NewLens, Options};
 use crate::config::{Env, PROJECT_FILE, ProjectFile, Settings};
 use crate::run::check::Monitor;
 use crate::run::files;
-use crate::run::generate::{self, NewLens, Options};
 use crate::run::plans::{Which, load};
 
 /// Marks a folder as the demo's own, to be made anew.

@@ -8,8 +8,8 @@ use lensops_core::ident::{EnvName, Ident};
 use uuid::Uuid;
 
 use super::{Ask, NONE};
+use crate::commands::generate::{NewLens, parse_payload, parse_user, usual_user};
 use crate::config::Settings;
-use crate::run::generate::{NewLens, parse_payload, parse_user, usual_user};
 use crate::run::plans::lens_paths;
 
 /// A question: its text, the usual answer where there is one, and the option that answers it.

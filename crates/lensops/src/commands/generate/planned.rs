@@ -9,13 +9,14 @@ use lensops_core::plan::header::{self, Origin, origin};
 use lensops_core::template::{Rendered, blueprint, render_lens_file};
 
 use super::Options;
+use crate::commands::generate::templates;
 use crate::config::Settings;
+use crate::run::files;
 use crate::run::plans::{LENSES, load_lens};
-use crate::run::{files, templates};
 
 /// What a rendered file is beside the one on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     Same,
     New,
     Changed,
@@ -30,19 +31,19 @@ pub(super) enum Standing {
 }
 
 /// A file as it would be.
-pub(super) struct Planned {
-    pub(super) path: PathBuf,
+pub(crate) struct Planned {
+    pub(crate) path: PathBuf,
     /// Its path below the repository, for people.
-    pub(super) shown: String,
-    pub(super) text: String,
-    pub(super) before: Option<String>,
-    pub(super) standing: Standing,
+    pub(crate) shown: String,
+    pub(crate) text: String,
+    pub(crate) before: Option<String>,
+    pub(crate) standing: Standing,
     /// Why it is [`Standing::Refused`].
-    pub(super) why: Option<String>,
+    pub(crate) why: Option<String>,
 }
 
 /// The lens file is a person's: one that says something else is not overwritten.
-pub(super) fn plan_lens_file(
+pub(crate) fn plan_lens_file(
     settings: &Settings,
     lens: &Lens,
     resolved: &Lens,
@@ -79,7 +80,7 @@ pub(super) fn plan_lens_file(
 }
 
 /// What a rendered file is beside the one on disk, and what there is to say of it.
-pub(super) fn plan_file(settings: &Settings, file: Rendered, prune: bool) -> Result<(Planned, Vec<String>)> {
+pub(crate) fn plan_file(settings: &Settings, file: Rendered, prune: bool) -> Result<(Planned, Vec<String>)> {
     let path = settings.root.join(&file.path);
     let before = files::read_if_there(&path)?;
     let (mut text, mut why, mut notes) = (file.text, None, Vec::new());
@@ -120,7 +121,7 @@ pub(super) fn plan_file(settings: &Settings, file: Rendered, prune: bool) -> Res
 }
 
 /// Files beside the rendered ones that this template set made for lenses that are no more.
-pub(super) fn stale_files(
+pub(crate) fn stale_files(
     settings: &Settings,
     folders: &BTreeSet<String>,
     rendered: &[Rendered],

@@ -6,6 +6,8 @@
 mod drift;
 mod options;
 mod planned;
+pub mod schemas;
+pub mod templates;
 
 use std::path::PathBuf;
 
@@ -16,11 +18,11 @@ use lensops_core::plan::header::{Origin, origin};
 use lensops_core::template::{PlanKind, RepoContext, TemplateError, TemplateSet};
 use lensops_core::yaml::{self, Mistake, YamlErrors};
 
-pub use self::options::{NewLens, parse_payload, parse_user, usual_user};
-use self::planned::{Planned, Standing, plan_file, plan_lens_file, stale_files};
-use super::plans::{LENSES, lens_paths, load_lens};
-use super::{Exit, files, templates};
 use crate::config::{Runtime, Settings};
+use crate::run::plans::{LENSES, lens_paths, load_lens};
+use crate::run::{Exit, files};
+pub use options::{NewLens, parse_payload, parse_user, usual_user};
+use planned::{Planned, Standing, plan_file, plan_lens_file, stale_files};
 
 /// What to do with what was rendered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

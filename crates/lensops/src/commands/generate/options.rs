@@ -8,8 +8,8 @@ use lensops_core::lens::{Lens, ReadAction, SignedAction, Slo, User};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::commands::generate::templates;
 use crate::config::Settings;
-use crate::run::templates;
 
 /// A lens as the command line gives it.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +35,7 @@ pub struct NewLens {
 impl NewLens {
     /// The lens of the options. Ids they leave out come from `lensops.yml`, which is looked at
     /// when the lens is resolved, or from another lens; the notes say which.
-    pub(super) fn into_lens(self, settings: &Settings, others: &[Lens]) -> Result<(Lens, Vec<String>)> {
+    pub(crate) fn into_lens(self, settings: &Settings, others: &[Lens]) -> Result<(Lens, Vec<String>)> {
         let mut notes = Vec::new();
         let id = LensId::from_human(&self.lens_id)?;
         let entity_id_key = |option: &str| {
