@@ -9,7 +9,6 @@ pub mod files;
 pub mod flags;
 pub mod gate;
 pub mod migrate;
-pub mod new_lens;
 pub mod notify;
 pub mod openmetrics;
 pub mod outbox;

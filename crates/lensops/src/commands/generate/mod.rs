@@ -4,6 +4,7 @@
 //! what is the same is not touched.
 
 mod drift;
+pub mod new_lens;
 mod options;
 mod planned;
 pub mod schemas;

@@ -21,11 +21,11 @@ use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::verdict::registry::{Action, Registry, Variant};
 use lensops_core::yaml;
 
-use super::Exit;
-use super::plans::LENSES;
 use crate::commands::acceptance::matrix::fetch_registry;
 use crate::commands::generate::{self, NewLens, Options};
 use crate::config::{Settings, Target};
+use crate::run::Exit;
+use crate::run::plans::LENSES;
 
 /// What leaves an action out.
 const NONE: &str = "none";
@@ -327,14 +327,14 @@ mod tests {
     use serde_json::json;
 
     /// Answers in order, as a person who may be asked again; what was asked is kept.
-    pub(super) struct Scripted(Vec<&'static str>, Vec<String>);
+    pub(crate) struct Scripted(Vec<&'static str>, Vec<String>);
 
     impl Scripted {
-        pub(super) fn of(answers: &[&'static str]) -> Self {
+        pub(crate) fn of(answers: &[&'static str]) -> Self {
             Self(answers.to_vec(), Vec::new())
         }
 
-        pub(super) fn asked(&self) -> usize {
+        pub(crate) fn asked(&self) -> usize {
             self.1.len()
         }
     }

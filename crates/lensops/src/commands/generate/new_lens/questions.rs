@@ -13,14 +13,14 @@ use crate::config::Settings;
 use crate::run::plans::lens_paths;
 
 /// A question: its text, the usual answer where there is one, and the option that answers it.
-pub(super) type Question<'a> = (&'a str, Option<&'a str>, &'a str);
+pub(crate) type Question<'a> = (&'a str, Option<&'a str>, &'a str);
 
 /// The answer to `question` as `read` takes it. What it does not take is asked again where somebody
 /// can answer again.
 ///
 /// # Errors
 /// When there is nobody to ask, or nobody who could answer again.
-pub(super) fn answer<T>(
+pub(crate) fn answer<T>(
     ask: &mut impl Ask,
     (text, usual, option): Question<'_>,
     read: impl Fn(&str) -> Result<T>,
@@ -48,7 +48,7 @@ fn list<T: FromStr<Err: Display>>(text: &str) -> Result<Vec<T>> {
 ///
 /// # Errors
 /// When there is nobody to ask.
-pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
+pub(crate) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
     // Another lens of the repository gives its own.
     let first = lens_paths(settings)?.is_empty();
     if first && given.yacht_ids.is_empty() && settings.project.tenants.is_empty() {
@@ -83,7 +83,7 @@ pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask
 ///
 /// # Errors
 /// When there is nobody to ask.
-pub(super) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
+pub(crate) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
     if given.feature_flags.is_empty() {
         let question = ("Feature flags, the master flag first", Some(NONE), "--feature-flags");
         given.feature_flags = answer(ask, question, list::<EnvName>)?;
