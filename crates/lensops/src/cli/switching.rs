@@ -9,13 +9,14 @@ use lensops_core::duration::parse_span;
 use super::args::RollbackArgs;
 use super::parts::{known_tenants, monitor, open_history, open_journal, open_store};
 use crate::commands::acceptance;
+use crate::commands::rollout::gate;
 use crate::config::Settings;
 use crate::flags::COMMAND_PATIENCE;
 use crate::http::{Client, TIMEOUT};
 use crate::run::deliver::Delivery;
 use crate::run::plans::{Which, load};
 use crate::run::rollback::{Ground, Order};
-use crate::run::{Exit, gate, stop_on_signal};
+use crate::run::{Exit, stop_on_signal};
 use crate::store::Switch;
 
 /// The window that the gate is asked about.
@@ -28,7 +29,7 @@ pub(super) async fn flags(settings: &Settings, lens: &str, json: bool) -> Result
     let monitor = monitor(settings, load(settings, &Which::Lens(lens))?)?;
     let provider = settings.provider()?.map(|provider| provider.patient(COMMAND_PATIENCE));
     let provider = provider.as_ref().map_err(String::as_str);
-    crate::run::flags::flags(&monitor, provider, &Client::new(TIMEOUT), json).await
+    crate::commands::rollout::flags::flags(&monitor, provider, &Client::new(TIMEOUT), json).await
 }
 
 pub(super) async fn rollback(settings: &Settings, args: &RollbackArgs, kind: Switch) -> Result<Exit> {

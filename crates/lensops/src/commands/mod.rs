@@ -6,3 +6,4 @@ pub mod demo;
 pub mod doctor;
 pub mod evidence;
 pub mod generate;
+pub mod rollout;

@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use super::bundle::{self, FOLDER};
 use crate::commands::acceptance::report::{cell, html_escaped};
+use crate::commands::rollout::gate::Gated;
 use crate::config::Settings;
-use crate::run::gate::Gated;
 use crate::run::{Exit, files};
 
 /// A part of the document.

@@ -8,8 +8,8 @@ use lensops_core::plan::monitor::MonitorPlan;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Exit;
 use super::gate::is_virtual;
+use crate::run::Exit;
 use crate::store::{History, StoredCheck};
 
 struct Row {

@@ -1,0 +1,5 @@
+//! Deciding over a rollout: flags as they stand, the gate, status, rollback and restore.
+
+pub mod flags;
+pub mod gate;
+pub mod status;
