@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::parts::monitor;
+use crate::commands::rollout::rollback::News;
 use crate::config::{ConfigError, Settings, StoreChoice};
 use crate::http::{Client, TIMEOUT};
 use crate::run::check::Monitor;
 use crate::run::plans::{Which, load, load_all};
-use crate::run::rollback::News;
 use crate::run::tenants::TenantWatch;
 use crate::run::worker::{Change, announce_rollback};
 use crate::store::{Alerting, Journal, REGISTRY, Rest, Store, TenantSource};

@@ -10,12 +10,12 @@ use super::args::RollbackArgs;
 use super::parts::{known_tenants, monitor, open_history, open_journal, open_store};
 use crate::commands::acceptance;
 use crate::commands::rollout::gate;
+use crate::commands::rollout::rollback::{Ground, Order};
 use crate::config::Settings;
 use crate::flags::COMMAND_PATIENCE;
 use crate::http::{Client, TIMEOUT};
 use crate::run::deliver::Delivery;
 use crate::run::plans::{Which, load};
-use crate::run::rollback::{Ground, Order};
 use crate::run::{Exit, stop_on_signal};
 use crate::store::Switch;
 

@@ -12,7 +12,6 @@ pub mod openmetrics;
 pub mod outbox;
 pub mod plans;
 pub mod retention;
-pub mod rollback;
 pub mod serve;
 pub mod stress;
 pub mod tenants;

@@ -2,4 +2,5 @@
 
 pub mod flags;
 pub mod gate;
+pub mod rollback;
 pub mod status;

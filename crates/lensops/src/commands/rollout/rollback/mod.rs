@@ -6,7 +6,7 @@
 //! follows is looked at for a while; an API that never says `503 FEATURE_DISABLED` is told apart from
 //! one that was seen to follow.
 
-mod news;
+mod propagate;
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use news::News;
+pub use propagate::News;
 
-use super::Exit;
-use super::check::{Answered, Monitor};
 use crate::flags::{Deploy, FlagProvider as _, Provider, is_on};
+use crate::run::Exit;
+use crate::run::check::{Answered, Monitor};
 use crate::store::{Journal, Progress, Rollback, Store, Switch};
 
 /// The wait between two looks at the API.
@@ -230,7 +230,7 @@ impl<S: Sender> Ground<'_, S> {
         self.journal.put_rollback(entry.clone()).await?;
         self.tell(order, &entry, seen);
         // What was done is done and told; that others hear of it later is no failure of it.
-        match news::publish(self, &entry, fastrand::u64(..)).await {
+        match propagate::publish(self, &entry, fastrand::u64(..)).await {
             Ok(Some(_)) => {}
             Ok(None) => eprintln!("⚠️ The plan names no tenant: no check tells other machines of it"),
             Err(error) => eprintln!(
