@@ -11,11 +11,12 @@ use lensops_core::ident::{LensId, nearest};
 use uuid::Uuid;
 
 use super::parts::open_journal;
+use crate::commands::storage::export;
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
+use crate::run::Exit;
 use crate::run::alerts::{Quiet, list, silence, test, unsilence};
 use crate::run::plans::lens_paths;
-use crate::run::{Exit, export};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AlertsCommand {

@@ -7,3 +7,4 @@ pub mod doctor;
 pub mod evidence;
 pub mod generate;
 pub mod rollout;
+pub mod storage;

@@ -1,7 +1,7 @@
 //! Roll-ups and retention, on every store that is written by its owner.
 
 use jiff::{SignedDuration, Timestamp};
-use lensops::run::retention::{Retained, retention, roll_up};
+use lensops::commands::storage::retention::{Retained, retention, roll_up};
 use lensops::store::{Archive, Owner};
 use lensops_core::history::rollup::Span;
 use lensops_core::redaction::Redactor;

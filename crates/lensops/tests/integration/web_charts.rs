@@ -1,7 +1,7 @@
 //! The charts of the dashboard: from checks, from roll-ups, and with what is marked in them.
 
 use jiff::{SignedDuration, Timestamp};
-use lensops::run::retention::{retention, roll_up};
+use lensops::commands::storage::retention::{retention, roll_up};
 use lensops::store::{Archive, Board, Journal, Owner};
 use lensops_core::redaction::Redactor;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status};

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::Exit;
+use crate::run::Exit;
 
-const UNIT: &str = include_str!("../../../../templates/ops/lensops-worker.service");
-const RULES: &str = include_str!("../../../../templates/ops/prometheus-rules.yml");
-const DASHBOARD: &str = include_str!("../../../../templates/ops/grafana.json");
+const UNIT: &str = include_str!("../../../../../templates/ops/lensops-worker.service");
+const RULES: &str = include_str!("../../../../../templates/ops/prometheus-rules.yml");
+const DASHBOARD: &str = include_str!("../../../../../templates/ops/grafana.json");
 
 /// Prints a hardened unit that runs `program` on the repository at `root`.
 ///
