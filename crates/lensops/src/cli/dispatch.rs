@@ -24,11 +24,12 @@ use crate::commands::generate::{self, schemas, templates};
 use crate::commands::rollout::{gate, status};
 use crate::commands::storage::retention::retention;
 use crate::commands::storage::{migrate, outbox};
+use crate::commands::stress;
 use crate::config::{Env, Settings, StoreChoice, StoreKind};
 use crate::http::{Client, TIMEOUT};
 use crate::log::{self, Stream};
 use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
-use crate::run::{Exit, serve, stop_on_signal, stress};
+use crate::run::{Exit, serve, stop_on_signal};
 use crate::store::{Owner, StoreError, Switch};
 
 /// Runs the command of `cli` with `env` as its environment.

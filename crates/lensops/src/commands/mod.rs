@@ -8,3 +8,4 @@ pub mod evidence;
 pub mod generate;
 pub mod rollout;
 pub mod storage;
+pub mod stress;

@@ -9,7 +9,6 @@ pub mod notify;
 pub mod openmetrics;
 pub mod plans;
 pub mod serve;
-pub mod stress;
 pub mod tenants;
 pub mod vigil;
 pub mod vitals;

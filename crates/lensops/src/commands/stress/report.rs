@@ -13,7 +13,7 @@ use crate::load::UNASSERTED;
 
 impl Stress {
     /// The results as Markdown.
-    pub(super) fn markdown(&self, ran: &Ran, finished_at: Timestamp) -> String {
+    pub(crate) fn markdown(&self, ran: &Ran, finished_at: Timestamp) -> String {
         let plan = &self.loaded.plan;
         let mut text = format!(
             "# Stress results: {}\n\n{}: {}\n\nAPI `{}`, tenant `{}`, plan `{}` ({}), finished {finished_at}.\n\n",
@@ -97,7 +97,7 @@ fn percentiles(text: &mut String, tally: &Tally) {
 
 /// What kept requests from being sent in time, how many had not the asserted answer, and what tells
 /// status classes and connections apart.
-pub(super) fn notes(tally: &Tally) -> String {
+pub(crate) fn notes(tally: &Tally) -> String {
     let rate = tally.error_rate_percent();
     let mut text = format!(
         "{} left late, {} were never sent, {} found no socket; error rate {}.",
@@ -119,7 +119,7 @@ pub(super) fn notes(tally: &Tally) -> String {
 }
 
 /// Load and answers: `burst of 50: 50 of 50 answered (50 × 200), 0 without an answer.`
-pub(super) fn answered(tally: &Tally) -> String {
+pub(crate) fn answered(tally: &Tally) -> String {
     format!(
         "{}: {} of {} answered ({}), {} without an answer.",
         tally.load,
@@ -131,7 +131,7 @@ pub(super) fn answered(tally: &Tally) -> String {
 }
 
 /// The figure alone: `867ms`, with its mark where the sample is too small.
-pub(super) fn told(window: &Latencies, quantile: Quantile) -> String {
+pub(crate) fn told(window: &Latencies, quantile: Quantile) -> String {
     window
         .tell(quantile)
         .split_once(' ')
@@ -139,7 +139,7 @@ pub(super) fn told(window: &Latencies, quantile: Quantile) -> String {
         .unwrap_or_default()
 }
 
-pub(super) fn latency(us: Option<u64>) -> String {
+pub(crate) fn latency(us: Option<u64>) -> String {
     us.map_or_else(|| "n/a".to_owned(), ms)
 }
 
@@ -174,7 +174,7 @@ fn failures(tally: &Tally) -> String {
 
 /// One line a target.
 #[must_use]
-pub(super) fn line(tally: &Tally) -> String {
+pub(crate) fn line(tally: &Tally) -> String {
     let figure = |quantile| tally.latencies.tell(quantile);
     let spread = match (tally.latencies.min(), tally.latencies.max()) {
         (Some(min), Some(max)) => format!("min {} max {}", ms(min), ms(max)),

@@ -1,7 +1,7 @@
 //! `lensops stress`: targets under load, a tally of each, and the verdict.
 
-pub mod live;
 mod page;
+pub mod progress;
 mod report;
 
 use std::collections::BTreeMap;
@@ -26,14 +26,14 @@ use lensops_core::verdict::stress::{StressVerdict, judge_load};
 use lensops_core::verdict::tally::Tally;
 use serde_json::{Value, json};
 
-use super::plans::Loaded;
-use super::{Exit, files};
 use crate::commands::acceptance::report::{add_to_summary, annotate};
 use crate::commands::evidence::bundle;
 use crate::commands::evidence::bundle::{Bundle, Written};
 use crate::config::{Settings, Target};
 use crate::load::{self, Figures, Flow, Job, LoadTarget, Progress};
-use live::View;
+use crate::run::plans::Loaded;
+use crate::run::{Exit, files};
+use progress::View;
 
 /// The time a request may take where the plan says nothing, connecting included.
 const TIMEOUT: Duration = Duration::from_secs(15);

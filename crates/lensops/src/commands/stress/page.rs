@@ -76,7 +76,7 @@ impl Stress {
     ///
     /// # Errors
     /// When it cannot be rendered.
-    pub(super) fn page(&self, ran: &Ran, finished_at: Timestamp) -> Result<String, askama::Error> {
+    pub(crate) fn page(&self, ran: &Ran, finished_at: Timestamp) -> Result<String, askama::Error> {
         let page = Page {
             title: format!("Stress results: {}", self.loaded.plan.stress.title()),
             verdict: ran.verdict.verdict.tell(),

@@ -58,7 +58,7 @@ impl View {
     }
 
     /// A load begins.
-    pub(super) fn begin(&mut self, names: &[&str], load: &Load) {
+    pub(crate) fn begin(&mut self, names: &[&str], load: &Load) {
         self.name = format!("{}: {}", names.join(", "), load.tell());
         self.counts = load.duration().is_none();
         if let Some(bar) = &self.bar {
@@ -73,7 +73,7 @@ impl View {
     }
 
     /// Another second is over.
-    pub(super) fn show(&self, progress: &Progress) {
+    pub(crate) fn show(&self, progress: &Progress) {
         match &self.bar {
             Some(bar) => {
                 let ended = progress.totals.iter().map(Figures::ended).sum();
@@ -89,14 +89,14 @@ impl View {
     }
 
     /// The load is over.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
 
     /// A target has its tally.
-    pub(super) fn ended(&self, tally: &Tally) {
+    pub(crate) fn ended(&self, tally: &Tally) {
         if self.speaks {
             say!("{}", line(tally));
         }
