@@ -7,8 +7,8 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use lensops::commands::worker::delivery::Delivery;
 use lensops::http::Client;
-use lensops::run::deliver::Delivery;
 use lensops::store::{Archive, History, Journal, Owner, Postgres, Store, begin_as};
 use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::history::schedule::slot_id;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use lensops::run::check::Monitor;
-use lensops::run::clock::SystemClock;
-use lensops::run::worker::{Change, Worker};
+use lensops::commands::worker::check::Monitor;
+use lensops::commands::worker::clock::SystemClock;
+use lensops::commands::worker::{Change, Worker};
 use lensops::store::{Journal, Store};
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Sender, Timings};
 use lensops_core::redaction::Redactor;
@@ -23,7 +23,7 @@ const LENSES: usize = 20;
 const TENANTS: u128 = 5_000;
 
 /// The default of `worker.per_host`.
-const PER_HOST: usize = lensops::run::worker::PER_HOST;
+const PER_HOST: usize = lensops::commands::worker::PER_HOST;
 
 /// A slot of each pair, and a while for what is still running.
 const LASTS: Duration = Duration::from_secs(62);

@@ -2,16 +2,13 @@
 
 mod alerting;
 mod args;
-mod beside;
 mod dispatch;
 mod doctor;
 mod examples;
-mod keeper;
 mod monitoring;
-mod parts;
 mod switching;
 
+pub use crate::commands::context::monitor;
 pub use args::Cli;
 pub use dispatch::dispatch;
 pub use examples::command;
-pub use parts::monitor;

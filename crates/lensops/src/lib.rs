@@ -43,7 +43,6 @@ pub mod http;
 pub mod listen;
 pub mod load;
 pub mod log;
-pub mod run;
 pub mod store;
 pub mod tls;
 pub mod web;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::FromArgMatches as _;
 use clap::error::ErrorKind;
 use lensops::cli::{Cli, command, dispatch};
-use lensops::run::{Exit, Unanswered};
+use lensops::commands::exit::{Exit, Unanswered};
 use lensops::store::StoreError;
 
 fn main() -> ExitCode {

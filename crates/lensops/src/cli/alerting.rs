@@ -10,13 +10,13 @@ use lensops_core::duration::parse_span;
 use lensops_core::ident::{LensId, nearest};
 use uuid::Uuid;
 
-use super::parts::open_journal;
+use crate::commands::alerts::{Quiet, list, silence, test, unsilence};
+use crate::commands::context::open_journal;
+use crate::commands::exit::Exit;
+use crate::commands::plans::lens_paths;
 use crate::commands::storage::export;
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
-use crate::run::Exit;
-use crate::run::alerts::{Quiet, list, silence, test, unsilence};
-use crate::run::plans::lens_paths;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AlertsCommand {

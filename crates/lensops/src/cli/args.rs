@@ -10,6 +10,7 @@ use lensops_core::evidence::signature::PublicKey;
 
 pub(super) use self::lens::{GenerateArgs, LensArgs};
 use super::alerting::{AlertsCommand, ExportCommand};
+use crate::commands::plans::Which;
 use crate::config::StoreKind;
 use crate::log::LogForm;
 
@@ -335,6 +336,17 @@ pub(super) struct PlanArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+impl PlanArgs {
+    /// The plan that is meant.
+    pub(super) fn which(&self) -> anyhow::Result<Which<'_>> {
+        match (&self.plan, &self.lens) {
+            (Some(path), _) => Ok(Which::File(path)),
+            (None, Some(lens)) => Ok(Which::Lens(lens)),
+            (None, None) => anyhow::bail!("name a lens, or give --plan FILE"),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

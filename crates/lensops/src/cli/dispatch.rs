@@ -14,22 +14,24 @@ use super::alerting::{alerts, exported};
 use super::args::*;
 use super::doctor::doctor;
 use super::monitoring::{check, worker};
-use super::parts::*;
 use super::switching::{flags, rollback};
 use crate::commands::acceptance;
 use crate::commands::acceptance::matrix;
+use crate::commands::context::*;
 use crate::commands::evidence::{bundle, package, verify};
+use crate::commands::exit::Exit;
 use crate::commands::generate::new_lens;
 use crate::commands::generate::{self, schemas, templates};
+use crate::commands::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
 use crate::commands::rollout::{gate, status};
+use crate::commands::serve;
+use crate::commands::signal::stop_on_signal;
 use crate::commands::storage::retention::retention;
 use crate::commands::storage::{migrate, outbox};
 use crate::commands::stress;
 use crate::config::{Env, Settings, StoreChoice, StoreKind};
 use crate::http::{Client, TIMEOUT};
 use crate::log::{self, Stream};
-use crate::run::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
-use crate::run::{Exit, serve, stop_on_signal};
 use crate::store::{Owner, StoreError, Switch};
 
 /// Runs the command of `cli` with `env` as its environment.
@@ -86,7 +88,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             let settings = settings(root, env, plan.api_url.clone(), store)?;
             let run = acceptance::Acceptance::new(
                 &settings,
-                loaded::<AcceptancePlan>(&settings, &plan)?,
+                load::<AcceptancePlan>(&settings, &plan.which()?)?,
                 &scenarios,
                 dialect.as_deref(),
                 registry.as_deref(),
@@ -149,7 +151,7 @@ async fn run(command: Command, root: &Path, store: Option<StoreKind>, env: Env) 
             threads,
         } => {
             let settings = settings(root, env, plan.api_url.clone(), store)?;
-            let run = stress::Stress::new(&settings, loaded::<StressPlan>(&settings, &plan)?, threads)?;
+            let run = stress::Stress::new(&settings, load::<StressPlan>(&settings, &plan.which()?)?, threads)?;
             stress::stress(&settings, &run, baseline.as_deref(), plan.json).await
         }
         Command::Gate { lens, window, at, json } => {

@@ -3,13 +3,13 @@
 use anyhow::Result;
 use lensops_core::plan::monitor::MonitorPlan;
 
-use super::keeper::tenant_source;
-use super::parts::monitor;
+use crate::commands::context::monitor;
+use crate::commands::context::tenant_source;
 use crate::commands::doctor::{Patient, doctor as look};
+use crate::commands::exit::Exit;
+use crate::commands::plans::{Loaded, Plan as _, Which, lens_paths, load, load_lens};
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
-use crate::run::Exit;
-use crate::run::plans::{Loaded, Plan as _, Which, lens_paths, load, load_lens};
 
 pub(super) async fn doctor(settings: &Settings, json: bool) -> Result<Exit> {
     let lenses = lens_paths(settings)?.into_iter().map(|path| {
@@ -17,7 +17,7 @@ pub(super) async fn doctor(settings: &Settings, json: bool) -> Result<Exit> {
         lens.map(|(lens, _)| lens).map_err(|error| one_line(&error))
     });
     let folder = settings.root.join(MonitorPlan::FOLDER);
-    let plans: Vec<Result<Loaded<MonitorPlan>, String>> = crate::run::files::list(&folder, MonitorPlan::ENDING)?
+    let plans: Vec<Result<Loaded<MonitorPlan>, String>> = crate::commands::files::list(&folder, MonitorPlan::ENDING)?
         .iter()
         .map(|path| load(settings, &Which::File(path)).map_err(|error| one_line(&error)))
         .collect();

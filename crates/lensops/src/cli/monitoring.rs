@@ -13,18 +13,20 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::args::PlanArgs;
-use super::beside::{Beside, open_listener};
-use super::keeper::{Hangup, Keeper, Setup};
-use super::parts::{loaded, monitor, open_journal, open_store};
 use crate::commands::acceptance::flag_proof;
+use crate::commands::context::{monitor, open_journal, open_store};
+use crate::commands::exit::{Exit, exit_of_checks};
+use crate::commands::plans::load;
+use crate::commands::signal::stop_on_signal;
+use crate::commands::worker::background::{Beside, open_listener};
+use crate::commands::worker::check::overall;
+use crate::commands::worker::clock::SystemClock;
+use crate::commands::worker::delivery::Delivery;
+use crate::commands::worker::health::Vitals;
+use crate::commands::worker::reload::{Hangup, Keeper, Setup};
+use crate::commands::worker::{Worker, tell};
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
-use crate::run::check::overall;
-use crate::run::clock::SystemClock;
-use crate::run::deliver::Delivery;
-use crate::run::vitals::Vitals;
-use crate::run::worker::{Worker, tell};
-use crate::run::{Exit, exit_of_checks, stop_on_signal};
 use crate::store::{Journal, Store};
 
 /// A flag that a proof left switched explains what a check sees.
@@ -36,7 +38,7 @@ fn tell_pending(settings: &Settings) {
 
 pub(super) async fn check(settings: &Settings, args: &PlanArgs) -> Result<Exit> {
     tell_pending(settings);
-    let monitor = monitor(settings, loaded(settings, args)?)?;
+    let monitor = monitor(settings, load(settings, &args.which()?)?)?;
     let journal = open_journal(settings).await?;
     let store = open_store(settings, &journal)?;
     let client = Client::new(TIMEOUT);

@@ -7,16 +7,17 @@ use jiff::Timestamp;
 use lensops_core::duration::parse_span;
 
 use super::args::RollbackArgs;
-use super::parts::{known_tenants, monitor, open_history, open_journal, open_store};
 use crate::commands::acceptance;
+use crate::commands::context::{known_tenants, monitor, open_history, open_journal, open_store};
+use crate::commands::exit::Exit;
+use crate::commands::plans::{Which, load};
 use crate::commands::rollout::gate;
 use crate::commands::rollout::rollback::{Ground, Order};
+use crate::commands::signal::stop_on_signal;
+use crate::commands::worker::delivery::Delivery;
 use crate::config::Settings;
 use crate::flags::COMMAND_PATIENCE;
 use crate::http::{Client, TIMEOUT};
-use crate::run::deliver::Delivery;
-use crate::run::plans::{Which, load};
-use crate::run::{Exit, stop_on_signal};
 use crate::store::Switch;
 
 /// The window that the gate is asked about.

@@ -1,11 +1,19 @@
 //! The commands: everything above the rim, with clock, seed, sender and journal passed in.
 
 pub mod acceptance;
+pub mod alerts;
+pub(crate) mod context;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod doctor;
 pub mod evidence;
+pub mod exit;
+pub mod files;
 pub mod generate;
+pub mod plans;
 pub mod rollout;
+pub mod serve;
+pub mod signal;
 pub mod storage;
 pub mod stress;
+pub mod worker;

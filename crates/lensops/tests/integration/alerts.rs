@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops::alert::Receiver as To;
+use lensops::commands::worker::clock::Clock;
+use lensops::commands::worker::health::Vitals;
+use lensops::commands::worker::notifier::{Notifier, Step};
+use lensops::commands::worker::watchdog::Vigil;
 use lensops::config::{Env, Settings};
 use lensops::http::Client;
-use lensops::run::clock::Clock;
-use lensops::run::notify::{Notifier, Step};
-use lensops::run::vigil::Vigil;
-use lensops::run::vitals::Vitals;
 use lensops::store::{Alerting, Journal};
 use lensops_core::redaction::Redactor;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};

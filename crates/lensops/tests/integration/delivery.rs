@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use lensops::commands::worker::delivery::{Delivery, Step};
 use lensops::http::Client;
-use lensops::run::deliver::{Delivery, Step};
 use lensops::store::{Returned, Store};
 use lensops_core::redaction::Redactor;
 use lensops_sandbox::{Act, Answer, Dialect, Faults, Rule};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use lensops::commands::worker::delivery::{Delivery, Flushed};
 use lensops::http::{Client, TIMEOUT};
-use lensops::run::deliver::{Delivery, Flushed};
 use lensops::store::{Journal, Postgres, Rest, Returned, Store};
 use lensops_core::exchange::Base;
 use lensops_core::history::schedule::slot_id;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Lines};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
+use lensops::commands::worker::tenants::TenantWatch;
 use lensops::http::Client;
-use lensops::run::tenants::TenantWatch;
 use lensops::store::{Journal, REGISTRY, TenantSource};
 use lensops_core::duration::Every;
 use lensops_core::history::schedule::{Schedule, slot_id};

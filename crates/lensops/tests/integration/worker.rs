@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
-use lensops::run::check::Monitor;
-use lensops::run::clock::Clock;
-use lensops::run::worker::{Change, Pulse, Worker};
+use lensops::commands::worker::check::Monitor;
+use lensops::commands::worker::clock::Clock;
+use lensops::commands::worker::{Change, Pulse, Worker};
 use lensops::store::{History as _, Journal, Store, StoredCheck};
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Sender, Timings};
 use lensops_core::history::schedule::slot_id;

@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Acceptance;
 use super::case::Progress;
+use crate::commands::exit::Unanswered;
+use crate::commands::files;
 use crate::config::Settings;
 use crate::flags::{FlagError, FlagProvider as _, Provider};
-use crate::run::{Unanswered, files};
 
 /// The wait between two questions while the service starts anew.
 const WAIT: Duration = Duration::from_secs(2);

@@ -23,9 +23,10 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::acceptance::report::{Report, finish};
+use crate::commands::exit::Exit;
+use crate::commands::files;
+use crate::commands::plans::Loaded;
 use crate::config::{Settings, Target};
-use crate::run::plans::Loaded;
-use crate::run::{Exit, files};
 use crate::store::Staging;
 use case::Progress;
 
@@ -320,7 +321,7 @@ pub async fn accept<S: Sender>(settings: &Settings, sender: &S, run: &Acceptance
             say!("{}", run.redactor.text(&case.line()));
         }
     };
-    let stop = crate::run::stop_on_signal();
+    let stop = crate::commands::signal::stop_on_signal();
     let _alone = flag_proof::alone(settings, output.flag_proof.is_some())?;
     flag_proof::undo(settings, sender).await?;
     // Whether the flag can be switched at all is known before the first request.

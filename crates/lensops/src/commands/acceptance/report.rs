@@ -19,8 +19,9 @@ use uuid::Uuid;
 
 use super::Output;
 use crate::commands::evidence::bundle::{Bundle, Written, fenced, write};
+use crate::commands::exit::Exit;
+use crate::commands::files;
 use crate::config::Settings;
-use crate::run::{Exit, files};
 
 /// A run of cases.
 #[derive(Debug)]

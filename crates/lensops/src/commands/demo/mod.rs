@@ -27,17 +27,18 @@ use lensops_sandbox::{Config, Dialect, LENSES_JSON, Sandbox};
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::acceptance::Acceptance;
+use crate::commands::exit::Exit;
+use crate::commands::plans::{Which, load};
 use crate::commands::rollout::gate::gate;
 use crate::commands::rollout::status;
+use crate::commands::serve;
 use crate::commands::stress::Stress;
 use crate::commands::stress::progress::View;
+use crate::commands::worker::Worker;
+use crate::commands::worker::check::Monitor;
+use crate::commands::worker::clock::SystemClock;
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
-use crate::run::check::Monitor;
-use crate::run::clock::SystemClock;
-use crate::run::plans::{Which, load};
-use crate::run::worker::Worker;
-use crate::run::{Exit, serve};
 use crate::store::{Journal, Store};
 use crate::web;
 use week::{Week, Weekly};
@@ -117,7 +118,7 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         sandbox.stop().await;
         return Ok(Exit::Good);
     }
-    let stop = crate::run::stop_on_signal();
+    let stop = crate::commands::signal::stop_on_signal();
     let dashboard = serve::setup(&settings, journal.clone(), plans)?;
     let listener = match serve::listener(DASHBOARD, false).await {
         Ok(listener) => listener,

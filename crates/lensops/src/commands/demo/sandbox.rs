@@ -75,7 +75,7 @@ pub async fn run(config: Config) -> Result<()> {
         "Control: {} (GET and PUT /faults, GET /flags, PUT /flags/NAME, GET /audit, /requests)",
         sandbox.control_url()
     );
-    crate::run::stopped().await;
+    crate::commands::signal::stopped().await;
     sandbox.stop().await;
     Ok(())
 }

@@ -13,11 +13,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::cli;
+use crate::commands::files;
 use crate::commands::generate::{self, NewLens, Options};
+use crate::commands::plans::{Which, load};
+use crate::commands::worker::check::Monitor;
 use crate::config::{Env, PROJECT_FILE, ProjectFile, Settings};
-use crate::run::check::Monitor;
-use crate::run::files;
-use crate::run::plans::{Which, load};
 
 /// Marks a folder as the demo's own, to be made anew.
 const MARKER: &str = ".lensops-demo";

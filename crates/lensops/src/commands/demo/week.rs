@@ -10,8 +10,8 @@ use lensops_sandbox::{Act, Answer, Faults, Rule, Sandbox};
 use uuid::Uuid;
 
 use super::STRUCK;
+use crate::commands::worker::check::Monitor;
 use crate::http::Client;
-use crate::run::check::Monitor;
 use crate::store::{Journal, Store};
 
 /// Quarter hours in the week.

@@ -9,7 +9,7 @@ use lensops_core::verdict::outcome::{Outcome, Severity, judge, matches};
 use uuid::Uuid;
 
 use super::{Findings, Patient};
-use crate::run::check::Monitor;
+use crate::commands::worker::check::Monitor;
 
 pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
     if patient.monitors.is_empty() {

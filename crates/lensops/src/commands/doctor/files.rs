@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::secrets::claims;
 use super::{Findings, Patient};
-use crate::run::files;
+use crate::commands::files;
 
 /// Files larger than this are no place that a person pastes a secret into.
 const LARGEST: u64 = 2_000_000;

@@ -16,11 +16,11 @@ use lensops_core::redaction::Redactor;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::commands::exit::Exit;
+use crate::commands::plans::Loaded;
+use crate::commands::worker::check::Monitor;
 use crate::config::Settings;
 use crate::http::Client;
-use crate::run::Exit;
-use crate::run::check::Monitor;
-use crate::run::plans::Loaded;
 use crate::store::TenantSource;
 
 /// How bad a finding is.

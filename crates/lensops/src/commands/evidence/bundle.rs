@@ -16,8 +16,9 @@ use lensops_core::secret::Secret;
 use lensops_core::verdict::Verdict;
 use uuid::Uuid;
 
+use crate::commands::exit::Exit;
+use crate::commands::files;
 use crate::config::Settings;
-use crate::run::{Exit, files};
 
 /// The folder of all evidence below the repository.
 pub const FOLDER: &str = "verification_handoff";

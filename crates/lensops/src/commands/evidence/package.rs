@@ -17,9 +17,10 @@ use serde_json::Value;
 
 use super::bundle::{self, FOLDER};
 use crate::commands::acceptance::report::{cell, html_escaped};
+use crate::commands::exit::Exit;
+use crate::commands::files;
 use crate::commands::rollout::gate::Gated;
 use crate::config::Settings;
-use crate::run::{Exit, files};
 
 /// A part of the document.
 struct Section {

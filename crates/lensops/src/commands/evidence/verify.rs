@@ -11,7 +11,7 @@ use lensops_core::redaction::one_line;
 use serde_json::{Value, json};
 
 use super::bundle::{FOLDER, verified};
-use crate::run::Exit;
+use crate::commands::exit::Exit;
 
 /// How the run before stands, which a manifest names by id and hash.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use serde_json::json;
 use similar::TextDiff;
 
 use super::planned::{Planned, Standing};
-use crate::run::Exit;
+use crate::commands::exit::Exit;
 
 /// A file that is not as it would be generated.
 struct Drift<'a> {

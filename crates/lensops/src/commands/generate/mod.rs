@@ -19,9 +19,10 @@ use lensops_core::plan::header::{Origin, origin};
 use lensops_core::template::{PlanKind, RepoContext, TemplateError, TemplateSet};
 use lensops_core::yaml::{self, Mistake, YamlErrors};
 
+use crate::commands::exit::Exit;
+use crate::commands::files;
+use crate::commands::plans::{LENSES, lens_paths, load_lens};
 use crate::config::{Runtime, Settings};
-use crate::run::plans::{LENSES, lens_paths, load_lens};
-use crate::run::{Exit, files};
 pub use options::{NewLens, parse_payload, parse_user, usual_user};
 use planned::{Planned, Standing, plan_file, plan_lens_file, stale_files};
 

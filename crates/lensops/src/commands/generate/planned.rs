@@ -9,10 +9,10 @@ use lensops_core::plan::header::{self, Origin, origin};
 use lensops_core::template::{Rendered, blueprint, render_lens_file};
 
 use super::Options;
+use crate::commands::files;
 use crate::commands::generate::templates;
+use crate::commands::plans::{LENSES, load_lens};
 use crate::config::Settings;
-use crate::run::files;
-use crate::run::plans::{LENSES, load_lens};
 
 /// What a rendered file is beside the one on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use lensops_core::schema;
 use lensops_core::yaml::schema_of;
 use serde_json::Value;
 
+use crate::commands::exit::Exit;
+use crate::commands::files;
 use crate::config::ProjectFile;
-use crate::run::{Exit, files};
 
 /// The text of a schema file.
 #[must_use]

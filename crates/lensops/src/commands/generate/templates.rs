@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use lensops_core::template::TemplateSet;
 use rust_embed::RustEmbed;
 
-use crate::run::files;
+use crate::commands::files;
 
 /// The built-in set and the template of the lens file.
 #[derive(RustEmbed)]

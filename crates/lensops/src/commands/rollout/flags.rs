@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use serde_json::json;
 
+use crate::commands::exit::Exit;
+use crate::commands::worker::check::{Answered, Monitor};
 use crate::flags::{FlagError, FlagProvider as _, Provider, Variables, is_on};
-use crate::run::Exit;
-use crate::run::check::{Answered, Monitor};
 
 /// Prints both sides. They agree: 0; they do not: 4; one of them cannot be told: 3.
 ///

@@ -8,7 +8,7 @@ use lensops_core::lens::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
 use serde_json::{Value, json};
 
-use crate::run::Exit;
+use crate::commands::exit::Exit;
 use crate::store::{History, StoredCheck};
 
 /// What the gate says of a lens.

@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::gate::is_virtual;
-use crate::run::Exit;
+use crate::commands::exit::Exit;
 use crate::store::{History, StoredCheck};
 
 struct Row {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::run::Exit;
+use crate::commands::exit::Exit;
 
 const UNIT: &str = include_str!("../../../../../templates/ops/lensops-worker.service");
 const RULES: &str = include_str!("../../../../../templates/ops/prometheus-rules.yml");

@@ -5,7 +5,7 @@ use lensops_core::secret::Secret;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::run::Exit;
+use crate::commands::exit::Exit;
 use crate::store::{StoreError, migrate};
 
 /// Prints the migration, for `psql`.

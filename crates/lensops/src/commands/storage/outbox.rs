@@ -8,8 +8,8 @@ use lensops_core::redaction::Redactor;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::run::Exit;
-use crate::run::deliver::Delivery;
+use crate::commands::exit::Exit;
+use crate::commands::worker::delivery::Delivery;
 use crate::store::{Exported, Journal, OutboxState, Sink, StoreError};
 
 /// Parked checks that are shown.

@@ -8,7 +8,7 @@ use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::lens::mute::Muted;
 use serde_json::{Value, json};
 
-use crate::run::Exit;
+use crate::commands::exit::Exit;
 use crate::store::{Archive, Hour};
 
 /// Hours that are rolled up at once.

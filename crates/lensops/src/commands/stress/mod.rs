@@ -29,10 +29,11 @@ use serde_json::{Value, json};
 use crate::commands::acceptance::report::{add_to_summary, annotate};
 use crate::commands::evidence::bundle;
 use crate::commands::evidence::bundle::{Bundle, Written};
+use crate::commands::exit::Exit;
+use crate::commands::files;
+use crate::commands::plans::Loaded;
 use crate::config::{Settings, Target};
 use crate::load::{self, Figures, Flow, Job, LoadTarget, Progress};
-use crate::run::plans::Loaded;
-use crate::run::{Exit, files};
 use progress::View;
 
 /// The time a request may take where the plan says nothing, connecting included.

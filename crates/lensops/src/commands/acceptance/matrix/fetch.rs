@@ -12,8 +12,8 @@ use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::verdict::registry::Registry;
 use serde_json::Value;
 
+use crate::commands::exit::Unanswered;
 use crate::config::{Settings, Target};
-use crate::run::Unanswered;
 
 /// The registry as the API itself tells it: what each role of the plan's users is listed.
 ///

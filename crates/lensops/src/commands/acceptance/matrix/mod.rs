@@ -30,9 +30,9 @@ use uuid::Uuid;
 
 use crate::commands::acceptance::report::{Report, finish};
 use crate::commands::acceptance::{DEFAULT_DIALECT, Output};
+use crate::commands::exit::Exit;
+use crate::commands::plans::Loaded;
 use crate::config::{Destructive, Settings, Target};
-use crate::run::Exit;
-use crate::run::plans::Loaded;
 pub use fetch::fetch_registry;
 use table::{Mark, Row, Table};
 
@@ -385,7 +385,7 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
     for line in &run.left_out {
         eprintln!("⚠️ {line}");
     }
-    let stop = crate::run::stop_on_signal();
+    let stop = crate::commands::signal::stop_on_signal();
     let (cases, rows) = run.ask(sender, fastrand::u64(..), &stop).await;
     let table = Table {
         columns: run.columns(),

@@ -22,10 +22,10 @@ use lensops_core::verdict::registry::{Action, Registry, Variant};
 use lensops_core::yaml;
 
 use crate::commands::acceptance::matrix::fetch_registry;
+use crate::commands::exit::Exit;
 use crate::commands::generate::{self, NewLens, Options};
+use crate::commands::plans::LENSES;
 use crate::config::{Settings, Target};
-use crate::run::Exit;
-use crate::run::plans::LENSES;
 
 /// What leaves an action out.
 const NONE: &str = "none";

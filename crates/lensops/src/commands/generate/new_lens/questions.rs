@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::{Ask, NONE};
 use crate::commands::generate::{NewLens, parse_payload, parse_user, usual_user};
+use crate::commands::plans::lens_paths;
 use crate::config::Settings;
-use crate::run::plans::lens_paths;
 
 /// A question: its text, the usual answer where there is one, and the option that answers it.
 pub(crate) type Question<'a> = (&'a str, Option<&'a str>, &'a str);

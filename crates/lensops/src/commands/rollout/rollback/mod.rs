@@ -21,9 +21,9 @@ use uuid::Uuid;
 
 pub use propagate::News;
 
+use crate::commands::exit::Exit;
+use crate::commands::worker::check::{Answered, Monitor};
 use crate::flags::{Deploy, FlagProvider as _, Provider, is_on};
-use crate::run::Exit;
-use crate::run::check::{Answered, Monitor};
 use crate::store::{Journal, Progress, Rollback, Store, Switch};
 
 /// The wait between two looks at the API.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Ground;
-use crate::run::check::Monitor;
+use crate::commands::worker::check::Monitor;
 use crate::store::{History as _, Journal, Rollback, Store, Switch};
 
 /// The key of the record in a check's notes.

@@ -13,28 +13,28 @@ use tokio_util::sync::CancellationToken;
 use super::pulse::Pulse;
 use super::timetable::Work;
 use super::{span, tell};
-use crate::run::check::{Before, overall};
-use crate::run::clock::Clock;
-use crate::run::vitals::Vitals;
+use crate::commands::worker::check::{Before, overall};
+use crate::commands::worker::clock::Clock;
+use crate::commands::worker::health::Vitals;
 use crate::store::{Journal, Store};
 
 /// How long a journal that refuses is tried again before the check is given up.
 const RECORD_FOR: Duration = Duration::from_secs(60);
 
 /// What all checks share.
-pub(super) struct World<C, S> {
-    pub(super) clock: C,
-    pub(super) sender: S,
-    pub(super) journal: Journal,
-    pub(super) store: Store<S>,
-    pub(super) pulse: Arc<Pulse>,
-    pub(super) vitals: Arc<Vitals>,
+pub(crate) struct World<C, S> {
+    pub(crate) clock: C,
+    pub(crate) sender: S,
+    pub(crate) journal: Journal,
+    pub(crate) store: Store<S>,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) vitals: Arc<Vitals>,
     /// Told which pair's check asks its host nothing more.
-    pub(super) answered: mpsc::UnboundedSender<u32>,
+    pub(crate) answered: mpsc::UnboundedSender<u32>,
 }
 
 /// Runs `work` and returns the newest slot that is settled by it.
-pub(super) async fn run<C: Clock, S: Sender>(
+pub(crate) async fn run<C: Clock, S: Sender>(
     world: Arc<World<C, S>>,
     work: Work,
     prefix: String,
@@ -162,7 +162,7 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
 }
 
 /// Records that the slot at `due` has no check, and why.
-pub(super) async fn miss<C, S>(world: &World<C, S>, work: &Work, prefix: &str, due: Timestamp, reason: &str) {
+pub(crate) async fn miss<C, S>(world: &World<C, S>, work: &Work, prefix: &str, due: Timestamp, reason: &str) {
     let lens = work.monitor.lens();
     let id = slot_id(work.tenant, lens, due);
     let line = format!(

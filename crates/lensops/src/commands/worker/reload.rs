@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use jiff::Timestamp;
 use lensops_core::yaml::YamlErrors;
 use tokio::sync::mpsc::Sender;
@@ -15,15 +15,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::parts::monitor;
+use crate::commands::context::monitor;
+use crate::commands::context::tenant_source;
+use crate::commands::plans::{Which, load, load_all};
 use crate::commands::rollout::rollback::News;
-use crate::config::{ConfigError, Settings, StoreChoice};
-use crate::http::{Client, TIMEOUT};
-use crate::run::check::Monitor;
-use crate::run::plans::{Which, load, load_all};
-use crate::run::tenants::TenantWatch;
-use crate::run::worker::{Change, announce_rollback};
-use crate::store::{Alerting, Journal, REGISTRY, Rest, Store, TenantSource};
+use crate::commands::worker::check::Monitor;
+use crate::commands::worker::tenants::TenantWatch;
+use crate::commands::worker::{Change, announce_rollback};
+use crate::config::{ConfigError, Settings};
+use crate::http::Client;
+use crate::store::{Alerting, Journal, Store};
 
 /// How soon tenants are asked for again while none is known.
 const SOON: Duration = Duration::from_secs(30);
@@ -32,9 +33,9 @@ const SOON: Duration = Duration::from_secs(30);
 const LEARN_EVERY: Duration = Duration::from_mins(1);
 
 /// The configuration of a worker.
-pub(super) struct Setup {
+pub(crate) struct Setup {
     settings: Settings,
-    pub(super) monitors: Vec<Arc<Monitor>>,
+    pub(crate) monitors: Vec<Arc<Monitor>>,
     /// The lenses named on the command line; none means all there are.
     lenses: Vec<String>,
 }
@@ -44,7 +45,7 @@ impl Setup {
     ///
     /// # Errors
     /// The first thing that cannot be used.
-    pub(super) fn read(settings: &Settings, lenses: &[String]) -> Result<Self> {
+    pub(crate) fn read(settings: &Settings, lenses: &[String]) -> Result<Self> {
         let plans = if lenses.is_empty() {
             load_all(settings)?
         } else {
@@ -68,7 +69,7 @@ impl Setup {
         })
     }
 
-    pub(super) fn per_host(&self) -> usize {
+    pub(crate) fn per_host(&self) -> usize {
         usize::from(self.settings.project.worker.per_host)
     }
 
@@ -111,31 +112,8 @@ impl Setup {
     }
 }
 
-/// Where `worker.tenants` reads tenants; `None`: each plan has its own.
-///
-/// # Errors
-/// When the chosen store cannot tell.
-pub(super) fn tenant_source(settings: &Settings) -> Result<Option<TenantSource<Client>>> {
-    let Some(asked) = settings.project.worker.tenants.as_deref().map(str::trim) else {
-        return Ok(None);
-    };
-    match (settings.store()?, asked) {
-        (StoreChoice::Postgres(url), "registry") => Ok(Some(TenantSource::Postgres(url, REGISTRY.to_owned()))),
-        (StoreChoice::Postgres(url), statement) => Ok(Some(TenantSource::Postgres(url, statement.to_owned()))),
-        (StoreChoice::Rest(base, key), "registry") => {
-            Ok(Some(TenantSource::Rest(Rest::new(Client::new(TIMEOUT), base, key))))
-        }
-        (StoreChoice::Rest(..), _) => {
-            bail!("worker.tenants of lensops.yml: a SELECT needs a PostgreSQL store; over REST it is `registry`")
-        }
-        (StoreChoice::Sqlite, _) => bail!(
-            "worker.tenants of lensops.yml needs a store that knows tenants: set DATABASE_URL, or TENANT_SUPABASE_URL and SUPABASE_SERVICE_KEY"
-        ),
-    }
-}
-
 /// Keeps a worker up to date.
-pub(super) struct Keeper {
+pub(crate) struct Keeper {
     setup: Setup,
     journal: Journal,
     watch: Option<TenantWatch<Client>>,
@@ -151,7 +129,7 @@ impl Keeper {
     ///
     /// # Errors
     /// When tenants are to be read and the chosen store cannot tell.
-    pub(super) async fn new(
+    pub(crate) async fn new(
         setup: Setup,
         journal: Journal,
         store: Store<Client>,
@@ -183,12 +161,12 @@ impl Keeper {
     }
 
     /// The tenants that a query gave; `None`: each plan has its own.
-    pub(super) fn tenants(&self) -> Option<Vec<Uuid>> {
+    pub(crate) fn tenants(&self) -> Option<Vec<Uuid>> {
         self.watch.as_ref().map(|watch| watch.known().to_vec())
     }
 
     /// Runs until `stop` is cancelled; each `hangup` reads the configuration again.
-    pub(super) async fn run(mut self, mut hangup: Hangup, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, mut hangup: Hangup, stop: CancellationToken) {
         let mut looked = Instant::now();
         // At once the first time; a store that does not answer must not hold up the first checks.
         let mut learn_at = looked;
@@ -319,13 +297,13 @@ fn lines_of(error: &anyhow::Error) -> Vec<String> {
 }
 
 /// SIGHUP. It is caught from the moment this is made.
-pub(super) struct Hangup {
+pub(crate) struct Hangup {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
 }
 
 impl Hangup {
-    pub(super) fn catch() -> Self {
+    pub(crate) fn catch() -> Self {
         Self {
             #[cfg(unix)]
             signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),

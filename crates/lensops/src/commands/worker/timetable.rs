@@ -13,7 +13,7 @@ use lensops_core::history::schedule::{Schedule, from_ms, slot_id};
 use lensops_core::ident::LensId;
 use uuid::Uuid;
 
-use crate::run::check::Monitor;
+use crate::commands::worker::check::Monitor;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -54,30 +54,30 @@ struct Host {
 }
 
 /// A slot to be run.
-pub(super) struct Work {
-    pub(super) pair: u32,
-    pub(super) monitor: Arc<Monitor>,
-    pub(super) tenant: Uuid,
+pub(crate) struct Work {
+    pub(crate) pair: u32,
+    pub(crate) monitor: Arc<Monitor>,
+    pub(crate) tenant: Uuid,
     /// The first slot that is not settled.
-    pub(super) first: Timestamp,
+    pub(crate) first: Timestamp,
     /// The slot that was the latest when the pair was found due; earlier ones were slept through.
-    pub(super) due: Timestamp,
+    pub(crate) due: Timestamp,
     /// The clock went back: the slot was settled once already.
-    pub(super) again: bool,
+    pub(crate) again: bool,
     /// Undone since before the start.
-    pub(super) late: bool,
+    pub(crate) late: bool,
 }
 
 /// What was slept through.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slept {
-    pub(super) pairs: u64,
-    pub(super) slots: u64,
+pub(crate) struct Slept {
+    pub(crate) pairs: u64,
+    pub(crate) slots: u64,
 }
 
 /// The pairs with their next slots.
 #[derive(Default)]
-pub(super) struct Timetable {
+pub(crate) struct Timetable {
     pairs: Vec<Option<Pair>>,
     free: Vec<u32>,
     due: BinaryHeap<Reverse<(i64, u32)>>,
@@ -88,7 +88,7 @@ pub(super) struct Timetable {
 impl Timetable {
     /// Makes `wanted` the pairs. One that is there already keeps what it has settled; of a new one
     /// the current slot is run where `settled` is given and does not hold it, else the next one.
-    pub(super) fn arrange(
+    pub(crate) fn arrange(
         &mut self,
         wanted: impl Iterator<Item = (Arc<Monitor>, Uuid)>,
         now: Timestamp,
@@ -195,7 +195,7 @@ impl Timetable {
     }
 
     /// Queues what is due at `now`, and says what was slept through.
-    pub(super) fn promote(&mut self, now: Timestamp) -> Slept {
+    pub(crate) fn promote(&mut self, now: Timestamp) -> Slept {
         let (now_ms, mut slept) = (now.as_millisecond(), Slept::default());
         while let Some(Reverse((due_ms, at))) = self.due.peek().copied() {
             if due_ms > now_ms {
@@ -221,7 +221,7 @@ impl Timetable {
     }
 
     /// The next slot to run where a host has room for it: `per_host` at once.
-    pub(super) fn take(&mut self, per_host: usize) -> Option<Work> {
+    pub(crate) fn take(&mut self, per_host: usize) -> Option<Work> {
         let spare = (per_host / 2).max(1);
         let next = self.hosts.iter_mut().find_map(|host| {
             let (late, found) = match host.on_time.front() {
@@ -249,7 +249,7 @@ impl Timetable {
     }
 
     /// The check of `at` asks its host nothing more: what the disk takes is not the host's affair.
-    pub(super) fn leave_host(&mut self, at: u32) {
+    pub(crate) fn leave_host(&mut self, at: u32) {
         let Some(pair) = self
             .pairs
             .get_mut(at as usize)
@@ -265,7 +265,7 @@ impl Timetable {
     }
 
     /// The check of `at` is over at `now`; it settled all slots up to `settled`.
-    pub(super) fn finish(&mut self, at: u32, settled: Timestamp, now: Timestamp) {
+    pub(crate) fn finish(&mut self, at: u32, settled: Timestamp, now: Timestamp) {
         let Some(place) = self.pairs.get_mut(at as usize) else {
             return;
         };
@@ -298,7 +298,7 @@ impl Timetable {
     }
 
     /// The clock went back to `now`: whoever would wait longer than an interval goes on at once.
-    pub(super) fn rewind(&mut self, now: Timestamp) {
+    pub(crate) fn rewind(&mut self, now: Timestamp) {
         for (at, pair) in (0_u32..).zip(&mut self.pairs) {
             let Some(pair) = pair.as_mut().filter(|pair| pair.state == State::Waiting) else {
                 continue;
@@ -312,7 +312,7 @@ impl Timetable {
     }
 
     /// When the next pair is due; `None` where none waits.
-    pub(super) fn next_due(&mut self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&mut self) -> Option<Timestamp> {
         while let Some(Reverse((due_ms, at))) = self.due.peek().copied() {
             if self.waiting(due_ms, at).is_some() {
                 return Some(from_ms(due_ms));
@@ -323,7 +323,7 @@ impl Timetable {
     }
 
     /// Pairs, and those that wait for room.
-    pub(super) fn counts(&self) -> (usize, usize) {
+    pub(crate) fn counts(&self) -> (usize, usize) {
         let queued = self.hosts.iter().map(|host| host.on_time.len() + host.late.len()).sum();
         (self.pairs.len() - self.free.len(), queued)
     }

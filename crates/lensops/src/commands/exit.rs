@@ -1,25 +1,10 @@
 //! The commands: everything above the rim, with clock, seed, sender and journal passed in.
 
-pub mod alerts;
-pub mod check;
-pub mod clock;
-pub mod deliver;
-pub mod files;
-pub mod notify;
-pub mod openmetrics;
-pub mod plans;
-pub mod serve;
-pub mod tenants;
-pub mod vigil;
-pub mod vitals;
-pub mod worker;
-
 use std::process::ExitCode;
 
 use lensops_core::history::gate::Decision;
 use lensops_core::verdict::Verdict;
 use lensops_core::verdict::record::Status;
-use tokio_util::sync::CancellationToken;
 
 /// The exit codes of every command; the table stands in the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,39 +67,6 @@ pub fn exit_of_checks(checks: &[(Status, bool)]) -> Exit {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unanswered(pub String);
-
-/// Waits for Ctrl-C or SIGTERM.
-pub async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = interrupt => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            // Without a handler the default action ends the process: nothing to wait for here.
-            Err(_) => drop(interrupt.await),
-        }
-    }
-    #[cfg(not(unix))]
-    drop(interrupt.await);
-}
-
-/// A token that Ctrl-C and SIGTERM cancel.
-#[must_use]
-pub fn stop_on_signal() -> CancellationToken {
-    let stop = CancellationToken::new();
-    let signal = stop.clone();
-    tokio::spawn(async move {
-        stopped().await;
-        signal.cancel();
-    });
-    stop
-}
 
 #[cfg(test)]
 mod tests {

@@ -6,32 +6,22 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use lensops_core::plan::monitor::MonitorPlan;
 
-use super::args::PlanArgs;
-use super::keeper::tenant_source;
+use crate::commands::plans::Loaded;
+use crate::commands::worker::check::Monitor;
 use crate::config::{Env, Settings, StoreChoice, StoreKind, Target};
 use crate::flags::SharedFlags;
 use crate::http::{Client, TIMEOUT};
-use crate::run::check::Monitor;
-use crate::run::plans::{Loaded, Plan, Which, load};
-use crate::store::{Journal, Postgres, Rest, Store};
+use crate::store::{Journal, Postgres, REGISTRY, Rest, Store, TenantSource};
 
-pub(super) fn settings(root: &Path, env: Env, api_url: Option<String>, store: Option<StoreKind>) -> Result<Settings> {
+pub(crate) fn settings(root: &Path, env: Env, api_url: Option<String>, store: Option<StoreKind>) -> Result<Settings> {
     let mut settings = Settings::load(root, env)?;
     settings.api_url = api_url;
     settings.store = store;
     Ok(settings)
 }
 
-pub(super) fn loaded<P: Plan>(settings: &Settings, args: &PlanArgs) -> Result<Loaded<P>> {
-    match (&args.plan, &args.lens) {
-        (Some(path), _) => load(settings, &Which::File(path)),
-        (None, Some(lens)) => load(settings, &Which::Lens(lens)),
-        (None, None) => bail!("name a lens, or give --plan FILE"),
-    }
-}
-
 /// The plan with the interval that the environment may give.
-pub(super) fn monitor_plan(settings: &Settings, mut loaded: Loaded<MonitorPlan>) -> Result<Loaded<MonitorPlan>> {
+pub(crate) fn monitor_plan(settings: &Settings, mut loaded: Loaded<MonitorPlan>) -> Result<Loaded<MonitorPlan>> {
     if let Some(every) = settings.interval()? {
         loaded.plan.every = every;
     }
@@ -80,7 +70,7 @@ pub fn monitor(settings: &Settings, loaded: Loaded<MonitorPlan>) -> Result<Monit
 ///
 /// # Errors
 /// When the journal cannot be read, or nobody knows the tenants.
-pub(super) async fn known_tenants(settings: &Settings, mut plans: Vec<MonitorPlan>) -> Result<Vec<MonitorPlan>> {
+pub(crate) async fn known_tenants(settings: &Settings, mut plans: Vec<MonitorPlan>) -> Result<Vec<MonitorPlan>> {
     let journal = open_journal(settings).await?;
     let rolled_back = journal.rolled_back().await?;
     for plan in &mut plans {
@@ -111,12 +101,12 @@ pub(super) async fn known_tenants(settings: &Settings, mut plans: Vec<MonitorPla
 }
 
 /// Opens the journal. One that is not there yet is empty.
-pub(super) async fn open_journal(settings: &Settings) -> Result<Journal> {
+pub(crate) async fn open_journal(settings: &Settings) -> Result<Journal> {
     Ok(Journal::open(&settings.journal_path()).await?)
 }
 
 /// The chosen store; nothing is connected to yet.
-pub(super) fn open_store(settings: &Settings, journal: &Journal) -> Result<Store<Client>> {
+pub(crate) fn open_store(settings: &Settings, journal: &Journal) -> Result<Store<Client>> {
     Ok(match settings.store()? {
         StoreChoice::Sqlite => Store::Sqlite(journal.clone()),
         StoreChoice::Postgres(url) => Store::Postgres(Postgres::new(&url)?),
@@ -126,7 +116,7 @@ pub(super) fn open_store(settings: &Settings, journal: &Journal) -> Result<Store
 
 /// The chosen store, to be read. Checks that have not arrived there are said: nobody should decide
 /// without knowing that they are missing.
-pub(super) async fn open_history(settings: &Settings) -> Result<Store<Client>> {
+pub(crate) async fn open_history(settings: &Settings) -> Result<Store<Client>> {
     let journal = open_journal(settings).await?;
     let store = open_store(settings, &journal)?;
     if store.is_elsewhere() {
@@ -139,4 +129,27 @@ pub(super) async fn open_history(settings: &Settings) -> Result<Store<Client>> {
         }
     }
     Ok(store)
+}
+
+/// Where `worker.tenants` reads tenants; `None`: each plan has its own.
+///
+/// # Errors
+/// When the chosen store cannot tell.
+pub(crate) fn tenant_source(settings: &Settings) -> Result<Option<TenantSource<Client>>> {
+    let Some(asked) = settings.project.worker.tenants.as_deref().map(str::trim) else {
+        return Ok(None);
+    };
+    match (settings.store()?, asked) {
+        (StoreChoice::Postgres(url), "registry") => Ok(Some(TenantSource::Postgres(url, REGISTRY.to_owned()))),
+        (StoreChoice::Postgres(url), statement) => Ok(Some(TenantSource::Postgres(url, statement.to_owned()))),
+        (StoreChoice::Rest(base, key), "registry") => {
+            Ok(Some(TenantSource::Rest(Rest::new(Client::new(TIMEOUT), base, key))))
+        }
+        (StoreChoice::Rest(..), _) => {
+            bail!("worker.tenants of lensops.yml: a SELECT needs a PostgreSQL store; over REST it is `registry`")
+        }
+        (StoreChoice::Sqlite, _) => bail!(
+            "worker.tenants of lensops.yml needs a store that knows tenants: set DATABASE_URL, or TENANT_SUPABASE_URL and SUPABASE_SERVICE_KEY"
+        ),
+    }
 }

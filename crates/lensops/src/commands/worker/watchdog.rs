@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
+use super::health::Vitals;
 use super::openmetrics::{CONTENT_TYPE, Metrics};
-use super::vitals::Vitals;
 use crate::listen::{Page, Pages};
 use crate::store::{Journal, OutboxState, StoreError};
 

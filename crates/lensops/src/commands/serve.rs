@@ -13,8 +13,9 @@ use lensops_core::plan::monitor::MonitorPlan;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, files};
+use super::files;
 use crate::commands::evidence::bundle::{FOLDER, verified};
+use crate::commands::exit::Exit;
 use crate::config::{Settings, StoreChoice, Target};
 use crate::store::{Board, Journal};
 use crate::web::{self, Run, Runs, Setup};

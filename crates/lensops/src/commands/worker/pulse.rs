@@ -89,7 +89,7 @@ impl Pulse {
         self.lateness.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn stands(&self, next_due: Option<Timestamp>, (pairs, queued): (usize, usize), running: usize) {
+    pub(crate) fn stands(&self, next_due: Option<Timestamp>, (pairs, queued): (usize, usize), running: usize) {
         let ms = next_due.map_or(i64::MIN, Timestamp::as_millisecond);
         self.next_due_ms.store(ms, Ordering::Relaxed);
         self.pairs.store(pairs, Ordering::Relaxed);
@@ -97,16 +97,16 @@ impl Pulse {
         self.running.store(running, Ordering::SeqCst);
     }
 
-    pub(super) fn has_recorded(&self, at: Timestamp) {
+    pub(crate) fn has_recorded(&self, at: Timestamp) {
         self.last_recorded_ms.store(at.as_millisecond(), Ordering::Relaxed);
         self.recorded.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn has_missed(&self) {
+    pub(crate) fn has_missed(&self) {
         self.missed.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn has_started(&self, late: SignedDuration) {
+    pub(crate) fn has_started(&self, late: SignedDuration) {
         let us = u64::try_from(late.as_micros()).unwrap_or(0);
         self.lateness.lock().unwrap_or_else(PoisonError::into_inner).record(us);
     }

@@ -5,9 +5,19 @@
 //! missed. The next slot is counted from the epoch and not from the end of the last check, so that
 //! nothing drifts.
 
+pub(crate) mod background;
+pub mod check;
+pub mod clock;
+pub mod delivery;
+pub mod health;
+pub mod notifier;
+pub mod openmetrics;
 mod pulse;
+pub(crate) mod reload;
 mod slot;
+pub mod tenants;
 mod timetable;
+pub mod watchdog;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,12 +34,12 @@ use uuid::Uuid;
 
 pub use pulse::Pulse;
 
-use self::slot::World;
-use self::timetable::{Timetable, Work};
-use super::check::Monitor;
-use super::clock::Clock;
-use super::vitals::Vitals;
+use super::worker::check::Monitor;
+use super::worker::clock::Clock;
+use super::worker::health::Vitals;
 use crate::store::{Journal, Rollback, Store, Switch};
+use slot::World;
+use timetable::{Timetable, Work};
 
 /// What running checks have left, in all, once the worker is told to stop.
 pub const GRACE: Duration = Duration::from_secs(10);

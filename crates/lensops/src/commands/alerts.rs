@@ -9,8 +9,8 @@ use lensops_core::redaction::Redactor;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Exit;
 use crate::alert::Receiver;
+use crate::commands::exit::Exit;
 use crate::store::{Alert, Journal, Silence, Trail};
 
 /// Prints what fires, the silences, and the latest `trail` messages with every attempt at them.

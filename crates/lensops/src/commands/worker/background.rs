@@ -13,20 +13,20 @@ use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Receiver;
+use crate::commands::worker::clock::SystemClock;
+use crate::commands::worker::health::Vitals;
+use crate::commands::worker::notifier::Notifier;
+use crate::commands::worker::watchdog::Vigil;
 use crate::config::Settings;
 use crate::http::Client;
 use crate::listen::serve;
-use crate::run::clock::SystemClock;
-use crate::run::notify::Notifier;
-use crate::run::vigil::Vigil;
-use crate::run::vitals::Vitals;
 use crate::store::{Alerting, Journal};
 
 /// The time that a receiver has for an answer.
 const RECEIVER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is to run, settled before anything starts.
-pub(super) struct Beside {
+pub(crate) struct Beside {
     book: RuleBook,
     receivers: Vec<Receiver>,
     redactor: Redactor,
@@ -35,7 +35,7 @@ pub(super) struct Beside {
 }
 
 /// What runs.
-pub(super) struct Running {
+pub(crate) struct Running {
     tasks: JoinSet<()>,
     stop: CancellationToken,
 }
@@ -44,7 +44,7 @@ pub(super) struct Running {
 ///
 /// # Errors
 /// When it cannot be had.
-pub(super) async fn open_listener(listen: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+pub(crate) async fn open_listener(listen: Option<SocketAddr>) -> Result<Option<TcpListener>> {
     let Some(address) = listen else { return Ok(None) };
     let listener = TcpListener::bind(address)
         .await
@@ -58,7 +58,7 @@ impl Beside {
     ///
     /// # Errors
     /// Settings that make no sense.
-    pub(super) fn of(settings: &Settings, listener: Option<TcpListener>) -> Result<Self> {
+    pub(crate) fn of(settings: &Settings, listener: Option<TcpListener>) -> Result<Self> {
         let receivers = settings.receivers()?;
         Ok(Self {
             book: settings.rule_book(&receivers)?,
@@ -70,7 +70,7 @@ impl Beside {
     }
 
     /// Starts all of it.
-    pub(super) fn start(
+    pub(crate) fn start(
         self,
         journal: &Journal,
         vitals: &Arc<Vitals>,
@@ -113,7 +113,7 @@ impl Beside {
 
 impl Running {
     /// Lets messages that are under way arrive, until `deadline` or for a second.
-    pub(super) async fn stop(mut self, deadline: Instant) {
+    pub(crate) async fn stop(mut self, deadline: Instant) {
         self.stop.cancel();
         let deadline = deadline.max(Instant::now() + Duration::from_secs(1));
         let all = async { while self.tasks.join_next().await.is_some() {} };
