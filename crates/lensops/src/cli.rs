@@ -1,12 +1,12 @@
 //! The command line: arguments, and which command they call.
 
-mod alerting;
+mod alerts;
 mod args;
 mod dispatch;
 mod doctor;
 mod examples;
-mod monitoring;
-mod switching;
+mod rollout;
+mod worker;
 
 pub use crate::commands::context::monitor;
 pub use args::Cli;

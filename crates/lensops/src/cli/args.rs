@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use lensops_core::evidence::signature::PublicKey;
 
 pub(super) use self::lens::{GenerateArgs, LensArgs};
-use super::alerting::{AlertsCommand, ExportCommand};
+use super::alerts::{AlertsCommand, ExportCommand};
 use crate::commands::plans::Which;
 use crate::config::StoreKind;
 use crate::log::LogForm;

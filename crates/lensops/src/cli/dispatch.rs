@@ -10,11 +10,11 @@ use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::secret::Secret;
 
-use super::alerting::{alerts, exported};
+use super::alerts::{alerts, exported};
 use super::args::*;
 use super::doctor::doctor;
-use super::monitoring::{check, worker};
-use super::switching::{flags, rollback};
+use super::rollout::{flags, rollback};
+use super::worker::{check, worker};
 use crate::commands::acceptance;
 use crate::commands::acceptance::matrix;
 use crate::commands::context::*;
