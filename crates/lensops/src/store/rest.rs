@@ -18,7 +18,7 @@ use lensops_core::verdict::record::Status;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::storable::storable;
+use super::postgres::jsonb::storable;
 use super::{Entry, Exported, History, Sink, SinkError, StoreError, StoredCheck, beside};
 
 const CHECKS: &str = "pms_health_checks";

@@ -17,9 +17,9 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::journal::{Journal, time_text};
-use super::migrate::{connect, refused};
 use super::outbox::OutboxWrite;
 use super::postgres::Postgres;
+use super::postgres::migrate::{connect, refused};
 use super::{History, StoreError, StoredCheck};
 
 /// An hour of a lens of a tenant.

@@ -263,7 +263,7 @@ async fn a_wrong_password_a_missing_table_and_a_missing_grant_lose_nothing() {
     let unmigrated = Database::empty().await;
     let store = postgres(&unmigrated.url);
     survives("missing table", &unmigrated, store.clone(), store, async || {
-        lensops::store::migrate::migrate(&unmigrated.secret(), &[NORTH])
+        lensops::store::postgres::migrate::migrate(&unmigrated.secret(), &[NORTH])
             .await
             .unwrap();
     })

@@ -1,6 +1,6 @@
 //! `lensops migrate`: on a plain PostgreSQL, on a Supabase-shaped one, twice, and over the old schema.
 
-use lensops::store::migrate::{check, migrate, script};
+use lensops::store::postgres::migrate::{check, migrate, script};
 use lensops_sandbox::Dialect;
 use serde_json::Value;
 

@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::{Findings, Patient};
 use crate::config::StoreChoice;
 use crate::http::{Client, TIMEOUT};
+use crate::store::postgres::migrate;
 use crate::store::probe::{self, Refusal};
-use crate::store::{Journal, REGISTRY, Rest, TenantSource, migrate};
+use crate::store::{Journal, REGISTRY, Rest, TenantSource};
 
 pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
     let path = patient.settings.journal_path();

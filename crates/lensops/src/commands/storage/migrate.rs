@@ -6,7 +6,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::commands::exit::Exit;
-use crate::store::{StoreError, migrate};
+use crate::store::StoreError;
+use crate::store::postgres::migrate;
 
 /// Prints the migration, for `psql`.
 pub fn print() -> Exit {

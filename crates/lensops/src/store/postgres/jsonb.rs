@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 /// `json` without U+0000, which becomes U+FFFD; untouched where there is none.
-pub(super) fn storable(json: &str) -> Cow<'_, str> {
+pub(crate) fn storable(json: &str) -> Cow<'_, str> {
     if !json.contains("\\u0000") {
         return Cow::Borrowed(json);
     }

@@ -12,19 +12,19 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use uuid::Uuid;
 
-use super::StoreError;
-use super::postgres::options;
+use super::options;
+use crate::store::StoreError;
 
 const STEPS: [&str; 5] = [
-    include_str!("../../../../migrations/postgres/0001_ground.sql"),
-    include_str!("../../../../migrations/postgres/0002_health.sql"),
-    include_str!("../../../../migrations/postgres/0003_functions.sql"),
-    include_str!("../../../../migrations/postgres/0004_rollups.sql"),
-    include_str!("../../../../migrations/postgres/0005_restored.sql"),
+    include_str!("../../../../../migrations/postgres/0001_ground.sql"),
+    include_str!("../../../../../migrations/postgres/0002_health.sql"),
+    include_str!("../../../../../migrations/postgres/0003_functions.sql"),
+    include_str!("../../../../../migrations/postgres/0004_rollups.sql"),
+    include_str!("../../../../../migrations/postgres/0005_restored.sql"),
 ];
 
-const BESIDE: &str = include_str!("../../../../migrations/postgres/check.sql");
-const SHAPE: &str = include_str!("../../../../migrations/postgres/shape.sql");
+const BESIDE: &str = include_str!("../../../../../migrations/postgres/check.sql");
+const SHAPE: &str = include_str!("../../../../../migrations/postgres/shape.sql");
 
 /// The schema in which the script's own result is looked at. It is never committed.
 const REFERENCE: &str = "lensops_reference";
@@ -42,11 +42,11 @@ pub fn script() -> String {
     )
 }
 
-pub(super) async fn connect(url: &Secret) -> Result<PgConnection, StoreError> {
+pub(crate) async fn connect(url: &Secret) -> Result<PgConnection, StoreError> {
     options(url)?.connect().await.map_err(|error| refused(&error))
 }
 
-pub(super) fn refused(error: &sqlx::Error) -> StoreError {
+pub(crate) fn refused(error: &sqlx::Error) -> StoreError {
     StoreError::Elsewhere(match error {
         sqlx::Error::Database(said) => {
             let code = said.code().unwrap_or_default();

@@ -6,8 +6,8 @@ use lensops_core::secret::Secret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-use super::StoreError;
-use super::postgres::options;
+use super::options;
+use crate::store::StoreError;
 
 /// The longest a set of statements may take.
 const PATIENCE: Duration = Duration::from_secs(15);

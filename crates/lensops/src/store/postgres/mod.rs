@@ -8,6 +8,10 @@
 //! left it in doubt. A pool was not taken for this: while a server refuses connections it says only
 //! that it timed out.
 
+pub(crate) mod jsonb;
+pub mod migrate;
+pub(crate) mod staging;
+
 use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -23,7 +27,7 @@ use sqlx::{ConnectOptions, Connection, Row, Transaction};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::storable::storable;
+use super::postgres::jsonb::storable;
 use super::{Entry, Exported, History, STORE_TIMEOUT, Sink, SinkError, StoreError, StoredCheck, beside};
 
 /// A PostgreSQL server. Clones share one connection.
