@@ -4,18 +4,13 @@
 //! gate, status and the P95 window read. Stores elsewhere take batches from the journal; the
 //! "SQLite store" is the journal alone, without a special case.
 
-mod alerts;
 mod board;
 mod journal;
-mod outbox;
 pub mod postgres;
 pub mod probe;
 mod rest;
 mod rollups;
-mod silences;
-mod state;
 mod tenants;
-mod told;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -28,18 +23,18 @@ use lensops_core::verdict::record::Status;
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use alerts::{Alerting, Ended};
 pub use board::{Board, Brief, CheckQuery, Mark, Pair, Point, Points, Reading, Stretch};
 pub use journal::Journal;
-pub use outbox::{DeliveryState, Entry, OutboxState, Parked};
+pub use journal::alert_log::{Alert, Due, Trail};
+pub use journal::alerts::{Alerting, Ended};
+pub use journal::outbox::{DeliveryState, Entry, OutboxState, Parked};
+pub use journal::rollbacks::{Progress, Rollback, Switch};
+pub use journal::silences::Silence;
 pub use postgres::staging::Staging;
 pub use postgres::{Postgres, begin_as};
 pub use rest::{Rest, Returned};
 pub use rollups::{Archive, Hour, Owner};
-pub use silences::Silence;
-pub use state::{Progress, Rollback, Switch};
 pub use tenants::{REGISTRY, TenantSource};
-pub use told::{Alert, Due, Trail};
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]

@@ -16,8 +16,8 @@ use sqlx::{ColumnIndex, Decode, Row, SqliteConnection, Type};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::journal::outbox::OutboxWrite;
 use super::journal::{Journal, time_text};
-use super::outbox::OutboxWrite;
 use super::postgres::Postgres;
 use super::postgres::migrate::{connect, refused};
 use super::{History, StoreError, StoredCheck};

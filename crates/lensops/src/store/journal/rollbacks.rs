@@ -12,8 +12,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::StoreError;
-use super::journal::{Journal, decode_error, parsed, time_text};
+use super::{Journal, decode_error, parsed, time_text};
+use crate::store::StoreError;
 
 /// How long what is in force is believed without looking: another process may roll back meanwhile.
 const BELIEVED: Duration = Duration::from_secs(2);
@@ -110,15 +110,15 @@ impl Rollback {
 }
 
 /// A change of this part of the journal.
-pub(super) enum StateWrite {
+pub(crate) enum StateWrite {
     Rollback(Box<Rollback>),
     Tenants(Vec<Uuid>),
 }
 
 /// What is in force, as last read.
-pub(super) type Believed = Arc<Mutex<Option<(Instant, Arc<HashMap<LensId, Paused>>)>>>;
+pub(crate) type Believed = Arc<Mutex<Option<(Instant, Arc<HashMap<LensId, Paused>>)>>>;
 
-pub(super) async fn apply(writer: &mut SqliteConnection, write: &StateWrite) -> Result<(), sqlx::Error> {
+pub(crate) async fn apply(writer: &mut SqliteConnection, write: &StateWrite) -> Result<(), sqlx::Error> {
     match write {
         StateWrite::Rollback(entry) => {
             sqlx::query(

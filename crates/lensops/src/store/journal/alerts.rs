@@ -14,9 +14,9 @@ use lensops_core::verdict::record::CheckRecord;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::StoreError;
-use super::journal::{Journal, time_text};
 use super::silences::{Silence, put_silence, silences};
+use super::{Journal, time_text};
+use crate::store::StoreError;
 
 /// The rules that the writer folds checks into, and what takes secrets out of what they tell.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ pub enum Ended {
     Refused(Redacted),
 }
 
-pub(super) enum AlertWrite {
+pub(crate) enum AlertWrite {
     /// What was seen besides checks.
     Seen(Vec<(Rule, Subject, Seen)>, Timestamp),
     /// An attempt begins.
@@ -59,7 +59,7 @@ pub(super) enum AlertWrite {
 }
 
 /// Applies `write`; says whether something was told.
-pub(super) async fn apply(
+pub(crate) async fn apply(
     writer: &mut SqliteConnection,
     alerting: Option<&Alerting>,
     write: &AlertWrite,
@@ -105,7 +105,7 @@ pub(super) async fn apply(
 }
 
 /// Folds a check that was recorded just now; says whether something was told.
-pub(super) async fn take_check(
+pub(crate) async fn take_check(
     writer: &mut SqliteConnection,
     alerting: &Alerting,
     check: &CheckRecord,

@@ -7,9 +7,9 @@ use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::StoreError;
 use super::alerts::AlertWrite;
-use super::journal::{Journal, decode_error, parsed, time_text};
+use super::{Journal, decode_error, parsed, time_text};
+use crate::store::StoreError;
 
 /// Quiet about a rule, a lens, a tenant, or what all of them match.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,14 +33,14 @@ pub struct Silence {
 }
 
 impl Silence {
-    pub(super) fn matches(&self, rule: Rule, subject: &Subject) -> bool {
+    pub(crate) fn matches(&self, rule: Rule, subject: &Subject) -> bool {
         self.rule.is_none_or(|own| own == rule)
             && (self.tenant.is_none() || self.tenant == subject.tenant())
             && (self.lens.is_none() || self.lens.as_ref() == subject.lens())
     }
 }
 
-pub(super) async fn put_silence(writer: &mut SqliteConnection, silence: &Silence) -> Result<(), sqlx::Error> {
+pub(crate) async fn put_silence(writer: &mut SqliteConnection, silence: &Silence) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO lensops_silences (id, rule, yacht_id, lens_id, made_at, until, who, reason) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -59,7 +59,7 @@ pub(super) async fn put_silence(writer: &mut SqliteConnection, silence: &Silence
 }
 
 /// The silences that last beyond `at`. One that was made after a check began holds for it too.
-pub(super) async fn silences<'a>(
+pub(crate) async fn silences<'a>(
     reader: impl sqlx::SqliteExecutor<'a>,
     at: Timestamp,
 ) -> Result<Vec<Silence>, sqlx::Error> {

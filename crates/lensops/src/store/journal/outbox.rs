@@ -15,32 +15,32 @@ use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::journal::{Journal, parsed};
-use super::{Exported, StoreError};
+use super::{Journal, parsed};
+use crate::store::{Exported, StoreError};
 
 /// A check that waits for delivery, as the journal holds it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    pub(super) seq: i64,
-    pub(super) id: Uuid,
-    pub(super) yacht_id: Uuid,
-    pub(super) lens_id: String,
-    pub(super) status: String,
-    pub(super) p95_latency_ms: Option<i64>,
-    pub(super) error_rate_percent: Option<f64>,
-    pub(super) sample_size: Option<i64>,
-    pub(super) observed_at: String,
-    pub(super) notes: String,
-    pub(super) events: Vec<EntryEvent>,
+    pub(crate) seq: i64,
+    pub(crate) id: Uuid,
+    pub(crate) yacht_id: Uuid,
+    pub(crate) lens_id: String,
+    pub(crate) status: String,
+    pub(crate) p95_latency_ms: Option<i64>,
+    pub(crate) error_rate_percent: Option<f64>,
+    pub(crate) sample_size: Option<i64>,
+    pub(crate) observed_at: String,
+    pub(crate) notes: String,
+    pub(crate) events: Vec<EntryEvent>,
 }
 
 /// An event of an entry.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct EntryEvent {
-    pub(super) id: Uuid,
-    pub(super) level: String,
-    pub(super) detail: String,
-    pub(super) created_at: String,
+pub(crate) struct EntryEvent {
+    pub(crate) id: Uuid,
+    pub(crate) level: String,
+    pub(crate) detail: String,
+    pub(crate) created_at: String,
 }
 
 impl Entry {
@@ -103,7 +103,7 @@ pub struct OutboxState {
     pub bytes: u64,
 }
 
-pub(super) enum OutboxWrite {
+pub(crate) enum OutboxWrite {
     Delivered(Vec<i64>),
     Park(i64, Redacted),
     Unpark,
@@ -114,7 +114,7 @@ pub(super) enum OutboxWrite {
     Rollups(Vec<Rollup>),
 }
 
-pub(super) async fn apply(writer: &mut SqliteConnection, write: &OutboxWrite) -> Result<(), sqlx::Error> {
+pub(crate) async fn apply(writer: &mut SqliteConnection, write: &OutboxWrite) -> Result<(), sqlx::Error> {
     match write {
         OutboxWrite::Delivered(seqs) => {
             for seq in seqs {
@@ -153,11 +153,11 @@ pub(super) async fn apply(writer: &mut SqliteConnection, write: &OutboxWrite) ->
                  AND r.lens_id = pms_health_checks.lens_id AND r.span = 'hour' \
                  AND r.starts_at = substr(pms_health_checks.observed_at, 1, 13) || ':00:00.000Z')",
             )
-            .bind(super::journal::time_text(*before))
+            .bind(super::time_text(*before))
             .execute(writer)
             .await?;
         }
-        OutboxWrite::Rollups(rollups) => super::rollups::put_sqlite(writer, rollups).await?,
+        OutboxWrite::Rollups(rollups) => crate::store::rollups::put_sqlite(writer, rollups).await?,
     }
     Ok(())
 }
@@ -353,7 +353,7 @@ impl Journal {
         .await?;
         let mut page = Vec::with_capacity(rows.len());
         for row in &rows {
-            let check = super::journal::stored(row)?;
+            let check = super::stored(row)?;
             let events = self.events(check.id).await?;
             page.push((check, events));
         }

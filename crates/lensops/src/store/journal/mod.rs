@@ -5,6 +5,12 @@
 //! its events are in the same transaction. An id that is there already is left as it is, so that
 //! a check recorded twice is one row. With a check goes its entry in the outbox (`outbox`).
 
+pub(crate) mod alert_log;
+pub(crate) mod alerts;
+pub(crate) mod outbox;
+pub(crate) mod rollbacks;
+pub(crate) mod silences;
+
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,24 +27,24 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::alerts::{self, AlertWrite, Alerting};
-use super::outbox::{OutboxWrite, apply};
-use super::state::{Believed, StateWrite};
 use super::{History, StoreError, StoredCheck};
+use alerts::{AlertWrite, Alerting};
+use outbox::{OutboxWrite, apply};
+use rollbacks::{Believed, StateWrite};
 
 /// The schema that this version writes.
 const SCHEMA: i64 = 7;
 
 /// The steps to it, the first one from an empty file.
 const STEPS: [&str; 8] = [
-    include_str!("../../../../migrations/sqlite/0001_journal.sql"),
-    include_str!("../../../../migrations/sqlite/0002_outbox.sql"),
-    include_str!("../../../../migrations/sqlite/0003_rollups.sql"),
-    include_str!("../../../../migrations/sqlite/0004_worker.sql"),
-    include_str!("../../../../migrations/sqlite/0005_alerts.sql"),
-    include_str!("../../../../migrations/sqlite/0006_outbox_trigger.sql"),
-    include_str!("../../../../migrations/sqlite/0007_points.sql"),
-    include_str!("../../../../migrations/sqlite/0008_muted.sql"),
+    include_str!("../../../../../migrations/sqlite/0001_journal.sql"),
+    include_str!("../../../../../migrations/sqlite/0002_outbox.sql"),
+    include_str!("../../../../../migrations/sqlite/0003_rollups.sql"),
+    include_str!("../../../../../migrations/sqlite/0004_worker.sql"),
+    include_str!("../../../../../migrations/sqlite/0005_alerts.sql"),
+    include_str!("../../../../../migrations/sqlite/0006_outbox_trigger.sql"),
+    include_str!("../../../../../migrations/sqlite/0007_points.sql"),
+    include_str!("../../../../../migrations/sqlite/0008_muted.sql"),
 ];
 
 /// The most that one transaction commits.
@@ -460,7 +466,7 @@ async fn write_group(
                 .await?;
             }
             Write::Outbox(write, _) => apply(&mut transaction, write).await?,
-            Write::State(write, _) => super::state::apply(&mut transaction, write).await?,
+            Write::State(write, _) => super::journal::rollbacks::apply(&mut transaction, write).await?,
             Write::Close(_) => {}
         }
     }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::StoreError;
-use super::journal::{Journal, decode_error};
+use super::{Journal, decode_error};
+use crate::store::StoreError;
 
 /// A message that waits for a receiver.
 #[derive(Debug, Clone, PartialEq)]
