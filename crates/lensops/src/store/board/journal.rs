@@ -11,7 +11,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::{Brief, CheckQuery, MARKED, Mark, Pair, Point, Points, Stretch, initial, muted, samples};
+use super::rows::{Brief, CheckQuery, MARKED, Mark, Pair, Point, Points, Stretch, initial, muted, samples};
 use crate::store::journal::{self, Journal, decode_error, parsed, time_text};
 use crate::store::{Archive as _, Exported, StoreError, StoredCheck};
 

@@ -6,17 +6,14 @@
 
 mod journal;
 mod postgres;
+pub(super) mod rows;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use lensops_core::history::rollup::Rollup;
 use lensops_core::ident::LensId;
-use lensops_core::lens::mute::{Muted, MutedWhy};
 use lensops_core::secret::Secret;
-use lensops_core::verdict::record::Status;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::Transaction;
 use sqlx::postgres::{PgPool, PgPoolOptions, Postgres as Database};
 use uuid::Uuid;
@@ -24,15 +21,13 @@ use uuid::Uuid;
 use super::journal::Journal;
 use super::postgres::{become_user, options};
 use super::{Exported, History as _, Postgres, StoreError, StoredCheck};
+pub use rows::{Brief, CheckQuery, Mark, Pair, Point, Points, Stretch};
 
 /// Connections for all users together.
 const CONNECTIONS: u32 = 4;
 
 /// How long a question waits for a connection.
 const WAIT: Duration = Duration::from_secs(2);
-
-/// The kinds of events that are marked in charts.
-const MARKED: [&str; 2] = ["flag_toggled", "transition"];
 
 /// Where the dashboard reads.
 #[derive(Clone)]
@@ -41,74 +36,6 @@ pub enum Board {
     Embedded(Journal),
     /// PostgreSQL, as the user who asks.
     Database(PgPool, Postgres),
-}
-
-/// A check as a sparkline, the bands of a chart and the gate look at it. A week of them is cheap: every
-/// store reads them from an index, and none of a check's notes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Point {
-    /// Its id.
-    pub id: Uuid,
-    /// The status.
-    pub status: Status,
-    /// Pooled P95 in milliseconds.
-    pub p95_latency_ms: Option<i64>,
-    /// When it was observed.
-    pub observed_at: Timestamp,
-    /// Whether and why it counts for nothing.
-    pub muted: Option<MutedWhy>,
-}
-
-/// The points of each lens of each tenant, oldest first. A lens without any has none, or is not there.
-pub type Points = HashMap<(Uuid, LensId), Vec<Point>>;
-
-/// A check with its samples, without its notes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Brief {
-    /// Its id.
-    pub id: Uuid,
-    /// The status.
-    pub status: Status,
-    /// Pooled P95 in milliseconds.
-    pub p95_latency_ms: Option<i64>,
-    /// Failed samples in percent.
-    pub error_rate_percent: Option<f64>,
-    /// Samples taken.
-    pub sample_size: i64,
-    /// When it was observed.
-    pub observed_at: Timestamp,
-    /// Whether and why it counts for nothing.
-    pub muted: Option<MutedWhy>,
-    /// Latencies of its samples in microseconds; empty where others than lensops wrote it.
-    pub samples_us: Vec<u64>,
-}
-
-/// Something that happened at a time, as a chart marks it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Mark {
-    /// When.
-    pub at: Timestamp,
-    /// What, one line.
-    pub what: String,
-}
-
-/// A lens of a tenant.
-pub type Pair<'a> = (Uuid, &'a LensId);
-
-/// A stretch of time: without its start, with its end.
-pub type Stretch = (Timestamp, Timestamp);
-
-/// Which checks a page of the read API holds.
-#[derive(Debug, Clone, Default)]
-pub struct CheckQuery {
-    /// Of this lens alone.
-    pub lens: Option<LensId>,
-    /// Of this tenant alone.
-    pub tenant: Option<Uuid>,
-    /// With ids below this one.
-    pub before: Option<Uuid>,
-    /// So many at most.
-    pub limit: u32,
 }
 
 /// What one user asks, one question after another. On PostgreSQL it ends with the transaction.
@@ -266,22 +193,4 @@ impl Reading<'_> {
             Self::Database(as_user) => as_user.commit().await.map_err(postgres::elsewhere),
         }
     }
-}
-
-/// The status that begins with `letter`.
-fn initial(letter: &str) -> Option<Status> {
-    [Status::Healthy, Status::Degraded, Status::Unhealthy]
-        .into_iter()
-        .find(|status| !letter.is_empty() && status.as_str().starts_with(letter))
-}
-
-fn muted(text: Option<&str>) -> Option<MutedWhy> {
-    let muted: Value = serde_json::from_str(text?).ok()?;
-    Muted::of_notes(&json!({ "muted": muted })).map(|muted| muted.why)
-}
-
-fn samples(text: Option<&str>) -> Vec<u64> {
-    // Checks that others wrote have none.
-    text.and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default()
 }

@@ -12,9 +12,9 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
 
-use super::{Brief, CheckQuery, MARKED, Mark, Pair, Point, Points, Stretch, initial, muted, samples};
+use super::rows::{Brief, CheckQuery, MARKED, Mark, Pair, Point, Points, Stretch, initial, muted, samples};
 use crate::store::journal::decode_error;
-use crate::store::{Exported, StoreError, StoredCheck, postgres, rollups};
+use crate::store::{Exported, StoreError, StoredCheck, postgres};
 
 type Found<T> = Result<T, sqlx::Error>;
 
@@ -166,7 +166,7 @@ pub(super) async fn hours(
     (tenant, lens): Pair<'_>,
     (from, until): Stretch,
 ) -> Found<Vec<Rollup>> {
-    rollups::there(as_user, (tenant, lens, Span::Hour), from, until).await
+    postgres::there(as_user, (tenant, lens, Span::Hour), from, until).await
 }
 
 pub(super) async fn marks(

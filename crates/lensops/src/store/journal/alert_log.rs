@@ -8,7 +8,8 @@ use serde::Serialize;
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{Journal, decode_error};
+use super::handle::Journal;
+use super::row::decode_error;
 use crate::store::StoreError;
 
 /// A message that waits for a receiver.

@@ -5,27 +5,21 @@
 //! Nothing is sent here.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use jiff::Timestamp;
-use lensops_core::alert::{Notice, Notification, RuleBook, Seen, State, fold, observe};
-use lensops_core::alert::{Rule, Subject, key};
-use lensops_core::redaction::{Redacted, Redactor};
+use lensops_core::alert::{Notice, Notification, Rule, Seen, State, Subject, fold, key, observe};
+use lensops_core::redaction::Redacted;
 use lensops_core::verdict::record::CheckRecord;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::silences::{Silence, put_silence, silences};
-use super::{Journal, time_text};
+use super::alerting::{Alerting, Rules};
+use super::handle::Journal;
+use super::job::{AfterCommit, WriteJob, Written};
+use super::row::time_text;
+use super::silences::silences;
 use crate::store::StoreError;
-
-/// The rules that the writer folds checks into, and what takes secrets out of what they tell.
-#[derive(Debug, Clone)]
-pub struct Alerting {
-    /// The rules.
-    pub book: RuleBook,
-    /// Knows the secrets.
-    pub redactor: Redactor,
-}
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,81 +39,88 @@ pub enum Ended {
     Refused(Redacted),
 }
 
-pub(crate) enum AlertWrite {
-    /// What was seen besides checks.
-    Seen(Vec<(Rule, Subject, Seen)>, Timestamp),
+/// A change of alerts.
+enum AlertWrite {
+    /// What was seen besides checks, to be folded into the rules.
+    Seen(Rules, Vec<(Rule, Subject, Seen)>, Timestamp),
     /// An attempt begins.
     Begun(i64, Timestamp),
     /// It ended.
     Ended(i64, Ended),
-    Silence(Box<Silence>),
-    Unsilence(Uuid, Timestamp, String),
     /// Drops messages told before a time that wait for nobody.
     Forget(Timestamp),
 }
 
-/// Applies `write`; says whether something was told.
-pub(crate) async fn apply(
-    writer: &mut SqliteConnection,
-    alerting: Option<&Alerting>,
-    write: &AlertWrite,
-) -> Result<bool, sqlx::Error> {
-    match write {
-        AlertWrite::Seen(seen, at) => {
-            let Some(alerting) = alerting else { return Ok(false) };
-            let mut told = false;
-            for (rule, subject, seen) in seen {
-                let state = states(writer, subject).await?.remove(rule).unwrap_or_default();
-                told |= step(writer, alerting, (*rule, subject), state, seen, Uuid::nil(), *at).await?;
+impl WriteJob for AlertWrite {
+    fn write<'a>(&'a self, writer: &'a mut SqliteConnection) -> Written<'a> {
+        Box::pin(async move {
+            match self {
+                Self::Seen(rules, seen, at) => {
+                    let alerting = rules.read().unwrap_or_else(PoisonError::into_inner).clone();
+                    match alerting {
+                        Some(alerting) => take_seen(writer, &alerting, seen, *at).await,
+                        None => Ok(AfterCommit::default()),
+                    }
+                }
+                Self::Begun(seq, at) => begin(writer, *seq, *at).await,
+                Self::Ended(seq, ended) => end(writer, *seq, ended).await,
+                Self::Forget(before) => forget(writer, *before).await,
             }
-            return Ok(told);
-        }
-        AlertWrite::Begun(seq, at) => {
-            sqlx::query("INSERT INTO lensops_alert_attempts (delivery, begun_at) VALUES ($1, $2)")
-                .bind(seq)
-                .bind(time_text(*at))
-                .execute(writer)
-                .await?;
-        }
-        AlertWrite::Ended(seq, ended) => end(writer, *seq, ended).await?,
-        AlertWrite::Silence(silence) => put_silence(writer, silence).await?,
-        AlertWrite::Unsilence(id, at, who) => {
-            sqlx::query("UPDATE lensops_silences SET ended_at = $2, ended_by = $3 WHERE id = $1 AND ended_at IS NULL")
-                .bind(id.to_string())
-                .bind(time_text(*at))
-                .bind(who)
-                .execute(writer)
-                .await?;
-        }
-        AlertWrite::Forget(before) => {
-            sqlx::query(
-                "DELETE FROM lensops_notifications WHERE told_at < $1 AND NOT EXISTS (SELECT 1 \
-                 FROM lensops_alert_deliveries d WHERE d.notification_id = lensops_notifications.id AND d.state = 'waiting')",
-            )
-            .bind(time_text(*before))
-            .execute(writer)
-            .await?;
-        }
+        })
     }
-    Ok(false)
 }
 
-/// Folds a check that was recorded just now; says whether something was told.
-pub(crate) async fn take_check(
+/// Folds what was seen besides checks.
+async fn take_seen(
+    writer: &mut SqliteConnection,
+    alerting: &Alerting,
+    seen: &[(Rule, Subject, Seen)],
+    at: Timestamp,
+) -> Result<AfterCommit, sqlx::Error> {
+    let mut after = AfterCommit::default();
+    for (rule, subject, seen) in seen {
+        let state = states(writer, subject).await?.remove(rule).unwrap_or_default();
+        after = after.and(step(writer, alerting, (*rule, subject), state, seen, Uuid::nil(), at).await?);
+    }
+    Ok(after)
+}
+
+async fn begin(writer: &mut SqliteConnection, seq: i64, at: Timestamp) -> Result<AfterCommit, sqlx::Error> {
+    sqlx::query("INSERT INTO lensops_alert_attempts (delivery, begun_at) VALUES ($1, $2)")
+        .bind(seq)
+        .bind(time_text(at))
+        .execute(writer)
+        .await?;
+    Ok(AfterCommit::default())
+}
+
+async fn forget(writer: &mut SqliteConnection, before: Timestamp) -> Result<AfterCommit, sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM lensops_notifications WHERE told_at < $1 AND NOT EXISTS (SELECT 1 \
+         FROM lensops_alert_deliveries d WHERE d.notification_id = lensops_notifications.id AND d.state = 'waiting')",
+    )
+    .bind(time_text(before))
+    .execute(writer)
+    .await?;
+    Ok(AfterCommit::default())
+}
+
+/// Folds a check that was recorded just now.
+pub(super) async fn take_check(
     writer: &mut SqliteConnection,
     alerting: &Alerting,
     check: &CheckRecord,
-) -> Result<bool, sqlx::Error> {
+) -> Result<AfterCommit, sqlx::Error> {
     let subject = Subject::Lens(check.yacht_id, check.lens_id.clone());
     let mut states = states(writer, &subject).await?;
-    let mut told = false;
+    let mut after = AfterCommit::default();
     for (rule, seen) in observe(check) {
         let state = states.remove(&rule).unwrap_or_default();
         // Nearly every check: nothing was, and nothing is.
         if state.is_quiet() && !matches!(seen, Seen::Broken(_)) {
             continue;
         }
-        told |= step(
+        let told = step(
             writer,
             alerting,
             (rule, &subject),
@@ -129,8 +130,9 @@ pub(crate) async fn take_check(
             check.observed_at,
         )
         .await?;
+        after = after.and(told);
     }
-    Ok(told)
+    Ok(after)
 }
 
 async fn step(
@@ -141,7 +143,7 @@ async fn step(
     seen: &Seen,
     cause: Uuid,
     at: Timestamp,
-) -> Result<bool, sqlx::Error> {
+) -> Result<AfterCommit, sqlx::Error> {
     let plan = alerting.book.plan(rule);
     let silenced = silences(&mut *writer, at)
         .await?
@@ -151,7 +153,9 @@ async fn step(
     if step.state != before {
         put_state(writer, alerting, (rule, subject), &step.state, at).await?;
     }
-    let Some(notice) = step.notice else { return Ok(false) };
+    let Some(notice) = step.notice else {
+        return Ok(AfterCommit::default());
+    };
     // What is resolved is told as it was.
     let of = if notice == Notice::Resolved {
         &before
@@ -170,7 +174,7 @@ async fn step(
     .execute(&mut *writer)
     .await?;
     if inserted.rows_affected() == 0 {
-        return Ok(false);
+        return Ok(AfterCommit::default());
     }
     for receiver in &plan.receivers {
         sqlx::query("INSERT INTO lensops_alert_deliveries (notification_id, receiver) VALUES ($1, $2)")
@@ -179,12 +183,15 @@ async fn step(
             .execute(&mut *writer)
             .await?;
     }
-    let summary = alerting.redactor.text(&told.summary());
-    match notice {
-        Notice::Resolved => tracing::info!(key = told.dedup_key, "🔔 Alert {summary}"),
-        _ => tracing::warn!(key = told.dedup_key, "🔔 Alert {summary}"),
-    }
-    Ok(true)
+    let (summary, key) = (alerting.redactor.text(&told.summary()), told.dedup_key);
+    Ok(AfterCommit {
+        alerted: true,
+        log: vec![Box::new(move || match notice {
+            Notice::Resolved => tracing::info!(key, "🔔 Alert {summary}"),
+            _ => tracing::warn!(key, "🔔 Alert {summary}"),
+        })],
+        ..AfterCommit::default()
+    })
 }
 
 fn columns(subject: &Subject) -> (String, &str) {
@@ -247,7 +254,7 @@ async fn put_state(
     Ok(())
 }
 
-async fn end(writer: &mut SqliteConnection, seq: i64, ended: &Ended) -> Result<(), sqlx::Error> {
+async fn end(writer: &mut SqliteConnection, seq: i64, ended: &Ended) -> Result<AfterCommit, sqlx::Error> {
     let (state, not_before, said, unsure) = match ended {
         Ended::Delivered => ("delivered", None, "delivered", false),
         Ended::Later { from, said, unsure } => ("waiting", Some(time_text(*from)), said.as_str(), *unsure),
@@ -268,7 +275,7 @@ async fn end(writer: &mut SqliteConnection, seq: i64, ended: &Ended) -> Result<(
     .bind(unsure)
     .execute(writer)
     .await?;
-    Ok(())
+    Ok(AfterCommit::default())
 }
 
 impl Journal {
@@ -277,7 +284,8 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub async fn alert_seen(&self, seen: Vec<(Rule, Subject, Seen)>, at: Timestamp) -> Result<(), StoreError> {
-        self.write_alert(AlertWrite::Seen(seen, at)).await
+        let rules = self.alerting.clone();
+        self.write(AlertWrite::Seen(rules, seen, at)).await
     }
 
     /// Records that the message numbered `seq` is about to be sent.
@@ -285,7 +293,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses; then it must not be sent.
     pub async fn alert_begun(&self, seq: i64, at: Timestamp) -> Result<(), StoreError> {
-        self.write_alert(AlertWrite::Begun(seq, at)).await
+        self.write(AlertWrite::Begun(seq, at)).await
     }
 
     /// Records how the attempt at the message numbered `seq` ended.
@@ -293,7 +301,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses; then it is sent again, and says that it may be.
     pub async fn alert_ended(&self, seq: i64, ended: Ended) -> Result<(), StoreError> {
-        self.write_alert(AlertWrite::Ended(seq, ended)).await
+        self.write(AlertWrite::Ended(seq, ended)).await
     }
 
     /// Forgets messages told before `before` that wait for nobody.
@@ -301,6 +309,6 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub async fn forget_alerts(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.write_alert(AlertWrite::Forget(before)).await
+        self.write(AlertWrite::Forget(before)).await
     }
 }

@@ -9,59 +9,16 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use lensops_core::history::rollup::Rollup;
 use lensops_core::redaction::Redacted;
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::{Journal, parsed};
+use super::handle::Journal;
+use super::job::{AfterCommit, WriteJob, Written};
+use super::row::{parsed, stored};
+use crate::store::sink::{Entry, EntryEvent};
 use crate::store::{Exported, StoreError};
-
-/// A check that waits for delivery, as the journal holds it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    pub(crate) seq: i64,
-    pub(crate) id: Uuid,
-    pub(crate) yacht_id: Uuid,
-    pub(crate) lens_id: String,
-    pub(crate) status: String,
-    pub(crate) p95_latency_ms: Option<i64>,
-    pub(crate) error_rate_percent: Option<f64>,
-    pub(crate) sample_size: Option<i64>,
-    pub(crate) observed_at: String,
-    pub(crate) notes: String,
-    pub(crate) events: Vec<EntryEvent>,
-}
-
-/// An event of an entry.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct EntryEvent {
-    pub(crate) id: Uuid,
-    pub(crate) level: String,
-    pub(crate) detail: String,
-    pub(crate) created_at: String,
-}
-
-impl Entry {
-    /// Its place in the order of recording.
-    #[must_use]
-    pub fn seq(&self) -> i64 {
-        self.seq
-    }
-
-    /// The check's id.
-    #[must_use]
-    pub fn id(&self) -> Uuid {
-        self.id
-    }
-
-    /// The check's lens.
-    #[must_use]
-    pub fn lens(&self) -> &str {
-        &self.lens_id
-    }
-}
 
 /// A check that a store refused for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -103,18 +60,24 @@ pub struct OutboxState {
     pub bytes: u64,
 }
 
-pub(crate) enum OutboxWrite {
+enum OutboxWrite {
     Delivered(Vec<i64>),
     Park(i64, Redacted),
     Unpark,
     /// Drops up to so many delivered checks, oldest first.
     DropDelivered(i64),
-    /// Drops checks observed before a time whose hour is rolled up, delivered or not.
-    DropBefore(Timestamp),
-    Rollups(Vec<Rollup>),
 }
 
-pub(crate) async fn apply(writer: &mut SqliteConnection, write: &OutboxWrite) -> Result<(), sqlx::Error> {
+impl WriteJob for OutboxWrite {
+    fn write<'a>(&'a self, writer: &'a mut SqliteConnection) -> Written<'a> {
+        Box::pin(async move {
+            apply(writer, self).await?;
+            Ok(AfterCommit::default())
+        })
+    }
+}
+
+async fn apply(writer: &mut SqliteConnection, write: &OutboxWrite) -> Result<(), sqlx::Error> {
     match write {
         OutboxWrite::Delivered(seqs) => {
             for seq in seqs {
@@ -146,18 +109,6 @@ pub(crate) async fn apply(writer: &mut SqliteConnection, write: &OutboxWrite) ->
             .execute(writer)
             .await?;
         }
-        OutboxWrite::DropBefore(before) => {
-            sqlx::query(
-                "DELETE FROM pms_health_checks WHERE observed_at < $1 AND EXISTS (\
-                 SELECT 1 FROM lensops_rollups r WHERE r.yacht_id = pms_health_checks.yacht_id \
-                 AND r.lens_id = pms_health_checks.lens_id AND r.span = 'hour' \
-                 AND r.starts_at = substr(pms_health_checks.observed_at, 1, 13) || ':00:00.000Z')",
-            )
-            .bind(super::time_text(*before))
-            .execute(writer)
-            .await?;
-        }
-        OutboxWrite::Rollups(rollups) => crate::store::rollups::put_sqlite(writer, rollups).await?,
     }
     Ok(())
 }
@@ -228,7 +179,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses; then they are delivered again, which is harmless.
     pub async fn delivered(&self, seqs: Vec<i64>) -> Result<(), StoreError> {
-        self.write_outbox(OutboxWrite::Delivered(seqs)).await
+        self.write(OutboxWrite::Delivered(seqs)).await
     }
 
     /// Parks the entry numbered `seq`, which a store refused for good.
@@ -236,7 +187,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub async fn park(&self, seq: i64, reason: Redacted) -> Result<(), StoreError> {
-        self.write_outbox(OutboxWrite::Park(seq, reason)).await
+        self.write(OutboxWrite::Park(seq, reason)).await
     }
 
     /// Puts every parked entry back among the waiting ones.
@@ -244,7 +195,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub async fn unpark(&self) -> Result<(), StoreError> {
-        self.write_outbox(OutboxWrite::Unpark).await
+        self.write(OutboxWrite::Unpark).await
     }
 
     /// Where the check `id` of this journal is on its way.
@@ -333,7 +284,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub async fn drop_delivered(&self, count: i64) -> Result<(), StoreError> {
-        self.write_outbox(OutboxWrite::DropDelivered(count)).await
+        self.write(OutboxWrite::DropDelivered(count)).await
     }
 
     /// Up to `limit` checks with ids after `after`, by id; with `undelivered` only those that wait
@@ -353,7 +304,7 @@ impl Journal {
         .await?;
         let mut page = Vec::with_capacity(rows.len());
         for row in &rows {
-            let check = super::stored(row)?;
+            let check = stored(row)?;
             let events = self.events(check.id).await?;
             page.push((check, events));
         }

@@ -1,7 +1,7 @@
 //! What the journal keeps besides checks: lenses rolled back by command, and the tenants last known.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -12,7 +12,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::{Journal, decode_error, parsed, time_text};
+use super::handle::Journal;
+use super::job::{AfterCommit, WriteJob, Written};
+use super::row::{decode_error, parsed, time_text};
 use crate::store::StoreError;
 
 /// How long what is in force is believed without looking: another process may roll back meanwhile.
@@ -110,15 +112,21 @@ impl Rollback {
 }
 
 /// A change of this part of the journal.
-pub(crate) enum StateWrite {
+enum StateWrite {
     Rollback(Box<Rollback>),
     Tenants(Vec<Uuid>),
 }
 
-/// What is in force, as last read.
-pub(crate) type Believed = Arc<Mutex<Option<(Instant, Arc<HashMap<LensId, Paused>>)>>>;
+impl WriteJob for StateWrite {
+    fn write<'a>(&'a self, writer: &'a mut SqliteConnection) -> Written<'a> {
+        Box::pin(async move {
+            apply(writer, self).await?;
+            Ok(AfterCommit::default())
+        })
+    }
+}
 
-pub(crate) async fn apply(writer: &mut SqliteConnection, write: &StateWrite) -> Result<(), sqlx::Error> {
+async fn apply(writer: &mut SqliteConnection, write: &StateWrite) -> Result<(), sqlx::Error> {
     match write {
         StateWrite::Rollback(entry) => {
             sqlx::query(
@@ -185,7 +193,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub async fn put_rollback(&self, entry: Rollback) -> Result<(), StoreError> {
-        self.write_state(StateWrite::Rollback(Box::new(entry))).await?;
+        self.write(StateWrite::Rollback(Box::new(entry))).await?;
         *self.believed.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
@@ -246,7 +254,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub async fn put_tenants(&self, tenants: Vec<Uuid>) -> Result<(), StoreError> {
-        self.write_state(StateWrite::Tenants(tenants)).await
+        self.write(StateWrite::Tenants(tenants)).await
     }
 
     /// The tenants last known, by id; none where none were ever known.

@@ -7,8 +7,9 @@ use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::alerts::AlertWrite;
-use super::{Journal, decode_error, parsed, time_text};
+use super::handle::Journal;
+use super::job::{AfterCommit, WriteJob, Written};
+use super::row::{decode_error, parsed, time_text};
 use crate::store::StoreError;
 
 /// Quiet about a rule, a lens, a tenant, or what all of them match.
@@ -33,14 +34,43 @@ pub struct Silence {
 }
 
 impl Silence {
-    pub(crate) fn matches(&self, rule: Rule, subject: &Subject) -> bool {
+    pub(super) fn matches(&self, rule: Rule, subject: &Subject) -> bool {
         self.rule.is_none_or(|own| own == rule)
             && (self.tenant.is_none() || self.tenant == subject.tenant())
             && (self.lens.is_none() || self.lens.as_ref() == subject.lens())
     }
 }
 
-pub(crate) async fn put_silence(writer: &mut SqliteConnection, silence: &Silence) -> Result<(), sqlx::Error> {
+/// A change of silences.
+enum SilenceWrite {
+    Make(Silence),
+    /// Ends one, at a time, by somebody.
+    End(Uuid, Timestamp, String),
+}
+
+impl WriteJob for SilenceWrite {
+    fn write<'a>(&'a self, writer: &'a mut SqliteConnection) -> Written<'a> {
+        Box::pin(async move {
+            match self {
+                Self::Make(silence) => put_silence(writer, silence).await?,
+                Self::End(id, at, who) => end_silence(writer, *id, *at, who).await?,
+            }
+            Ok(AfterCommit::default())
+        })
+    }
+}
+
+async fn end_silence(writer: &mut SqliteConnection, id: Uuid, at: Timestamp, who: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE lensops_silences SET ended_at = $2, ended_by = $3 WHERE id = $1 AND ended_at IS NULL")
+        .bind(id.to_string())
+        .bind(time_text(at))
+        .bind(who)
+        .execute(writer)
+        .await?;
+    Ok(())
+}
+
+async fn put_silence(writer: &mut SqliteConnection, silence: &Silence) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO lensops_silences (id, rule, yacht_id, lens_id, made_at, until, who, reason) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -59,7 +89,7 @@ pub(crate) async fn put_silence(writer: &mut SqliteConnection, silence: &Silence
 }
 
 /// The silences that last beyond `at`. One that was made after a check began holds for it too.
-pub(crate) async fn silences<'a>(
+pub(super) async fn silences<'a>(
     reader: impl sqlx::SqliteExecutor<'a>,
     at: Timestamp,
 ) -> Result<Vec<Silence>, sqlx::Error> {
@@ -111,7 +141,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub async fn silence(&self, silence: Silence) -> Result<(), StoreError> {
-        self.write_alert(AlertWrite::Silence(Box::new(silence))).await
+        self.write(SilenceWrite::Make(silence)).await
     }
 
     /// Ends the silence `id`.
@@ -119,6 +149,6 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub async fn unsilence(&self, id: Uuid, at: Timestamp, who: &str) -> Result<(), StoreError> {
-        self.write_alert(AlertWrite::Unsilence(id, at, who.to_owned())).await
+        self.write(SilenceWrite::End(id, at, who.to_owned())).await
     }
 }

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use lensops_core::secret::Secret;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, Connection};
 use uuid::Uuid;
 
-use super::options;
+use super::connection::{connect, refused};
 use crate::store::StoreError;
 
 const STEPS: [&str; 5] = [
@@ -40,24 +40,6 @@ pub fn script() -> String {
         "BEGIN;\nSET LOCAL client_min_messages = warning;\n\n{}\nCOMMIT;\n",
         STEPS.join("\n")
     )
-}
-
-pub(crate) async fn connect(url: &Secret) -> Result<PgConnection, StoreError> {
-    options(url)?.connect().await.map_err(|error| refused(&error))
-}
-
-pub(crate) fn refused(error: &sqlx::Error) -> StoreError {
-    StoreError::Elsewhere(match error {
-        sqlx::Error::Database(said) => {
-            let code = said.code().unwrap_or_default();
-            let mend = match &*code {
-                "42501" => "; run it as the owner of the database's tables",
-                _ => "",
-            };
-            format!("{code} - {}{mend}", said.message())
-        }
-        other => other.to_string(),
-    })
 }
 
 /// Brings the database at `url` up to date in one transaction, and enters `tenants` where the

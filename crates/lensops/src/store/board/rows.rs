@@ -1,0 +1,99 @@
+//! What the dashboard reads of a check: little enough that a week of them is cheap.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use lensops_core::ident::LensId;
+use lensops_core::lens::mute::{Muted, MutedWhy};
+use lensops_core::verdict::record::Status;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// The kinds of events that are marked in charts.
+pub(crate) const MARKED: [&str; 2] = ["flag_toggled", "transition"];
+
+/// A check as a sparkline, the bands of a chart and the gate look at it. A week of them is cheap: every
+/// store reads them from an index, and none of a check's notes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// Its id.
+    pub id: Uuid,
+    /// The status.
+    pub status: Status,
+    /// Pooled P95 in milliseconds.
+    pub p95_latency_ms: Option<i64>,
+    /// When it was observed.
+    pub observed_at: Timestamp,
+    /// Whether and why it counts for nothing.
+    pub muted: Option<MutedWhy>,
+}
+
+/// The points of each lens of each tenant, oldest first. A lens without any has none, or is not there.
+pub type Points = HashMap<(Uuid, LensId), Vec<Point>>;
+
+/// A check with its samples, without its notes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Brief {
+    /// Its id.
+    pub id: Uuid,
+    /// The status.
+    pub status: Status,
+    /// Pooled P95 in milliseconds.
+    pub p95_latency_ms: Option<i64>,
+    /// Failed samples in percent.
+    pub error_rate_percent: Option<f64>,
+    /// Samples taken.
+    pub sample_size: i64,
+    /// When it was observed.
+    pub observed_at: Timestamp,
+    /// Whether and why it counts for nothing.
+    pub muted: Option<MutedWhy>,
+    /// Latencies of its samples in microseconds; empty where others than lensops wrote it.
+    pub samples_us: Vec<u64>,
+}
+
+/// Something that happened at a time, as a chart marks it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// When.
+    pub at: Timestamp,
+    /// What, one line.
+    pub what: String,
+}
+
+/// A lens of a tenant.
+pub type Pair<'a> = (Uuid, &'a LensId);
+
+/// A stretch of time: without its start, with its end.
+pub type Stretch = (Timestamp, Timestamp);
+
+/// Which checks a page of the read API holds.
+#[derive(Debug, Clone, Default)]
+pub struct CheckQuery {
+    /// Of this lens alone.
+    pub lens: Option<LensId>,
+    /// Of this tenant alone.
+    pub tenant: Option<Uuid>,
+    /// With ids below this one.
+    pub before: Option<Uuid>,
+    /// So many at most.
+    pub limit: u32,
+}
+
+/// The status that begins with `letter`.
+pub(crate) fn initial(letter: &str) -> Option<Status> {
+    [Status::Healthy, Status::Degraded, Status::Unhealthy]
+        .into_iter()
+        .find(|status| !letter.is_empty() && status.as_str().starts_with(letter))
+}
+
+pub(crate) fn muted(text: Option<&str>) -> Option<MutedWhy> {
+    let muted: Value = serde_json::from_str(text?).ok()?;
+    Muted::of_notes(&json!({ "muted": muted })).map(|muted| muted.why)
+}
+
+pub(crate) fn samples(text: Option<&str>) -> Vec<u64> {
+    // Checks that others wrote have none.
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
+}

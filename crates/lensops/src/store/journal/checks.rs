@@ -1,0 +1,220 @@
+//! Checks, their events and missed slots in the journal.
+//!
+//! A check and its events are in one transaction, with what alerts make of it. An id that is there
+//! already is left as it is, so that a check recorded twice is one row and is folded once.
+
+use std::sync::PoisonError;
+
+use jiff::Timestamp;
+use lensops_core::ident::LensId;
+use lensops_core::verdict::record::CheckRecord;
+use serde_json::Value;
+use sqlx::{Row, SqliteConnection};
+use uuid::Uuid;
+
+use super::alerting::Rules;
+use super::alerts;
+use super::handle::Journal;
+use super::job::{AfterCommit, WriteJob, Written};
+use super::row::{json, parsed, stored, time_text};
+use crate::store::{History, StoreError, StoredCheck};
+
+/// Records a check and folds it into the alerts of `rules`.
+struct RecordCheck {
+    check: CheckRecord,
+    rules: Rules,
+}
+
+impl WriteJob for RecordCheck {
+    fn write<'a>(&'a self, writer: &'a mut SqliteConnection) -> Written<'a> {
+        Box::pin(async move {
+            let new = write_check(writer, &self.check).await?;
+            let alerting = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
+            let after = match alerting {
+                Some(alerting) if new => alerts::take_check(writer, &alerting, &self.check).await?,
+                _ => AfterCommit::default(),
+            };
+            Ok(AfterCommit {
+                recorded: true,
+                ..after
+            })
+        })
+    }
+}
+
+/// Records that a slot has no check.
+struct RecordMissed {
+    id: Uuid,
+    tenant: Uuid,
+    lens: LensId,
+    due: Timestamp,
+    reason: String,
+}
+
+impl WriteJob for RecordMissed {
+    fn write<'a>(&'a self, writer: &'a mut SqliteConnection) -> Written<'a> {
+        Box::pin(async move {
+            sqlx::query(
+                "INSERT INTO lensops_missed (id, yacht_id, lens_id, due_at, reason) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
+            )
+            .bind(self.id.to_string())
+            .bind(self.tenant.to_string())
+            .bind(self.lens.as_str())
+            .bind(time_text(self.due))
+            .bind(&self.reason)
+            .execute(writer)
+            .await?;
+            Ok(AfterCommit::default())
+        })
+    }
+}
+
+impl Journal {
+    /// Records `check` with its events. When this returns, it is on disk.
+    ///
+    /// # Errors
+    /// When the disk refuses; then nothing of it is recorded.
+    pub async fn record(&self, check: CheckRecord) -> Result<(), StoreError> {
+        let rules = self.alerting.clone();
+        self.write(RecordCheck { check, rules }).await
+    }
+
+    /// Records that the slot `id`, due at `due`, has no check, and why.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn record_missed(
+        &self,
+        id: Uuid,
+        tenant: Uuid,
+        lens: LensId,
+        due: Timestamp,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        self.write(RecordMissed {
+            id,
+            tenant,
+            lens,
+            due,
+            reason: reason.to_owned(),
+        })
+        .await
+    }
+
+    /// Whether check `id` is recorded.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn holds(&self, id: Uuid) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM pms_health_checks WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&self.reader)
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// The slots of one lens of one tenant that were missed, with the reason, oldest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn missed(&self, tenant: Uuid, lens: &LensId) -> Result<Vec<(Timestamp, String)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT due_at, reason FROM lensops_missed WHERE yacht_id = $1 AND lens_id = $2 ORDER BY due_at",
+        )
+        .bind(tenant.to_string())
+        .bind(lens.as_str())
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter()
+            .map(|row| Ok((parsed(row, "due_at")?, row.try_get("reason")?)))
+            .collect()
+    }
+
+    /// The events of check `id`, in order: level and detail.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn events(&self, id: Uuid) -> Result<Vec<(String, Value)>, StoreError> {
+        let rows =
+            sqlx::query("SELECT level, detail_json FROM pms_health_events WHERE check_id = $1 ORDER BY created_at, id")
+                .bind(id.to_string())
+                .fetch_all(&self.reader)
+                .await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get("level")?, json(row, "detail_json")?)))
+            .collect()
+    }
+}
+
+impl History for Journal {
+    async fn latest(&self, pairs: &[(Uuid, LensId)]) -> Result<Vec<StoredCheck>, StoreError> {
+        let mut latest = Vec::with_capacity(pairs.len());
+        for (tenant, lens) in pairs {
+            let row = sqlx::query(
+                "SELECT * FROM pms_health_checks WHERE yacht_id = $1 AND lens_id = $2 \
+                 ORDER BY observed_at DESC, id DESC LIMIT 1",
+            )
+            .bind(tenant.to_string())
+            .bind(lens.as_str())
+            .fetch_optional(&self.reader)
+            .await?;
+            latest.extend(row.as_ref().map(stored).transpose()?);
+        }
+        Ok(latest)
+    }
+
+    async fn between(
+        &self,
+        tenant: Uuid,
+        lens: &LensId,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<StoredCheck>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM pms_health_checks WHERE yacht_id = $1 AND lens_id = $2 \
+             AND observed_at > $3 AND observed_at <= $4 ORDER BY observed_at, id",
+        )
+        .bind(tenant.to_string())
+        .bind(lens.as_str())
+        .bind(time_text(from))
+        .bind(time_text(until))
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(stored).collect()
+    }
+}
+
+/// Writes `check`; says whether it is new.
+pub(crate) async fn write_check(writer: &mut SqliteConnection, check: &CheckRecord) -> Result<bool, sqlx::Error> {
+    #[expect(clippy::cast_precision_loss, reason = "hundredths of a percent are at most 10 000")]
+    let error_rate = check.error_rate_hundredths.map(|hundredths| hundredths as f64 / 100.0);
+    let observed_at = time_text(check.observed_at);
+    let inserted = sqlx::query(
+        "INSERT INTO pms_health_checks (id, yacht_id, lens_id, status, p95_latency_ms, error_rate_percent, sample_size, observed_at, notes) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(check.id.to_string())
+    .bind(check.yacht_id.to_string())
+    .bind(check.lens_id.as_str())
+    .bind(check.status.as_str())
+    .bind(check.p95_latency_ms)
+    .bind(error_rate)
+    .bind(check.sample_size)
+    .bind(&observed_at)
+    .bind(check.notes.as_str())
+    .execute(&mut *writer)
+    .await?;
+    for event in &check.events {
+        sqlx::query(
+            "INSERT INTO pms_health_events (id, check_id, level, detail_json, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(event.id.to_string())
+        .bind(check.id.to_string())
+        .bind(event.level.as_str())
+        .bind(event.detail.as_str())
+        .bind(&observed_at)
+        .execute(&mut *writer)
+        .await?;
+    }
+    Ok(inserted.rows_affected() > 0)
+}

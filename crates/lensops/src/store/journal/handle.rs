@@ -1,0 +1,130 @@
+//! The journal itself: an open file, its readers, and the way to its writer.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use lensops_core::ident::LensId;
+use lensops_core::lens::mute::Paused;
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::alerting::{Alerting, Rules};
+use super::job::WriteJob;
+use super::schema;
+use super::writer::{self, Ask, GROUP, Wake};
+use crate::store::StoreError;
+
+/// What is rolled back, as last read.
+pub(super) type Believed = Arc<Mutex<Option<(Instant, Arc<HashMap<LensId, Paused>>)>>>;
+
+/// The journal. Clones share one writer.
+#[derive(Clone)]
+pub struct Journal {
+    asks: mpsc::Sender<Ask>,
+    pub(in crate::store) reader: SqlitePool,
+    /// Counts committed groups that held a check.
+    recorded: watch::Receiver<u64>,
+    /// Counts committed groups that told something.
+    alerted: watch::Receiver<u64>,
+    pub(super) alerting: Rules,
+    /// What is rolled back, as last read.
+    pub(super) believed: Believed,
+}
+
+impl Journal {
+    /// Opens the journal at `path`, creating folder and file where they are missing.
+    ///
+    /// # Errors
+    /// When it cannot be created, is no journal, or was written by a newer version.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let shown = path.display().to_string();
+        let failed = |source| StoreError::Open {
+            path: shown.clone(),
+            source,
+        };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| failed(sqlx::Error::Io(error)))?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .foreign_keys(true);
+        // Alerts keep what a server answered: for the owner's eyes alone. SQLite gives the files
+        // beside it the same mode.
+        #[cfg(unix)]
+        if !path.exists() {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            let file = std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(path);
+            file.map_err(|error| failed(sqlx::Error::Io(error)))?;
+        }
+        let mut writer = options.connect().await.map_err(failed)?;
+        schema::prepare(&mut writer, &shown).await?;
+        let reader = SqlitePoolOptions::new()
+            .max_connections(2)
+            .min_connections(0)
+            .connect_lazy_with(options.clone().read_only(true).create_if_missing(false));
+        let (asks, queue) = mpsc::channel(4 * GROUP);
+        let ((tell_recorded, recorded), (tell_alerted, alerted)) = (watch::channel(0), watch::channel(0));
+        let wake = Wake {
+            recorded: tell_recorded,
+            alerted: tell_alerted,
+        };
+        tokio::spawn(writer::run(writer, queue, wake));
+        Ok(Self {
+            asks,
+            reader,
+            recorded,
+            alerted,
+            alerting: Rules::default(),
+            believed: Believed::default(),
+        })
+    }
+
+    /// From now on every check that is recorded is folded into the alerts of `alerting`.
+    pub fn alert_with(&self, alerting: Alerting) {
+        *self.alerting.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(alerting));
+    }
+
+    /// Changes whenever this process has told something.
+    #[must_use]
+    pub fn alerted(&self) -> watch::Receiver<u64> {
+        self.alerted.clone()
+    }
+
+    /// Changes whenever this process has recorded a check.
+    #[must_use]
+    pub fn recorded(&self) -> watch::Receiver<u64> {
+        self.recorded.clone()
+    }
+
+    /// Hands `job` to the writer and waits until it is on disk.
+    pub(super) async fn write(&self, job: impl WriteJob + 'static) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        self.asks
+            .send(Ask::Write(Box::new(job), done))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Waits until everything queued is on disk and the log is written back, then closes. Clones
+    /// of this journal can no longer write.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.asks.send(Ask::Close(done)).await.is_ok() {
+            // A writer that is gone has closed already.
+            closed.await.ok();
+        }
+        self.reader.close().await;
+    }
+}
