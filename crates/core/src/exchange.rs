@@ -7,12 +7,13 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::secret::Secret;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
+
+use crate::secret::Secret;
 
 /// An HTTP method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

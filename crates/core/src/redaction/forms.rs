@@ -1,8 +1,9 @@
 //! The forms in which a server may echo a secret: raw, percent-encoded, JSON-escaped, hex, base64.
 
-use super::mark::SHORTEST_SECRET;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use super::mark::SHORTEST_SECRET;
 
 /// The forms in which `secret` may come back, in no order and some of them twice. None for one of
 /// less than 4 bytes. The signature of a token is a secret of its own: header and claims, which are

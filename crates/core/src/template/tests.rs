@@ -1,11 +1,11 @@
+use std::collections::BTreeMap;
+
 use super::*;
-use crate::lens::Defaults;
-use crate::lens::Lens;
+use crate::lens::{Defaults, Lens};
 use crate::plan::acceptance::AcceptancePlan;
 use crate::plan::monitor::MonitorPlan;
 use crate::plan::stress::StressPlan;
 use crate::yaml;
-use std::collections::BTreeMap;
 
 macro_rules! set {
     ($($name:literal),*) => {

@@ -3,8 +3,7 @@
 use anyhow::Result;
 use lensops_core::plan::monitor::MonitorPlan;
 
-use crate::commands::context::monitor;
-use crate::commands::context::tenant_source;
+use crate::commands::context::{monitor, tenant_source};
 use crate::commands::doctor::{Patient, doctor as look};
 use crate::commands::exit::Exit;
 use crate::commands::plans::{Loaded, Plan as _, Which, lens_paths, load, load_lens};

@@ -2,8 +2,7 @@
 
 use anyhow::{Result, bail};
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::alert::{AlertsFile, Finding, Notice, Notification, RuleBook, State};
-use lensops_core::alert::{Rule, Subject};
+use lensops_core::alert::{AlertsFile, Finding, Notice, Notification, Rule, RuleBook, State, Subject};
 use lensops_core::exchange::Sender;
 use lensops_core::redaction::Redactor;
 use serde_json::json;

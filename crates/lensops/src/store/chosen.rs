@@ -5,16 +5,12 @@ use lensops_core::exchange::Sender;
 use lensops_core::ident::LensId;
 use uuid::Uuid;
 
-use super::error::SinkError;
-use super::error::StoreError;
-use super::history::Exported;
-use super::history::History;
-use super::history::StoredCheck;
+use super::error::{SinkError, StoreError};
+use super::history::{Exported, History, StoredCheck};
 use super::journal::Journal;
 use super::postgres::Postgres;
 use super::rest::Rest;
-use super::sink::Entry;
-use super::sink::Sink;
+use super::sink::{Entry, Sink};
 
 /// The chosen store.
 #[derive(Clone)]

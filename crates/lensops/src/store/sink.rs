@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::error::SinkError;
-
 use uuid::Uuid;
+
+use super::error::SinkError;
 
 /// A check that waits for delivery, as the journal holds it.
 #[derive(Debug, Clone, PartialEq)]

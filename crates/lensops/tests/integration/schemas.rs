@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use lensops::commands::generate::schemas::all;
-
 use lensops_sandbox::Dialect;
 use serde_json::Value;
 

@@ -25,6 +25,7 @@ use lensops_core::plan::stress::StressPlan;
 use lensops_core::verdict::Verdict;
 use lensops_sandbox::{Config, Dialect, LENSES_JSON, Sandbox};
 use tokio_util::sync::CancellationToken;
+use week::{Week, Weekly};
 
 use crate::commands::acceptance::Acceptance;
 use crate::commands::exit::Exit;
@@ -41,7 +42,6 @@ use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
 use crate::store::{Journal, Store};
 use crate::web;
-use week::{Week, Weekly};
 
 /// The lens that the incident hits.
 const STRUCK: &str = "faults";

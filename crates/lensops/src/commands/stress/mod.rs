@@ -24,17 +24,16 @@ use lensops_core::verdict::generator::Generator;
 use lensops_core::verdict::results::{FigureChange, PlanFile, StressResults, TargetResult};
 use lensops_core::verdict::stress::{StressVerdict, judge_load};
 use lensops_core::verdict::tally::Tally;
+use progress::View;
 use serde_json::{Value, json};
 
 use crate::commands::acceptance::report::{add_to_summary, annotate};
-use crate::commands::evidence::bundle;
-use crate::commands::evidence::bundle::{Bundle, Written};
+use crate::commands::evidence::bundle::{self, Bundle, Written};
 use crate::commands::exit::Exit;
 use crate::commands::files;
 use crate::commands::plans::Loaded;
 use crate::config::{Settings, Target};
 use crate::load::{self, Figures, Flow, Job, LoadTarget, Progress};
-use progress::View;
 
 /// The time a request may take where the plan says nothing, connecting included.
 const TIMEOUT: Duration = Duration::from_secs(15);

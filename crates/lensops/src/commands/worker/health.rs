@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::alert::{Finding, Seen};
-use lensops_core::alert::{Rule, Subject};
+use lensops_core::alert::{Finding, Rule, Seen, Subject};
 use lensops_core::ident::LensId;
 use lensops_core::verdict::record::{CheckRecord, Status};
 use serde_json::Value;

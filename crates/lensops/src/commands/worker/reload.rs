@@ -15,8 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::commands::context::monitor;
-use crate::commands::context::tenant_source;
+use crate::commands::context::{monitor, tenant_source};
 use crate::commands::plans::{Which, load, load_all};
 use crate::commands::rollout::rollback::News;
 use crate::commands::worker::check::Monitor;

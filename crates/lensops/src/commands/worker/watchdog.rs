@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::alert::{Finding, Seen};
-use lensops_core::alert::{Rule, Subject};
+use lensops_core::alert::{Finding, Rule, Seen, Subject};
 use lensops_core::redaction::Redactor;
 use serde_json::{Value, json};
 use tokio::sync::watch;
