@@ -4,12 +4,17 @@ use anyhow::{Result, bail};
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::alert::{AlertsFile, Finding, Notice, Notification, Rule, RuleBook, State, Subject};
 use lensops_core::exchange::Sender;
+use lensops_core::ident::{LensId, nearest};
 use lensops_core::redaction::Redactor;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::alert::Receiver;
+use crate::commands::context::open_journal;
 use crate::commands::exit::Exit;
+use crate::commands::plans::lens_paths;
+use crate::config::Settings;
+use crate::http::{Client, TIMEOUT};
 use crate::store::{Alert, Journal, Silence, Trail};
 
 /// Prints what fires, the silences, and the latest `trail` messages with every attempt at them.
@@ -173,13 +178,60 @@ pub struct Quiet {
     /// The tenant; all where none is named.
     pub tenant: Option<Uuid>,
     /// The lens; all where none is named.
-    pub lens: Option<lensops_core::ident::LensId>,
+    pub lens: Option<LensId>,
     /// How long.
     pub lasts: SignedDuration,
     /// Who wants it.
     pub who: String,
     /// Why.
     pub reason: String,
+}
+
+/// Sends a test to the receiver `name` of the settings, to every one where none is named.
+///
+/// # Errors
+/// No such receiver, or one whose address is not valid.
+pub async fn test_named(settings: &Settings, name: Option<&str>, now: Timestamp, as_json: bool) -> Result<Exit> {
+    let mut receivers = settings.receivers()?;
+    if let Some(name) = name {
+        receivers.retain(|receiver| receiver.name == name);
+        if receivers.is_empty() {
+            bail!("there is no receiver {name:?}");
+        }
+    }
+    test(&Client::new(TIMEOUT), &receivers, &settings.redactor(), now, as_json).await
+}
+
+/// Records `quiet` in the settings' journal and prints it.
+///
+/// # Errors
+/// A lens that is not there, an empty reason, or a journal that refuses.
+pub async fn silence_known(settings: &Settings, quiet: Quiet, now: Timestamp, as_json: bool) -> Result<Exit> {
+    if let Some(lens) = &quiet.lens {
+        known_lens(settings, lens)?;
+    }
+    silence(
+        &open_journal(settings).await?,
+        quiet,
+        &settings.redactor(),
+        now,
+        as_json,
+    )
+    .await
+}
+
+/// A silence of a lens that is not there would keep nothing quiet.
+fn known_lens(settings: &Settings, lens: &LensId) -> Result<()> {
+    let paths = lens_paths(settings)?;
+    let known: Vec<&str> = paths.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
+    if known.contains(&lens.as_str()) || known.is_empty() {
+        return Ok(());
+    }
+    let hint = nearest(lens.as_str(), &known).map_or_else(
+        || format!("there are {}", known.join(", ")),
+        |near| format!("did you mean {near:?}?"),
+    );
+    bail!("there is no lens {lens}: {hint}")
 }
 
 /// Records a silence and prints it.

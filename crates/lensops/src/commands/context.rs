@@ -1,24 +1,16 @@
 //! What commands are put together from: settings, plans, the journal and the chosen store.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use lensops_core::plan::monitor::MonitorPlan;
 
-use crate::commands::plans::Loaded;
+use crate::commands::plans::{Loaded, load_all};
 use crate::commands::worker::check::Monitor;
-use crate::config::{Env, Settings, StoreChoice, StoreKind, Target};
+use crate::config::{Settings, StoreChoice, Target};
 use crate::flags::SharedFlags;
 use crate::http::{Client, TIMEOUT};
 use crate::store::{Journal, Postgres, REGISTRY, Rest, Store, TenantSource};
-
-pub(crate) fn settings(root: &Path, env: Env, api_url: Option<String>, store: Option<StoreKind>) -> Result<Settings> {
-    let mut settings = Settings::load(root, env)?;
-    settings.api_url = api_url;
-    settings.store = store;
-    Ok(settings)
-}
 
 /// The plan with the interval that the environment may give.
 pub(crate) fn monitor_plan(settings: &Settings, mut loaded: Loaded<MonitorPlan>) -> Result<Loaded<MonitorPlan>> {
@@ -28,11 +20,17 @@ pub(crate) fn monitor_plan(settings: &Settings, mut loaded: Loaded<MonitorPlan>)
     Ok(loaded)
 }
 
+/// The monitor plans of every lens, each with the interval that the environment may give.
+pub(crate) fn monitor_plans(settings: &Settings) -> Result<Vec<MonitorPlan>> {
+    let plans = load_all(settings)?.into_iter();
+    plans.map(|loaded| Ok(monitor_plan(settings, loaded)?.plan)).collect()
+}
+
 /// Puts a monitor together from the settings.
 ///
 /// # Errors
 /// A missing address or secret.
-pub fn monitor(settings: &Settings, loaded: Loaded<MonitorPlan>) -> Result<Monitor> {
+pub(crate) fn monitor(settings: &Settings, loaded: Loaded<MonitorPlan>) -> Result<Monitor> {
     let loaded = monitor_plan(settings, loaded)?;
     if let Some(warning) = loaded.warning() {
         tracing::warn!("⚠️ {warning}");

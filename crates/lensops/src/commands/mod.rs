@@ -2,6 +2,8 @@
 
 pub mod acceptance;
 pub mod alerts;
+pub mod check;
+pub mod config;
 pub(crate) mod context;
 #[cfg(feature = "sandbox")]
 pub mod demo;

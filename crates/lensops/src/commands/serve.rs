@@ -14,8 +14,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::files;
+use crate::commands::context::{known_tenants, monitor_plans, open_journal};
 use crate::commands::evidence::bundle::{FOLDER, verified};
 use crate::commands::exit::Exit;
+use crate::commands::signal::stop_on_signal;
 use crate::config::{Settings, StoreChoice, Target};
 use crate::store::{Board, Journal};
 use crate::web::{self, Run, Runs, Setup};
@@ -105,6 +107,22 @@ impl Runs for Bundles {
             file.filter(|entry| entry.file_name() == name && entry.file_type().is_ok_and(|kind| kind.is_file()));
         std::fs::read(file.next()?.path()).ok()
     }
+}
+
+/// Serves the dashboard of every lens at `listen` until it is told to stop.
+///
+/// # Errors
+/// A plan or a setting that is not valid, or an address that may not or cannot be listened at.
+pub async fn run(settings: &Settings, listen: SocketAddr) -> Result<Exit> {
+    let written = monitor_plans(settings)?;
+    let mut plans = known_tenants(settings, written.clone()).await?;
+    // A rollback that is in force now may be over while this serves: it is looked up with each page.
+    plans
+        .iter_mut()
+        .zip(written)
+        .for_each(|(plan, written)| plan.paused = written.paused);
+    let setup = setup(settings, open_journal(settings).await?, plans)?;
+    serve(setup, listen, stop_on_signal()).await
 }
 
 /// Listens where the dashboard is wanted: anywhere with a sign-in, on loopback alone without.

@@ -4,6 +4,9 @@ mod case;
 pub mod flag_proof;
 pub mod matrix;
 pub mod report;
+mod run;
+
+pub use run::{Asked, run};
 
 use std::path::{Path, PathBuf};
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::cli;
+use crate::commands::context::monitor;
 use crate::commands::files;
 use crate::commands::generate::{self, NewLens, Options};
 use crate::commands::plans::{Which, load};
@@ -140,6 +140,6 @@ pub(crate) fn generate(settings: &Settings, lenses: &[Definition]) -> Result<usi
 pub(crate) fn monitors(settings: &Settings, lenses: &[Definition]) -> Result<Vec<Monitor>> {
     lenses
         .iter()
-        .map(|lens| cli::monitor(settings, load::<MonitorPlan>(settings, &Which::Lens(&lens.lens_id))?))
+        .map(|lens| monitor(settings, load::<MonitorPlan>(settings, &Which::Lens(&lens.lens_id))?))
         .collect()
 }

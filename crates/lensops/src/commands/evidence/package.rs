@@ -17,9 +17,11 @@ use serde_json::Value;
 
 use super::bundle::{self, FOLDER};
 use crate::commands::acceptance::report::{cell, html_escaped};
+use crate::commands::context::{monitor_plan, open_history};
 use crate::commands::exit::Exit;
 use crate::commands::files;
-use crate::commands::rollout::gate::Gated;
+use crate::commands::plans::{Which, load};
+use crate::commands::rollout::gate::{Gated, gate};
 use crate::config::Settings;
 
 /// A part of the document.
@@ -122,6 +124,19 @@ impl Runs {
     fn newest(&self, kind: &str, fits: impl Fn(&Value) -> bool) -> Option<&Value> {
         self.results.iter().find(|run| run["of_kind"] == kind && fits(run))
     }
+}
+
+/// Writes the evidence package of `lens` as of `now`.
+///
+/// # Errors
+/// A plan that is not valid, history that cannot be read, or a package that cannot be written.
+pub async fn run(settings: &Settings, lens: &str, now: Timestamp) -> Result<Exit> {
+    let plan = monitor_plan(settings, load(settings, &Which::Lens(lens))?)?.plan;
+    let history = open_history(settings).await?;
+    let [day, week] = windows()?;
+    let day = gate(&history, &plan, day, now, now).await?;
+    let week = gate(&history, &plan, week, now, now).await?;
+    package(settings, &plan.monitor, &Gates { day, week }, now)
 }
 
 /// Writes the package of `lens` from the runs that verify and what the gate says.

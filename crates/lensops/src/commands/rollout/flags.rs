@@ -5,9 +5,39 @@ use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use serde_json::json;
 
+use crate::commands::acceptance::flag_proof;
+use crate::commands::context::monitor;
 use crate::commands::exit::Exit;
-use crate::commands::worker::check::{Answered, Monitor};
-use crate::flags::{FlagError, FlagProvider as _, Provider, Variables, is_on};
+use crate::commands::plans::{Which, load};
+use crate::commands::worker::Answered;
+use crate::commands::worker::check::Monitor;
+use crate::config::Settings;
+use crate::flags::{COMMAND_PATIENCE, FlagError, FlagProvider as _, Provider, Variables, is_on};
+use crate::http::{Client, TIMEOUT};
+
+/// Prints the flags of `lens` as provider and API have them.
+///
+/// # Errors
+/// A plan or a setting that is not valid.
+pub async fn run(settings: &Settings, lens: &str, as_json: bool) -> Result<Exit> {
+    if let Some(warning) = flag_proof::warning(settings) {
+        eprintln!("{warning}");
+    }
+    let monitor = monitor(settings, load(settings, &Which::Lens(lens))?)?;
+    let provider = settings.provider()?.map(|provider| provider.patient(COMMAND_PATIENCE));
+    let provider = provider.as_ref().map_err(String::as_str);
+    flags(&monitor, provider, &Client::new(TIMEOUT), as_json).await
+}
+
+/// Both sides, as read.
+struct Sides {
+    /// The flags of the lens, the master flag first.
+    names: Vec<String>,
+    /// The provider's variables, or why they cannot be read.
+    read: Result<Variables, String>,
+    /// How each probe is answered that says how a switched-off feature answers.
+    answers: Vec<(String, Answered)>,
+}
 
 /// Prints both sides. They agree: 0; they do not: 4; one of them cannot be told: 3.
 ///
@@ -26,40 +56,15 @@ pub async fn flags<S: Sender>(
             .map_err(|error: FlagError| error.to_string()),
         Err(why) => Err(why.to_owned()),
     };
-    let names: Vec<String> = monitor.plan.flags().into_iter().map(ToString::to_string).collect();
-    let answers = monitor.ask_switched(sender, Timestamp::now()).await;
-    let off_at_api = answers.iter().any(|(_, answered)| *answered == Answered::Disabled);
-    let silent = answers
-        .iter()
-        .all(|(_, answered)| matches!(answered, Answered::Silent | Answered::Other));
-    let off = |variables: &Variables| names.iter().any(|name| !is_on(variables.get(name).map(String::as_str)));
-    let (verdict, exit) = match &read {
-        _ if names.is_empty() => ("the lens names no flag".to_owned(), Exit::CouldNotJudge),
-        Err(why) => (format!("the provider cannot be read: {why}"), Exit::CouldNotJudge),
-        Ok(_) if silent => ("the API does not tell: no good answer, and none that says switched off".to_owned(), Exit::CouldNotJudge),
-        Ok(variables) if off(variables) == off_at_api => {
-            // One answer of 503 proves the switch; what answers all the same is not behind it.
-            let on = off_at_api.then(|| Answered::Good.probes(&answers)).flatten();
-            let ungated = on.map_or_else(String::new, |on| format!("; switched off and still answered, so not gated: {on}"));
-            (format!("provider and API agree{ungated}"), Exit::Good)
-        }
-        Ok(_) if off_at_api => ("the API is switched off and the provider says on: it has not started anew since".to_owned(), Exit::Degraded),
-        Ok(_) => ("a flag is off at the provider and the API answers: it has not started anew since, the flag does not gate what the probes ask, or its dialect never says 503 FEATURE_DISABLED".to_owned(), Exit::Degraded),
+    let sides = Sides {
+        names: monitor.plan.flags().into_iter().map(ToString::to_string).collect(),
+        read,
+        answers: monitor.ask_switched(sender, Timestamp::now()).await,
     };
-    let value = |name: &str| read.as_ref().ok().and_then(|variables| variables.get(name)).cloned();
+    let (verdict, exit) = sides.verdict();
     if as_json {
-        let flags: Vec<_> = names
-            .iter()
-            .map(|name| {
-                let value = value(name);
-                json!({"flag": name, "value": value, "on": read.is_ok().then(|| is_on(value.as_deref()))})
-            })
-            .collect();
-        let api: Vec<_> = answers
-            .iter()
-            .map(|(name, answered)| json!({"probe": name, "answer": answered.as_str()}))
-            .collect();
         let target = provider.ok().map(|provider| provider.name());
+        let (flags, api) = (sides.flags_json(), sides.api_json());
         say!(
             "{:#}",
             json!({"lens": monitor.lens(), "provider": target, "flags": flags, "api": api, "verdict": verdict})
@@ -71,32 +76,7 @@ pub async fn flags<S: Sender>(
         monitor.lens().title(),
         provider.map_or_else(|why| format!("no provider: {why}"), |provider| provider.name())
     );
-    let width = names
-        .iter()
-        .map(String::len)
-        .chain(answers.iter().map(|(name, _)| name.len()))
-        .max()
-        .unwrap_or(0);
-    for (index, name) in names.iter().enumerate() {
-        let value = value(name);
-        let state = match (&read, is_on(value.as_deref())) {
-            (Err(_), _) => "unknown",
-            (Ok(_), true) => "on",
-            (Ok(_), false) => "off",
-        };
-        let shown = match (&read, &value) {
-            (Err(_), _) => String::new(),
-            (Ok(_), Some(value)) => format!(" ({value:?})"),
-            (Ok(_), None) => " (not there)".to_owned(),
-        };
-        say!(
-            "  {name:width$}  provider: {state}{shown}{}",
-            if index == 0 { ", master" } else { "" }
-        );
-    }
-    for (name, answered) in &answers {
-        say!("  {name:width$}  API: {}", answered.as_str());
-    }
+    sides.print();
     let mark = match exit {
         Exit::Good => "✅",
         Exit::Degraded => "⚠️",
@@ -104,4 +84,80 @@ pub async fn flags<S: Sender>(
     };
     say!("{mark} {verdict}");
     Ok(exit)
+}
+
+impl Sides {
+    /// What the two sides come to.
+    fn verdict(&self) -> (String, Exit) {
+        let answers = &self.answers;
+        let off_at_api = answers.iter().any(|(_, answered)| *answered == Answered::Disabled);
+        let silent = answers
+            .iter()
+            .all(|(_, answered)| matches!(answered, Answered::Silent | Answered::Other));
+        let off = |variables: &Variables| {
+            let mut values = self.names.iter().map(|name| variables.get(name));
+            values.any(|value| !is_on(value.map(String::as_str)))
+        };
+        match &self.read {
+            _ if self.names.is_empty() => ("the lens names no flag".to_owned(), Exit::CouldNotJudge),
+        Err(why) => (format!("the provider cannot be read: {why}"), Exit::CouldNotJudge),
+        Ok(_) if silent => ("the API does not tell: no good answer, and none that says switched off".to_owned(), Exit::CouldNotJudge),
+        Ok(variables) if off(variables) == off_at_api => {
+            // One answer of 503 proves the switch; what answers all the same is not behind it.
+            let on = off_at_api.then(|| Answered::Good.probes(answers)).flatten();
+            let ungated = on.map_or_else(String::new, |on| format!("; switched off and still answered, so not gated: {on}"));
+            (format!("provider and API agree{ungated}"), Exit::Good)
+        }
+        Ok(_) if off_at_api => ("the API is switched off and the provider says on: it has not started anew since".to_owned(), Exit::Degraded),
+        Ok(_) => ("a flag is off at the provider and the API answers: it has not started anew since, the flag does not gate what the probes ask, or its dialect never says 503 FEATURE_DISABLED".to_owned(), Exit::Degraded),
+        }
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        self.read
+            .as_ref()
+            .ok()
+            .and_then(|variables| variables.get(name))
+            .cloned()
+    }
+
+    fn flags_json(&self) -> Vec<serde_json::Value> {
+        let flag = |name: &String| {
+            let value = self.value(name);
+            json!({"flag": name, "value": value, "on": self.read.is_ok().then(|| is_on(value.as_deref()))})
+        };
+        self.names.iter().map(flag).collect()
+    }
+
+    fn api_json(&self) -> Vec<serde_json::Value> {
+        let answers = self.answers.iter();
+        answers
+            .map(|(name, answered)| json!({"probe": name, "answer": answered.as_str()}))
+            .collect()
+    }
+
+    fn print(&self) {
+        let probes = self.answers.iter().map(|(name, _)| name.len());
+        let width = self.names.iter().map(String::len).chain(probes).max().unwrap_or(0);
+        for (index, name) in self.names.iter().enumerate() {
+            let value = self.value(name);
+            let state = match (&self.read, is_on(value.as_deref())) {
+                (Err(_), _) => "unknown",
+                (Ok(_), true) => "on",
+                (Ok(_), false) => "off",
+            };
+            let shown = match (&self.read, &value) {
+                (Err(_), _) => String::new(),
+                (Ok(_), Some(value)) => format!(" ({value:?})"),
+                (Ok(_), None) => " (not there)".to_owned(),
+            };
+            say!(
+                "  {name:width$}  provider: {state}{shown}{}",
+                if index == 0 { ", master" } else { "" }
+            );
+        }
+        for (name, answered) in &self.answers {
+            say!("  {name:width$}  API: {}", answered.as_str());
+        }
+    }
 }

@@ -1,14 +1,18 @@
 //! `lensops gate`: the decision over a window of checks, tenant by tenant.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::duration::parse_span;
 use lensops_core::history::gate::{CheckPoint, Decision, GateReport, decide, worst};
 use lensops_core::history::schedule::Schedule;
 use lensops_core::lens::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
 use serde_json::{Value, json};
 
+use crate::commands::context::{known_tenants, monitor_plan, open_history};
 use crate::commands::exit::Exit;
+use crate::commands::plans::{Which, load};
+use crate::config::Settings;
 use crate::store::{History, StoredCheck};
 
 /// What the gate says of a lens.
@@ -20,6 +24,30 @@ pub struct Gated {
     pub decision: Decision,
     /// Whether any check was made under a virtual clock.
     pub virtual_clock: bool,
+}
+
+/// Decides over the `window` of a lens that ends at `at`, or `now` where no end is given, and prints it.
+///
+/// # Errors
+/// A window that makes no sense or is not over, a plan that is not valid, or history that cannot be read.
+pub async fn run(
+    settings: &Settings,
+    lens: &str,
+    window: &str,
+    at: Option<Timestamp>,
+    now: Timestamp,
+    as_json: bool,
+) -> Result<Exit> {
+    let plan = monitor_plan(settings, load(settings, &Which::Lens(lens))?)?.plan;
+    let span = parse_span(window)?;
+    let plan = known_tenants(settings, vec![plan]).await?.swap_remove(0);
+    let history = open_history(settings).await?;
+    let at = at.unwrap_or(now);
+    if at > now {
+        bail!("--at {at} is not there yet: the gate looks back");
+    }
+    let gated = gate(&history, &plan, span, at, now).await?;
+    Ok(print(&plan, &gated, window, as_json))
 }
 
 /// Decides over the window that ends at `at`, as it looks at `now`.

@@ -9,8 +9,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::gate::is_virtual;
+use crate::commands::acceptance::flag_proof;
+use crate::commands::context::{known_tenants, monitor_plans, open_history, open_journal};
 use crate::commands::exit::Exit;
-use crate::store::{History, StoredCheck};
+use crate::config::Settings;
+use crate::store::{History, StoreError, StoredCheck};
 
 struct Row {
     lens: String,
@@ -37,6 +40,32 @@ fn row(plan: &MonitorPlan, tenant: Uuid, check: Option<StoredCheck>, now: Timest
         check,
         age,
     }
+}
+
+/// Prints how every lens stands at `now`. Where the store is out of reach, what the journal of this
+/// machine has is better than nothing: it is shown, that is said, and nothing could be judged.
+///
+/// # Errors
+/// A plan that is not valid, or history that cannot be read.
+pub async fn run(settings: &Settings, now: Timestamp, as_json: bool) -> Result<Exit> {
+    if let Some(warning) = flag_proof::warning(settings) {
+        eprintln!("{warning}");
+    }
+    let plans = known_tenants(settings, monitor_plans(settings)?).await?;
+    let history = open_history(settings).await?;
+    match status(&history, &plans, now, as_json).await {
+        Err(error) if history.is_elsewhere() && is_out_of_reach(&error) => {
+            eprintln!("⚠️ {error:#}; what follows is from the journal of this machine alone");
+            let journal = open_journal(settings).await?;
+            status(&journal, &plans, now, as_json).await?;
+            Ok(Exit::CouldNotJudge)
+        }
+        shown => shown,
+    }
+}
+
+fn is_out_of_reach(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::Elsewhere(_)))
 }
 
 /// Prints how every lens of every tenant stands at `now`.

@@ -1,7 +1,7 @@
 //! `lensops export systemd|prometheus-rules|grafana`: what others run and watch the worker with.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -11,17 +11,18 @@ const UNIT: &str = include_str!("../../../../../templates/ops/lensops-worker.ser
 const RULES: &str = include_str!("../../../../../templates/ops/prometheus-rules.yml");
 const DASHBOARD: &str = include_str!("../../../../../templates/ops/grafana.json");
 
-/// Prints a hardened unit that runs `program` on the repository at `root`.
+/// Prints a hardened unit that runs `program`, this one where none is named, on the repository at `root`.
 ///
 /// # Errors
 /// When a path cannot stand in a unit.
-pub fn systemd(program: &Path, root: &Path, listen: Option<SocketAddr>) -> Result<Exit> {
+pub fn systemd(program: Option<PathBuf>, root: &Path, listen: Option<SocketAddr>) -> Result<Exit> {
+    let program = program.map_or_else(std::env::current_exe, Ok)?;
     let root = root
         .canonicalize()
         .with_context(|| format!("{} cannot be found", root.display()))?;
     let listen = listen.map_or_else(String::new, |address| format!(" --listen {address}"));
     let unit = UNIT
-        .replace("@PROGRAM@", word(program)?)
+        .replace("@PROGRAM@", word(&program)?)
         .replace("@ROOT@", word(&root)?)
         .replace("@LISTEN@", &listen);
     say!("{}", unit.trim_end());

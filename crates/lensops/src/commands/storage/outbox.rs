@@ -3,13 +3,15 @@
 
 use std::io::Write;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use lensops_core::redaction::Redactor;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::commands::context::{open_history, open_journal, open_store};
 use crate::commands::exit::Exit;
 use crate::commands::worker::delivery::Delivery;
+use crate::config::Settings;
 use crate::store::{Exported, Journal, OutboxState, Sink, StoreError};
 
 /// Parked checks that are shown.
@@ -17,6 +19,49 @@ const SHOWN: u32 = 20;
 
 /// Checks read at once.
 const PAGE: u32 = 100;
+
+/// Prints how the outbox of the settings' journal stands.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn show(settings: &Settings, as_json: bool) -> Result<Exit> {
+    let journal = open_journal(settings).await?;
+    let store = open_store(settings, &journal)?;
+    let goes_to = store.is_elsewhere().then(|| store.name());
+    status(&journal, goes_to, settings.journal_limit()?, as_json).await
+}
+
+/// Delivers what waits in the settings' journal, parked checks too where `parked` says so.
+///
+/// # Errors
+/// When the journal is the store, or cannot be read or written.
+pub async fn deliver(settings: &Settings, parked: bool, json: bool) -> Result<Exit> {
+    let journal = open_journal(settings).await?;
+    let store = open_store(settings, &journal)?;
+    let limit = settings.journal_limit()?;
+    if !store.is_elsewhere() {
+        bail!("there is no store to deliver to: the journal is the store")
+    }
+    flush(&journal, store, settings.redactor(), Flush { limit, parked, json }).await
+}
+
+/// Writes every check of the chosen store to standard output.
+///
+/// # Errors
+/// When the store cannot be read or the output is closed.
+pub async fn export_store(settings: &Settings) -> Result<Exit> {
+    let store = open_history(settings).await?;
+    export(async |after, limit| store.page(after, limit).await).await
+}
+
+/// Writes what no store has taken to standard output.
+///
+/// # Errors
+/// When the journal cannot be read or the output is closed.
+pub async fn export_undelivered(settings: &Settings) -> Result<Exit> {
+    let journal = open_journal(settings).await?;
+    export(async |after, limit| journal.page(after, limit, true).await).await
+}
 
 /// Prints how the outbox stands; `goes_to` names the store, `None` where the journal is it.
 ///

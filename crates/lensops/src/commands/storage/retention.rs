@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::duration::parse_span;
 use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::lens::mute::Muted;
 use serde_json::{Value, json};
 
+use crate::commands::context::open_journal;
 use crate::commands::exit::Exit;
-use crate::store::{Archive, Hour};
+use crate::config::{Settings, StoreChoice};
+use crate::store::{Archive, Hour, Owner};
 
 /// Hours that are rolled up at once.
 const AT_ONCE: i64 = 500;
@@ -84,6 +87,34 @@ async fn roll_day<A: Archive>(archive: &A, day: Hour) -> Result<Rollup> {
         rollup.merge(hour);
     }
     Ok(rollup)
+}
+
+/// Rolls up and drops the checks of the settings' store that are older than `keep`, such as `90d`. A
+/// journal that is an outbox as well keeps what has not arrived: that would be lost.
+///
+/// # Errors
+/// A length of time that makes no sense, checks that have not arrived, or a store that cannot be read
+/// or written.
+pub async fn run(settings: &Settings, keep: &str, now: Timestamp, dry_run: bool, as_json: bool) -> Result<Exit> {
+    let keep = parse_span(keep)?;
+    match settings.store()? {
+        StoreChoice::Sqlite => {
+            let journal = open_journal(settings).await?;
+            let state = journal.outbox().await?;
+            if settings.names_a_store_elsewhere() && state.waiting + state.parked > 0 {
+                bail!(
+                    "{} checks of the journal have not arrived in the store that the environment names: deliver \
+                     them first (lensops outbox flush), or unset its variables where the journal is the store",
+                    state.waiting + state.parked
+                )
+            }
+            retention(&journal, keep, now, dry_run, as_json).await
+        }
+        StoreChoice::Postgres(url) => retention(&Owner::connect(&url).await?, keep, now, dry_run, as_json).await,
+        StoreChoice::Rest(..) => {
+            bail!("retention runs as the owner of the tables: set DATABASE_URL and --store postgres")
+        }
+    }
 }
 
 /// Rolls up and then drops checks older than `keep`; with `dry_run` it only says what it would drop.

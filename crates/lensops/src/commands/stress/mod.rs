@@ -31,7 +31,7 @@ use crate::commands::acceptance::report::{add_to_summary, annotate};
 use crate::commands::evidence::bundle::{self, Bundle, Written};
 use crate::commands::exit::Exit;
 use crate::commands::files;
-use crate::commands::plans::Loaded;
+use crate::commands::plans::{self, Loaded, Which};
 use crate::config::{Settings, Target};
 use crate::load::{self, Figures, Flow, Job, LoadTarget, Progress};
 
@@ -302,6 +302,22 @@ fn print_changes(path: &Path, earlier: &Value, tallies: &[Tally]) {
     for name in missing {
         say!("  {name}: the earlier run holds nothing to compare with");
     }
+}
+
+/// Runs the stress plan `which` with so many threads, compares it with the result at `baseline`, and
+/// prints and keeps what it came to.
+///
+/// # Errors
+/// A plan, a baseline or a setting that is not valid, or evidence that cannot be written.
+pub async fn run(
+    settings: &Settings,
+    which: &Which<'_>,
+    baseline: Option<&Path>,
+    threads: Option<u32>,
+    as_json: bool,
+) -> Result<Exit> {
+    let run = Stress::new(settings, plans::load::<StressPlan>(settings, which)?, threads)?;
+    stress(settings, &run, baseline, as_json).await
 }
 
 /// Runs, prints and writes.

@@ -1,12 +1,11 @@
 //! One check: the probes of a monitor plan for one tenant, sent, judged and recorded.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::crypto::token::{Token, mint};
-use lensops_core::exchange::{Base, Exchange, FailureClass, PreparedRequest, Sender};
+use lensops_core::exchange::{Base, Exchange, PreparedRequest, Sender};
 use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::lens::mute::{Maintenance, Muted, Paused};
@@ -14,24 +13,18 @@ use lensops_core::plan::monitor::{MonitorPlan, Probe};
 use lensops_core::plan::prepare::{PrepareError, prepare, vars_of};
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
-use lensops_core::stats::histogram::Latencies;
-use lensops_core::verdict::outcome::{Outcome, Why};
-use lensops_core::verdict::record::{Level, Status};
+use lensops_core::verdict::outcome::Why;
 use lensops_core::verdict::{CheckContext, CheckReport, ProbeReport, ProbeResult, Sample, judge_check};
-use serde_json::Value;
 use uuid::Uuid;
 
+use super::answered::Answered;
+use super::attempt::{RETRIES, attempt};
+use super::before::Before;
 use crate::flags::{SharedFlags, is_on};
-use crate::store::{History, Journal, Store, StoreError, StoredCheck};
-
-/// Retries that one probe may spend over all its samples.
-const RETRIES: u32 = 2;
+use crate::store::{History, Journal, Store, StoreError};
 
 /// How long a store elsewhere may take to say what was before.
 const ASK_FOR: Duration = Duration::from_secs(3);
-
-/// The wait before the first retry; doubled for the next, jittered by half.
-const RETRY_WAIT_MS: u64 = 100;
 
 /// Everything that checks of one plan share.
 #[derive(Debug, Clone)]
@@ -54,52 +47,6 @@ pub struct Monitor {
     pub redactor: Redactor,
     /// Whether the times of checks come from a virtual clock.
     pub virtual_clock: bool,
-}
-
-/// What earlier checks of the same lens and tenant say.
-#[derive(Debug, Default)]
-pub struct Before {
-    samples: Latencies,
-    disabled: Option<Vec<String>>,
-    flags: BTreeMap<String, bool>,
-    /// Set where the lens was rolled back by command.
-    rolled_back: Option<Paused>,
-}
-
-impl Before {
-    /// From the checks of the window, oldest first. Samples of muted ones count for nothing.
-    #[must_use]
-    pub fn of(checks: &[StoredCheck]) -> Self {
-        let samples = checks
-            .iter()
-            .filter(|check| Muted::of_notes(&check.notes).is_none())
-            .flat_map(|check| numbers(&check.notes["samples_us"]))
-            .collect();
-        let disabled = checks.last().map(|check| strings(&check.notes["disabled"]));
-        let flags = checks.iter().rev().find_map(|check| check.notes["flags"].as_object());
-        let flags = flags.into_iter().flatten();
-        Self {
-            samples,
-            disabled,
-            flags: flags
-                .filter_map(|(name, on)| Some((name.clone(), on.as_bool()?)))
-                .collect(),
-            rolled_back: None,
-        }
-    }
-}
-
-fn numbers(value: &Value) -> impl Iterator<Item = u64> + '_ {
-    value.as_array().into_iter().flatten().filter_map(Value::as_u64)
-}
-
-fn strings(value: &Value) -> Vec<String> {
-    value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|item| item.as_str().map(str::to_owned))
-        .collect()
 }
 
 impl Monitor {
@@ -304,91 +251,4 @@ impl Monitor {
             .map(Some)
             .map_err(|error| error.to_string())
     }
-}
-
-/// How a probe is answered, as far as a switch is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answered {
-    /// As expected of a feature that is on.
-    Good,
-    /// As the API says that the feature is switched off.
-    Disabled,
-    /// Otherwise: an error that is not about the switch.
-    Other,
-    /// Not at all.
-    Silent,
-}
-
-impl Answered {
-    fn of(sample: &Sample, silent: bool) -> Self {
-        match (silent, sample.disabled) {
-            (true, _) => Self::Silent,
-            (false, true) => Self::Disabled,
-            (false, false) if sample.outcomes.iter().all(|outcome| *outcome == Outcome::Met) => Self::Good,
-            (false, false) => Self::Other,
-        }
-    }
-
-    /// The probes that are answered like this, for people: `list, read`; `None` where there is none.
-    #[must_use]
-    pub fn probes(self, answers: &[(String, Self)]) -> Option<String> {
-        let mine = answers.iter().filter(|(_, answered)| *answered == self);
-        let names: Vec<&str> = mine.map(|(name, _)| name.as_str()).collect();
-        (!names.is_empty()).then(|| names.join(", "))
-    }
-
-    /// For people.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Good => "on (answers as expected)",
-            Self::Disabled => "off (503 FEATURE_DISABLED)",
-            Self::Other => "does not tell (another error)",
-            Self::Silent => "does not answer",
-        }
-    }
-}
-
-/// Sends a request and, while it fails in a way that may pass and retries are left, sends it again.
-/// Every attempt is returned: a retry hides nothing. A time-out is not tried again, it has waited
-/// long enough.
-async fn attempt<S: Sender>(
-    sender: &S,
-    request: &Arc<PreparedRequest>,
-    retries: &mut u32,
-    rng: &mut fastrand::Rng,
-) -> Vec<Exchange> {
-    let mut attempts: Vec<Exchange> = Vec::with_capacity(1);
-    loop {
-        let exchange = sender.send(request.clone()).await;
-        let again = may_pass(&exchange) && *retries > 0;
-        attempts.push(exchange);
-        if !again {
-            return attempts;
-        }
-        *retries -= 1;
-        let wait = RETRY_WAIT_MS << (attempts.len() - 1).min(6);
-        tokio::time::sleep(Duration::from_millis(rng.u64(wait / 2..=wait * 3 / 2))).await;
-    }
-}
-
-fn may_pass(exchange: &Exchange) -> bool {
-    match &exchange.result {
-        Ok(response) => response.status >= 500 || response.status == 429,
-        Err(failure) => matches!(failure.class, FailureClass::Connectivity | FailureClass::BadBody),
-    }
-}
-
-/// The line that closes a check: `✅ OVERALL: CANARY HEALTHY`.
-#[must_use]
-pub fn overall(report: &CheckReport) -> (Level, String) {
-    let (level, word) = match report.status {
-        Status::Healthy => (Level::Info, "HEALTHY"),
-        Status::Degraded => (Level::Warning, "DEGRADED"),
-        Status::Unhealthy => (Level::Error, "UNHEALTHY"),
-    };
-    let muted = report.muted.as_ref().map_or_else(String::new, |muted| {
-        format!(" ({}: {})", muted.why.as_str(), muted.reason)
-    });
-    (level, format!("{} OVERALL: CANARY {word}{muted}", report.status.mark()))
 }

@@ -10,10 +10,10 @@ use lensops_core::verdict::record::CheckRecord;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::lines::{overall, span, tell};
 use super::pulse::Pulse;
 use super::timetable::Work;
-use super::{span, tell};
-use crate::commands::worker::check::{Before, overall};
+use crate::commands::worker::before::Before;
 use crate::commands::worker::clock::Clock;
 use crate::commands::worker::health::Vitals;
 use crate::store::{Journal, Store};

@@ -5,7 +5,10 @@
 //! that is marked for it.
 
 mod fetch;
+mod run;
 mod table;
+
+pub use run::{Asked, run};
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use lensops_core::history::schedule::ad_hoc_id;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Ground;
+use super::context::Context;
 use crate::commands::worker::check::Monitor;
 use crate::store::{History as _, Journal, Rollback, Store, Switch};
 
@@ -30,7 +30,7 @@ const AGAIN: SignedDuration = SignedDuration::from_mins(10);
 ///
 /// # Errors
 /// When the journal refuses.
-pub(crate) async fn publish<S: Sender>(ground: &Ground<'_, S>, entry: &Rollback, nonce: u64) -> Result<Option<Uuid>> {
+pub(crate) async fn publish<S: Sender>(ground: &Context<'_, S>, entry: &Rollback, nonce: u64) -> Result<Option<Uuid>> {
     let mut monitor = ground.monitor.clone();
     if entry.kind == Switch::Rollback {
         // The check counts for nothing, and an API that hangs may be why it was rolled back.

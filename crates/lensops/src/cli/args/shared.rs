@@ -1,0 +1,116 @@
+//! Arguments of several commands.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[cfg(feature = "sandbox")]
+use crate::commands::demo::sandbox::Options;
+use crate::commands::plans::Which;
+use crate::commands::rollout::rollback::Asked;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PlanArgs {
+    /// The lens
+    #[arg(required_unless_present = "plan", conflicts_with = "plan")]
+    pub(in crate::cli) lens: Option<String>,
+    /// A plan file instead of that of a lens
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) plan: Option<PathBuf>,
+    /// The API's address
+    #[arg(long, value_name = "URL")]
+    pub(in crate::cli) api_url: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+impl PlanArgs {
+    /// The plan that is meant.
+    pub(in crate::cli) fn which(&self) -> anyhow::Result<Which<'_>> {
+        match (&self.plan, &self.lens) {
+            (Some(path), _) => Ok(Which::File(path)),
+            (None, Some(lens)) => Ok(Which::Lens(lens)),
+            (None, None) => anyhow::bail!("name a lens, or give --plan FILE"),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RollbackArgs {
+    /// The lens
+    pub(in crate::cli) lens: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) reason: String,
+    /// Who; the user of this shell where it is left out
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) by: Option<String>,
+    /// How long the API is looked at
+    #[arg(long, default_value = "3m")]
+    pub(in crate::cli) wait: String,
+    /// Change nothing; say what would be done
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+    /// The API's address
+    #[arg(long, value_name = "URL")]
+    pub(in crate::cli) api_url: Option<String>,
+}
+
+impl RollbackArgs {
+    /// What was asked for.
+    pub(in crate::cli) fn asked(&self) -> Asked<'_> {
+        Asked {
+            lens: &self.lens,
+            reason: &self.reason,
+            by: self.by.as_deref(),
+            wait: &self.wait,
+            dry_run: self.dry_run,
+            json: self.json,
+        }
+    }
+}
+
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Args)]
+pub(in crate::cli) struct SandboxArgs {
+    /// The API's port; 0 takes a free one
+    #[arg(long, default_value_t = 8085)]
+    pub(in crate::cli) port: u16,
+    /// The control port; 0 takes a free one
+    #[arg(long, default_value_t = 8086)]
+    pub(in crate::cli) control_port: u16,
+    /// documented, deployed_a or deployed_b
+    #[arg(long, default_value = "documented")]
+    pub(in crate::cli) dialect: String,
+    /// Faults at start, as JSON
+    #[arg(long, value_name = "JSON")]
+    pub(in crate::cli) faults: Option<String>,
+    /// A flag at start, may be repeated
+    #[arg(long = "flag", value_name = "NAME=VALUE")]
+    pub(in crate::cli) flags: Vec<String>,
+}
+
+#[cfg(feature = "sandbox")]
+impl SandboxArgs {
+    /// How the stand-in API is started.
+    pub(in crate::cli) fn options(self) -> Options {
+        let Self {
+            port,
+            control_port,
+            dialect,
+            faults,
+            flags,
+        } = self;
+        Options {
+            port,
+            control_port,
+            dialect,
+            faults,
+            flags,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The steps of a rollback or restore, each of them in the journal before the next.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use jiff::Timestamp;
+use lensops_core::exchange::Sender;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::context::{Context, Order};
+use super::propagate;
+use super::report::{Seen, outcome};
+use crate::commands::exit::Exit;
+use crate::commands::worker::Answered;
+use crate::flags::{Deploy, FlagError, FlagProvider as _, is_on};
+use crate::store::{Progress, Rollback, Switch};
+
+/// The wait between two looks at the API.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+impl<S: Sender> Context<'_, S> {
+    /// Carries `order` out.
+    ///
+    /// # Errors
+    /// When the lens has no flag, the provider cannot be read or set, or the journal refuses.
+    pub async fn carry_out(&self, order: &Order, stop: &CancellationToken) -> Result<Exit> {
+        let Some(flag) = self.monitor.plan.flags().first().map(ToString::to_string) else {
+            bail!("lens {} names no feature flag: there is nothing to switch", self.lens());
+        };
+        let latest = self.journal.rollbacks().await?;
+        let latest = latest.into_iter().find(|entry| entry.lens == *self.lens());
+        let unfinished = latest.clone().filter(Rollback::is_unfinished);
+        if let Some(other) = unfinished.as_ref().filter(|entry| entry.kind != order.kind) {
+            bail!(
+                "a {} of lens {} by {} was cut off: finish it first with `lensops {} {} --reason …`",
+                other.kind.as_str(),
+                self.lens(),
+                other.who,
+                other.kind.as_str(),
+                self.lens()
+            );
+        }
+        let variables = patiently(order, self.provider.read(self.sender)).await;
+        let variables = variables.context("nothing was changed: the flags cannot be read")?;
+        let found = variables.get(&flag).cloned();
+        if order.dry_run {
+            self.tell_plan(order, &flag, found.as_deref(), latest.as_ref());
+            return Ok(Exit::Good);
+        }
+        let again = latest.filter(|entry| entry.kind == order.kind && !entry.is_unfinished());
+        let as_wanted = is_on(found.as_deref()) == (order.kind == Switch::Restore);
+        let mut entry = match (unfinished, again) {
+            (Some(entry), _) => {
+                self.say(
+                    order,
+                    &format!("going on with what {} began at {}", entry.who, entry.begun_at),
+                );
+                entry
+            }
+            (None, Some(entry)) if as_wanted => {
+                let (kind, who, at) = (entry.kind.as_str(), &entry.who, entry.begun_at);
+                self.say(
+                    order,
+                    &format!("{flag} is as the {kind} by {who} at {at} left it: nothing to switch"),
+                );
+                entry
+            }
+            (None, _) => self.intend(order, &flag, found).await?,
+        };
+        if entry.step == Progress::Intended {
+            self.switch(order, &mut entry).await?;
+        }
+        self.look(order, entry, stop).await
+    }
+
+    /// Records what is about to be done, before it is done.
+    async fn intend(&self, order: &Order, flag: &str, found: Option<String>) -> Result<Rollback> {
+        let entry = Rollback {
+            id: Uuid::new_v4(),
+            lens: self.lens().clone(),
+            kind: order.kind,
+            step: Progress::Intended,
+            target: self.provider.target(),
+            flag: flag.to_owned(),
+            found,
+            who: order.who.clone(),
+            reason: self.monitor.redactor.text(&order.reason).as_str().to_owned(),
+            gate: order.gate.clone(),
+            begun_at: Timestamp::now(),
+            ended_at: None,
+            outcome: None,
+        };
+        self.journal.put_rollback(entry.clone()).await?;
+        Ok(entry)
+    }
+
+    async fn switch(&self, order: &Order, entry: &mut Rollback) -> Result<()> {
+        if self.provider.target() != entry.target {
+            bail!(
+                "the {} that was cut off is of {}: set RENDER_SERVICE_ID, or `flags` of lensops.yml, to it",
+                entry.kind.as_str(),
+                entry.target
+            );
+        }
+        // What was on may have been written in a way of its own.
+        let value = match order.kind {
+            Switch::Rollback => "false",
+            Switch::Restore => "true",
+        };
+        if let Err(error) = patiently(order, self.provider.set(self.sender, &entry.flag, value)).await {
+            // A provider that did not answer may have done it all the same; one that refused has not.
+            if !matches!(error, FlagError::Silent(_)) {
+                entry.step = Progress::Abandoned;
+                entry.ended_at = Some(Timestamp::now());
+                entry.outcome = Some(error.to_string());
+                self.journal.put_rollback(entry.clone()).await?;
+            }
+            return Err(error).with_context(|| format!("{} was not set to {value}", entry.flag));
+        }
+        self.say(order, &format!("{} is {value} at {}", entry.flag, self.provider.name()));
+        match patiently(order, self.provider.deploy(self.sender)).await {
+            Ok(Deploy::Started) => self.say(order, "the service starts anew, to read it"),
+            Ok(Deploy::ByHand) => self.say(order, "restart the service now: it reads its flags when it starts"),
+            Err(error) => {
+                let kind = order.kind.as_str();
+                return Err(error).with_context(|| {
+                    format!(
+                        "{} is {value}, but the service could not be deployed: `lensops {kind} {} --reason …` goes on",
+                        entry.flag,
+                        self.lens()
+                    )
+                });
+            }
+        }
+        entry.step = Progress::Switched;
+        Ok(self.journal.put_rollback(entry.clone()).await?)
+    }
+
+    /// Looks at the API until it follows, the wait is over, or somebody interrupts.
+    async fn look(&self, order: &Order, mut entry: Rollback, stop: &CancellationToken) -> Result<Exit> {
+        let began = Instant::now();
+        let (seen, answers) = loop {
+            let (seen, answers) = self.ask(order.kind).await;
+            let over = began.elapsed() + LOOK_EVERY > order.wait;
+            if over || stop.is_cancelled() || matches!(seen, Seen::Follows | Seen::NoProbe) {
+                break (seen, answers);
+            }
+            if !order.json {
+                eprintln!("… {} s: the API does not follow yet", began.elapsed().as_secs());
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        };
+        let waited = began.elapsed().as_secs();
+        let outcome = outcome(order.kind, seen, &answers, waited);
+        entry.step = Progress::Done;
+        entry.ended_at = Some(Timestamp::now());
+        entry.outcome = Some(outcome);
+        self.journal.put_rollback(entry.clone()).await?;
+        self.tell(order, &entry, seen);
+        // What was done is done and told; that others hear of it later is no failure of it.
+        match propagate::publish(self, &entry, fastrand::u64(..)).await {
+            Ok(Some(_)) => {}
+            Ok(None) => eprintln!("⚠️ The plan names no tenant: no check tells other machines of it"),
+            Err(error) => eprintln!(
+                "⚠️ Other machines were not told: {}",
+                self.monitor.redactor.text(&format!("{error:#}"))
+            ),
+        }
+        // Not seen is neither done nor failed.
+        Ok(if seen == Seen::Follows {
+            Exit::Good
+        } else {
+            Exit::CouldNotJudge
+        })
+    }
+
+    /// What the API shows now, probe by probe.
+    async fn ask(&self, kind: Switch) -> (Seen, Vec<(String, Answered)>) {
+        let answers = self.monitor.ask_switched(self.sender, Timestamp::now()).await;
+        let any = |wanted: Answered| answers.iter().any(|(_, answered)| *answered == wanted);
+        let seen = match kind {
+            _ if answers.is_empty() => Seen::NoProbe,
+            Switch::Rollback if any(Answered::Disabled) => Seen::Follows,
+            Switch::Restore if answers.iter().all(|(_, answered)| *answered == Answered::Good) => Seen::Follows,
+            _ if answers.iter().all(|(_, answered)| *answered == Answered::Silent) => Seen::Silent,
+            _ => Seen::Contradicts,
+        };
+        (seen, answers)
+    }
+}
+
+/// What the provider answers to `asked`; while it is waited for, that is said.
+async fn patiently<T>(order: &Order, asked: impl Future<Output = T>) -> T {
+    let (mut asked, began) = (std::pin::pin!(asked), Instant::now());
+    loop {
+        tokio::select! {
+            answer = &mut asked => return answer,
+            () = tokio::time::sleep(LOOK_EVERY) => if !order.json {
+                eprintln!("… {} s: the provider is busy or down, and is asked again", began.elapsed().as_secs());
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `lensops worker`: the scheduler, with the journal, the store and what runs beside them put together.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::background::{Beside, open_listener};
+use super::clock::SystemClock;
+use super::delivery::Delivery;
+use super::health::Vitals;
+use super::reload::{Hangup, Keeper, Setup};
+use super::scheduler::Worker;
+use crate::commands::acceptance::flag_proof;
+use crate::commands::context::{open_journal, open_store};
+use crate::commands::exit::Exit;
+use crate::commands::signal::stop_on_signal;
+use crate::config::Settings;
+use crate::http::{Client, TIMEOUT};
+use crate::store::{Journal, Store};
+
+/// Runs the monitors of `lenses`, of all where none is named, until it is told to stop.
+///
+/// # Errors
+/// A plan or a setting that is not valid, an address that cannot be listened at, or a journal that
+/// cannot be opened.
+pub async fn run(settings: &Settings, lenses: &[String], listen: Option<SocketAddr>) -> Result<Exit> {
+    if let Some(warning) = flag_proof::warning(settings) {
+        tracing::warn!("{warning}");
+    }
+    // From here on SIGHUP ends nobody.
+    let hangup = Hangup::catch();
+    let setup = Setup::read(settings, lenses)?;
+    let (monitors, per_host) = (setup.monitors.clone(), setup.per_host());
+    let beside = Beside::of(settings, open_listener(listen).await?)?;
+    let journal = open_journal(settings).await?;
+    let store = open_store(settings, &journal)?;
+    let delivery = Delivery::new(
+        journal.clone(),
+        store.clone(),
+        settings.redactor(),
+        settings.journal_limit()?,
+    );
+    let stop = stop_on_signal();
+    let checked = CancellationToken::new();
+    let vitals = Vitals::new(settings.project.metrics.unwrap_or_default().tenant_label);
+    let trouble = store.is_elsewhere().then(|| delivery.trouble());
+    let beside = beside.start(&journal, &vitals, trouble);
+    let delivering = store
+        .is_elsewhere()
+        .then(|| tokio::spawn(delivery.run(checked.clone())));
+    let (changes, changed) = mpsc::channel(8);
+    let keeper = Keeper::new(setup, journal.clone(), store.clone(), changes).await?;
+    let worker = Worker {
+        tenants: keeper.tenants(),
+        per_host,
+        changes: Some(changed),
+        vitals,
+        ..Worker::new(SystemClock, Client::new(TIMEOUT), journal.clone(), store, monitors)
+    };
+    let keeping = tokio::spawn(keeper.run(hangup, stop.clone()));
+    let deadline = worker.run(stop).await;
+    keeping.abort();
+    checked.cancel();
+    if let Some(delivering) = delivering {
+        last_flush(delivering.await?, &journal, deadline).await?;
+    }
+    beside.stop(deadline).await;
+    journal.close().await;
+    Ok(Exit::Good)
+}
+
+/// Delivers what the last checks left, in what is left of the grace.
+async fn last_flush(mut delivery: Delivery<Store<Client>>, journal: &Journal, deadline: Instant) -> Result<()> {
+    // A check that took the whole grace still gets a try.
+    let deadline = deadline.max(Instant::now() + Duration::from_secs(1));
+    let flushed = tokio::time::timeout_at(deadline, delivery.flush()).await;
+    if !matches!(flushed, Ok(Ok(flushed)) if flushed.complete) {
+        let waiting = journal.outbox().await?.waiting;
+        tracing::warn!("⚠️ {waiting} checks wait in the journal; they are delivered after the next start");
+    }
+    Ok(())
+}

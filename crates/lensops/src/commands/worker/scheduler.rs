@@ -1,0 +1,350 @@
+//! The loop of the worker: it owns the timetable and starts a task a slot.
+//!
+//! A pair's checks follow one another, so that one that outlives its interval is never run twice at
+//! once; the slots it ran over are recorded as missed. The next slot is counted from the epoch and not
+//! from the end of the last check, so that nothing drifts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use lensops_core::exchange::Sender;
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::lines::announce;
+use super::lines::announce_rollback;
+use super::lines::span;
+use super::pulse::Pulse;
+use super::slot::World;
+use super::timetable::{Timetable, Work};
+use crate::commands::worker::check::Monitor;
+use crate::commands::worker::clock::Clock;
+use crate::commands::worker::health::Vitals;
+use crate::commands::worker::slot;
+use crate::store::{Journal, Store};
+
+/// What running checks have left, in all, once the worker is told to stop.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// Checks that run at once against one host where nothing else is said.
+pub const PER_HOST: usize = 32;
+
+/// A clock that is set back by less is not looked at: it is kept right in small steps.
+pub(crate) const STEP: SignedDuration = SignedDuration::from_secs(2);
+
+/// The longest the loop goes without looking at the clock.
+pub(crate) const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(30);
+
+/// Something that changes while the worker runs.
+#[derive(Debug)]
+pub enum Change {
+    /// Other plans or settings, as read again.
+    Monitors {
+        /// The plans.
+        monitors: Vec<Arc<Monitor>>,
+        /// Checks that run at once against one host.
+        per_host: usize,
+        /// The tenants are those of the plans: no query gives them any more.
+        own_tenants: bool,
+    },
+    /// Other tenants, as the query answers them.
+    Tenants(Vec<Uuid>),
+}
+
+/// The worker.
+pub struct Worker<C, S> {
+    /// The clock.
+    pub clock: C,
+    /// Sends requests.
+    pub sender: S,
+    /// Keeps checks.
+    pub journal: Journal,
+    /// Where they go on to: asked for the past when the journal has none.
+    pub store: Store<S>,
+    /// The plans.
+    pub monitors: Vec<Arc<Monitor>>,
+    /// The tenants that a query gave; `None`: those of each plan.
+    pub tenants: Option<Vec<Uuid>>,
+    /// Checks that run at once against one host.
+    pub per_host: usize,
+    /// Changes while it runs; `None` where there can be none.
+    pub changes: Option<mpsc::Receiver<Change>>,
+    /// How it stands.
+    pub pulse: Arc<Pulse>,
+    /// What it found, lens by lens.
+    pub vitals: Arc<Vitals>,
+}
+
+impl<C: Clock, S: Sender + 'static> Worker<C, S> {
+    /// A worker of `monitors` for their own tenants.
+    pub fn new(clock: C, sender: S, journal: Journal, store: Store<S>, monitors: Vec<Arc<Monitor>>) -> Self {
+        Self {
+            clock,
+            sender,
+            journal,
+            store,
+            monitors,
+            tenants: None,
+            per_host: PER_HOST,
+            changes: None,
+            pulse: Arc::default(),
+            vitals: Vitals::new(false),
+        }
+    }
+
+    /// Runs until `stop` is cancelled, then gives running checks [`GRACE`]. Says when that ends.
+    pub async fn run(self, stop: CancellationToken) -> tokio::time::Instant {
+        let mut running = Running::of(self);
+        running.announce().await;
+        running.arrange_first().await;
+        loop {
+            running.start_due();
+            let Some(event) = running.next_event(&stop).await else {
+                break;
+            };
+            running.take(event).await;
+        }
+        running.wind_down().await
+    }
+}
+
+/// What wakes the loop.
+pub(crate) enum Event {
+    Finished(Result<(Id, Timestamp), JoinError>),
+    Change(Change),
+    /// The check of this pair asks its host nothing more.
+    Answered(u32),
+    /// Nobody will send a change any more.
+    NoMoreChanges,
+    Time,
+}
+
+/// A worker that runs.
+pub(crate) struct Running<C, S> {
+    pub(super) world: Arc<World<C, S>>,
+    pub(super) monitors: Vec<Arc<Monitor>>,
+    pub(super) tenants: Option<Vec<Uuid>>,
+    pub(super) per_host: usize,
+    pub(super) changes: Option<mpsc::Receiver<Change>>,
+    pub(super) answered: mpsc::UnboundedReceiver<u32>,
+    pub(super) timetable: Timetable,
+    pub(super) tasks: JoinSet<Timestamp>,
+    /// The slot that each task runs, with the prefix of its lines.
+    pub(super) works: HashMap<Id, (u32, Arc<Monitor>, Uuid, Timestamp)>,
+    /// The time when the loop last looked.
+    pub(super) seen: Timestamp,
+    pub(super) cut: CancellationToken,
+}
+
+impl<C: Clock, S: Sender + 'static> Running<C, S> {
+    fn of(worker: Worker<C, S>) -> Self {
+        let seen = worker.clock.now();
+        let (tell_answered, answered) = mpsc::unbounded_channel();
+        Self {
+            answered,
+            monitors: worker.monitors,
+            tenants: worker.tenants,
+            per_host: worker.per_host,
+            changes: worker.changes,
+            timetable: Timetable::default(),
+            tasks: JoinSet::new(),
+            works: HashMap::new(),
+            seen,
+            cut: CancellationToken::new(),
+            world: Arc::new(World {
+                clock: worker.clock,
+                sender: worker.sender,
+                journal: worker.journal,
+                store: worker.store,
+                pulse: worker.pulse,
+                vitals: worker.vitals,
+                answered: tell_answered,
+            }),
+        }
+    }
+
+    async fn announce(&self) {
+        let several = self.monitors.len() > 1;
+        for monitor in &self.monitors {
+            announce(monitor, several);
+        }
+        match self.world.journal.rollbacks().await {
+            Ok(entries) => entries.iter().for_each(announce_rollback),
+            Err(error) => tracing::error!("❌ Rollbacks could not be read: {error}"),
+        }
+    }
+
+    fn wanted(&self) -> Vec<(Arc<Monitor>, Uuid)> {
+        let tenants_of = |monitor: &Arc<Monitor>| self.tenants.clone().unwrap_or_else(|| monitor.plan.tenants.clone());
+        let pairs_of = |monitor: &Arc<Monitor>| {
+            let monitor = monitor.clone();
+            tenants_of(&monitor)
+                .into_iter()
+                .map(move |tenant| (monitor.clone(), tenant))
+        };
+        self.monitors.iter().flat_map(pairs_of).collect()
+    }
+
+    /// The first arrangement: current slots are run unless they are settled already.
+    async fn arrange_first(&mut self) {
+        let now = self.world.clock.now();
+        let longest = self.monitors.iter().map(|monitor| monitor.plan.every.as_ms()).max();
+        let from = now - SignedDuration::from_millis(longest.unwrap_or(0));
+        // A journal that cannot be read is told when it is written.
+        let settled = self.world.journal.settled_since(from).await.unwrap_or_default();
+        let wanted = self.wanted();
+        self.world.vitals.watch(&wanted, now);
+        self.timetable.arrange(wanted.into_iter(), now, Some(&settled));
+    }
+
+    /// Starts what is due and has room.
+    fn start_due(&mut self) {
+        let now = self.world.clock.now();
+        if now < self.seen - STEP {
+            tracing::warn!(
+                "⚠️ The clock went back by {}: checks go on; slots that were settled before count once",
+                span(self.seen.duration_since(now))
+            );
+            self.timetable.rewind(now);
+        }
+        self.seen = now;
+        let slept = self.timetable.promote(now);
+        if slept.slots > 0 {
+            tracing::warn!(
+                "⚠️ The machine slept or its clock was set forward: {} slots of {} pairs are missed",
+                slept.slots,
+                slept.pairs
+            );
+        }
+        while let Some(work) = self.timetable.take(self.per_host) {
+            let prefix = self.prefix(&work);
+            let known = (work.pair, work.monitor.clone(), work.tenant, work.due);
+            let task = slot::run(self.world.clone(), work, prefix, self.cut.clone());
+            self.works.insert(self.tasks.spawn(task).id(), known);
+        }
+        let next = self.timetable.next_due();
+        self.world.pulse.stands(next, self.timetable.counts(), self.tasks.len());
+    }
+
+    /// Stands before each line where there is more than one lens or tenant.
+    fn prefix(&self, work: &Work) -> String {
+        let several_tenants = match &self.tenants {
+            Some(tenants) => tenants.len() > 1,
+            None => self.monitors.iter().any(|monitor| monitor.plan.tenants.len() > 1),
+        };
+        match (self.monitors.len() > 1, several_tenants) {
+            (false, false) => String::new(),
+            (true, false) => format!("[{}] ", work.monitor.lens()),
+            _ => format!("[{} {}] ", work.monitor.lens(), work.tenant),
+        }
+    }
+
+    /// What happens next; `None` once the worker is told to stop.
+    async fn next_event(&mut self, stop: &CancellationToken) -> Option<Event> {
+        let look = self.seen + LOOK_EVERY;
+        let until = self.timetable.next_due().map_or(look, |due| due.min(look));
+        let change = async {
+            match &mut self.changes {
+                Some(changes) => changes.recv().await.map_or(Event::NoMoreChanges, Event::Change),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // In this order, or a slot that is due would race the stop.
+            biased;
+            () = stop.cancelled() => None,
+            Some(finished) = self.tasks.join_next_with_id() => Some(Event::Finished(finished)),
+            Some(pair) = self.answered.recv() => Some(Event::Answered(pair)),
+            change = change => Some(change),
+            () = self.world.clock.sleep_until(until) => Some(Event::Time),
+        }
+    }
+
+    async fn take(&mut self, event: Event) {
+        match event {
+            Event::Finished(finished) => {
+                self.finish(finished).await;
+                // Those that ended at the same time.
+                while let Some(finished) = self.tasks.try_join_next_with_id() {
+                    self.finish(finished).await;
+                }
+            }
+            Event::Answered(pair) => {
+                self.timetable.leave_host(pair);
+                while let Ok(pair) = self.answered.try_recv() {
+                    self.timetable.leave_host(pair);
+                }
+            }
+            Event::Change(change) => self.change(change),
+            Event::NoMoreChanges => self.changes = None,
+            Event::Time => {}
+        }
+    }
+
+    async fn finish(&mut self, finished: Result<(Id, Timestamp), JoinError>) {
+        let id = finished.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some((pair, monitor, tenant, due)) = self.works.remove(&id) else {
+            return;
+        };
+        let settled = match finished {
+            Ok((_, settled)) => settled,
+            Err(error) => {
+                // A defect of ours costs one slot and nothing else.
+                tracing::error!(
+                    "❌ A check of lens={} yacht={tenant} broke off: {error}",
+                    monitor.lens()
+                );
+                let work = Work {
+                    pair,
+                    monitor,
+                    tenant,
+                    first: due,
+                    due,
+                    again: false,
+                    late: false,
+                };
+                slot::miss(&self.world, &work, "", due, "defect").await;
+                due
+            }
+        };
+        self.timetable.finish(pair, settled, self.world.clock.now());
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Monitors {
+                monitors,
+                per_host,
+                own_tenants,
+            } => {
+                self.monitors = monitors;
+                self.per_host = per_host;
+                if own_tenants {
+                    self.tenants = None;
+                }
+            }
+            Change::Tenants(tenants) => self.tenants = Some(tenants),
+        }
+        let (wanted, now) = (self.wanted(), self.world.clock.now());
+        self.world.vitals.watch(&wanted, now);
+        self.timetable.arrange(wanted.into_iter(), now, None);
+    }
+
+    /// Lets running checks end, and cuts them off when the grace is over.
+    async fn wind_down(mut self) -> tokio::time::Instant {
+        tracing::info!("Stopping: running checks have {} s", GRACE.as_secs());
+        let deadline = tokio::time::Instant::now() + GRACE;
+        let tasks = &mut self.tasks;
+        let drained = tokio::time::timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            self.cut.cancel();
+            while self.tasks.join_next().await.is_some() {}
+        }
+        tracing::info!("Stopped");
+        deadline
+    }
+}
