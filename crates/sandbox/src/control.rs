@@ -63,7 +63,7 @@ fn route(state: &State, ask: &Ask<'_>) -> Reply {
             Err(why) => error(StatusCode::BAD_REQUEST, why),
         },
         ("faults", "", &Method::DELETE) => put_faults(state, Faults::default()),
-        ("audit", "", &Method::GET) => Reply::json(StatusCode::OK, &state.world().audit),
+        ("audit", "", &Method::GET) => Reply::json(StatusCode::OK, &state.tenant_data().audit),
         ("requests", "", &Method::GET) => Reply::json(StatusCode::OK, &state.seen.all()),
         ("requests", "", &Method::DELETE) => {
             state.seen.clear();

@@ -14,7 +14,10 @@ use tokio::task::JoinSet;
 use crate::body::Wire;
 use crate::listener::Gate;
 use crate::state::State;
-use crate::{STOP_GRACE, control, dispatch};
+use crate::{control, dispatch};
+
+/// How long [`crate::Sandbox::stop`] lets requests under way finish before it cuts them off.
+const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// Pause after a failed accept (out of file descriptors, say), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);

@@ -12,7 +12,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::effects::World;
 use crate::envelope::Refusal;
 use crate::fault_book::FaultBook;
 use crate::faults::Faults;
@@ -20,6 +19,7 @@ use crate::listener::Gate;
 use crate::registry::registry;
 use crate::request_log::SeenRing;
 use crate::rows::Rows;
+use crate::tenant_data::TenantData;
 use crate::token::Verifier;
 
 /// Variables that sort before every flag, so that no flag is on the provider's first page.
@@ -66,7 +66,7 @@ pub(crate) struct State {
     pub(crate) book: FaultBook,
     pub(crate) gate: Gate,
     pub(crate) seen: SeenRing,
-    world: Mutex<World>,
+    tenant_data: Mutex<TenantData>,
     flags: Mutex<Flags>,
     store: Mutex<Rows>,
 }
@@ -88,7 +88,7 @@ impl State {
             verifier: Verifier::new(&config.jwt_secret),
             book: FaultBook::new(config.seed, config.faults.clone()),
             seen: SeenRing::default(),
-            world: Mutex::new(World::new(config.seed)),
+            tenant_data: Mutex::new(TenantData::new(config.seed)),
             flags: Mutex::new(Flags::new(&config.flags)),
             store: Mutex::new(Rows::default()),
             gate,
@@ -96,8 +96,8 @@ impl State {
         }
     }
 
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn tenant_data(&self) -> MutexGuard<'_, TenantData> {
+        self.tenant_data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn flags(&self) -> MutexGuard<'_, Flags> {
@@ -151,8 +151,8 @@ impl State {
     /// Rows of a table by name; `None` for a table that does not exist.
     pub(crate) fn rows(&self, table: &str) -> Option<Vec<Value>> {
         if table == "pms_audit_log" {
-            let world = self.world();
-            let rows = world.audit.iter().map(serde_json::to_value);
+            let data = self.tenant_data();
+            let rows = data.audit.iter().map(serde_json::to_value);
             return Some(rows.filter_map(Result::ok).collect());
         }
         self.store().all(table)
