@@ -48,7 +48,7 @@ pub use faults::{Act, Answer, Faults, FaultsError, Latency, Lognormal, Rule, Tru
 pub use registry::test_entities;
 pub use request_log::Seen;
 
-use listener::Gate;
+use listener::Listener;
 use server::Phase;
 use state::State;
 
@@ -89,11 +89,11 @@ pub async fn serve(mut config: Config) -> Result<Sandbox, SandboxError> {
             return Err(SandboxError::NotLoopback(addr));
         }
     }
-    let api = Gate::bind(config.bind).map_err(|source| SandboxError::Bind {
+    let api = Listener::bind(config.bind).map_err(|source| SandboxError::Bind {
         addr: config.bind,
         source,
     })?;
-    let control = Gate::bind(config.control_bind).map_err(|source| SandboxError::Bind {
+    let control = Listener::bind(config.control_bind).map_err(|source| SandboxError::Bind {
         addr: config.control_bind,
         source,
     })?;
@@ -140,7 +140,7 @@ impl Sandbox {
 
     /// The faults in force.
     pub fn faults(&self) -> Faults {
-        self.state.book.faults().as_ref().clone()
+        self.state.fault_book.faults().as_ref().clone()
     }
 
     /// The audit log, oldest first. Empty until an action that writes has succeeded.
@@ -156,7 +156,7 @@ impl Sandbox {
 
     /// The last 10,000 requests to the API, oldest first, faulted ones included.
     pub fn requests(&self) -> Vec<Seen> {
-        self.state.seen.all()
+        self.state.request_log.all()
     }
 
     /// Sets a flag at the provider and in the running service, as a deploy would.
@@ -179,6 +179,6 @@ impl Drop for Sandbox {
         for task in &self.tasks {
             task.abort();
         }
-        self.state.gate.shut();
+        self.state.listener.shut();
     }
 }

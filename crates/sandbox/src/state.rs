@@ -15,9 +15,9 @@ use crate::config::Config;
 use crate::envelope::Refusal;
 use crate::fault_book::FaultBook;
 use crate::faults::Faults;
-use crate::listener::Gate;
+use crate::listener::Listener;
 use crate::registry::registry;
-use crate::request_log::SeenRing;
+use crate::request_log::RequestLog;
 use crate::rows::Rows;
 use crate::tenant_data::TenantData;
 use crate::token::Verifier;
@@ -63,9 +63,9 @@ impl Flags {
 pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) verifier: Verifier,
-    pub(crate) book: FaultBook,
-    pub(crate) gate: Gate,
-    pub(crate) seen: SeenRing,
+    pub(crate) fault_book: FaultBook,
+    pub(crate) listener: Listener,
+    pub(crate) request_log: RequestLog,
     tenant_data: Mutex<TenantData>,
     flags: Mutex<Flags>,
     store: Mutex<Rows>,
@@ -80,18 +80,18 @@ impl fmt::Debug for State {
 }
 
 impl State {
-    pub(crate) fn new(config: Config, gate: Gate) -> Self {
+    pub(crate) fn new(config: Config, listener: Listener) -> Self {
         if config.faults.refuse_connections {
-            gate.refuse();
+            listener.refuse();
         }
         Self {
             verifier: Verifier::new(&config.jwt_secret),
-            book: FaultBook::new(config.seed, config.faults.clone()),
-            seen: SeenRing::default(),
+            fault_book: FaultBook::new(config.seed, config.faults.clone()),
+            request_log: RequestLog::default(),
             tenant_data: Mutex::new(TenantData::new(config.seed)),
             flags: Mutex::new(Flags::new(&config.flags)),
             store: Mutex::new(Rows::default()),
-            gate,
+            listener,
             config,
         }
     }
@@ -112,13 +112,13 @@ impl State {
     /// faults in force say so.
     pub(crate) fn set_faults(&self, mut faults: Faults) -> io::Result<()> {
         let opened = if faults.refuse_connections {
-            self.gate.refuse();
+            self.listener.refuse();
             Ok(())
         } else {
-            self.gate.open()
+            self.listener.open()
         };
         faults.refuse_connections |= opened.is_err();
-        self.book.replace(faults);
+        self.fault_book.replace(faults);
         opened
     }
 
