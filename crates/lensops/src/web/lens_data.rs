@@ -26,7 +26,7 @@ pub(super) struct LensData {
     /// The plan and the tenant, of which all else is.
     pub(super) chosen: Option<Watched>,
     pub(super) tenants: Vec<Uuid>,
-    pub(super) row: Option<Row>,
+    row: Option<Row>,
     pub(super) points: Option<Vec<Point>>,
     pub(super) listed: Option<Vec<Brief>>,
     pub(super) marks: Option<Vec<Mark>>,
