@@ -4,6 +4,7 @@ use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::call::{object, optional_object};
 use crate::envelope::{BodyError, Refusal};
 use crate::faults::Faults;
 use crate::query;
@@ -134,27 +135,6 @@ impl Wanted {
 
 fn not_text(field: &'static str) -> BodyError {
     BodyError::new("string_type", field, "Input should be a valid string")
-}
-
-/// The body as a JSON object.
-pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, BodyError> {
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(BodyError::new("dict_type", "", "Input should be a valid dictionary")),
-        Err(_) => Err(BodyError::new("json_invalid", "", "JSON decode error")),
-    }
-}
-
-/// A field that is an object, absent or null; the latter two are empty ones.
-pub(crate) fn optional_object(
-    fields: &mut Map<String, Value>,
-    name: &'static str,
-) -> Result<Map<String, Value>, BodyError> {
-    match fields.remove(name) {
-        Some(Value::Object(inner)) => Ok(inner),
-        None | Some(Value::Null) => Ok(Map::new()),
-        Some(_) => Err(BodyError::new("dict_type", name, "Input should be a valid dictionary")),
-    }
 }
 
 #[cfg(test)]

@@ -63,10 +63,10 @@ fn route(state: &State, ask: &Ask<'_>) -> Reply {
             Err(why) => error(StatusCode::BAD_REQUEST, why),
         },
         ("faults", "", &Method::DELETE) => put_faults(state, Faults::default()),
-        ("audit", "", &Method::GET) => Reply::json(StatusCode::OK, &state.world().audit),
-        ("requests", "", &Method::GET) => Reply::json(StatusCode::OK, &state.seen.all()),
+        ("audit", "", &Method::GET) => Reply::json(StatusCode::OK, &state.tenant_data().audit),
+        ("requests", "", &Method::GET) => Reply::json(StatusCode::OK, &state.request_log.all()),
         ("requests", "", &Method::DELETE) => {
-            state.seen.clear();
+            state.request_log.clear();
             Reply::empty(StatusCode::NO_CONTENT)
         }
         ("flags", "", &Method::GET) => Reply::json(StatusCode::OK, &*state.flags()),
@@ -83,7 +83,7 @@ fn route(state: &State, ask: &Ask<'_>) -> Reply {
 }
 
 fn shown_faults(state: &State) -> Reply {
-    Reply::json(StatusCode::OK, state.book.faults().as_ref())
+    Reply::json(StatusCode::OK, state.fault_book.faults().as_ref())
 }
 
 fn read_faults(body: &[u8]) -> Result<Faults, String> {
@@ -97,7 +97,7 @@ fn put_faults(state: &State, faults: Faults) -> Reply {
         Ok(()) => shown_faults(state),
         Err(lost) => error(
             StatusCode::INTERNAL_SERVER_ERROR,
-            format!("the API cannot listen again on {}: {lost}", state.gate.addr()),
+            format!("the API cannot listen again on {}: {lost}", state.listener.addr()),
         ),
     }
 }

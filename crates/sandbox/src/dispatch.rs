@@ -39,9 +39,9 @@ pub(crate) async fn answer(
             parts.uri.path(),
         )));
     };
-    state.seen.push(&parts, &body, connection);
+    state.request_log.push(&parts, &body, connection);
     let ask = ask(&parts, &body);
-    let (faults, Plan { wait, act }) = state.book.plan(&ask, Instant::now());
+    let (faults, Plan { wait, act }) = state.fault_book.plan(&ask, Instant::now());
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;
     }

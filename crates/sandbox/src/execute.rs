@@ -3,64 +3,16 @@
 //! The order is the contract: two dialects differ in nothing but the place of the signature, so
 //! both are one list of steps with that one step movable.
 
-use hyper::StatusCode;
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::actions::{object, optional_object};
-use crate::effects::Deed;
-use crate::envelope::{BodyError, Refusal, success};
+use crate::call::{Call, not_found};
+use crate::envelope::{Refusal, success};
 use crate::faults::Faults;
+use crate::operation::Operation;
 use crate::registry::{Action, Lens, Variant, registry};
 use crate::reply::{Ask, Reply};
 use crate::signature;
 use crate::state::State;
-
-/// The body of a request to execute.
-pub(crate) struct Call {
-    pub(crate) action: String,
-    pub(crate) context: Map<String, Value>,
-    pub(crate) payload: Map<String, Value>,
-}
-
-impl Call {
-    fn read(body: &[u8]) -> Result<Self, BodyError> {
-        let mut fields = object(body)?;
-        let action = match fields.remove("action") {
-            Some(Value::String(action)) => action,
-            None => return Err(BodyError::new("missing", "action", "Field required")),
-            Some(_) => {
-                let message = "Input should be a valid string";
-                return Err(BodyError::new("string_type", "action", message));
-            }
-        };
-        Ok(Self {
-            action,
-            context: optional_object(&mut fields, "context")?,
-            payload: optional_object(&mut fields, "payload")?,
-        })
-    }
-
-    /// A field of payload or context; null and the empty string count as absent.
-    pub(crate) fn field(&self, name: &str) -> Option<&Value> {
-        [&self.payload, &self.context]
-            .into_iter()
-            .filter_map(|fields| fields.get(name))
-            .find(|value| !value.is_null() && value.as_str() != Some(""))
-    }
-
-    /// A field that is a UUID.
-    pub(crate) fn id(&self, name: &str) -> Option<Uuid> {
-        Uuid::parse_str(self.field(name)?.as_str()?).ok()
-    }
-
-    /// The tenant the request is about: the context's, else the payload's.
-    fn tenant(&self) -> Option<&Value> {
-        [&self.context, &self.payload]
-            .into_iter()
-            .find_map(|fields| fields.get("yacht_id").filter(|value| !value.is_null()))
-    }
-}
 
 /// Judges a request and carries it out.
 pub(crate) fn execute(state: &State, faults: &Faults, ask: &Ask<'_>) -> Result<Reply, Refusal> {
@@ -96,22 +48,22 @@ pub(crate) fn execute(state: &State, faults: &Faults, ask: &Ask<'_>) -> Result<R
         sign()?;
     }
 
-    let deed = Deed {
+    let operation = Operation {
         action,
         lens,
         tenant,
         user,
         call: &call,
     };
-    let done = state.world().carry_out(&deed)?;
+    let outcome = state.tenant_data().carry_out(&operation)?;
     let message = format!("{}: done", action.label());
-    let execution_id = done.execution_id.to_string();
+    let execution_id = outcome.execution_id.to_string();
     Ok(success(
         dialect,
         &action.action_id,
         &execution_id,
         &message,
-        done.fields,
+        outcome.fields,
     ))
 }
 
@@ -180,15 +132,15 @@ fn is_quantity(name: &str) -> bool {
 /// The entities that a request must find in its tenant: for a READ every one it names, for the
 /// others the one its domain is about. People, locations and comments are not looked up.
 fn exists(state: &State, action: &Action, lens: Option<&Lens>, tenant: Uuid, call: &Call) -> Result<(), Refusal> {
-    let world = state.world();
+    let data = state.tenant_data();
     for field in &action.required_fields {
         let found = match (action.variant, registry().lens_keyed(field)) {
-            (Variant::Read, Some(owner)) => world.has(tenant, call.id(field), Some(owner.kind())),
-            (Variant::Read, None) if field == "entity_id" => world.has(tenant, call.id(field), None),
+            (Variant::Read, Some(owner)) => data.has(tenant, call.id(field), Some(owner.kind())),
+            (Variant::Read, None) if field == "entity_id" => data.has(tenant, call.id(field), None),
             (Variant::Read, None) => true,
             _ if lens.is_some_and(|lens| lens.entity_id_key == *field) => {
                 let kind = lens.map(Lens::kind);
-                world.has(tenant, call.id(field), kind)
+                data.has(tenant, call.id(field), kind)
             }
             _ => true,
         };
@@ -197,10 +149,4 @@ fn exists(state: &State, action: &Action, lens: Option<&Lens>, tenant: Uuid, cal
         }
     }
     Ok(())
-}
-
-/// 404 for an entity that is not there, or not this tenant's: the two look the same on purpose.
-pub(crate) fn not_found(field: &str) -> Refusal {
-    let kind = crate::registry::kind_of(field);
-    Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("No such {kind}"))
 }

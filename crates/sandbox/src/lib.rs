@@ -7,16 +7,19 @@
 //! which the API judges a request is what the tests are about, and a recording has no order.
 
 mod actions;
+mod audit;
 mod body;
+mod call;
 mod config;
 mod control;
+mod data;
 mod dispatch;
-mod effects;
 mod envelope;
 mod execute;
 mod fault_book;
 mod faults;
 mod listener;
+mod operation;
 mod provider;
 mod query;
 mod registry;
@@ -28,34 +31,26 @@ mod server;
 mod signature;
 mod state;
 mod table;
+mod tenant_data;
 mod token;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use audit::AuditRow;
 pub use config::Config;
-pub use effects::AuditRow;
+pub use data::{ACTIONS_JSON, LENSES_JSON};
 pub use envelope::{Dialect, UnknownDialect};
 pub use faults::{Act, Answer, Faults, FaultsError, Latency, Lognormal, Rule, Truncation};
 pub use registry::test_entities;
 pub use request_log::Seen;
 
-use listener::Gate;
+use listener::Listener;
 use server::Phase;
 use state::State;
-
-/// The action registry of the reference API, as the sandbox serves it.
-pub const ACTIONS_JSON: &str = include_str!("../data/actions.json");
-
-/// Tenants, users, test entities and flags that the sandbox knows.
-pub const LENSES_JSON: &str = include_str!("../data/lenses.json");
-
-/// How long [`Sandbox::stop`] lets requests under way finish before it cuts them off.
-const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// Why the sandbox did not start.
 #[derive(Debug, thiserror::Error)]
@@ -94,11 +89,11 @@ pub async fn serve(mut config: Config) -> Result<Sandbox, SandboxError> {
             return Err(SandboxError::NotLoopback(addr));
         }
     }
-    let api = Gate::bind(config.bind).map_err(|source| SandboxError::Bind {
+    let api = Listener::bind(config.bind).map_err(|source| SandboxError::Bind {
         addr: config.bind,
         source,
     })?;
-    let control = Gate::bind(config.control_bind).map_err(|source| SandboxError::Bind {
+    let control = Listener::bind(config.control_bind).map_err(|source| SandboxError::Bind {
         addr: config.control_bind,
         source,
     })?;
@@ -145,12 +140,12 @@ impl Sandbox {
 
     /// The faults in force.
     pub fn faults(&self) -> Faults {
-        self.state.book.faults().as_ref().clone()
+        self.state.fault_book.faults().as_ref().clone()
     }
 
     /// The audit log, oldest first. Empty until an action that writes has succeeded.
     pub fn audit(&self) -> Vec<AuditRow> {
-        self.state.world().audit.clone()
+        self.state.tenant_data().audit.clone()
     }
 
     /// Rows of a table of the REST store in the order of arrival (`pms_health_checks`,
@@ -161,7 +156,7 @@ impl Sandbox {
 
     /// The last 10,000 requests to the API, oldest first, faulted ones included.
     pub fn requests(&self) -> Vec<Seen> {
-        self.state.seen.all()
+        self.state.request_log.all()
     }
 
     /// Sets a flag at the provider and in the running service, as a deploy would.
@@ -184,6 +179,6 @@ impl Drop for Sandbox {
         for task in &self.tasks {
             task.abort();
         }
-        self.state.gate.shut();
+        self.state.listener.shut();
     }
 }

@@ -1,6 +1,6 @@
-//! The API's door: a listener that can be closed, with its port kept, and opened again.
+//! A listener that can be closed, with its port kept, and opened again.
 //!
-//! A closed gate keeps a socket that is bound but does not listen: the system answers connection
+//! A closed listener keeps a socket that is bound but does not listen: the system answers connection
 //! attempts with a reset, and nobody else is handed the port. Both moves are immediate, so that
 //! what follows them in a test cannot race them.
 
@@ -18,28 +18,28 @@ use tokio::sync::watch;
 const BACKLOG: u32 = 4096;
 
 #[derive(Debug)]
-enum Door {
-    Open(TcpListener),
+enum Socket {
+    Listening(TcpListener),
     /// The socket that keeps the port; `None` when it could not be kept.
-    Closed(Option<TcpSocket>),
+    Bound(Option<TcpSocket>),
 }
 
 #[derive(Debug)]
 struct Inner {
-    door: Door,
+    socket: Socket,
     waiting: Option<Waker>,
 }
 
 /// A listener on one address.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct Listener {
     addr: SocketAddr,
     runtime: Handle,
     inner: Mutex<Inner>,
     closings: watch::Sender<u64>,
 }
 
-impl Gate {
+impl Listener {
     /// Listens; must be called on a tokio runtime.
     pub(crate) fn bind(addr: SocketAddr) -> io::Result<Self> {
         let listener = reserve(addr)?.listen(BACKLOG)?;
@@ -47,7 +47,7 @@ impl Gate {
             addr: listener.local_addr()?,
             runtime: Handle::current(),
             inner: Mutex::new(Inner {
-                door: Door::Open(listener),
+                socket: Socket::Listening(listener),
                 waiting: None,
             }),
             closings: watch::Sender::new(0),
@@ -58,14 +58,14 @@ impl Gate {
         self.addr
     }
 
-    /// The next connection, and what changes when it is to be cut; waits while the gate is closed.
+    /// The next connection, and what changes when it is to be cut; waits while the listener is closed.
     pub(crate) async fn accept(&self) -> io::Result<(TcpStream, watch::Receiver<u64>)> {
         poll_fn(|cx| {
             let mut inner = self.inner();
-            if let Door::Open(listener) = &inner.door
+            if let Socket::Listening(listener) = &inner.socket
                 && let Poll::Ready(accepted) = listener.poll_accept(cx)
             {
-                // Under the lock: a gate that closes now cuts this connection too.
+                // Under the lock: a listener that closes now cuts this connection too.
                 return Poll::Ready(accepted.map(|(stream, _)| (stream, self.closings.subscribe())));
             }
             inner.waiting = Some(cx.waker().clone());
@@ -74,24 +74,24 @@ impl Gate {
         .await
     }
 
-    /// Closes the gate, keeps the port, and cuts open connections.
+    /// Closes the listener, keeps the port, and cuts open connections.
     pub(crate) fn refuse(&self) {
         let _context = self.runtime.enter();
         let mut inner = self.inner();
-        if matches!(inner.door, Door::Open(_)) {
-            inner.door = Door::Closed(None);
-            inner.door = Door::Closed(reserve(self.addr).ok());
+        if matches!(inner.socket, Socket::Listening(_)) {
+            inner.socket = Socket::Bound(None);
+            inner.socket = Socket::Bound(reserve(self.addr).ok());
             self.closings.send_modify(|count| *count += 1);
         }
     }
 
-    /// Opens the gate again on the same port.
+    /// Opens the listener again on the same port.
     pub(crate) fn open(&self) -> io::Result<()> {
         let _context = self.runtime.enter();
         let mut inner = self.inner();
-        if let Door::Closed(kept) = &mut inner.door {
+        if let Socket::Bound(kept) = &mut inner.socket {
             let socket = kept.take().map_or_else(|| reserve(self.addr), Ok)?;
-            inner.door = Door::Open(socket.listen(BACKLOG)?);
+            inner.socket = Socket::Listening(socket.listen(BACKLOG)?);
             if let Some(waiting) = inner.waiting.take() {
                 waiting.wake();
             }
@@ -99,9 +99,9 @@ impl Gate {
         Ok(())
     }
 
-    /// Closes the gate for good and gives the port up.
+    /// Closes the listener for good and gives the port up.
     pub(crate) fn shut(&self) {
-        self.inner().door = Door::Closed(None);
+        self.inner().socket = Socket::Bound(None);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -97,7 +97,7 @@ fn replace_all(state: &State, body: &[u8]) -> Reply {
 /// Restarts the service with the variables as they are now.
 fn deploy(state: &State, service: &str) -> Reply {
     state.flags().deploy();
-    let id = state.world().new_id().simple().to_string();
+    let id = state.tenant_data().new_id().simple().to_string();
     let body = json!({ "id": format!("dep-{id}"), "serviceId": service, "status": "live" });
     Reply::json(StatusCode::CREATED, &body)
 }

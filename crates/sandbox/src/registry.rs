@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::data::{ACTIONS_JSON, LENSES_JSON};
+
 /// What an action does to the data, and whether it needs a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -146,9 +148,8 @@ pub(crate) struct Registry {
     roles: HashMap<(Uuid, Uuid), String>,
 }
 
-static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
-    Registry::read(crate::ACTIONS_JSON, crate::LENSES_JSON).expect("the embedded registry is checked by the tests")
-});
+static REGISTRY: LazyLock<Registry> =
+    LazyLock::new(|| Registry::read(ACTIONS_JSON, LENSES_JSON).expect("the embedded registry is checked by the tests"));
 
 /// The one registry.
 pub(crate) fn registry() -> &'static Registry {
@@ -256,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_embedded_registry_is_whole() {
-        let registry = Registry::read(crate::ACTIONS_JSON, crate::LENSES_JSON).expect("embedded data parses");
+        let registry = Registry::read(ACTIONS_JSON, LENSES_JSON).expect("embedded data parses");
         assert_eq!(registry.actions.len(), 76);
         assert_eq!(registry.by_id.len(), 76, "no action id occurs twice");
         for action in &registry.actions {
@@ -285,7 +286,7 @@ mod tests {
 
     #[test]
     fn users_of_south_are_strangers_in_north() {
-        let file: LensFile = serde_json::from_str(crate::LENSES_JSON).expect("parses");
+        let file: LensFile = serde_json::from_str(LENSES_JSON).expect("parses");
         let registry = registry();
         for user in file.users_south.values() {
             assert_eq!(registry.role_in(user.id, registry.north), None);

@@ -44,11 +44,11 @@ struct Raw {
     connection: u64,
 }
 
-/// The ring that holds them.
+/// The last requests, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct SeenRing(Mutex<VecDeque<Raw>>);
+pub(crate) struct RequestLog(Mutex<VecDeque<Raw>>);
 
-impl SeenRing {
+impl RequestLog {
     pub(crate) fn push(&self, parts: &Parts, body: &Bytes, connection: u64) {
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let mut head = String::with_capacity(64 + target.len() + parts.headers.len() * 48);
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_request_reads_back_as_it_came_and_the_oldest_goes_first() {
-        let ring = SeenRing::default();
+        let ring = RequestLog::default();
         let (parts, ()) = Request::post("/v1/x?q=1%202")
             .header("X-One", "a: b")
             .header("x-empty", "")

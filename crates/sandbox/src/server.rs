@@ -12,9 +12,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::body::Wire;
-use crate::listener::Gate;
+use crate::listener::Listener;
 use crate::state::State;
-use crate::{STOP_GRACE, control, dispatch};
+use crate::{control, dispatch};
+
+/// How long [`crate::Sandbox::stop`] lets requests under way finish before it cuts them off.
+const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// Pause after a failed accept (out of file descriptors, say), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -30,35 +33,35 @@ pub(crate) enum Phase {
 pub(crate) async fn serve_api(state: Arc<State>, mut phase: watch::Receiver<Phase>) {
     let mut connections = JoinSet::new();
     let mut number = 0;
-    while let Some((stream, cut)) = next(&state.gate, &mut connections, &mut phase).await {
+    while let Some((stream, cut)) = next(&state.listener, &mut connections, &mut phase).await {
         number += 1;
         let connection = api_connection(Arc::clone(&state), stream, number, cut, phase.clone());
         connections.spawn(connection);
     }
-    state.gate.shut();
+    state.listener.shut();
     finish(connections).await;
 }
 
 /// Serves the control port until told to stop.
-pub(crate) async fn serve_control(state: Arc<State>, gate: Gate, mut phase: watch::Receiver<Phase>) {
+pub(crate) async fn serve_control(state: Arc<State>, listener: Listener, mut phase: watch::Receiver<Phase>) {
     let mut connections = JoinSet::new();
-    while let Some((stream, _)) = next(&gate, &mut connections, &mut phase).await {
+    while let Some((stream, _)) = next(&listener, &mut connections, &mut phase).await {
         let connection = control_connection(Arc::clone(&state), stream, phase.clone());
         connections.spawn(connection);
     }
-    drop(gate);
+    drop(listener);
     finish(connections).await;
 }
 
 /// The next connection; `None` when it is time to stop. Reaps finished ones on the way.
 async fn next(
-    gate: &Gate,
+    listener: &Listener,
     connections: &mut JoinSet<()>,
     phase: &mut watch::Receiver<Phase>,
 ) -> Option<(TcpStream, watch::Receiver<u64>)> {
     loop {
         tokio::select! {
-            accepted = gate.accept() => match accepted {
+            accepted = listener.accept() => match accepted {
                 Ok(connection) => return Some(connection),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },

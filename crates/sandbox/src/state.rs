@@ -12,14 +12,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::effects::World;
 use crate::envelope::Refusal;
 use crate::fault_book::FaultBook;
 use crate::faults::Faults;
-use crate::listener::Gate;
+use crate::listener::Listener;
 use crate::registry::registry;
-use crate::request_log::SeenRing;
+use crate::request_log::RequestLog;
 use crate::rows::Rows;
+use crate::tenant_data::TenantData;
 use crate::token::Verifier;
 
 /// Variables that sort before every flag, so that no flag is on the provider's first page.
@@ -63,10 +63,10 @@ impl Flags {
 pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) verifier: Verifier,
-    pub(crate) book: FaultBook,
-    pub(crate) gate: Gate,
-    pub(crate) seen: SeenRing,
-    world: Mutex<World>,
+    pub(crate) fault_book: FaultBook,
+    pub(crate) listener: Listener,
+    pub(crate) request_log: RequestLog,
+    tenant_data: Mutex<TenantData>,
     flags: Mutex<Flags>,
     store: Mutex<Rows>,
 }
@@ -80,24 +80,24 @@ impl fmt::Debug for State {
 }
 
 impl State {
-    pub(crate) fn new(config: Config, gate: Gate) -> Self {
+    pub(crate) fn new(config: Config, listener: Listener) -> Self {
         if config.faults.refuse_connections {
-            gate.refuse();
+            listener.refuse();
         }
         Self {
             verifier: Verifier::new(&config.jwt_secret),
-            book: FaultBook::new(config.seed, config.faults.clone()),
-            seen: SeenRing::default(),
-            world: Mutex::new(World::new(config.seed)),
+            fault_book: FaultBook::new(config.seed, config.faults.clone()),
+            request_log: RequestLog::default(),
+            tenant_data: Mutex::new(TenantData::new(config.seed)),
             flags: Mutex::new(Flags::new(&config.flags)),
             store: Mutex::new(Rows::default()),
-            gate,
+            listener,
             config,
         }
     }
 
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn tenant_data(&self) -> MutexGuard<'_, TenantData> {
+        self.tenant_data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn flags(&self) -> MutexGuard<'_, Flags> {
@@ -112,13 +112,13 @@ impl State {
     /// faults in force say so.
     pub(crate) fn set_faults(&self, mut faults: Faults) -> io::Result<()> {
         let opened = if faults.refuse_connections {
-            self.gate.refuse();
+            self.listener.refuse();
             Ok(())
         } else {
-            self.gate.open()
+            self.listener.open()
         };
         faults.refuse_connections |= opened.is_err();
-        self.book.replace(faults);
+        self.fault_book.replace(faults);
         opened
     }
 
@@ -151,8 +151,8 @@ impl State {
     /// Rows of a table by name; `None` for a table that does not exist.
     pub(crate) fn rows(&self, table: &str) -> Option<Vec<Value>> {
         if table == "pms_audit_log" {
-            let world = self.world();
-            let rows = world.audit.iter().map(serde_json::to_value);
+            let data = self.tenant_data();
+            let rows = data.audit.iter().map(serde_json::to_value);
             return Some(rows.filter_map(Result::ok).collect());
         }
         self.store().all(table)

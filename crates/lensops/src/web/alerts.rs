@@ -1,31 +1,25 @@
-//! Alerts: what fires, what was told to whom, and quiet. Only operators make or end silences.
+//! Alerts: what fires, what was told to whom, and which silences are in force.
 
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use jiff::Timestamp;
 use lensops_core::alert::Rule;
-use lensops_core::duration::parse_span;
 use lensops_core::ident::LensId;
-use serde::Deserialize;
 use uuid::Uuid;
 
-use super::App;
+use super::app::App;
+use super::format;
 use super::page::{Frame, refused, show};
-use super::scope::{self, Watched, within};
+use super::scope::{Watched, concerning, visible, within};
 use super::session::Who;
-use super::view::told_time;
 use crate::store::{Alert, Silence, StoreError, Trail};
 
 /// Messages that are looked through.
 const LATEST: u32 = 100;
-
-/// The longest reason, in characters.
-const LONGEST_REASON: usize = 300;
 
 /// What `who` may see of alerts.
 pub(super) struct Seen {
@@ -38,7 +32,7 @@ pub(super) struct Seen {
 /// Reads what `who` may see: what is of no tenant is for whoever nobody is kept out from.
 pub(super) async fn read(app: &App, who: &Who, now: Timestamp) -> Result<Seen, StoreError> {
     let mut reading = app.setup.board.read(&who.claims).await?;
-    let (journal, pairs) = (&app.setup.journal, scope::visible(app, &mut reading).await?);
+    let (journal, pairs) = (&app.setup.journal, visible(app, &mut reading).await?);
     reading.done().await?;
     let whole = app.setup.board.is_open();
     let own = |tenant: Option<Uuid>| match tenant {
@@ -49,7 +43,7 @@ pub(super) async fn read(app: &App, who: &Who, now: Timestamp) -> Result<Seen, S
     silences.retain(|silence| own(silence.tenant));
     let mut trail = journal.alert_trail(LATEST).await?;
     trail.retain(|entry| own(entry.told.tenant));
-    let alerts = scope::concerning(journal.alerts().await?, &pairs, whole);
+    let alerts = concerning(journal.alerts().await?, &pairs, whole);
     Ok(Seen {
         alerts,
         silences,
@@ -107,7 +101,7 @@ fn shown(alert: &Alert) -> Shown {
         rule: alert.rule.clone(),
         severity: alert.severity.clone(),
         about: about(alert.lens.as_ref(), alert.tenant),
-        since: alert.state.since.map_or_else(String::new, told_time),
+        since: alert.state.since.map_or_else(String::new, format::time),
         times: alert.state.times,
         reason: alert
             .state
@@ -132,7 +126,7 @@ fn quiet(silence: &Silence) -> Quiet {
         } else {
             what.join(", ")
         },
-        until: told_time(silence.until),
+        until: format::time(silence.until),
         who: silence.who.clone(),
         reason: silence.reason.clone(),
     }
@@ -141,7 +135,7 @@ fn quiet(silence: &Silence) -> Quiet {
 fn told(entry: &Trail) -> Told {
     let cut_off = || "cut off: nobody knows whether it arrived".to_owned();
     Told {
-        at: told_time(entry.told.at),
+        at: format::time(entry.told.at),
         what: entry.told.summary(),
         receiver: entry.receiver.clone(),
         state: entry.state.clone(),
@@ -182,128 +176,4 @@ pub(super) async fn alerts(State(app): State<Arc<App>>, who: Who) -> Response {
         tenants,
         rules: Rule::ALL,
     })
-}
-
-/// The form of a silence.
-#[derive(Deserialize)]
-pub(super) struct Wanted {
-    form_key: String,
-    #[serde(default)]
-    lens: String,
-    #[serde(default)]
-    tenant: String,
-    #[serde(default)]
-    rule: String,
-    lasts: String,
-    reason: String,
-}
-
-/// Why `who` may not change anything by a form with `form_key`; `None` who may.
-fn refusal(who: &Who, form_key: &str) -> Option<Response> {
-    let why = match () {
-        () if !who.operator => "Only operators make and end silences.",
-        () if !who.owns(form_key) => "This form has expired: load the page again.",
-        () => return None,
-    };
-    Some(refused(StatusCode::FORBIDDEN, why))
-}
-
-fn silence_of(wanted: &Wanted, seen: &Seen, who: &Who, scoped: bool, now: Timestamp) -> Result<Silence, String> {
-    fn part<T: std::str::FromStr>(name: &str, text: &str) -> Result<Option<T>, String> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Ok(None);
-        }
-        text.parse()
-            .map(Some)
-            .map_err(|_| format!("{name} is none that is known"))
-    }
-    let (rule, lens) = (
-        part::<Rule>("This rule", &wanted.rule)?,
-        part::<LensId>("This lens", &wanted.lens)?,
-    );
-    let mut tenant = part::<Uuid>("This tenant", &wanted.tenant)?;
-    if scoped && tenant.is_none() {
-        // Whoever is kept to a tenant makes quiet there and nowhere else.
-        tenant = Some(
-            seen.pairs
-                .first()
-                .map(|(_, own)| *own)
-                .ok_or("There is no tenant to be quiet about.")?,
-        );
-    }
-    let known = |(plan, own): &Watched| {
-        lens.as_ref().is_none_or(|lens| *lens == plan.monitor) && tenant.is_none_or(|tenant| tenant == *own)
-    };
-    if !seen.pairs.iter().any(known) {
-        return Err("There is no such lens of such a tenant.".to_owned());
-    }
-    let reason = wanted.reason.trim();
-    if reason.is_empty() || reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
-        return Err(format!(
-            "Give a reason: one line of at most {LONGEST_REASON} characters."
-        ));
-    }
-    let lasts = parse_span(wanted.lasts.trim()).map_err(|error| error.to_string())?;
-    Ok(Silence {
-        id: Uuid::new_v4(),
-        rule,
-        tenant,
-        lens,
-        made_at: now,
-        until: now.checked_add(lasts).map_err(|_| "That is too long.".to_owned())?,
-        who: who.name.clone().unwrap_or_else(|| "dashboard".to_owned()),
-        reason: reason.to_owned(),
-    })
-}
-
-/// Makes a silence.
-pub(super) async fn silence(State(app): State<Arc<App>>, who: Who, Form(wanted): Form<Wanted>) -> Response {
-    if let Some(refusal) = refusal(&who, &wanted.form_key) {
-        return refusal;
-    }
-    let now = app.now();
-    let scoped = !app.setup.board.is_open();
-    let seen = match within(read(&app, &who, now)).await {
-        Ok(seen) => seen,
-        Err(why) => return refused(StatusCode::SERVICE_UNAVAILABLE, &why),
-    };
-    let mut silence = match silence_of(&wanted, &seen, &who, scoped, now) {
-        Ok(silence) => silence,
-        Err(why) => return refused(StatusCode::BAD_REQUEST, &why),
-    };
-    silence.reason = app.setup.redactor.text(&silence.reason).as_str().to_owned();
-    match within(app.setup.journal.silence(silence)).await {
-        Ok(()) => Redirect::to("/alerts").into_response(),
-        Err(why) => refused(StatusCode::SERVICE_UNAVAILABLE, &why),
-    }
-}
-
-/// The form that ends a silence.
-#[derive(Deserialize)]
-pub(super) struct Ending {
-    form_key: String,
-    id: Uuid,
-}
-
-/// Ends a silence.
-pub(super) async fn unsilence(State(app): State<Arc<App>>, who: Who, Form(ending): Form<Ending>) -> Response {
-    if let Some(refusal) = refusal(&who, &ending.form_key) {
-        return refusal;
-    }
-    let now = app.now();
-    let name = who.name.clone().unwrap_or_else(|| "dashboard".to_owned());
-    let ended = within(async {
-        let seen = read(&app, &who, now).await?;
-        let is_own = seen.silences.iter().any(|silence| silence.id == ending.id);
-        if is_own {
-            app.setup.journal.unsilence(ending.id, now, &name).await?;
-        }
-        Ok(is_own)
-    });
-    match ended.await {
-        Ok(true) => Redirect::to("/alerts").into_response(),
-        Ok(false) => refused(StatusCode::NOT_FOUND, "There is no such silence."),
-        Err(why) => refused(StatusCode::SERVICE_UNAVAILABLE, &why),
-    }
 }

@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::App;
-use super::scope::{self, within};
+use super::app::App;
+use super::row::Row;
+use super::rows::whole_rows;
+use super::scope::within;
 use super::session::Who;
-use super::view::Row;
 use crate::store::{CheckQuery, StoredCheck};
 
 /// The most checks a page.
@@ -94,7 +95,7 @@ fn problem(status: StatusCode, error: impl Into<String>) -> Response {
 
 /// `GET /api/v1/lenses`
 pub(super) async fn lenses(State(app): State<Arc<App>>, who: Who) -> Response {
-    let found = scope::whole_rows(&app, &who).await;
+    let found = whole_rows(&app, &who).await;
     Json(Lenses {
         as_of: found.as_of,
         trouble: found.trouble,
@@ -105,7 +106,7 @@ pub(super) async fn lenses(State(app): State<Arc<App>>, who: Who) -> Response {
 
 /// `GET /api/v1/lenses/{lens}`
 pub(super) async fn lens(State(app): State<Arc<App>>, who: Who, Path(lens): Path<String>) -> Response {
-    let found = scope::whole_rows(&app, &who).await;
+    let found = whole_rows(&app, &who).await;
     let lenses: Vec<Row> = found.rows.into_iter().filter(|row| row.lens == lens).collect();
     if lenses.is_empty() && found.trouble.is_none() {
         return problem(StatusCode::NOT_FOUND, "there is no such lens");

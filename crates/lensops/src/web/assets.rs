@@ -1,37 +1,13 @@
-//! Our own style and script, built into the program.
-
-use std::sync::LazyLock;
+//! Our own style and script, as a browser asks for them.
 
 use axum::extract::{Path, Query};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
-use lensops_core::crypto::digest::sha256_hex;
-use rust_embed::RustEmbed;
 use serde::Deserialize;
 
+use super::asset_files::{Assets, version};
 use super::page;
-
-#[derive(RustEmbed)]
-#[folder = "assets/"]
-struct Assets;
-
-/// Names what the files hold: pages ask for them by it, so that a browser keeps them until they change.
-static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let mut names: Vec<_> = Assets::iter().collect();
-    names.sort_unstable();
-    let hashes = names
-        .iter()
-        .filter_map(|name| Assets::get(name))
-        .map(|file| sha256_hex(&file.data));
-    let all = sha256_hex(hashes.collect::<String>().as_bytes());
-    all.get(..12).unwrap_or_default().to_owned()
-});
-
-/// What pages put behind the names of files.
-pub(super) fn version() -> &'static str {
-    &VERSION
-}
 
 /// Which version is asked for; none by hand.
 #[derive(Debug, Default, Deserialize)]

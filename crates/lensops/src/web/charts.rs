@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use lensops_core::stats::chart::{Frame, round_top};
 use lensops_core::stats::histogram::Quantile;
 
-use super::series::{Bucket, Window};
-use super::view::{Stripe, stands_ms, stripes, told_rate, told_time, whole};
+use super::format;
+use super::series::{Bucket, Window, whole};
+use super::stripes::{Stripe, stands_ms, stripes};
 use crate::store::Mark;
 
 /// A line of a chart.
@@ -74,7 +75,7 @@ pub(super) fn charts(buckets: &[Bucket], axis: &Axis<'_>) -> [Chart; 2] {
         (name, class, series.collect::<Vec<_>>(), last)
     });
     let errors = buckets.iter().map(|bucket| (bucket.at, bucket.error_rate()));
-    let last = told_rate(buckets.last().and_then(Bucket::error_rate));
+    let last = format::error_rate(buckets.last().and_then(Bucket::error_rate));
     [
         chart("Latency", "ms", latency.into(), axis),
         chart("Error rate", "%", vec![("Errors", "p95", errors.collect(), last)], axis),
@@ -106,7 +107,7 @@ fn chart(title: &'static str, unit: &str, series: Vec<Series>, axis: &Axis<'_>) 
     };
     let place = |mark: &Mark| Place {
         x: frame.x(mark.at.as_millisecond()),
-        what: format!("{} {}", told_time(mark.at), mark.what),
+        what: format!("{} {}", format::time(mark.at), mark.what),
     };
     Chart {
         title,

@@ -9,11 +9,12 @@ use axum::response::Response;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::App;
+use super::app::App;
+use super::format;
 use super::page::{Frame, not_found, refused, show};
 use super::scope::within;
 use super::session::Who;
-use super::view;
+use super::status_icon::shape_of;
 use crate::store::{Exported, StoreError};
 
 struct Probe {
@@ -111,10 +112,10 @@ pub(super) async fn check(State(app): State<Arc<App>>, who: Who, Path(id): Path<
         lens: check.lens_id.to_string(),
         tenant: check.yacht_id,
         status: check.status.as_str(),
-        shape: view::shape_of(check.status),
-        at: view::told_time(check.observed_at),
-        p95: view::told_p95(check.p95_latency_ms, check.sample_size),
-        errors: view::told_rate(check.error_rate_percent),
+        shape: shape_of(check.status),
+        at: format::time(check.observed_at),
+        p95: format::p95(check.p95_latency_ms, check.sample_size),
+        errors: format::error_rate(check.error_rate_percent),
         probes: probes(&check.notes),
         events: events.iter().map(event).collect(),
         notes: others.map(|(name, value)| (name.clone(), text(value))).collect(),

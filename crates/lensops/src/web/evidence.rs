@@ -13,10 +13,11 @@ use axum::response::{IntoResponse as _, Response};
 use lensops_core::ident::LensId;
 use uuid::Uuid;
 
+use super::app::App;
 use super::page::{not_found, refused};
+use super::runs::Run;
 use super::scope::within;
 use super::session::Who;
-use super::{App, Run};
 use crate::store::StoreError;
 
 /// The runs of a lens that a user may see.

@@ -1,8 +1,7 @@
 //! What every request passes: its host, its client's budget, its time, and the headers of its answer.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
@@ -13,18 +12,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::serve::Peer;
+use super::app::App;
+use super::page;
+use super::rate_limit::Client;
 use super::session::{Recognised, recognise};
-use super::{App, page};
-
-/// Requests a second that a client may make for long.
-const RATE: f64 = 50.0;
-
-/// Requests that a client may make at once.
-const BURST: f64 = 200.0;
-
-/// Clients that are remembered; beyond that all start afresh.
-const REMEMBERED: usize = 10_000;
 
 /// The time that an answer may take to begin.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -33,35 +24,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Who has a budget of requests: a user whose token is good, wherever he comes from (many may come by
-/// one proxy), else an address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Client {
-    User(String),
-    Address(IpAddr),
-}
-
-/// What each client has left.
-#[derive(Default)]
-pub(crate) struct Clients(Mutex<HashMap<Client, (f64, Instant)>>);
-
-impl Clients {
-    /// Takes one request from what `client` has at `at`; `false` when nothing is left.
-    fn take(&self, client: Client, at: Instant) -> bool {
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if clients.len() >= REMEMBERED && !clients.contains_key(&client) {
-            clients.clear();
-        }
-        let (left, last) = clients.entry(client).or_insert((BURST, at));
-        *left = (*left + at.saturating_duration_since(*last).as_secs_f64() * RATE).min(BURST);
-        *last = at;
-        let may = *left >= 1.0;
-        if may {
-            *left -= 1.0;
-        }
-        may
-    }
-}
+/// Who is connected.
+#[derive(Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
 
 /// Whether a `Host` names this machine. A page of elsewhere whose name was made to lead here does not.
 fn is_loopback(host: &str) -> bool {
@@ -80,7 +45,7 @@ pub(super) async fn guard(State(app): State<Arc<App>>, mut request: Request, nex
         (Ok(who), _) if who.name.is_some() => Some(Client::User(who.key.clone())),
         (_, peer) => peer.map(|Peer(ip)| Client::Address(*ip)),
     };
-    let has_budget = client.is_some_and(|client| app.clients.take(client, begun));
+    let has_budget = client.is_some_and(|client| app.rate_limit.take(client, begun));
     request.extensions_mut().insert(Recognised(who));
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let mut response = if !has_budget {
@@ -135,19 +100,6 @@ pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_client_that_asks_too_much_waits_and_others_do_not() {
-        let clients = Clients::default();
-        let address = || Client::Address([127, 0, 0, 1].into());
-        let user = || Client::User("somebody".to_owned());
-        let at = Instant::now();
-        assert_eq!((0..300).filter(|_| clients.take(address(), at)).count(), 200);
-        assert!(clients.take(Client::Address([127, 0, 0, 2].into()), at));
-        assert!(clients.take(user(), at));
-        let later = at + Duration::from_secs(1);
-        assert_eq!((0..300).filter(|_| clients.take(address(), later)).count(), 50);
-    }
 
     #[test]
     fn only_names_of_this_machine_are_loopback() {

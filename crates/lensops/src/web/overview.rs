@@ -9,11 +9,14 @@ use lensops_core::history::status::Standing;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::App;
+use super::app::App;
+use super::format;
 use super::page::{Frame, show};
-use super::scope::{self, Rows};
+use super::row::Row;
+use super::rows::{self, Rows};
 use super::session::Who;
-use super::view::{Row, SPARK, shape, told_time};
+use super::sparkline::SPARK;
+use super::status_icon::shape;
 
 /// What of the overview is asked for. Words that mean nothing ask for nothing.
 #[derive(Debug, Default, Deserialize)]
@@ -77,7 +80,7 @@ impl Asked {
 
 /// The overview.
 pub(super) async fn overview(State(app): State<Arc<App>>, who: Who, Query(asked): Query<Asked>) -> Response {
-    let Rows { rows, as_of, trouble } = scope::rows(&app, &who).await;
+    let Rows { rows, as_of, trouble } = rows::rows(&app, &who).await;
     let count = |standing: Standing| rows.iter().filter(|row| row.standing == standing).count();
     let summary = Standing::ALL
         .into_iter()
@@ -109,6 +112,6 @@ pub(super) async fn overview(State(app): State<Arc<App>>, who: Who, Query(asked)
         words: Standing::ALL.map(|standing| standing.tell().1),
         summary,
         tenants,
-        as_of: told_time(as_of),
+        as_of: format::time(as_of),
     })
 }

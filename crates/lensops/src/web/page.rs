@@ -6,7 +6,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse as _, Response};
 use serde_json::json;
 
-use super::assets::version;
+use super::asset_files::version;
 use super::session::Who;
 
 /// What every page has around it.
@@ -32,6 +32,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// The frame of a page for `who`.
     pub(super) fn new(title: impl Into<String>, here: &'static str, who: &Who) -> Self {
         Self {
             title: title.into(),
@@ -46,6 +47,7 @@ impl Frame {
         }
     }
 
+    /// The frame of a page that shows nothing of anybody's.
     fn bare(title: &str) -> Self {
         Self {
             title: title.to_owned(),

@@ -13,7 +13,6 @@ use lensops_core::lens::mute::MutedWhy;
 use lensops_core::stats::histogram::Latencies;
 use lensops_core::verdict::record::Status;
 
-use super::view::whole;
 use crate::store::{Brief, Point, Stretch};
 
 /// A window of a lens's charts.
@@ -99,6 +98,13 @@ pub(super) fn not_rolled_up(points: &[Point], hours: &[Rollup]) -> Vec<Stretch> 
         }
     }
     stretches
+}
+
+/// A whole number as a value of a chart.
+pub(super) fn whole(ms: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a latency are far below 2^52")]
+    let value = ms as f64;
+    value
 }
 
 /// A stretch of checks as a chart draws it: where it lies, and the union of its samples.

@@ -1,7 +1,6 @@
 //! Connections: how many, how long, and how much of a head. What a stranger can take is bounded.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
-use super::{App, Setup, events, gates, guard, router, scope};
+use super::app::{App, Setup};
+use super::guard::Peer;
+use super::router::router;
+use super::watcher;
 
 /// Connections at once; more wait to be accepted.
 const AT_ONCE: usize = 512;
@@ -34,24 +36,13 @@ const LARGEST_HEAD: usize = 16 * 1024;
 /// Pause after a failed accept (out of file descriptors, say), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Who is connected.
-#[derive(Clone, Copy)]
-pub(super) struct Peer(pub(super) IpAddr);
-
 /// Serves the dashboard to whoever connects to `listener`, until `stop` is cancelled.
 pub async fn serve(listener: TcpListener, setup: Setup, stop: CancellationToken) {
-    let app = Arc::new(App {
-        plans: setup.plans.iter().cloned().map(Arc::new).collect(),
-        setup,
-        known: scope::Known::default(),
-        gates: gates::Gates::default(),
-        clients: guard::Clients::default(),
-        live: events::Live::default(),
-    });
+    let app = Arc::new(App::new(setup));
     let router = router(app.clone());
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let mut tasks = JoinSet::new();
-    tasks.spawn(events::watch(app));
+    tasks.spawn(watcher::watch(app));
     loop {
         // Nobody closes it.
         let Ok(seat) = room.clone().acquire_owned().await else {

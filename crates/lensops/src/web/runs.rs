@@ -1,0 +1,35 @@
+//! The runs that left evidence, and where the dashboard finds them.
+
+use lensops_core::ident::LensId;
+use uuid::Uuid;
+
+/// A run that left evidence, as it verifies now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its id, which is the name of its folder.
+    pub id: String,
+    /// `acceptance` or `stress`.
+    pub kind: String,
+    /// What it came to.
+    pub verdict: String,
+    /// The tenants that its files may speak of; `None` where nobody knows all of them.
+    pub tenants: Option<Vec<Uuid>>,
+    /// When it ended.
+    pub finished_at: String,
+    /// Whether every file is as the run left it.
+    pub intact: bool,
+    /// Whose signature it bears, or what differs; one line.
+    pub told: String,
+    /// Names of its files.
+    pub files: Vec<String>,
+}
+
+/// Where evidence is found. Reading may block.
+pub trait Runs: Send + Sync {
+    /// The latest runs of `lens`, newest first; none where there are none.
+    fn of(&self, lens: &LensId) -> Vec<Run>;
+    /// The run with this id; `None` where there is none.
+    fn run(&self, id: &str) -> Option<Run>;
+    /// The bytes of a file of a run; `None` where there is none.
+    fn file(&self, run: &str, name: &str) -> Option<Vec<u8>>;
+}
