@@ -42,9 +42,7 @@ use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
 use crate::store::{Journal, Store};
 use crate::web;
-
-/// The lens that the incident hits.
-const STRUCK: &str = "faults";
+use setup::STRUCK;
 
 /// Where the dashboard is left open.
 const DASHBOARD: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);

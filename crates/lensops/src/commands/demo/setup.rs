@@ -1,8 +1,10 @@
 //! The demo's project: a folder, `lensops.yml`, and the lenses of the sandbox's data.
 
+use anyhow::Context as _;
+
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use indexmap::IndexMap;
 use lensops_core::ident::{EnvName, Ident};
 use lensops_core::lens::User;
@@ -143,3 +145,6 @@ pub(crate) fn monitors(settings: &Settings, lenses: &[Definition]) -> Result<Vec
         .map(|lens| monitor(settings, load::<MonitorPlan>(settings, &Which::Lens(&lens.lens_id))?))
         .collect()
 }
+
+/// The lens that the incident hits.
+pub(crate) const STRUCK: &str = "faults";
