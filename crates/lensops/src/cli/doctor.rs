@@ -5,7 +5,7 @@ use lensops_core::plan::monitor::MonitorPlan;
 
 use crate::commands::context::monitor;
 use crate::commands::context::tenant_source;
-use crate::commands::doctor::{Patient, doctor as look};
+use crate::commands::doctor::{Subject, doctor as look};
 use crate::commands::exit::Exit;
 use crate::commands::plans::{Loaded, Plan as _, Which, lens_paths, load, load_lens};
 use crate::config::Settings;
@@ -26,7 +26,7 @@ pub(super) async fn doctor(settings: &Settings, json: bool) -> Result<Exit> {
         .iter()
         .flatten()
         .filter_map(|loaded| monitor(settings, loaded.clone()).ok());
-    let patient = Patient {
+    let subject = Subject {
         settings,
         lenses: lenses.collect(),
         monitors: monitors.collect(),
@@ -34,7 +34,7 @@ pub(super) async fn doctor(settings: &Settings, json: bool) -> Result<Exit> {
         tenants: tenant_source(settings).map_err(|error| one_line(&error)),
         client: Client::new(TIMEOUT),
     };
-    Ok(look(&patient, json).await)
+    Ok(look(&subject, json).await)
 }
 
 fn one_line(error: &anyhow::Error) -> String {
