@@ -1,0 +1,137 @@
+//! An acceptance run, ready to go: its plan, its target, and what it signs and hides.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use lensops_core::exchange::Base;
+use lensops_core::plan::acceptance::AcceptancePlan;
+use lensops_core::plan::prepare::vars_of;
+use lensops_core::plan::{Dialect, Vars};
+use lensops_core::redaction::{Redactor, SHORTEST_SECRET};
+use lensops_core::secret::Secret;
+use lensops_core::verdict::registry::Registry;
+use serde_json::Value;
+
+use super::registry::read_registry;
+use crate::commands::plans::Loaded;
+use crate::config::{Settings, Target};
+use crate::store::Staging;
+
+/// The dialect where nothing says which.
+pub const DEFAULT_DIALECT: &str = "documented";
+
+/// An acceptance run, ready to go.
+#[derive(Debug)]
+pub struct Acceptance {
+    pub(super) loaded: Loaded<AcceptancePlan>,
+    /// The scenarios that were asked for; all where it is empty.
+    pub(super) chosen: Vec<String>,
+    pub(super) dialect_name: String,
+    pub(super) dialect: Dialect,
+    pub(super) base: Base,
+    pub(super) jwt_secret: Option<Secret>,
+    pub(super) issuer: String,
+    pub(super) redactor: Redactor,
+    pub(super) registry: Option<Registry>,
+    /// The plan's variables, those of the environment among them.
+    pub(super) vars: Vars,
+    /// The tenant database, where there is one to look into.
+    pub(super) database: Option<Staging>,
+}
+
+impl Acceptance {
+    /// Puts a run together from the settings: of the scenarios named in `chosen`, or of all.
+    ///
+    /// # Errors
+    /// A missing address, secret or registry file, or an unknown dialect.
+    pub fn new(
+        settings: &Settings,
+        mut loaded: Loaded<AcceptancePlan>,
+        chosen: &[String],
+        dialect: Option<&str>,
+        registry: Option<&Path>,
+    ) -> Result<Self> {
+        choose(&mut loaded.plan, chosen)?;
+        let base = settings.api(Target::Staging)?;
+        let dialect_name = dialect
+            .or(settings.project.dialect.as_deref())
+            .unwrap_or(DEFAULT_DIALECT)
+            .to_owned();
+        let dialect = loaded.plan.dialect(&dialect_name)?.clone();
+        let jwt_secret = settings.jwt_secret(Target::Staging);
+        if jwt_secret.is_none() && loaded.plan.needs_tokens() {
+            bail!(
+                "{} is not set: the plan sends requests as users, whose tokens it signs",
+                Settings::jwt_secret_names(Target::Staging)
+            );
+        }
+        let registry = read_registry(settings, registry)?;
+        let database = settings
+            .staging_db()
+            .map(|url| Staging::new(&url))
+            .transpose()
+            .context("STAGING_DB_URL")?;
+        let mut vars = vars_of(&loaded.plan.vars, loaded.plan.tenants[0]);
+        let mut secrets = Vec::new();
+        for (name, source) in &loaded.plan.env {
+            let value = settings.var(source.from.as_str());
+            if let (Some(value), true) = (value, source.secret) {
+                if value.len() < SHORTEST_SECRET {
+                    eprintln!(
+                        "⚠️ {} is shorter than {SHORTEST_SECRET} bytes: evidence cannot hide it by its value",
+                        source.from
+                    );
+                }
+                secrets.push(Secret::new(value));
+            }
+            vars.insert(
+                name.clone(),
+                value.map_or(Value::Null, |value| Value::String(value.to_owned())),
+            );
+        }
+        let redactor = settings.redactor().with(&secrets);
+        Ok(Self {
+            issuer: settings.issuer(&base),
+            redactor,
+            chosen: chosen.to_vec(),
+            loaded,
+            dialect_name,
+            dialect,
+            base,
+            jwt_secret,
+            registry,
+            vars,
+            database,
+        })
+    }
+
+    /// Knows the secrets of the run.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// What to tell of the plan.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        self.loaded.warning()
+    }
+}
+
+/// Leaves only the scenarios named `names` in `plan`; all where none is named.
+///
+/// # Errors
+/// A name that no scenario has.
+fn choose(plan: &mut AcceptancePlan, names: &[String]) -> Result<()> {
+    if let Some(name) = names
+        .iter()
+        .find(|name| !plan.scenarios.iter().any(|scenario| scenario.name == **name))
+    {
+        let known: Vec<&str> = plan.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        bail!("--scenario {name:?} is not in the plan; there are {}", known.join(", "));
+    }
+    if !names.is_empty() {
+        plan.scenarios.retain(|scenario| names.contains(&scenario.name));
+    }
+    Ok(())
+}
