@@ -38,7 +38,7 @@ pub mod alert;
 pub mod cli;
 pub mod commands;
 pub mod config;
-pub mod connect;
+mod connect;
 pub mod flags;
 pub mod http;
 pub mod listen;

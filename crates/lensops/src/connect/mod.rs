@@ -6,7 +6,7 @@
 mod address;
 mod tcp;
 mod time;
-pub mod tls;
+pub(crate) mod tls;
 
 pub(crate) use address::lookup;
 pub(crate) use tcp::{TcpError, tcp};

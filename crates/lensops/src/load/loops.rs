@@ -64,19 +64,19 @@ async fn closed(worker: &Worker, index: usize, connection: &mut Connection) {
 
 async fn open(worker: &Worker, index: usize, connection: &mut Connection) {
     let burst = matches!(worker.task.load, Load::Burst(_));
-    while let Some(job) = worker.next_job(index).await {
+    while let Some(request) = worker.next_request(index).await {
         let now = Instant::now();
-        let waited = now.saturating_duration_since(job.due);
+        let waited = now.saturating_duration_since(request.due);
         if !burst && waited >= worker.task.timeout {
-            worker.requester.judge().unsent(job.target, job.due, now);
+            worker.requester.judge().unsent(request.target, request.due, now);
             continue;
         }
-        if !burst && !job.waited && micros(waited) > LATE_US {
-            worker.requester.judge().late(job.target, job.due);
+        if !burst && !request.waited && micros(waited) > LATE_US {
+            worker.requester.judge().late(request.target, request.due);
         }
         worker
             .requester
-            .ask(connection, job.target, (!burst).then_some(job.due), now)
+            .ask(connection, request.target, (!burst).then_some(request.due), now)
             .await;
         if burst {
             // Whoever was answered early must not ask for another.

@@ -88,9 +88,9 @@ async fn watch(worker: Rc<Worker>) {
         for slot in &worker.slots {
             slot.watch.look(now);
         }
-        let overdue = |job: &DueRequest| now.saturating_duration_since(job.due) >= worker.task.timeout;
-        while let Some(job) = worker.queue.borrow_mut().pop_front_if(|job| overdue(job)) {
-            worker.requester.judge().unsent(job.target, job.due, now);
+        let overdue = |request: &DueRequest| now.saturating_duration_since(request.due) >= worker.task.timeout;
+        while let Some(request) = worker.queue.borrow_mut().pop_front_if(|request| overdue(request)) {
+            worker.requester.judge().unsent(request.target, request.due, now);
         }
     }
 }

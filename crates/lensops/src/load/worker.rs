@@ -31,7 +31,7 @@ pub(super) struct DueRequest {
 #[derive(Default)]
 pub(super) struct Slot {
     pub(super) watch: Rc<Watch>,
-    pub(super) job: Cell<Option<DueRequest>>,
+    pub(super) request: Cell<Option<DueRequest>>,
 }
 
 /// One worker of a load.
@@ -77,7 +77,7 @@ impl Worker {
 
     /// Gives the next request to an idle connection, or has it wait for one.
     pub(super) fn give(&self, due: Instant, may_wait: bool) {
-        let mut job = DueRequest {
+        let mut request = DueRequest {
             target: self.requester.pick(),
             due,
             waited: false,
@@ -85,26 +85,26 @@ impl Worker {
         let idle = self.idle.borrow_mut().pop();
         match idle {
             Some(index) => {
-                self.slots[index].job.set(Some(job));
+                self.slots[index].request.set(Some(request));
                 self.slots[index].watch.wake();
             }
             None => {
-                job.waited = may_wait;
-                self.queue.borrow_mut().push_back(job);
+                request.waited = may_wait;
+                self.queue.borrow_mut().push_back(request);
             }
         }
     }
 
-    /// The next job of connection `index`; `None` when there will be no more.
-    pub(super) async fn next_job(&self, index: usize) -> Option<DueRequest> {
-        if let Some(job) = self.queue.borrow_mut().pop_front() {
-            return Some(job);
+    /// The next request of connection `index`; `None` when there will be no more.
+    pub(super) async fn next_request(&self, index: usize) -> Option<DueRequest> {
+        if let Some(request) = self.queue.borrow_mut().pop_front() {
+            return Some(request);
         }
         self.idle.borrow_mut().push(index);
         let slot = &self.slots[index];
         poll_fn(|cx| {
-            if let Some(job) = slot.job.take() {
-                return Poll::Ready(Some(job));
+            if let Some(request) = slot.request.take() {
+                return Poll::Ready(Some(request));
             }
             if self.closing.get() {
                 return Poll::Ready(None);
