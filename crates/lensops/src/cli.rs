@@ -2,7 +2,6 @@
 
 mod args;
 mod dispatch;
-mod doctor;
 mod examples;
 mod manual;
 

@@ -7,14 +7,13 @@ use jiff::Timestamp;
 use lensops_core::duration::parse_span;
 
 use super::args::*;
-use super::doctor::doctor;
 use super::manual;
 use crate::commands::acceptance::{self, matrix};
 use crate::commands::alerts::{self, Quiet};
 use crate::commands::context::open_journal;
 use crate::commands::exit::Exit;
 use crate::commands::generate::{self, new_lens, schemas};
-use crate::commands::{check, config, evidence, rollout, serve, storage, stress, worker};
+use crate::commands::{check, config, doctor, evidence, rollout, serve, storage, stress, worker};
 use crate::config::{Env, Settings, StoreKind};
 use crate::http::{Client, TIMEOUT};
 use crate::log::{self, Stream};
@@ -137,7 +136,7 @@ async fn run(command: Command, at: At) -> Result<Exit> {
         Command::Flags { lens, api_url, json } => rollout::flags::run(&at.settings(api_url)?, &lens, json).await,
         Command::Rollback(args) => rollback(at, args, Switch::Rollback).await,
         Command::Restore(args) => rollback(at, args, Switch::Restore).await,
-        Command::Doctor { api_url, json } => doctor(&at.settings(api_url)?, json).await,
+        Command::Doctor { api_url, json } => doctor::run(&at.settings(api_url)?, json).await,
         Command::Config { json } => Ok(config::run(&at.settings(None)?, json)),
         Command::Migrate { print: true, .. } => Ok(storage::migrate::print()),
         Command::Migrate {

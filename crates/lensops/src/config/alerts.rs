@@ -3,7 +3,8 @@
 use lensops_core::alert::{AlertsFile, ReceiverFile, ReceiverKind, RuleBook};
 use lensops_core::secret::Secret;
 
-use super::{ConfigError, Settings};
+use super::error::ConfigError;
+use super::settings::Settings;
 use crate::alert::{Address, Receiver, Speaks};
 
 /// Where PagerDuty takes events.

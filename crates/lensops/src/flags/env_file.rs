@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use lensops_core::exchange::Sender;
 
-use super::{Deploy, FlagError, FlagProvider, Variables};
+use super::error::FlagError;
+use super::provider::{Deploy, FlagProvider, Variables};
 
 /// An environment file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use lensops_core::secret::Secret;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Deploy, FlagError, FlagProvider, Variables};
+use super::error::FlagError;
+use super::provider::{Deploy, FlagProvider, Variables};
 
 /// How many variables a page holds at most.
 const PAGE: usize = 100;

@@ -11,7 +11,9 @@ use lensops_core::duration::Every;
 use lensops_core::exchange::Sender;
 use tokio::sync::Mutex;
 
-use super::{CHECK_PATIENCE, FlagError, FlagProvider as _, Provider, Variables};
+use super::configured::Provider;
+use super::error::FlagError;
+use super::provider::{CHECK_PATIENCE, FlagProvider as _, Variables};
 
 /// How long a provider that could not be read is left alone, unless it asked for longer.
 const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(30);

@@ -1,79 +1,24 @@
 //! One connection: opened, written to and read from under one deadline.
-//!
-//! No timer is set per request. Each connection has a [`Watch`] with its deadline, and the worker
-//! looks over all of them some hundred times a time-out: a timer a request would cost more than
-//! the parsing of its answer.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use lensops_core::exchange::{Failure, FailureClass, Response};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use lensops_core::exchange::{FailureClass, Response};
+use tokio::io::ReadBuf;
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::broken::Broken;
 use super::http1::{HeadCache, Reader};
+use super::peer::Peer;
+use super::stream::{Stream, connect};
+use super::watch::Watch;
 
 /// How much is read at once; one buffer serves all connections of a worker.
 const SCRATCH: usize = 64 * 1024;
-
-/// Where connections go to.
-#[derive(Clone)]
-pub(super) struct Peer {
-    /// The addresses of the host, or why there is none.
-    pub(super) addresses: Result<Vec<SocketAddr>, String>,
-    /// How TLS is spoken, where it is.
-    pub(super) tls: Option<Result<(TlsConnector, ServerName<'static>), String>>,
-}
-
-/// The deadline of what a connection does, seen by the worker's watchman.
-#[derive(Default)]
-pub(super) struct Watch {
-    deadline: Cell<Option<Instant>>,
-    over: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Watch {
-    fn arm(&self, deadline: Instant) {
-        self.over.set(false);
-        self.deadline.set(Some(deadline));
-    }
-
-    /// Wakes the connection where its time is up.
-    pub(super) fn look(&self, now: Instant) {
-        if self.deadline.get().is_some_and(|deadline| deadline <= now) {
-            self.deadline.set(None);
-            self.over.set(true);
-            self.wake();
-        }
-    }
-
-    /// Wakes whoever waits on this connection.
-    pub(super) fn wake(&self) {
-        let waker = self.waker.borrow().clone();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// Remembers whom to wake.
-    pub(super) fn register(&self, cx: &Context<'_>) {
-        let mut waker = self.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-            *waker = Some(cx.waker().clone());
-        }
-    }
-}
 
 /// What all connections of a worker share.
 pub(super) struct Shared {
@@ -87,35 +32,6 @@ impl Default for Shared {
             scratch: RefCell::new(vec![0; SCRATCH].into_boxed_slice()),
             cache: RefCell::default(),
         }
-    }
-}
-
-enum Stream {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-/// Why a request has no answer; `own` when this machine could not even try.
-#[derive(Debug)]
-pub(super) struct Broken {
-    pub(super) failure: Failure,
-    pub(super) own: bool,
-}
-
-fn broken(class: FailureClass, detail: impl Into<String>) -> Broken {
-    let failure = Failure {
-        class,
-        detail: detail.into(),
-    };
-    Broken { failure, own: false }
-}
-
-fn connectivity(error: &io::Error) -> Broken {
-    // Too many open files, in the process or the system; and no port left.
-    let own = matches!(error.raw_os_error(), Some(23 | 24)) || error.kind() == io::ErrorKind::AddrNotAvailable;
-    Broken {
-        own,
-        ..broken(FailureClass::Connectivity, error.to_string())
     }
 }
 
@@ -167,7 +83,7 @@ impl Connection {
         }
         let opened = tokio::time::timeout_at(deadline, connect(peer)).await;
         let late = || {
-            broken(
+            Broken::of(
                 FailureClass::Timeout,
                 format!("no connection within {:?}", self.timeout),
             )
@@ -212,12 +128,12 @@ impl Connection {
         self.watch.arm(deadline);
         let mut written = 0;
         let result = poll_fn(|cx| self.poll_ask(cx, bytes, &mut written, keep)).await;
-        self.watch.deadline.set(None);
+        self.watch.disarm();
         match result {
             Ok(clean) => {
                 let Some(head) = self.reader.head() else {
                     self.stream = None;
-                    return Err(broken(FailureClass::BadBody, "an answer without a head"));
+                    return Err(Broken::of(FailureClass::BadBody, "an answer without a head"));
                 };
                 if head.closes || !clean {
                     self.stream = None;
@@ -244,20 +160,23 @@ impl Connection {
         written: &mut usize,
         keep: &dyn Fn(u16) -> bool,
     ) -> Poll<Result<bool, Broken>> {
-        if self.watch.over.get() {
+        if self.watch.is_over() {
             let detail = format!("no complete answer within {:?}", self.timeout);
-            return Poll::Ready(Err(broken(FailureClass::Timeout, detail)));
+            return Poll::Ready(Err(Broken::of(FailureClass::Timeout, detail)));
         }
         let Some(stream) = &mut self.stream else {
-            return Poll::Ready(Err(broken(FailureClass::Connectivity, "the connection is closed")));
+            return Poll::Ready(Err(Broken::of(FailureClass::Connectivity, "the connection is closed")));
         };
         while *written < bytes.len() {
             match stream.poll_write(cx, &bytes[*written..]) {
                 Poll::Ready(Ok(size)) if size > 0 => *written += size,
                 Poll::Ready(Ok(_)) => {
-                    return Poll::Ready(Err(broken(FailureClass::Connectivity, "nothing more can be written")));
+                    return Poll::Ready(Err(Broken::of(
+                        FailureClass::Connectivity,
+                        "nothing more can be written",
+                    )));
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(connectivity(&error))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::connectivity(&error))),
                 Poll::Pending => {
                     self.watch.register(cx);
                     return Poll::Pending;
@@ -281,7 +200,7 @@ impl Connection {
                 return Poll::Ready(ended(&mut self.reader));
             }
             match self.reader.feed(data, &mut shared.cache.borrow_mut(), keep) {
-                Err(why) => return Poll::Ready(Err(broken(FailureClass::BadBody, why.to_string()))),
+                Err(why) => return Poll::Ready(Err(Broken::of(FailureClass::BadBody, why.to_string()))),
                 // Bytes beyond the answer belong to nothing that was asked.
                 Ok(used) if self.reader.is_done() => return Poll::Ready(Ok(used == data.len())),
                 Ok(_) => {}
@@ -299,79 +218,16 @@ fn ended(reader: &mut Reader) -> Result<bool, Broken> {
     };
     match reader.end() {
         Ok(()) => Ok(false),
-        Err(why) => Err(broken(class, why.to_string())),
+        Err(why) => Err(Broken::of(class, why.to_string())),
     }
 }
 
 fn broken_off(error: &io::Error, reader: &Reader) -> Broken {
     match reader.head() {
-        Some(head) => broken(
+        Some(head) => Broken::of(
             FailureClass::BadBody,
             format!("{} with a body that breaks off: {error}", head.status),
         ),
-        None => connectivity(error),
-    }
-}
-
-impl Stream {
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => {
-                let size = std::task::ready!(Pin::new(&mut **stream).poll_write(cx, bytes))?;
-                // What TLS still holds back goes out with the next poll at the latest.
-                let _sent_later = Pin::new(&mut **stream).poll_flush(cx)?;
-                Poll::Ready(Ok(size))
-            }
-        }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => {
-                let _sent = Pin::new(&mut **stream).poll_flush(cx)?;
-                match Pin::new(&mut **stream).poll_read(cx, buffer) {
-                    // A server that closes without saying goodbye has closed all the same: whether
-                    // the answer was complete is told by its length.
-                    Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
-                    other => other,
-                }
-            }
-        }
-    }
-}
-
-async fn connect(peer: &Peer) -> Result<Stream, Broken> {
-    let addresses = match &peer.addresses {
-        Ok(addresses) => addresses,
-        Err(why) => return Err(broken(FailureClass::Connectivity, why.clone())),
-    };
-    let mut last = broken(FailureClass::Connectivity, "the host has no address");
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // Without it small requests wait for the peer's acknowledgement.
-                stream.set_nodelay(true).map_err(|error| connectivity(&error))?;
-                return encrypt(stream, peer).await;
-            }
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                last = broken(FailureClass::Connectivity, format!("connection refused by {address}"));
-            }
-            Err(error) => last = connectivity(&error),
-        }
-    }
-    Err(last)
-}
-
-async fn encrypt(stream: TcpStream, peer: &Peer) -> Result<Stream, Broken> {
-    match &peer.tls {
-        None => Ok(Stream::Tcp(stream)),
-        Some(Err(why)) => Err(broken(FailureClass::Tls, why.clone())),
-        Some(Ok((connector, name))) => connector
-            .connect(name.clone(), stream)
-            .await
-            .map(|stream| Stream::Tls(Box::new(stream)))
-            .map_err(|error| broken(FailureClass::Tls, error.to_string())),
+        None => Broken::connectivity(error),
     }
 }

@@ -1,115 +1,51 @@
-//! Asks one request and counts what came of it, with the judge that every run has.
+//! Sends one request: whose turn it is, what its placeholders hold, and over which connection.
 
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::Timestamp;
-use lensops_core::exchange::{Exchange, FailureClass, Timings};
-use lensops_core::plan::load::Load;
 use lensops_core::plan::request_template::Fill;
-use lensops_core::verdict::outcome::{Outcome, Severity, judge};
 use tokio::time::Instant;
 
-use super::connection::{Answer, Broken, Connection};
-use super::micros;
-use super::tally::{Figures, MOST_UNASSERTED, UNASSERTED};
-use super::target::{Known, is_asserted, is_small};
-use super::worker::Task;
+use super::connection::Connection;
+use super::judge::{Asked, Judge, Request};
+use super::task::Task;
 
-/// What a request came to, for the one who sends the next.
-pub(super) struct Asked {
-    pub(super) answered: bool,
-    pub(super) at: Instant,
-}
-
-/// The most bytes of bodies that wait for their judgement.
-const MOST_HELD: usize = 16 * 1024 * 1024;
-
-/// One request under way.
-struct Request {
-    fill: Fill,
-    /// From when its latency counts in an open load.
-    due: Option<Instant>,
-    started: Instant,
-    connect: Option<Duration>,
-}
-
-/// An answer of a burst that is judged when the others are in.
-struct Held {
-    target: usize,
-    request: Request,
-    answer: Answer,
-}
-
-/// Asks, judges and counts for one worker.
-pub(super) struct Asking {
+/// Sends the requests of one worker, and has a judge for what comes of them.
+pub(super) struct Requester {
     task: Task,
-    figures: RefCell<Vec<Figures>>,
-    known: Vec<Known>,
-    measured_from: Cell<Option<Instant>>,
-    held: RefCell<Vec<Held>>,
-    held_bytes: Cell<usize>,
+    judge: Judge,
     random: RefCell<fastrand::Rng>,
 }
 
-impl Asking {
+impl Requester {
     pub(super) fn new(task: &Task) -> Self {
         Self {
-            figures: RefCell::new(empty(task)),
-            known: task.targets.iter().map(|_| Known::default()).collect(),
-            measured_from: Cell::new(None),
-            held: RefCell::default(),
-            held_bytes: Cell::new(0),
+            judge: Judge::new(task),
             random: RefCell::new(fastrand::Rng::with_seed(task.seed ^ u64::from(task.worker))),
             task: task.clone(),
         }
     }
 
-    /// The load begins now.
-    pub(super) fn begin(&self, start: Instant) {
-        self.measured_from.set(Some(start + self.task.warm_up));
-    }
-
-    /// What was counted since the last time.
-    pub(super) fn take_figures(&self) -> Vec<Figures> {
-        self.figures.replace(empty(&self.task))
+    /// Who judges and counts what comes of the requests.
+    pub(super) fn judge(&self) -> &Judge {
+        &self.judge
     }
 
     /// The target whose turn it is: each as often as its weight says, spread evenly.
     pub(super) fn pick(&self) -> usize {
-        if self.known.len() == 1 {
+        let states = self.judge.targets();
+        if states.len() == 1 {
             return 0;
         }
         let targets = &self.task.targets;
         let total: i64 = targets.iter().map(|target| i64::from(target.weight)).sum();
-        for (target, known) in targets.iter().zip(&self.known) {
-            known.turn.set(known.turn.get() + i64::from(target.weight));
+        for (target, state) in targets.iter().zip(states) {
+            state.turn.set(state.turn.get() + i64::from(target.weight));
         }
-        let turns = self.known.iter().map(|known| known.turn.get()).enumerate();
+        let turns = states.iter().map(|state| state.turn.get()).enumerate();
         let chosen = turns.rev().max_by_key(|(_, turn)| *turn).map_or(0, |(index, _)| index);
-        let turn = &self.known[chosen].turn;
+        let turn = &states[chosen].turn;
         turn.set(turn.get() - total);
         chosen
-    }
-
-    /// A request that was due and never sent.
-    pub(super) fn unsent(&self, target: usize, due: Instant, now: Instant) {
-        let figures = &mut self.figures.borrow_mut()[target];
-        figures.planned += 1;
-        figures.unsent += 1;
-        figures.waited.record(micros(now.saturating_duration_since(due)));
-    }
-
-    /// A request that leaves late.
-    pub(super) fn late(&self, target: usize, due: Instant) {
-        if self.is_measured(due) {
-            self.figures.borrow_mut()[target].late += 1;
-        }
-    }
-
-    fn is_measured(&self, at: Instant) -> bool {
-        self.measured_from.get().is_some_and(|from| at >= from)
     }
 
     /// Sends the next request of `target` over `connection`.
@@ -133,14 +69,14 @@ impl Asking {
                 request.connect = Some(connect);
                 request.started = now + connect;
             }
-            Err(why) => return self.broken(target, &request, why),
+            Err(why) => return self.judge.broken(target, &request, why),
         }
         let spec = &self.task.targets[target];
-        let known = &self.known[target];
+        let state = &self.judge.targets()[target];
         let claimed = Cell::new(false);
         let keep = |status| {
-            claimed.set(!spec.expect.needs_json() && known.keeps(spec, status));
-            known.keeping.set(known.keeping.get() + u32::from(claimed.get()));
+            claimed.set(!spec.expect.needs_json() && state.keeps(spec, status));
+            state.keeping.set(state.keeping.get() + u32::from(claimed.get()));
             claimed.get() || spec.expect.needs_json()
         };
         let answer = match spec.prebuilt.same() {
@@ -151,48 +87,13 @@ impl Asking {
                 connection.ask(&bytes, deadline, &keep).await
             }
         };
-        known.keeping.set(known.keeping.get() - u32::from(claimed.get()));
+        state.keeping.set(state.keeping.get() - u32::from(claimed.get()));
         if !self.task.reuse {
             connection.close();
         }
         match answer {
-            Ok(answer) => self.answered(target, request, answer),
-            Err(why) => self.broken(target, &request, why),
-        }
-    }
-
-    fn answered(&self, target: usize, request: Request, answer: Answer) -> Asked {
-        let at = answer.at;
-        if self.holds(target, &answer) {
-            self.held.borrow_mut().push(Held {
-                target,
-                request,
-                answer,
-            });
-        } else {
-            self.judge(target, &request, answer);
-        }
-        Asked { answered: true, at }
-    }
-
-    /// Whether `answer` is judged later: reading JSON takes longer than the answers of a burst are
-    /// apart, and those that are complete already would seem to come when it is their turn.
-    fn holds(&self, target: usize, answer: &Answer) -> bool {
-        let needs_json = self.task.targets[target].expect.needs_json();
-        let size = answer.whole.as_ref().map_or(0, |whole| whole.body.len());
-        let held = self.held_bytes.get() + size;
-        if !matches!(self.task.load, Load::Burst(_)) || !needs_json || held > MOST_HELD {
-            return false;
-        }
-        self.held_bytes.set(held);
-        true
-    }
-
-    /// Judges what was put off.
-    pub(super) fn judge_held(&self) {
-        self.held_bytes.set(0);
-        for held in self.held.take() {
-            self.judge(held.target, &held.request, held.answer);
+            Ok(answer) => self.judge.answered(target, request, answer),
+            Err(why) => self.judge.broken(target, &request, why),
         }
     }
 
@@ -200,7 +101,7 @@ impl Asking {
         if self.task.targets[target].prebuilt.same().is_some() {
             return Fill { count: 0, random: 0 };
         }
-        let count = &self.known[target].count;
+        let count = &self.judge.targets()[target].count;
         let mine = count.replace(count.get() + 1);
         Fill {
             // Workers count in turn, so that no two requests have the same number.
@@ -208,104 +109,4 @@ impl Asking {
             random: self.random.borrow_mut().u128(..),
         }
     }
-
-    fn judge(&self, target: usize, request: &Request, answer: Answer) {
-        let Answer { status, whole, at } = answer;
-        let spec = &self.task.targets[target];
-        let known = &self.known[target];
-        let service = micros(at.saturating_duration_since(request.started));
-        let why = whole.and_then(|response| {
-            let exchange = self.exchange(target, request, Ok(response), service);
-            let outcomes = judge(&spec.expect, Severity::Fail, &spec.dialect, &exchange);
-            let why = outcomes
-                .iter()
-                .find_map(Outcome::broken)
-                .map(|(_, why)| why.to_string());
-            self.keep(target, status, why.is_some(), exchange);
-            why
-        });
-        let unexpected = why.is_some() || !is_asserted(spec, status);
-        let counted_from = request.due.unwrap_or(request.started);
-        // A warm-up is left out of the figures; a failure in it is not.
-        if !self.is_measured(counted_from) && !unexpected {
-            return;
-        }
-        let figures = &mut self.figures.borrow_mut()[target];
-        figures.planned += 1;
-        figures.answered(status, micros(at.saturating_duration_since(counted_from)));
-        if request.due.is_some() {
-            figures.service.record(service);
-        }
-        if let Some(connect) = request.connect {
-            figures.connects.record(micros(connect));
-        }
-        if unexpected {
-            figures.unexpected += 1;
-            known.unasserted.set(known.unasserted.get() + 1);
-            figures.first_unexpected = figures.first_unexpected.take().or(why);
-        }
-    }
-
-    fn broken(&self, target: usize, request: &Request, why: Broken) -> Asked {
-        let at = Instant::now();
-        let total = micros(at.saturating_duration_since(request.due.unwrap_or(request.started)));
-        let class = why.failure.class;
-        let figures = &mut self.figures.borrow_mut()[target];
-        figures.planned += 1;
-        if why.own {
-            figures.own_faults += 1;
-            return Asked { answered: false, at };
-        }
-        figures.failed(class, 1);
-        if class == FailureClass::Timeout {
-            figures.waited.record(total);
-        }
-        let mut failures = self.known[target].failures.borrow_mut();
-        if !failures.contains(&class) {
-            failures.push(class);
-            let exchange = self.exchange(target, request, Err(why.failure), total);
-            figures.kept.push((class.as_str().to_owned(), exchange));
-        }
-        Asked { answered: false, at }
-    }
-
-    /// Keeps the first exchange of each status, and unasserted ones up to a bound.
-    fn keep(&self, target: usize, status: u16, unasserted: bool, exchange: Exchange) {
-        let known = &self.known[target];
-        let mut statuses = known.statuses.borrow_mut();
-        let label = if !statuses.contains(&status) {
-            statuses.push(status);
-            status.to_string()
-        } else if unasserted && known.unasserted.get() < MOST_UNASSERTED && is_small(&exchange) {
-            format!("{UNASSERTED} {status}")
-        } else {
-            return;
-        };
-        self.figures.borrow_mut()[target].kept.push((label, exchange));
-    }
-
-    fn exchange(
-        &self,
-        target: usize,
-        request: &Request,
-        result: Result<lensops_core::exchange::Response, lensops_core::exchange::Failure>,
-        total_us: u64,
-    ) -> Exchange {
-        let elapsed = jiff::SignedDuration::from_micros(i64::try_from(total_us).unwrap_or(0));
-        let now = Timestamp::now();
-        Exchange {
-            request: Arc::new(self.task.targets[target].prebuilt.sent(request.fill)),
-            sent_at: now.checked_sub(elapsed).unwrap_or(now),
-            result,
-            timings: Timings {
-                connect_us: request.connect.map(micros),
-                total_us,
-                ..Timings::default()
-            },
-        }
-    }
-}
-
-fn empty(task: &Task) -> Vec<Figures> {
-    task.targets.iter().map(|_| Figures::default()).collect()
 }

@@ -5,12 +5,12 @@ use std::cell::{Cell, RefCell};
 use lensops_core::exchange::{Exchange, FailureClass};
 use lensops_core::redaction::BODY_LIMIT;
 
-use super::LoadTarget;
+use super::job::LoadTarget;
 use super::tally::MOST_UNASSERTED;
 
 /// What is known of a target while it is loaded.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct TargetState {
     /// Statuses and failure classes of which a whole exchange was kept.
     pub(super) statuses: RefCell<Vec<u16>>,
     pub(super) failures: RefCell<Vec<FailureClass>>,
@@ -27,7 +27,7 @@ pub(super) struct Known {
 /// against endless bodies a connection must not cost eight megabytes.
 const MOST_KEPT_AT_ONCE: u32 = 2;
 
-impl Known {
+impl TargetState {
     /// Whether the whole of an answer with `status` is kept for its transcript.
     pub(super) fn keeps(&self, spec: &LoadTarget, status: u16) -> bool {
         let first = || !self.statuses.borrow().contains(&status);

@@ -5,6 +5,9 @@ use std::path::Path;
 /// Rim modules: none imports another one or `run`.
 const RIM: [&str; 7] = ["alert", "flags", "http", "listen", "load", "store", "web"];
 
+/// The ground that they stand on.
+const GROUND: [&str; 2] = ["connect", "log"];
+
 fn sources(module: &str) -> Vec<(String, String)> {
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let file = base.join(format!("{module}.rs"));
@@ -35,7 +38,7 @@ fn rim_modules_do_not_import_one_another_or_the_commands() {
                     .next()
                     .unwrap();
                 // The pages read history; that is the one door.
-                if (module, target) != ("web", "store") {
+                if (module, target) != ("web", "store") && !GROUND.contains(&target) {
                     assert_eq!(target, module, "{path}: {line}");
                 }
             }

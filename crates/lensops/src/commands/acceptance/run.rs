@@ -1,44 +1,137 @@
-//! `lensops accept`: a plan with the options of the command line, put together and run.
+//! An acceptance run, ready to go: its plan, its target, and what it signs and hides.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
+use lensops_core::exchange::Base;
 use lensops_core::plan::acceptance::AcceptancePlan;
+use lensops_core::plan::prepare::vars_of;
+use lensops_core::plan::{Dialect, Vars};
+use lensops_core::redaction::{Redactor, SHORTEST_SECRET};
+use lensops_core::secret::Secret;
+use lensops_core::verdict::registry::Registry;
+use serde_json::Value;
 
-use super::{Acceptance, Output, accept};
-use crate::commands::exit::Exit;
-use crate::commands::plans::{Which, load};
-use crate::config::Settings;
-use crate::http::{Client, TIMEOUT};
+use super::registry::read_registry;
+use crate::commands::plans::Loaded;
+use crate::config::{Settings, Target};
+use crate::store::Staging;
 
-/// What the command line asks for besides the plan.
-#[derive(Debug, Default)]
-pub struct Asked<'a> {
-    /// The dialect that the API speaks; `None`: that of the settings.
-    pub dialect: Option<&'a str>,
-    /// The API's action registry.
-    pub registry: Option<&'a Path>,
-    /// Scenarios to run alone; all where none is named.
-    pub scenarios: &'a [String],
-    /// Where JUnit goes.
-    pub junit: Option<PathBuf>,
-    /// How often the API is asked until it follows a switched flag; `None`: no flag is switched.
-    pub flag_proof: Option<u32>,
-    /// Print JSON.
-    pub json: bool,
+/// The dialect where nothing says which.
+pub const DEFAULT_DIALECT: &str = "documented";
+
+/// An acceptance run, ready to go.
+#[derive(Debug)]
+pub struct Acceptance {
+    pub(super) loaded: Loaded<AcceptancePlan>,
+    /// The scenarios that were asked for; all where it is empty.
+    pub(super) chosen: Vec<String>,
+    pub(super) dialect_name: String,
+    pub(super) dialect: Dialect,
+    pub(super) base: Base,
+    pub(super) jwt_secret: Option<Secret>,
+    pub(super) issuer: String,
+    pub(super) redactor: Redactor,
+    pub(super) registry: Option<Registry>,
+    /// The plan's variables, those of the environment among them.
+    pub(super) vars: Vars,
+    /// The tenant database, where there is one to look into.
+    pub(super) database: Option<Staging>,
 }
 
-/// Runs the acceptance plan `which`.
+impl Acceptance {
+    /// Puts a run together from the settings: of the scenarios named in `chosen`, or of all.
+    ///
+    /// # Errors
+    /// A missing address, secret or registry file, or an unknown dialect.
+    pub fn new(
+        settings: &Settings,
+        mut loaded: Loaded<AcceptancePlan>,
+        chosen: &[String],
+        dialect: Option<&str>,
+        registry: Option<&Path>,
+    ) -> Result<Self> {
+        choose(&mut loaded.plan, chosen)?;
+        let base = settings.api(Target::Staging)?;
+        let dialect_name = dialect
+            .or(settings.project.dialect.as_deref())
+            .unwrap_or(DEFAULT_DIALECT)
+            .to_owned();
+        let dialect = loaded.plan.dialect(&dialect_name)?.clone();
+        let jwt_secret = settings.jwt_secret(Target::Staging);
+        if jwt_secret.is_none() && loaded.plan.needs_tokens() {
+            bail!(
+                "{} is not set: the plan sends requests as users, whose tokens it signs",
+                Settings::jwt_secret_names(Target::Staging)
+            );
+        }
+        let registry = read_registry(settings, registry)?;
+        let database = settings
+            .staging_db()
+            .map(|url| Staging::new(&url))
+            .transpose()
+            .context("STAGING_DB_URL")?;
+        let mut vars = vars_of(&loaded.plan.vars, loaded.plan.tenants[0]);
+        let mut secrets = Vec::new();
+        for (name, source) in &loaded.plan.env {
+            let value = settings.var(source.from.as_str());
+            if let (Some(value), true) = (value, source.secret) {
+                if value.len() < SHORTEST_SECRET {
+                    eprintln!(
+                        "⚠️ {} is shorter than {SHORTEST_SECRET} bytes: evidence cannot hide it by its value",
+                        source.from
+                    );
+                }
+                secrets.push(Secret::new(value));
+            }
+            vars.insert(
+                name.clone(),
+                value.map_or(Value::Null, |value| Value::String(value.to_owned())),
+            );
+        }
+        let redactor = settings.redactor().with(&secrets);
+        Ok(Self {
+            issuer: settings.issuer(&base),
+            redactor,
+            chosen: chosen.to_vec(),
+            loaded,
+            dialect_name,
+            dialect,
+            base,
+            jwt_secret,
+            registry,
+            vars,
+            database,
+        })
+    }
+
+    /// Knows the secrets of the run.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// What to tell of the plan.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        self.loaded.warning()
+    }
+}
+
+/// Leaves only the scenarios named `names` in `plan`; all where none is named.
 ///
 /// # Errors
-/// A plan, an option or a setting that is not valid, or evidence that cannot be written.
-pub async fn run(settings: &Settings, which: &Which<'_>, asked: Asked<'_>) -> Result<Exit> {
-    let plan = load::<AcceptancePlan>(settings, which)?;
-    let run = Acceptance::new(settings, plan, asked.scenarios, asked.dialect, asked.registry)?;
-    let output = Output {
-        json: asked.json,
-        junit: asked.junit,
-        flag_proof: asked.flag_proof,
-    };
-    accept(settings, &Client::new(TIMEOUT), &run, &output).await
+/// A name that no scenario has.
+fn choose(plan: &mut AcceptancePlan, names: &[String]) -> Result<()> {
+    if let Some(name) = names
+        .iter()
+        .find(|name| !plan.scenarios.iter().any(|scenario| scenario.name == **name))
+    {
+        let known: Vec<&str> = plan.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        bail!("--scenario {name:?} is not in the plan; there are {}", known.join(", "));
+    }
+    if !names.is_empty() {
+        plan.scenarios.retain(|scenario| names.contains(&scenario.name));
+    }
+    Ok(())
 }

@@ -8,25 +8,26 @@ use lensops_core::secret::Secret;
 use lensops_core::verdict::outcome::{Outcome, Severity, judge, matches};
 use uuid::Uuid;
 
-use super::{Findings, Patient};
+use super::finding::Findings;
+use super::subject::Subject;
 use crate::commands::worker::check::Monitor;
 
-pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
-    if patient.monitors.is_empty() {
+pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
+    if subject.monitors.is_empty() {
         return findings.unjudged(
             "the API was not asked: there is no plan that could run",
             "tools/ops/monitors",
             "mend what is said of settings and files above, then ask again",
         );
     }
-    for monitor in &patient.monitors {
-        let lens = patient
+    for monitor in &subject.monitors {
+        let lens = subject
             .lenses
             .iter()
             .flatten()
             .find(|lens| lens.lens == *monitor.lens());
         let mut doctor = Doctor {
-            patient,
+            subject,
             monitor,
             findings,
         };
@@ -55,7 +56,7 @@ pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
 const MOST_TENANTS: usize = 5;
 
 struct Doctor<'a, 'b> {
-    patient: &'a Patient<'b>,
+    subject: &'a Subject<'b>,
     monitor: &'a Monitor,
     findings: &'a mut Findings,
 }
@@ -72,7 +73,7 @@ impl Doctor<'_, '_> {
 
     async fn ask(&self, probe: &Probe, tenant: Uuid) -> Result<Exchange, String> {
         self.monitor
-            .ask(&self.patient.client, probe, tenant, jiff::Timestamp::now())
+            .ask(&self.subject.client, probe, tenant, jiff::Timestamp::now())
             .await
     }
 
@@ -124,7 +125,7 @@ impl Doctor<'_, '_> {
         let mut foreign = self.monitor.clone();
         foreign.jwt_secret = Some(Secret::new(format!("not-the-secret-{}", Uuid::new_v4())));
         let other = foreign
-            .ask(&self.patient.client, probe, *tenant, jiff::Timestamp::now())
+            .ask(&self.subject.client, probe, *tenant, jiff::Timestamp::now())
             .await;
         match other.as_ref().ok().and_then(Exchange::status) {
             Some(401 | 403) => self
@@ -209,7 +210,7 @@ impl Doctor<'_, '_> {
             ..probe.clone()
         };
         let asked = monitor
-            .ask(&self.patient.client, &probe, tenant, jiff::Timestamp::now())
+            .ask(&self.subject.client, &probe, tenant, jiff::Timestamp::now())
             .await;
         let Ok(exchange) = asked else { return };
         let outcomes = judge(&probe.expect, Severity::Fail, &monitor.plan.answers, &exchange);

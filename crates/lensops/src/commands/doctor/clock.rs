@@ -2,16 +2,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Findings, Kind, Patient};
+use super::finding::{Findings, Kind};
+use super::subject::Subject;
 use crate::config::StoreChoice;
 
 const WARN: SignedDuration = SignedDuration::from_secs(30);
 /// From here on tokens may be refused as not yet valid or expired.
 const FAIL: SignedDuration = SignedDuration::from_secs(300);
 
-pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
-    let api = api_time(patient).await;
-    let store = match patient.settings.store() {
+pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
+    let api = api_time(subject).await;
+    let store = match subject.settings.store() {
         Ok(StoreChoice::Postgres(url)) => crate::store::probe::now(&url)
             .await
             .ok()
@@ -50,12 +51,12 @@ pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
 }
 
 /// The time here and the time that the API's answer carries.
-async fn api_time(patient: &Patient<'_>) -> Option<(Timestamp, Timestamp)> {
-    let monitor = patient.monitors.first()?;
+async fn api_time(subject: &Subject<'_>) -> Option<(Timestamp, Timestamp)> {
+    let monitor = subject.monitors.first()?;
     let probe = monitor.plan.probes.iter().find(|probe| probe.request.is_some())?;
     let tenant = monitor.plan.tenants.first()?;
     let exchange = monitor
-        .ask(&patient.client, probe, *tenant, Timestamp::now())
+        .ask(&subject.client, probe, *tenant, Timestamp::now())
         .await
         .ok()?;
     let here = Timestamp::now();

@@ -6,8 +6,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::finding::Findings;
 use super::secrets::claims;
-use super::{Findings, Patient};
+use super::subject::Subject;
 use crate::commands::files;
 
 /// Files larger than this are no place that a person pastes a secret into.
@@ -16,27 +17,27 @@ const LARGEST: u64 = 2_000_000;
 /// Shorter secrets would be found by chance.
 const SHORTEST: usize = 12;
 
-pub(crate) fn look(patient: &Patient<'_>, findings: &mut Findings) {
-    for lens in &patient.lenses {
+pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
+    for lens in &subject.lenses {
         match lens {
             Ok(lens) => findings.good(format!("lenses/{}.yml holds together", lens.lens)),
             Err(why) => findings.error(why, "lenses", "mend the lens file, then `lensops generate`"),
         }
     }
-    if patient.lenses.is_empty() {
+    if subject.lenses.is_empty() {
         findings.warning(
             "there is no lens file",
             "lenses",
             "`lensops generate --lens-id …` writes one",
         );
     }
-    plans(patient, findings);
-    secrets_in_files(patient, findings);
-    disk(patient, findings);
+    plans(subject, findings);
+    secrets_in_files(subject, findings);
+    disk(subject, findings);
 }
 
-fn plans(patient: &Patient<'_>, findings: &mut Findings) {
-    for plan in &patient.plans {
+fn plans(subject: &Subject<'_>, findings: &mut Findings) {
+    for plan in &subject.plans {
         match plan {
             Ok(loaded) => match loaded.warning() {
                 None => findings.good(format!(
@@ -52,8 +53,8 @@ fn plans(patient: &Patient<'_>, findings: &mut Findings) {
             Err(why) => findings.error(why, "tools/ops/monitors", "`lensops generate`"),
         }
     }
-    for lens in patient.lenses.iter().flatten() {
-        if !patient
+    for lens in subject.lenses.iter().flatten() {
+        if !subject
             .plans
             .iter()
             .flatten()
@@ -88,8 +89,8 @@ fn tracked(root: &Path) -> Option<Vec<String>> {
     )
 }
 
-fn secrets_in_files(patient: &Patient<'_>, findings: &mut Findings) {
-    let root = &patient.settings.root;
+fn secrets_in_files(subject: &Subject<'_>, findings: &mut Findings) {
+    let root = &subject.settings.root;
     let Some(paths) = tracked(root) else {
         return findings.unjudged(
             "whether a secret stands in a tracked file could not be told: git does not answer here",
@@ -97,7 +98,7 @@ fn secrets_in_files(patient: &Patient<'_>, findings: &mut Findings) {
             "run the doctor within the repository",
         );
     };
-    let known: Vec<(&str, &str)> = patient
+    let known: Vec<(&str, &str)> = subject
         .settings
         .secrets()
         .filter(|(_, secret)| secret.len() >= SHORTEST)
@@ -143,8 +144,8 @@ fn holds_key(line: &str) -> bool {
         .any(|claims| claims["role"] == "service_role")
 }
 
-fn disk(patient: &Patient<'_>, findings: &mut Findings) {
-    let settings = patient.settings;
+fn disk(subject: &Subject<'_>, findings: &mut Findings) {
+    let settings = subject.settings;
     let state = settings.state_dir();
     if let Some(kind) = file_system(&state).filter(|kind| matches!(kind.as_str(), "tmpfs" | "ramfs")) {
         findings.warning(

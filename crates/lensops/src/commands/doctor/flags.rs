@@ -1,50 +1,16 @@
 //! Flags: named at the provider, and on.
 
-use super::{Findings, Patient};
-use crate::flags::{COMMAND_PATIENCE, FlagError, FlagProvider as _, is_on};
+use super::finding::Findings;
+use super::subject::Subject;
+use crate::flags::{COMMAND_PATIENCE, FlagError, FlagProvider as _, Variables, is_on};
 
-pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
-    let plans: Vec<_> = patient.plans.iter().flatten().map(|loaded| &loaded.plan).collect();
+pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
+    let plans: Vec<_> = subject.plans.iter().flatten().map(|loaded| &loaded.plan).collect();
     if plans.iter().all(|plan| plan.flags().is_empty()) {
         return;
     }
-    let provider = match patient.settings.provider() {
-        Ok(Ok(provider)) => provider.patient(COMMAND_PATIENCE / 9),
-        Ok(Err(why)) => {
-            return findings.warning(
-                format!("flags are not judged: {why}"),
-                "the environment",
-                "set RENDER_API_KEY and RENDER_SERVICE_ID, or `flags` of lensops.yml to an environment file",
-            );
-        }
-        Err(error) => {
-            return findings.error(
-                format!("{:#}", anyhow::Error::new(error)),
-                "RENDER_API_URL",
-                "mend the address",
-            );
-        }
-    };
-    let place = provider.name();
-    let variables = match provider.read(&patient.client).await {
-        Ok(variables) => variables,
-        Err(error @ FlagError::Denied(_)) => {
-            return findings.error(
-                error.to_string(),
-                place,
-                "make a new key at the provider and set RENDER_API_KEY",
-            );
-        }
-        Err(error @ (FlagError::File(_) | FlagError::Status(404))) => {
-            return findings.error(
-                error.to_string(),
-                place,
-                "mend `flags` of lensops.yml, or RENDER_SERVICE_ID",
-            );
-        }
-        Err(error) => {
-            return findings.unjudged(error.to_string(), place, "ask again when the provider answers");
-        }
+    let Some((place, variables)) = read(subject, findings).await else {
+        return;
     };
     for plan in plans {
         for flag in plan.flags() {
@@ -69,4 +35,53 @@ pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// The provider's name and the variables it holds; `None` where they are not to be had, which is a
+/// finding.
+async fn read(subject: &Subject<'_>, findings: &mut Findings) -> Option<(String, Variables)> {
+    let provider = match subject.settings.provider() {
+        Ok(Ok(provider)) => provider.patient(COMMAND_PATIENCE / 9),
+        Ok(Err(why)) => {
+            findings.warning(
+                format!("flags are not judged: {why}"),
+                "the environment",
+                "set RENDER_API_KEY and RENDER_SERVICE_ID, or `flags` of lensops.yml to an environment file",
+            );
+            return None;
+        }
+        Err(error) => {
+            findings.error(
+                format!("{:#}", anyhow::Error::new(error)),
+                "RENDER_API_URL",
+                "mend the address",
+            );
+            return None;
+        }
+    };
+    let place = provider.name();
+    let variables = match provider.read(&subject.client).await {
+        Ok(variables) => variables,
+        Err(error @ FlagError::Denied(_)) => {
+            findings.error(
+                error.to_string(),
+                place,
+                "make a new key at the provider and set RENDER_API_KEY",
+            );
+            return None;
+        }
+        Err(error @ (FlagError::File(_) | FlagError::Status(404))) => {
+            findings.error(
+                error.to_string(),
+                place,
+                "mend `flags` of lensops.yml, or RENDER_SERVICE_ID",
+            );
+            return None;
+        }
+        Err(error) => {
+            findings.unjudged(error.to_string(), place, "ask again when the provider answers");
+            return None;
+        }
+    };
+    Some((place, variables))
 }

@@ -5,13 +5,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lensops_core::exchange::Base;
 use serde_json::Value;
 
-use super::{Findings, Patient};
+use super::finding::Findings;
+use super::subject::Subject;
 use crate::config::{Settings, StoreChoice, Target};
 
 const ENVIRONMENT: &str = "the environment";
 
-pub(crate) fn look(patient: &Patient<'_>, findings: &mut Findings) {
-    let settings = patient.settings;
+pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
+    let settings = subject.settings;
     match settings.api(Target::Production) {
         Ok(base) if !base.is_tls() && !is_here(&base) => findings.warning(
             format!("{base} is spoken to without TLS: tokens go over the network in the clear"),
@@ -44,7 +45,7 @@ pub(crate) fn look(patient: &Patient<'_>, findings: &mut Findings) {
             "set what the chosen store needs, or choose another with `store:` of lensops.yml",
         ),
     }
-    if let Err(why) = &patient.tenants {
+    if let Err(why) = &subject.tenants {
         findings.error(
             why,
             "lensops.yml",
@@ -111,7 +112,7 @@ fn service_key(settings: &Settings, findings: &mut Findings) {
 }
 
 /// The claims of a JWT; `None` for anything else.
-pub(crate) fn claims(text: &str) -> Option<Value> {
+pub(super) fn claims(text: &str) -> Option<Value> {
     let mut parts = text.trim().split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()

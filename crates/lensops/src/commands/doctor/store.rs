@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use lensops_core::secret::Secret;
 use uuid::Uuid;
 
-use super::{Findings, Patient};
+use super::finding::Findings;
+use super::subject::Subject;
 use crate::config::StoreChoice;
 use crate::http::{Client, TIMEOUT};
 use crate::store::postgres::migrate;
 use crate::store::probe::{self, Refusal};
 use crate::store::{Journal, REGISTRY, Rest, TenantSource};
 
-pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
-    let path = patient.settings.journal_path();
+pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
+    let path = subject.settings.journal_path();
     match Journal::open(&path).await {
         Ok(journal) => {
             findings.good("the journal can be written");
@@ -25,13 +26,13 @@ pub(crate) async fn look(patient: &Patient<'_>, findings: &mut Findings) {
             "set LENSOPS_STATE_DIR to a folder on a lasting disk that this user may write",
         ),
     }
-    let tenants: BTreeSet<Uuid> = patient
+    let tenants: BTreeSet<Uuid> = subject
         .plans
         .iter()
         .flatten()
         .flat_map(|loaded| loaded.plan.tenants.clone())
         .collect();
-    match patient.settings.store() {
+    match subject.settings.store() {
         Ok(StoreChoice::Postgres(url)) => postgres(&url, &tenants, findings).await,
         Ok(StoreChoice::Rest(base, key)) => {
             let place = format!("{base}/rest/v1");

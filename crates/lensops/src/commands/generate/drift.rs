@@ -53,7 +53,7 @@ fn remedies(planned: &[Planned]) -> String {
 }
 
 /// Prints every difference. None: 0; any: 1.
-pub(crate) fn check(planned: &[Planned], as_json: bool) -> Exit {
+pub(super) fn check(planned: &[Planned], as_json: bool) -> Exit {
     let differing = planned.iter().filter(|file| file.standing != Standing::Same);
     let drifts: Vec<Drift<'_>> = differing.map(drift).collect();
     let exit = if drifts.is_empty() { Exit::Good } else { Exit::Bad };

@@ -1,187 +1,39 @@
-//! A lens as the options of a command give it.
+//! How to generate, as the options of a command say it.
 
-use anyhow::{Context as _, Result, bail};
-use indexmap::IndexMap;
-use lensops_core::duration::Every;
-use lensops_core::ident::{EnvName, Ident, LensId};
-use lensops_core::lens::{Lens, ReadAction, SignedAction, Slo, User};
-use serde_json::Value;
-use uuid::Uuid;
+use std::path::PathBuf;
 
-use crate::commands::generate::templates;
-use crate::config::Settings;
+use crate::config::Runtime;
 
-/// A lens as the command line gives it.
+/// What to do with what was rendered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Write what differs.
+    #[default]
+    Write,
+    /// Write nothing, show the differences, exit 1 on any.
+    Check {
+        /// As JSON.
+        json: bool,
+    },
+    /// Write nothing, list what would be written.
+    DryRun,
+}
+
+/// How to generate.
 #[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "each is the option of the same name")]
-pub struct NewLens {
-    pub lens_id: String,
-    pub domain: String,
-    pub feature_flags: Vec<EnvName>,
-    pub roles: Vec<Ident>,
-    pub yacht_ids: Vec<Uuid>,
-    pub users: IndexMap<Ident, User>,
-    pub signed_action: Option<Ident>,
-    pub entity_type: Option<Ident>,
-    pub entity_id_key: Option<Ident>,
-    pub read_action: Option<Ident>,
-    pub test_entities: Vec<Uuid>,
-    pub signers: Vec<Ident>,
-    pub consumes_entity: bool,
-    pub signed_payload: IndexMap<Ident, Value>,
-    pub interval: Option<Every>,
-}
-
-impl NewLens {
-    /// The lens of the options. Ids they leave out come from `lensops.yml`, which is looked at
-    /// when the lens is resolved, or from another lens; the notes say which.
-    pub(crate) fn into_lens(self, settings: &Settings, others: &[Lens]) -> Result<(Lens, Vec<String>)> {
-        let mut notes = Vec::new();
-        let id = LensId::from_human(&self.lens_id)?;
-        let entity_id_key = |option: &str| {
-            self.entity_id_key
-                .clone()
-                .with_context(|| format!("{option} needs --entity-id-key: the payload key that names the entity"))
-        };
-        let mut users = self.users.clone();
-        let mut signers = self.signers.clone();
-        let known = |name: &Ident, users: &IndexMap<Ident, User>| {
-            users.contains_key(name) || settings.project.users.contains_key(name)
-        };
-        for name in ["hod", "crew", "captain"]
-            .into_iter()
-            .map(str::parse::<Ident>)
-            .filter_map(Result::ok)
-            .chain(signers.clone())
-        {
-            let other = others.iter().find_map(|other| Some((other, other.users.get(&name)?)));
-            if let (false, Some((other, user))) = (known(&name, &users), other) {
-                notes.push(format!("user {name} comes from lens {}", other.lens));
-                users.insert(name, user.clone());
-            }
-        }
-        let mut tenants = self.yacht_ids.clone();
-        if let (true, true, Some(other)) = (tenants.is_empty(), settings.project.tenants.is_empty(), others.first()) {
-            tenants.clone_from(&other.tenants);
-            notes.push(format!("tenants come from lens {}", other.lens));
-        }
-        let signed_action = match &self.signed_action {
-            None => {
-                if self.entity_type.is_some()
-                    || !signers.is_empty()
-                    || self.consumes_entity
-                    || !self.signed_payload.is_empty()
-                {
-                    bail!(
-                        "--entity-type, --signers, --consumes-entity and --signed-payload describe a signed action: give --signed-action, or leave them out"
-                    );
-                }
-                None
-            }
-            Some(name) => {
-                if signers.is_empty() {
-                    let usual = ["captain", "hod"].into_iter().filter_map(|name| name.parse().ok());
-                    signers = usual.filter(|name| known(name, &users)).collect();
-                    if signers.is_empty() {
-                        bail!("--signed-action needs --signers: the users whose signature must be accepted");
-                    }
-                }
-                Some(SignedAction {
-                    name: name.clone(),
-                    entity_type: self
-                        .entity_type
-                        .clone()
-                        .context("--signed-action needs --entity-type: what it creates or changes")?,
-                    entity_id_key: entity_id_key("--signed-action")?,
-                    signers,
-                    payload: self.signed_payload.clone(),
-                    entities: self.test_entities.clone(),
-                    consumes_entity: self.consumes_entity,
-                    proof: None,
-                    idempotency: None,
-                })
-            }
-        };
-        let read_action = match &self.read_action {
-            None => None,
-            Some(name) => Some(ReadAction {
-                name: name.clone(),
-                entity_id_key: entity_id_key("--read-action")?,
-                entity: self.test_entities.first().copied(),
-            }),
-        };
-        let lens = Lens {
-            lens: id,
-            domain: self.domain.parse().context("--domain")?,
-            template_set: templates::BUILT_IN.to_owned(),
-            flags: self.feature_flags,
-            roles: self.roles,
-            tenants,
-            users,
-            signed_action,
-            read_action,
-            every: self.interval.unwrap_or(Every::QUARTER_HOUR),
-            samples: None,
-            slo: Slo::default(),
-            paused: None,
-            maintenance: Vec::new(),
-            overrides: None,
-        };
-        Ok((lens, notes))
-    }
-}
-
-/// Reads `NAME=ROLE:UUID`.
-///
-/// # Errors
-/// When it is anything else.
-pub fn parse_user(text: &str) -> Result<(Ident, User), String> {
-    let refuse =
-        || format!("{text:?} is not NAME=ROLE:UUID, such as captain=captain:7672d3d4-fe80-5fb8-80e2-58b12b95d5b6");
-    let (name, rest) = text.split_once('=').ok_or_else(refuse)?;
-    let (role, id) = rest.rsplit_once(':').ok_or_else(refuse)?;
-    let id = Uuid::try_parse(id).map_err(|_| refuse())?;
-    let (name, role) = (name.parse().map_err(|_| refuse())?, role.parse().map_err(|_| refuse())?);
-    Ok((
-        name,
-        User {
-            id,
-            role,
-            signs_as: None,
-        },
-    ))
-}
-
-/// Reads `key=value`; a value that is JSON is taken as such, anything else as text.
-///
-/// # Errors
-/// When there is no `=`, or the key is no name.
-pub fn parse_payload(text: &str) -> Result<(Ident, Value), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or_else(|| format!("{text:?} is not key=value"))?;
-    let key = key.parse::<Ident>().map_err(|error| error.to_string())?;
-    Ok((
-        key,
-        serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned())),
-    ))
-}
-
-/// The user of `--hod-user-id` and its kin: the usual role of that name. The head of department
-/// is a chief engineer who signs as manager.
-#[must_use]
-pub fn usual_user(name: &str, id: Uuid) -> Option<(Ident, User)> {
-    let (role, signs_as) = match name {
-        "hod" => ("chief_engineer", Some("manager")),
-        other => (other, None),
-    };
-    let signs_as = signs_as.and_then(|role| role.parse().ok());
-    Some((
-        name.parse().ok()?,
-        User {
-            id,
-            role: role.parse().ok()?,
-            signs_as,
-        },
-    ))
+pub struct Options {
+    /// What to do.
+    pub mode: Mode,
+    /// Overwrite hand edits.
+    pub force: bool,
+    /// Accept placeholder ids.
+    pub allow_placeholders: bool,
+    /// A template set in a folder.
+    pub template_dir: Option<PathBuf>,
+    /// One worker service for all lenses.
+    pub single_worker: bool,
+    /// How the hosting provider runs it.
+    pub runtime: Option<Runtime>,
+    /// Remove what was generated for lenses that are no more.
+    pub prune: bool,
 }

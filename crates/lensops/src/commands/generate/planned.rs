@@ -8,15 +8,15 @@ use lensops_core::lens::Lens;
 use lensops_core::plan::header::{self, Origin, origin};
 use lensops_core::template::{Rendered, blueprint, render_lens_file};
 
-use super::Options;
+use super::options::Options;
+use super::templates;
 use crate::commands::files;
-use crate::commands::generate::templates;
 use crate::commands::plans::{LENSES, load_lens};
 use crate::config::Settings;
 
 /// What a rendered file is beside the one on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(super) enum Standing {
     Same,
     New,
     Changed,
@@ -31,19 +31,19 @@ pub(crate) enum Standing {
 }
 
 /// A file as it would be.
-pub(crate) struct Planned {
-    pub(crate) path: PathBuf,
+pub(super) struct Planned {
+    pub(super) path: PathBuf,
     /// Its path below the repository, for people.
-    pub(crate) shown: String,
-    pub(crate) text: String,
-    pub(crate) before: Option<String>,
-    pub(crate) standing: Standing,
+    pub(super) shown: String,
+    pub(super) text: String,
+    pub(super) before: Option<String>,
+    pub(super) standing: Standing,
     /// Why it is [`Standing::Refused`].
-    pub(crate) why: Option<String>,
+    pub(super) why: Option<String>,
 }
 
 /// The lens file is a person's: one that says something else is not overwritten.
-pub(crate) fn plan_lens_file(
+pub(super) fn plan_lens_file(
     settings: &Settings,
     lens: &Lens,
     resolved: &Lens,
@@ -80,7 +80,7 @@ pub(crate) fn plan_lens_file(
 }
 
 /// What a rendered file is beside the one on disk, and what there is to say of it.
-pub(crate) fn plan_file(settings: &Settings, file: Rendered, prune: bool) -> Result<(Planned, Vec<String>)> {
+pub(super) fn plan_file(settings: &Settings, file: Rendered, prune: bool) -> Result<(Planned, Vec<String>)> {
     let path = settings.root.join(&file.path);
     let before = files::read_if_there(&path)?;
     let (mut text, mut why, mut notes) = (file.text, None, Vec::new());
@@ -121,7 +121,7 @@ pub(crate) fn plan_file(settings: &Settings, file: Rendered, prune: bool) -> Res
 }
 
 /// Files beside the rendered ones that this template set made for lenses that are no more.
-pub(crate) fn stale_files(
+pub(super) fn stale_files(
     settings: &Settings,
     folders: &BTreeSet<String>,
     rendered: &[Rendered],

@@ -160,7 +160,7 @@ impl Stress {
         Ok(Job {
             targets: targets.collect::<Result<Vec<_>>>()?,
             tls: if self.base.is_tls() {
-                crate::tls::connector()
+                crate::connect::tls::connector()
             } else {
                 Err("TLS is not spoken".to_owned())
             },

@@ -4,7 +4,7 @@ use crate::commands::acceptance::report::{Report, html_escaped};
 
 /// What stands in a cell of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mark {
+pub(super) enum Mark {
     LetIn,
     Denied,
     Differs,
@@ -25,21 +25,21 @@ impl Mark {
 }
 
 /// One row of the table: the action and its marks, roles first, then outsiders.
-pub(crate) struct Row {
-    pub(crate) action: String,
-    pub(crate) marks: Vec<Mark>,
+pub(super) struct Row {
+    pub(super) action: String,
+    pub(super) marks: Vec<Mark>,
 }
 
 /// Actions by roles.
-pub(crate) struct Table {
+pub(super) struct Table {
     /// What stands above the columns: roles, then outsiders.
-    pub(crate) columns: Vec<String>,
-    pub(crate) rows: Vec<Row>,
+    pub(super) columns: Vec<String>,
+    pub(super) rows: Vec<Row>,
 }
 
 impl Table {
     /// The table for a terminal.
-    pub(crate) fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let width = self.rows.iter().map(|row| row.action.len()).max().unwrap_or(0);
         let mut text = String::new();
         for (column, name) in self.columns.iter().enumerate() {
@@ -54,7 +54,7 @@ impl Table {
     }
 
     /// The table as a page of its own, nothing fetched from elsewhere.
-    pub(crate) fn html(&self, report: &Report) -> String {
+    pub(super) fn html(&self, report: &Report) -> String {
         let mut text = format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<style>\n\
              body {{ font: 15px system-ui, sans-serif; margin: 2rem; color-scheme: light dark }}\n\

@@ -7,31 +7,10 @@ use anyhow::{Result, bail};
 use lensops_core::ident::{EnvName, Ident};
 use uuid::Uuid;
 
-use super::{Ask, NONE};
-use crate::commands::generate::{NewLens, parse_payload, parse_user, usual_user};
+use super::ask::{Ask, NONE, answer};
+use crate::commands::generate::lens_options::{NewLens, parse_payload, parse_user, usual_user};
 use crate::commands::plans::lens_paths;
 use crate::config::Settings;
-
-/// A question: its text, the usual answer where there is one, and the option that answers it.
-pub(crate) type Question<'a> = (&'a str, Option<&'a str>, &'a str);
-
-/// The answer to `question` as `read` takes it. What it does not take is asked again where somebody
-/// can answer again.
-///
-/// # Errors
-/// When there is nobody to ask, or nobody who could answer again.
-pub(crate) fn answer<T>(
-    ask: &mut impl Ask,
-    (text, usual, option): Question<'_>,
-    read: impl Fn(&str) -> Result<T>,
-) -> Result<T> {
-    loop {
-        match read(&ask.ask(text, usual, option)?) {
-            Err(error) if ask.may_ask_again() => eprintln!("⚠️ {error:#}"),
-            read => return read,
-        }
-    }
-}
 
 /// Names or ids with commas between them; none for [`NONE`].
 fn list<T: FromStr<Err: Display>>(text: &str) -> Result<Vec<T>> {
@@ -48,7 +27,7 @@ fn list<T: FromStr<Err: Display>>(text: &str) -> Result<Vec<T>> {
 ///
 /// # Errors
 /// When there is nobody to ask.
-pub(crate) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
+pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
     // Another lens of the repository gives its own.
     let first = lens_paths(settings)?.is_empty();
     if first && given.yacht_ids.is_empty() && settings.project.tenants.is_empty() {
@@ -83,7 +62,7 @@ pub(crate) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask
 ///
 /// # Errors
 /// When there is nobody to ask.
-pub(crate) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
+pub(super) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
     if given.feature_flags.is_empty() {
         let question = ("Feature flags, the master flag first", Some(NONE), "--feature-flags");
         given.feature_flags = answer(ask, question, list::<EnvName>)?;
@@ -126,7 +105,7 @@ pub(crate) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask)
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Scripted;
+    use super::super::ask::tests::Scripted;
     use super::*;
     use crate::config::Env;
 

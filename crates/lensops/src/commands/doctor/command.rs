@@ -3,14 +3,20 @@
 use anyhow::Result;
 use lensops_core::plan::monitor::MonitorPlan;
 
+use super::finding::Findings;
+use super::subject::Subject;
+use super::{api, clock, files, flags, secrets, store};
 use crate::commands::context::{monitor, tenant_source};
-use crate::commands::doctor::{Patient, doctor as look};
 use crate::commands::exit::Exit;
 use crate::commands::plans::{Loaded, Plan as _, Which, lens_paths, load, load_lens};
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
 
-pub(super) async fn doctor(settings: &Settings, json: bool) -> Result<Exit> {
+/// Looks at everything below the root of `settings` and at what it names, and prints the findings.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub async fn run(settings: &Settings, json: bool) -> Result<Exit> {
     let lenses = lens_paths(settings)?.into_iter().map(|path| {
         let lens = load_lens(settings, &path, false);
         lens.map(|(lens, _)| lens).map_err(|error| one_line(&error))
@@ -25,7 +31,7 @@ pub(super) async fn doctor(settings: &Settings, json: bool) -> Result<Exit> {
         .iter()
         .flatten()
         .filter_map(|loaded| monitor(settings, loaded.clone()).ok());
-    let patient = Patient {
+    let subject = Subject {
         settings,
         lenses: lenses.collect(),
         monitors: monitors.collect(),
@@ -33,9 +39,21 @@ pub(super) async fn doctor(settings: &Settings, json: bool) -> Result<Exit> {
         tenants: tenant_source(settings).map_err(|error| one_line(&error)),
         client: Client::new(TIMEOUT),
     };
-    Ok(look(&patient, json).await)
+    Ok(doctor(&subject, json).await)
 }
 
 fn one_line(error: &anyhow::Error) -> String {
     format!("{error:#}").lines().next().unwrap_or_default().to_owned()
+}
+
+/// Looks at everything and prints what was found, worst first.
+pub async fn doctor(subject: &Subject<'_>, as_json: bool) -> Exit {
+    let mut findings = Findings::new(subject.settings.redactor());
+    secrets::look(subject, &mut findings);
+    files::look(subject, &mut findings);
+    api::look(subject, &mut findings).await;
+    flags::look(subject, &mut findings).await;
+    store::look(subject, &mut findings).await;
+    clock::look(subject, &mut findings).await;
+    findings.report(as_json)
 }

@@ -1,0 +1,85 @@
+//! Puts back what a flag proof found, its own or one that was cut off.
+
+use anyhow::{Context as _, Result, bail};
+use lensops_core::exchange::Sender;
+
+use super::intent::{Intent, intent_path, is_pending};
+use crate::commands::files;
+use crate::config::Settings;
+use crate::flags::{FlagProvider as _, Provider};
+
+/// Keeps two proofs of one repository apart, for as long as it lives.
+///
+/// # Errors
+/// When a proof runs, or one that was cut off is being undone, and this run wants the same.
+pub(crate) fn alone(settings: &Settings, proves: bool) -> Result<Option<std::fs::File>> {
+    if !proves && !is_pending(settings) {
+        return Ok(None);
+    }
+    let path = settings.state_dir().join("flag-proof.lock");
+    let failed = || format!("{} cannot be written", path.display());
+    std::fs::create_dir_all(settings.state_dir()).with_context(failed)?;
+    let lock = std::fs::File::create(&path).with_context(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(_) => bail!("a flag proof is running in another process: wait for its end"),
+    }
+}
+
+/// The provider whose flag a proof switches.
+pub(super) fn provider(settings: &Settings) -> Result<Provider> {
+    settings
+        .provider()?
+        .map_err(|why| anyhow::anyhow!("the flag proof switches a flag at the provider: {why}"))
+}
+
+/// Undoes what a killed run left switched.
+///
+/// # Errors
+/// When there is something to undo and the provider does not do it: nothing else may run then.
+pub(crate) async fn undo<S: Sender>(settings: &Settings, sender: &S) -> Result<()> {
+    let path = intent_path(settings);
+    let Some(text) = files::read_if_there(&path)? else {
+        return Ok(());
+    };
+    let intent: Intent =
+        serde_json::from_str(&text).with_context(|| format!("{} is no record of a flag proof", path.display()))?;
+    let provider = provider(settings).context("an earlier flag proof was cut off and must be undone first")?;
+    if provider.target() != intent.service {
+        bail!(
+            "an earlier flag proof left {} of service {} switched: run against that service first",
+            intent.flag,
+            intent.service
+        );
+    }
+    let put_back = restore(&provider, sender, &intent)
+        .await
+        .context("an earlier flag proof was cut off and cannot be undone")?;
+    std::fs::remove_file(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
+    match put_back {
+        None => eprintln!(
+            "⚠️ an earlier flag proof was cut off: {} is {:?} again",
+            intent.flag,
+            intent.found.as_deref().unwrap_or("false")
+        ),
+        Some(other) => eprintln!(
+            "⚠️ an earlier flag proof was cut off; {} was set to {other:?} by somebody since, and stays so",
+            intent.flag
+        ),
+    }
+    Ok(())
+}
+
+/// Puts back what was found. Where somebody else has set the flag meanwhile it is left alone, and
+/// what it is is returned.
+pub(super) async fn restore<S: Sender>(provider: &Provider, sender: &S, intent: &Intent) -> Result<Option<String>> {
+    let found = intent.found.as_deref().unwrap_or("false");
+    let there = provider.read(sender).await?.get(&intent.flag).cloned();
+    let ours = |there: &String| there == found || intent.wrote.contains(there);
+    if let Some(other) = there.filter(|there| !ours(there)) {
+        return Ok(Some(other));
+    }
+    // Switching to what it is already may still be what the service has not started with.
+    provider.switch(sender, &intent.flag, found).await?;
+    Ok(None)
+}

@@ -1,0 +1,42 @@
+//! What later cases need of earlier ones.
+
+use lensops_core::plan::Vars;
+use lensops_core::secret::Secret;
+use serde_json::Value;
+
+/// What later cases need of earlier ones.
+pub(super) struct Progress {
+    /// The plan's variables and what was captured.
+    pub(super) vars: Vars,
+    /// Entities that an earlier run used up.
+    pub(super) used_up: Vec<Value>,
+    /// The variables of the last step that was sent, its signature and captures among them.
+    pub(super) last: Vars,
+    /// What was captured from places that hold secrets.
+    pub(super) secrets: Vec<Secret>,
+    pub(super) rng: fastrand::Rng,
+}
+
+impl Progress {
+    pub(super) fn new(vars: Vars, seed: u64) -> Self {
+        Self {
+            vars,
+            used_up: Vec::new(),
+            last: Vars::new(),
+            secrets: Vec::new(),
+            rng: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// A progress of its own for the scenario at `index`.
+    pub(super) fn fork(&self, index: usize) -> Self {
+        let seed = self.rng.clone().u64(..).wrapping_add(index as u64);
+        Self {
+            vars: self.vars.clone(),
+            used_up: Vec::new(),
+            last: Vars::new(),
+            secrets: self.secrets.clone(),
+            rng: fastrand::Rng::with_seed(seed),
+        }
+    }
+}

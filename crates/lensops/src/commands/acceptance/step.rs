@@ -1,0 +1,180 @@
+//! One step: its request made, sent and judged, and what its answer gives to later ones.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lensops_core::crypto::token::mint;
+use lensops_core::exchange::{Exchange, PreparedRequest, Sender};
+use lensops_core::plan::Vars;
+use lensops_core::plan::acceptance::{Scenario, Step, omit};
+use lensops_core::plan::prepare::{PrepareError, expand_text, prepare, set, signature};
+use lensops_core::redaction::{Redactor, Transcript};
+use lensops_core::secret::Secret;
+use lensops_core::verdict::acceptance::Case;
+use lensops_core::verdict::outcome::{Outcome, Severity, judge, matches};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Progress;
+use super::run::Acceptance;
+
+/// How a step ended.
+pub(super) enum Ended {
+    Passed(String),
+    Failed(String),
+    Unjudged(String),
+}
+
+impl Acceptance {
+    /// Sends `step` and judges its answer.
+    #[expect(clippy::too_many_arguments, reason = "a step needs all of its case")]
+    pub(super) async fn run_step<S: Sender>(
+        &self,
+        sender: &S,
+        step: &Step,
+        tells_used_up: bool,
+        scenario: &Scenario,
+        progress: &mut Progress,
+        stop: &CancellationToken,
+        case: &mut Case,
+    ) -> Ended {
+        let (request, vars) = match self.prepare(step, progress) {
+            Ok(prepared) => prepared,
+            Err(reason) => return Ended::Unjudged(reason),
+        };
+        let entity = vars
+            .iter()
+            .find(|(name, _)| name.as_str() == "entity")
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default();
+        if !entity.is_null() && progress.used_up.contains(&entity) {
+            return Ended::Unjudged(used_up(&entity));
+        }
+        let exchange = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ended::Unjudged("the run was interrupted".to_owned()),
+            exchange = sender.send(Arc::new(request)) => exchange,
+        };
+        case.answered |= exchange.result.is_ok();
+        let redactor = self.redactor.for_exchange(&exchange.request.secrets);
+        case.transcripts.push(Transcript::of(&exchange, &redactor));
+        progress.last.clone_from(&vars);
+        if self.is_used_up(tells_used_up, scenario, &exchange, progress) {
+            progress.used_up.push(entity.clone());
+            return Ended::Unjudged(used_up(&entity));
+        }
+        self.judge(step, &exchange, vars, progress, &redactor)
+    }
+
+    fn prepare(&self, step: &Step, progress: &mut Progress) -> Result<(PreparedRequest, Vars), String> {
+        let plan = &self.loaded.plan;
+        let mut vars = progress.vars.clone();
+        vars.extend(step.with.clone());
+        let user = step.user.as_ref().and_then(|name| plan.users.get(name));
+        let now = Timestamp::now();
+        let mut secrets = progress.secrets.clone();
+        if let (Some(role), Some(user)) = (&step.sign_as, user) {
+            let (value, hash) = signature(user, role, now, progress.rng.u64(..));
+            set(&mut vars, "signature", value);
+            secrets.push(hash);
+        }
+        let token = match (user, &self.jwt_secret) {
+            (Some(user), Some(secret)) => {
+                Some(mint(secret, &self.issuer, user.id, now).map_err(|error| error.to_string())?)
+            }
+            _ => None,
+        };
+        let mut spec = plan.requests[&step.send].clone();
+        if let Some(body) = spec.json_mut() {
+            step.omit.iter().for_each(|place| omit(body, place));
+        }
+        let mut request = prepare(&self.base, &spec, token.as_ref(), &vars).map_err(|error| self.unprepared(&error))?;
+        request.secrets.extend(secrets);
+        Ok((request, vars))
+    }
+
+    /// Why a request could not be made, with the way out.
+    pub(super) fn unprepared(&self, error: &PrepareError) -> String {
+        let PrepareError::NotKnown(name) = error else {
+            return error.to_string();
+        };
+        match self.loaded.plan.env.iter().find(|(key, _)| key.as_str() == name) {
+            Some((_, source)) => format!("{} is not set", source.from),
+            None => format!("no test {name}: name one in the lens file and generate again"),
+        }
+    }
+
+    /// Whether the answer says that an earlier run used the entity up. The plan says so for one
+    /// case; once that has come, the same answer means the same in later ones.
+    fn is_used_up(&self, tells: bool, scenario: &Scenario, exchange: &Exchange, progress: &Progress) -> bool {
+        let means = |expect| matches(expect, &self.dialect, exchange);
+        if tells {
+            return scenario.used_up.as_ref().is_some_and(means);
+        }
+        !progress.used_up.is_empty()
+            && self
+                .loaded
+                .plan
+                .scenarios
+                .iter()
+                .filter_map(|other| other.used_up.as_ref())
+                .any(means)
+    }
+
+    fn judge(
+        &self,
+        step: &Step,
+        exchange: &Exchange,
+        mut vars: Vars,
+        progress: &mut Progress,
+        redactor: &Redactor,
+    ) -> Ended {
+        let failed = |why: &str| Ended::Failed(redactor.text(why).as_str().to_owned());
+        let outcomes = judge(&step.expect, Severity::Fail, &self.dialect, exchange);
+        if let Some((_, why)) = outcomes.iter().find_map(Outcome::broken) {
+            return failed(&why.to_string());
+        }
+        let Ok(response) = &exchange.result else {
+            return failed("no answer");
+        };
+        for (name, place) in &step.capture {
+            let Some(value) = place.find(&self.dialect, response) else {
+                return failed(&format!("the answer holds no {place} to capture"));
+            };
+            if let (true, Value::String(secret)) = (place.is_secret(), &value) {
+                progress.secrets.push(Secret::new(secret.clone()));
+            }
+            vars.insert(name.clone(), value.clone());
+            progress.vars.insert(name.clone(), value.clone());
+            progress.last.insert(name.clone(), value);
+        }
+        let known: Vec<Secret> = exchange
+            .request
+            .secrets
+            .iter()
+            .chain(&progress.secrets)
+            .cloned()
+            .collect();
+        let redactor = redactor.for_exchange(&known);
+        let mut told = response.status.to_string();
+        if let Some(code) = response.json().and_then(|body| self.dialect.code(&body)) {
+            told = format!("{told} {code}");
+        }
+        if response.status == 403 {
+            told.push_str(" (expected)");
+        }
+        match step.told.as_ref().map(|text| expand_text(text, &vars)) {
+            Some(Ok(text)) => told = format!("{told} + {text}"),
+            Some(Err(error)) => return Ended::Unjudged(self.unprepared(&error)),
+            None => {}
+        }
+        Ended::Passed(redactor.text(&told).as_str().to_owned())
+    }
+}
+
+fn used_up(entity: &Value) -> String {
+    format!(
+        "test entity {} was used up by an earlier run: name a fresh one in the lens file",
+        entity.as_str().unwrap_or("(none)")
+    )
+}

@@ -1,0 +1,126 @@
+//! What the API says of a new lens: the actions it lists, and whether it finds the test entity.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use jiff::Timestamp;
+use lensops_core::crypto::token::mint;
+use lensops_core::exchange::Sender;
+use lensops_core::plan::acceptance::AcceptancePlan;
+use lensops_core::plan::monitor::MonitorPlan;
+use lensops_core::plan::prepare::{prepare, vars_of};
+use lensops_core::verdict::registry::Registry;
+use lensops_core::yaml;
+
+use crate::commands::acceptance::matrix::fetch_registry;
+use crate::commands::generate::command::preview;
+use crate::commands::generate::lens_options::NewLens;
+use crate::commands::generate::options::Options;
+use crate::config::{Settings, Target};
+
+/// Asks the API what it lists for each user.
+pub(super) async fn registry<S: Sender>(
+    settings: &Settings,
+    sender: &S,
+    given: &NewLens,
+    options: &Options,
+) -> Result<Registry> {
+    let bare = NewLens {
+        signed_action: None,
+        read_action: None,
+        signers: Vec::new(),
+        entity_type: None,
+        consumes_entity: false,
+        signed_payload: indexmap::IndexMap::new(),
+        ..given.clone()
+    };
+    let plan: AcceptancePlan = rendered(settings, bare, options, "acceptance")?;
+    fetch_registry(settings, &plan, sender).await
+}
+
+/// The plan of `lens` that opens with `kind:`, rendered in memory.
+fn rendered<T: serde::de::DeserializeOwned>(
+    settings: &Settings,
+    lens: NewLens,
+    options: &Options,
+    kind: &str,
+) -> Result<T> {
+    let texts = preview(settings, lens, options)?;
+    // Of one lens alone: the key is enough, and its value may be quoted.
+    let opening = format!("\n{kind}: ");
+    let (path, text) = texts
+        .into_iter()
+        .find(|(_, text)| text.contains(&opening))
+        .with_context(|| format!("the template set makes no {kind} plan"))?;
+    Ok(yaml::read(&path, &text)?)
+}
+
+/// Sends the READ probe once, so that a wrong tenant or entity is told before anything is written.
+pub(super) async fn check_entity<S: Sender>(
+    settings: &Settings,
+    sender: &S,
+    given: &NewLens,
+    options: &Options,
+) -> Result<()> {
+    if given.read_action.is_none() || given.test_entities.is_empty() {
+        return Ok(());
+    }
+    let plan: MonitorPlan = rendered(settings, given.clone(), options, "monitor")?;
+    let base = settings.api(Target::Staging)?;
+    let vars = vars_of(&plan.vars, plan.tenants[0]);
+    for probe in &plan.probes {
+        let (Some(spec), Some(user)) = (
+            &probe.request,
+            probe.user.as_ref().and_then(|name| plan.users.get(name)),
+        ) else {
+            continue;
+        };
+        let of_entity = spec.json().is_some_and(|body| body.to_string().contains("$entity"));
+        let Some(secret) = settings.jwt_secret(Target::Staging).filter(|_| of_entity) else {
+            continue;
+        };
+        let token = mint(&secret, &settings.issuer(&base), user.id, Timestamp::now())?;
+        let exchange = sender.send(Arc::new(prepare(&base, spec, Some(&token), &vars)?)).await;
+        match exchange.result {
+            Ok(response) if response.status == 200 => eprintln!("✅ The API finds the test entity"),
+            Ok(response) if response.status == 404 => {
+                eprintln!("⚠️ The API does not find the test entity: cases that need it will fail (--test-entity-id)");
+            }
+            Ok(response) => bail!(
+                "the API answers {} to the READ action for tenant {}: mend --yacht-id, --user or --test-entity-id",
+                response.status,
+                plan.tenants[0]
+            ),
+            Err(failure) => bail!("the API did not answer: {}", failure.detail),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::generate::usual_user;
+
+    #[test]
+    fn a_plan_is_found_whatever_the_lens_is_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::load(folder.path(), crate::config::Env::default()).unwrap();
+        for id in ["n", "y", "parts"] {
+            let lens = NewLens {
+                lens_id: id.to_owned(),
+                domain: "parts".to_owned(),
+                roles: vec!["crew".parse().unwrap()],
+                yacht_ids: vec!["53fbdf09-b709-509d-aad0-3a6f50239a5d".parse().unwrap()],
+                users: usual_user("crew", "eb3fdfe4-81e3-53a5-b423-fd13884b12e8".parse().unwrap())
+                    .into_iter()
+                    .collect(),
+                ..NewLens::default()
+            };
+            let plan: MonitorPlan = rendered(&settings, lens.clone(), &Options::default(), "monitor").unwrap();
+            assert_eq!(plan.monitor.as_str(), id);
+            let plan: AcceptancePlan = rendered(&settings, lens, &Options::default(), "acceptance").unwrap();
+            assert_eq!(plan.acceptance.as_str(), id);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Files and environment become resolved settings, each with its origin.
+//!
+//! Options win over the environment, the environment over `lensops.yml`, and that over defaults.
+//! The environment is passed in as a map, so that nothing else here reads it and tests need not
+//! change it. Secrets come from the environment alone.
+
+mod alerts;
+mod error;
+mod flags;
+mod invocation;
+mod project;
+mod secrets;
+mod settings;
+mod shown;
+mod store;
+mod target;
+
+pub use error::ConfigError;
+pub use project::{Destructive, FlagsAt, MetricsFile, ProjectFile, Runtime, StoreKind, WorkerFile};
+pub use settings::{Env, PROJECT_FILE, Settings};
+pub use shown::Shown;
+pub use store::StoreChoice;
+pub use target::Target;
