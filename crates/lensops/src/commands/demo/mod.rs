@@ -24,6 +24,7 @@ use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::verdict::Verdict;
 use lensops_sandbox::{Config, Dialect, LENSES_JSON, Sandbox};
+use setup::STRUCK;
 use tokio_util::sync::CancellationToken;
 use week::{Week, Weekly};
 
@@ -42,7 +43,6 @@ use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
 use crate::store::{Journal, Store};
 use crate::web;
-use setup::STRUCK;
 
 /// Where the dashboard is left open.
 const DASHBOARD: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);

@@ -1,10 +1,8 @@
 //! The demo's project: a folder, `lensops.yml`, and the lenses of the sandbox's data.
 
-use anyhow::Context as _;
-
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use indexmap::IndexMap;
 use lensops_core::ident::{EnvName, Ident};
 use lensops_core::lens::User;

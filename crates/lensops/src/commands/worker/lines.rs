@@ -1,11 +1,9 @@
 //! Lines that the worker logs.
 
-use lensops_core::verdict::CheckReport;
-use lensops_core::verdict::record::Status;
-
 use jiff::SignedDuration;
 use lensops_core::duration::Every;
-use lensops_core::verdict::record::Level;
+use lensops_core::verdict::CheckReport;
+use lensops_core::verdict::record::{Level, Status};
 
 use crate::commands::worker::check::Monitor;
 use crate::store::{Rollback, Switch};

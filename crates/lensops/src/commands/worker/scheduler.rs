@@ -15,9 +15,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::lines::announce;
-use super::lines::announce_rollback;
-use super::lines::span;
+use super::lines::{announce, announce_rollback, span};
 use super::pulse::Pulse;
 use super::slot::World;
 use super::timetable::{Timetable, Work};
