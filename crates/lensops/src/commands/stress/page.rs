@@ -6,8 +6,8 @@ use lensops_core::stats::chart::{Frame, Point, round_top};
 use lensops_core::stats::histogram::{Latencies, Quantile, ms};
 use lensops_core::verdict::tally::{FIGURES, Second, Tally};
 
-use super::report::{answered, latency, notes, told};
-use super::{Ran, Stress};
+use super::load_run::{Ran, Stress};
+use super::tally_text::{answered, latency, notes, told};
 use crate::load::UNASSERTED;
 
 /// The size of a chart's area.

@@ -10,7 +10,7 @@ use lensops_core::plan::load::{Closed, Load};
 use lensops_core::stats::histogram::ms;
 use lensops_core::verdict::tally::Tally;
 
-use super::report::line;
+use super::tally_text::line;
 use crate::load::{Figures, Progress};
 
 /// Where nobody watches, a line every so many seconds is enough.

@@ -1,13 +1,14 @@
-//! The results of a stress run as text: a line for the terminal, Markdown for the evidence.
+//! The results of a stress run as Markdown, for the evidence.
 
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use lensops_core::stats::confidence::Interval;
-use lensops_core::stats::histogram::{Latencies, Quantile, ms};
+use lensops_core::stats::histogram::Quantile;
 use lensops_core::verdict::tally::{FIGURES, Tally};
 
-use super::{Ran, Stress};
+use super::load_run::{Ran, Stress};
+use super::tally_text::{failures, latency, notes, statuses, told};
 use crate::commands::evidence::bundle::fenced;
 use crate::load::UNASSERTED;
 
@@ -93,102 +94,4 @@ fn percentiles(text: &mut String, tally: &Tally) {
         );
     }
     let _infallible = writeln!(text, "\n{}", notes(tally));
-}
-
-/// What kept requests from being sent in time, how many had not the asserted answer, and what tells
-/// status classes and connections apart.
-pub(crate) fn notes(tally: &Tally) -> String {
-    let rate = tally.error_rate_percent();
-    let mut text = format!(
-        "{} left late, {} were never sent, {} found no socket; error rate {}.",
-        tally.late,
-        tally.unsent,
-        tally.own_faults,
-        rate.map_or_else(|| "n/a".to_owned(), |rate| format!("{rate:.2} %")),
-    );
-    if tally.classes.len() > 1 {
-        for (class, window) in &tally.classes {
-            let _infallible = write!(text, " {class}xx: {}.", window.tell(Quantile::P95));
-        }
-    }
-    if !tally.connects.is_empty() {
-        let (count, p95) = (tally.connects.len(), tally.connects.tell(Quantile::P95));
-        let _infallible = write!(text, " {count} connections were opened under load: {p95}.");
-    }
-    text
-}
-
-/// Load and answers: `burst of 50: 50 of 50 answered (50 × 200), 0 without an answer.`
-pub(crate) fn answered(tally: &Tally) -> String {
-    format!(
-        "{}: {} of {} answered ({}), {} without an answer.",
-        tally.load,
-        tally.completed(),
-        tally.planned,
-        statuses(tally),
-        failures(tally)
-    )
-}
-
-/// The figure alone: `867ms`, with its mark where the sample is too small.
-pub(crate) fn told(window: &Latencies, quantile: Quantile) -> String {
-    window
-        .tell(quantile)
-        .split_once(' ')
-        .map(|(_, figure)| figure.to_owned())
-        .unwrap_or_default()
-}
-
-pub(crate) fn latency(us: Option<u64>) -> String {
-    us.map_or_else(|| "n/a".to_owned(), ms)
-}
-
-fn statuses(tally: &Tally) -> String {
-    let counts: Vec<String> = tally
-        .statuses
-        .iter()
-        .map(|(status, count)| format!("{count} × {status}"))
-        .collect();
-    if counts.is_empty() {
-        "none".to_owned()
-    } else {
-        counts.join(", ")
-    }
-}
-
-fn failures(tally: &Tally) -> String {
-    let mut counts: Vec<String> = tally
-        .failures
-        .iter()
-        .map(|(class, count)| format!("{count} × {}", class.as_str()))
-        .collect();
-    if tally.unsent > 0 {
-        counts.push(format!("{} × unsent", tally.unsent));
-    }
-    if counts.is_empty() {
-        "0".to_owned()
-    } else {
-        counts.join(", ")
-    }
-}
-
-/// One line a target.
-#[must_use]
-pub(crate) fn line(tally: &Tally) -> String {
-    let figure = |quantile| tally.latencies.tell(quantile);
-    let spread = match (tally.latencies.min(), tally.latencies.max()) {
-        (Some(min), Some(max)) => format!("min {} max {}", ms(min), ms(max)),
-        _ => "no answer was timed".to_owned(),
-    };
-    format!(
-        "{}: {} of {} answered ({}), {} without an answer, {} {} {} {spread}",
-        tally.name,
-        tally.completed(),
-        tally.planned,
-        statuses(tally),
-        failures(tally),
-        figure(Quantile::P50),
-        figure(Quantile::P95),
-        figure(Quantile::P99),
-    )
 }
