@@ -236,6 +236,6 @@ async fn evidence(at: At, command: EvidenceCommand, now: Timestamp) -> Result<Ex
         EvidenceCommand::Verify { dir, key, json } => evidence::verify::verify(&dir, key.as_ref(), json),
         EvidenceCommand::Show { dir, json } => evidence::verify::show(&dir, json),
         EvidenceCommand::Package { lens } => evidence::package::run(&at.settings(None)?, &lens, now).await,
-        EvidenceCommand::Keygen { out } => evidence::bundle::keygen(&at.settings(None)?, &out),
+        EvidenceCommand::Keygen { out } => evidence::key::keygen(&at.settings(None)?, &out),
     }
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::files;
 use crate::commands::context::{known_tenants, monitor_plans, open_journal};
-use crate::commands::evidence::bundle::{FOLDER, verified};
+use crate::commands::evidence::runs::{FOLDER, verified};
 use crate::commands::exit::Exit;
 use crate::commands::signal::stop_on_signal;
 use crate::config::{Settings, StoreChoice, Target};

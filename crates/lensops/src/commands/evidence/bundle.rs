@@ -8,23 +8,16 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::crypto::digest::sha256_hex;
 use lensops_core::evidence::manifest::{self, Manifest, Previous};
-use lensops_core::evidence::seal::{self, Files, Verification};
-use lensops_core::evidence::signature::SigningKey;
+use lensops_core::evidence::seal::Files;
 use lensops_core::ident::LensId;
 use lensops_core::redaction::{Redacted, Redactor};
-use lensops_core::secret::Secret;
 use lensops_core::verdict::Verdict;
 use uuid::Uuid;
 
-use crate::commands::exit::Exit;
+use super::key::signing_key;
+use super::runs::{FOLDER, LARGEST_ARTEFACT, readable};
 use crate::commands::files;
 use crate::config::Settings;
-
-/// The folder of all evidence below the repository.
-pub const FOLDER: &str = "verification_handoff";
-
-/// The largest file that verifying reads, in bytes. [`write`] leaves none that is larger.
-const LARGEST_ARTEFACT: u64 = 1 << 30;
 
 /// How a run's id begins.
 const STAMP: &str = "%Y%m%dT%H%M%S%3fZ";
@@ -81,11 +74,6 @@ pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Re
         bundle.nonce & 0xff_ffff
     );
     let folder = runs.join(&run_id);
-    let staged = tempfile::Builder::new()
-        .prefix(".run-")
-        .tempdir_in(&runs)
-        .with_context(|| format!("{} cannot be written", runs.display()))?;
-
     let manifest = Manifest {
         run_id,
         kind: bundle.kind.to_owned(),
@@ -111,13 +99,7 @@ pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Re
         bail!("{name} is larger than {LARGEST_ARTEFACT} bytes: run fewer cases at a time");
     }
     let sealed = manifest.seal(artefacts, key.as_ref());
-    for (name, bytes) in &sealed {
-        let path = staged.path().join(name);
-        std::fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
-    }
-    let staged = staged.keep();
-    std::fs::rename(&staged, &folder).with_context(|| format!("{} cannot be written", folder.display()))?;
-    readable(&folder)?;
+    place(&sealed, &runs, &folder)?;
 
     let phase = settings.root.join(FOLDER).join("phase6");
     let texts = bundle.latest.iter().filter_map(|name| sealed.get_key_value(name));
@@ -127,6 +109,21 @@ pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Re
         folder,
         latest: latest.into_iter().map(|(path, _)| path).collect(),
     })
+}
+
+/// Puts `sealed` into `folder` below `runs`, whole or not at all.
+fn place(sealed: &Files, runs: &Path, folder: &Path) -> Result<()> {
+    let staged = tempfile::Builder::new()
+        .prefix(".run-")
+        .tempdir_in(runs)
+        .with_context(|| format!("{} cannot be written", runs.display()))?;
+    for (name, bytes) in sealed {
+        let path = staged.path().join(name);
+        std::fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    let staged = staged.keep();
+    std::fs::rename(&staged, folder).with_context(|| format!("{} cannot be written", folder.display()))?;
+    readable(folder)
 }
 
 /// Keeps other runs out while this one takes its place: two at once would both follow the same run,
@@ -180,109 +177,6 @@ fn stamp_of(run_id: &str) -> Option<Timestamp> {
     TimeZone::UTC.to_timestamp(stamp).ok()
 }
 
-/// The key of the settings: the variable, else the file it names.
-fn signing_key(settings: &Settings) -> Result<Option<SigningKey>> {
-    if let Some(seed) = settings.evidence_key() {
-        return Ok(Some(SigningKey::from_hex(&seed).context("LENSOPS_EVIDENCE_KEY")?));
-    }
-    let Some(path) = settings.evidence_key_file() else {
-        return Ok(None);
-    };
-    let shown = path.display();
-    if is_within(&path, &settings.root) {
-        bail!("{shown} lies within the repository: keep the evidence key outside of it");
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(&path)
-            .with_context(|| format!("{shown} cannot be read"))?
-            .permissions()
-            .mode();
-        if mode & 0o077 != 0 {
-            bail!("{shown} can be read by others: chmod 600 it");
-        }
-    }
-    let seed = Secret::new(files::read(&path)?);
-    Ok(Some(SigningKey::from_hex(&seed).with_context(|| shown.to_string())?))
-}
-
-fn is_within(path: &Path, root: &Path) -> bool {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    match (folder.canonicalize(), root.canonicalize()) {
-        (Ok(folder), Ok(root)) => folder.starts_with(root),
-        _ => false,
-    }
-}
-
-/// A temporary folder is for its owner alone; evidence is for the auditor.
-fn readable(folder: &Path) -> Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))
-            .with_context(|| format!("{} cannot be made readable", folder.display()))?;
-    }
-    Ok(())
-}
-
-/// `lensops evidence keygen`: a private key into a 0600 file outside the repository. Prints the
-/// public key.
-///
-/// # Errors
-/// When the file is there already, lies within the repository, or cannot be written.
-pub fn keygen(settings: &Settings, out: &Path) -> Result<Exit> {
-    use std::io::Write as _;
-    if is_within(out, &settings.root) {
-        bail!(
-            "{} lies within the repository: keep the evidence key outside of it",
-            out.display()
-        );
-    }
-    let mut seed = [0_u8; 32];
-    getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
-    let seed = Secret::new(seed.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-    let key = SigningKey::from_hex(&seed)?;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options
-        .open(out)
-        .with_context(|| format!("{} cannot be created", out.display()))?;
-    writeln!(file, "{}", seed.expose()).with_context(|| format!("{} cannot be written", out.display()))?;
-    say!(
-        "✅ Created: {} (keep it secret; name it in LENSOPS_EVIDENCE_KEY_FILE)",
-        out.display()
-    );
-    say!("Public key: {}", key.public());
-    Ok(Exit::Good)
-}
-
-/// The folders of all runs, oldest first.
-///
-/// # Errors
-/// When they cannot be listed.
-pub fn folders(settings: &Settings) -> Result<Vec<PathBuf>> {
-    let runs = settings.root.join(FOLDER).join("runs");
-    Ok(files::list(&runs, "")?
-        .into_iter()
-        .filter(|path| path.is_dir())
-        .collect())
-}
-
-/// What verifying the run of `folder` found, and its files.
-///
-/// # Errors
-/// When a file cannot be read.
-pub fn verified(folder: &Path) -> Result<(Verification, Files)> {
-    let files = read_bundle(folder)?;
-    Ok((seal::verify(&files), files))
-}
-
 /// Whether a run could leave its evidence: the key opens and the folder takes a file. Asked before
 /// the first request, since what a run did to the API cannot be taken back.
 ///
@@ -299,43 +193,4 @@ pub fn ready(settings: &Settings) -> Result<()> {
             .with_context(|| format!("{} cannot be written", folder.display()))?;
     }
     Ok(())
-}
-
-fn read_bundle(folder: &Path) -> Result<Files> {
-    if !folder.join(manifest::FILE).is_file() {
-        bail!(
-            "{} holds no {}: name the folder of a run",
-            folder.display(),
-            manifest::FILE
-        );
-    }
-    let mut found = Files::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !entry.file_type()?.is_file() {
-            // A folder or a link is nothing a run left: it stands for an added file.
-            found.insert(name, Vec::new());
-            continue;
-        }
-        if entry.metadata()?.len() > LARGEST_ARTEFACT {
-            // No run leaves such a file: it was changed, and need not be read to say so.
-            found.insert(name, Vec::new());
-            continue;
-        }
-        let path = entry.path();
-        found.insert(
-            name,
-            std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?,
-        );
-    }
-    Ok(found)
-}
-
-/// A fence for a block of Markdown: longer than any run of backticks within.
-#[must_use]
-pub fn fenced(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}\n{}\n{fence}\n", text.trim_end())
 }

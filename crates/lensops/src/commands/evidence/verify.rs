@@ -10,7 +10,7 @@ use lensops_core::evidence::signature::PublicKey;
 use lensops_core::redaction::one_line;
 use serde_json::{Value, json};
 
-use super::bundle::{FOLDER, verified};
+use super::runs::{FOLDER, verified};
 use crate::commands::exit::Exit;
 
 /// How the run before stands, which a manifest names by id and hash.

@@ -9,7 +9,7 @@ use lensops_core::verdict::tally::{FIGURES, Tally};
 
 use super::load_run::{Ran, Stress};
 use super::tally_text::{failures, latency, notes, statuses, told};
-use crate::commands::evidence::bundle::fenced;
+use crate::commands::evidence::markdown::fenced;
 use crate::load::UNASSERTED;
 
 impl Stress {

@@ -7,7 +7,7 @@ use lensops_core::verdict::acceptance::{Case, CaseResult};
 
 use super::escape::cell;
 use super::run_report::Report;
-use crate::commands::evidence::bundle::fenced;
+use crate::commands::evidence::markdown::fenced;
 
 impl Report {
     /// The run as Markdown, every transcript included.
