@@ -19,7 +19,7 @@ mod tenants;
 pub use board::{Board, Brief, CheckQuery, Mark, Pair, Point, Points, Reading, Stretch};
 pub use chosen::Store;
 pub use error::{SinkError, StoreError};
-pub(crate) use history::beside;
+pub(crate) use history::with_events;
 pub use history::{Exported, History, StoredCheck};
 pub use journal::alert_log::{Alert, Due, Trail};
 pub use journal::alerts::Ended;

@@ -19,7 +19,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::postgres::jsonb::storable;
-use super::{Entry, Exported, History, Sink, SinkError, StoreError, StoredCheck, beside};
+use super::{Entry, Exported, History, Sink, SinkError, StoreError, StoredCheck, with_events};
 
 const CHECKS: &str = "pms_health_checks";
 const EVENTS: &str = "pms_health_events";
@@ -158,7 +158,7 @@ impl<S: Sender> Rest<S> {
             let unlike = || StoreError::Elsewhere("it answers with something other than events".to_owned());
             events.extend(read.ok_or_else(unlike)?);
         }
-        Ok(beside(checks, events))
+        Ok(with_events(checks, events))
     }
 }
 

@@ -17,9 +17,9 @@ use super::openmetrics::{Histogram, Metrics};
 /// Intervals without a check from which on a pair is late.
 const LATE_AFTER: i64 = 2;
 
-/// What a worker knows of itself. Cheap to share.
+/// The health of a running worker: its pairs and counters.
 #[derive(Debug)]
-pub struct Vitals {
+pub struct Health {
     tenant_label: bool,
     inner: Mutex<Inner>,
 }
@@ -53,7 +53,7 @@ struct Figures {
     last: Option<Timestamp>,
 }
 
-impl Vitals {
+impl Health {
     /// Nothing is known yet. With `tenant_label` figures are told tenant by tenant.
     #[must_use]
     pub fn new(tenant_label: bool) -> Arc<Self> {

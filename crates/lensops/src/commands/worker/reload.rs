@@ -111,20 +111,20 @@ impl Setup {
     }
 }
 
-/// Keeps a worker up to date.
-pub(crate) struct Keeper {
+/// Keeps the plans, settings and tenants of a running worker up to date.
+pub(crate) struct Reloader {
     setup: Setup,
     journal: Journal,
     watch: Option<TenantWatch<Client>>,
     changes: Sender<Change>,
     store: Store<Client>,
     news: News,
-    /// Whether the last look for rollbacks failed: said once.
-    deaf: bool,
+    /// Whether the last read of rollbacks failed: logged once.
+    rollbacks_unreadable: bool,
 }
 
-impl Keeper {
-    /// A keeper of `setup`, which tells `changes`. The tenants are read once before this returns.
+impl Reloader {
+    /// A reloader of `setup`, which sends changes to `changes`. The tenants are read once before this returns.
     ///
     /// # Errors
     /// When tenants are to be read and the chosen store cannot tell.
@@ -134,17 +134,17 @@ impl Keeper {
         store: Store<Client>,
         changes: Sender<Change>,
     ) -> Result<Self> {
-        let mut keeper = Self {
+        let mut reloader = Self {
             setup,
             journal,
             watch: None,
             changes,
             store,
             news: News::default(),
-            deaf: false,
+            rollbacks_unreadable: false,
         };
-        keeper.watch().await?;
-        Ok(keeper)
+        reloader.watch().await?;
+        Ok(reloader)
     }
 
     async fn watch(&mut self) -> Result<()> {
@@ -201,11 +201,11 @@ impl Keeper {
             .await
         {
             Ok(learnt) => {
-                self.deaf = false;
+                self.rollbacks_unreadable = false;
                 learnt.iter().for_each(announce_rollback);
             }
-            Err(error) if !self.deaf => {
-                self.deaf = true;
+            Err(error) if !self.rollbacks_unreadable => {
+                self.rollbacks_unreadable = true;
                 let text = self.setup.settings.redactor().text(&format!("{error:#}"));
                 tracing::warn!("⚠️ Rollbacks of other machines cannot be read: {text}");
             }

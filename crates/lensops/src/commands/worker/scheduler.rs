@@ -17,11 +17,11 @@ use uuid::Uuid;
 
 use super::lines::{announce, announce_rollback, span};
 use super::pulse::Pulse;
-use super::slot::World;
+use super::slot::Shared;
 use super::timetable::{Timetable, Work};
 use crate::commands::worker::check::Monitor;
 use crate::commands::worker::clock::Clock;
-use crate::commands::worker::health::Vitals;
+use crate::commands::worker::health::Health;
 use crate::commands::worker::slot;
 use crate::store::{Journal, Store};
 
@@ -74,7 +74,7 @@ pub struct Worker<C, S> {
     /// How it stands.
     pub pulse: Arc<Pulse>,
     /// What it found, lens by lens.
-    pub vitals: Arc<Vitals>,
+    pub health: Arc<Health>,
 }
 
 impl<C: Clock, S: Sender + 'static> Worker<C, S> {
@@ -90,7 +90,7 @@ impl<C: Clock, S: Sender + 'static> Worker<C, S> {
             per_host: PER_HOST,
             changes: None,
             pulse: Arc::default(),
-            vitals: Vitals::new(false),
+            health: Health::new(false),
         }
     }
 
@@ -123,7 +123,7 @@ pub(crate) enum Event {
 
 /// A worker that runs.
 pub(crate) struct Running<C, S> {
-    pub(super) world: Arc<World<C, S>>,
+    pub(super) shared: Arc<Shared<C, S>>,
     pub(super) monitors: Vec<Arc<Monitor>>,
     pub(super) tenants: Option<Vec<Uuid>>,
     pub(super) per_host: usize,
@@ -153,13 +153,13 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
             works: HashMap::new(),
             seen,
             cut: CancellationToken::new(),
-            world: Arc::new(World {
+            shared: Arc::new(Shared {
                 clock: worker.clock,
                 sender: worker.sender,
                 journal: worker.journal,
                 store: worker.store,
                 pulse: worker.pulse,
-                vitals: worker.vitals,
+                health: worker.health,
                 answered: tell_answered,
             }),
         }
@@ -170,7 +170,7 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
         for monitor in &self.monitors {
             announce(monitor, several);
         }
-        match self.world.journal.rollbacks().await {
+        match self.shared.journal.rollbacks().await {
             Ok(entries) => entries.iter().for_each(announce_rollback),
             Err(error) => tracing::error!("❌ Rollbacks could not be read: {error}"),
         }
@@ -189,19 +189,19 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
 
     /// The first arrangement: current slots are run unless they are settled already.
     async fn arrange_first(&mut self) {
-        let now = self.world.clock.now();
+        let now = self.shared.clock.now();
         let longest = self.monitors.iter().map(|monitor| monitor.plan.every.as_ms()).max();
         let from = now - SignedDuration::from_millis(longest.unwrap_or(0));
         // A journal that cannot be read is told when it is written.
-        let settled = self.world.journal.settled_since(from).await.unwrap_or_default();
+        let settled = self.shared.journal.settled_since(from).await.unwrap_or_default();
         let wanted = self.wanted();
-        self.world.vitals.watch(&wanted, now);
+        self.shared.health.watch(&wanted, now);
         self.timetable.arrange(wanted.into_iter(), now, Some(&settled));
     }
 
     /// Starts what is due and has room.
     fn start_due(&mut self) {
-        let now = self.world.clock.now();
+        let now = self.shared.clock.now();
         if now < self.seen - STEP {
             tracing::warn!(
                 "⚠️ The clock went back by {}: checks go on; slots that were settled before count once",
@@ -221,11 +221,13 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
         while let Some(work) = self.timetable.take(self.per_host) {
             let prefix = self.prefix(&work);
             let known = (work.pair, work.monitor.clone(), work.tenant, work.due);
-            let task = slot::run(self.world.clone(), work, prefix, self.cut.clone());
+            let task = slot::run(self.shared.clone(), work, prefix, self.cut.clone());
             self.works.insert(self.tasks.spawn(task).id(), known);
         }
         let next = self.timetable.next_due();
-        self.world.pulse.stands(next, self.timetable.counts(), self.tasks.len());
+        self.shared
+            .pulse
+            .stands(next, self.timetable.counts(), self.tasks.len());
     }
 
     /// Stands before each line where there is more than one lens or tenant.
@@ -258,7 +260,7 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
             Some(finished) = self.tasks.join_next_with_id() => Some(Event::Finished(finished)),
             Some(pair) = self.answered.recv() => Some(Event::Answered(pair)),
             change = change => Some(change),
-            () = self.world.clock.sleep_until(until) => Some(Event::Time),
+            () = self.shared.clock.sleep_until(until) => Some(Event::Time),
         }
     }
 
@@ -305,11 +307,11 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
                     again: false,
                     late: false,
                 };
-                slot::miss(&self.world, &work, "", due, "defect").await;
+                slot::miss(&self.shared, &work, "", due, "defect").await;
                 due
             }
         };
-        self.timetable.finish(pair, settled, self.world.clock.now());
+        self.timetable.finish(pair, settled, self.shared.clock.now());
     }
 
     fn change(&mut self, change: Change) {
@@ -327,8 +329,8 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
             }
             Change::Tenants(tenants) => self.tenants = Some(tenants),
         }
-        let (wanted, now) = (self.wanted(), self.world.clock.now());
-        self.world.vitals.watch(&wanted, now);
+        let (wanted, now) = (self.wanted(), self.shared.clock.now());
+        self.shared.health.watch(&wanted, now);
         self.timetable.arrange(wanted.into_iter(), now, None);
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
-use super::health::Vitals;
+use super::health::Health;
 use super::openmetrics::{CONTENT_TYPE, Metrics};
 use crate::listen::{Page, Pages};
 use crate::store::{Journal, OutboxState, StoreError};
@@ -27,13 +27,13 @@ const KEEP: SignedDuration = SignedDuration::from_hours(24 * 90);
 const CLEAR_EVERY: u32 = 240;
 
 /// What is watched beside the checks.
-pub struct Vigil<C> {
+pub struct Watchdog<C> {
     /// The clock.
     pub clock: C,
     /// Keeps alerts, and is looked at itself.
     pub journal: Journal,
     /// What the worker knows of itself.
-    pub vitals: Arc<Vitals>,
+    pub health: Arc<Health>,
     /// Why the store elsewhere does not take checks, while it does not; `None` without one.
     pub trouble: Option<watch::Receiver<Option<String>>>,
     /// Knows the secrets.
@@ -42,7 +42,7 @@ pub struct Vigil<C> {
     pub limit: u64,
 }
 
-impl<C: Clock> Vigil<C> {
+impl<C: Clock> Watchdog<C> {
     /// Looks every 15 s until `stop` is cancelled.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
@@ -71,7 +71,7 @@ impl<C: Clock> Vigil<C> {
     /// When the journal cannot be read or written.
     pub async fn look(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let mut seen = self.vitals.late(now);
+        let mut seen = self.health.late(now);
         if let Some(trouble) = &self.trouble {
             let failing = trouble.borrow().clone();
             let parked = self.journal.parked(1).await?;
@@ -106,7 +106,7 @@ impl<C: Clock> Vigil<C> {
             }
             Ok(state) => reasons.extend(self.bounds(&state)),
         }
-        if let Some((count, one)) = self.vitals.overdue(now) {
+        if let Some((count, one)) = self.health.overdue(now) {
             let why = format!("{count} without a check for two intervals, such as {one}");
             reasons.push(json!({"what": "schedule", "why": why}));
         }
@@ -141,7 +141,7 @@ impl<C: Clock> Vigil<C> {
         metrics.sample("lensops_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
         metrics.family("lensops_ready", "gauge", "1 while /readyz says so");
         metrics.sample("lensops_ready", &[], u8::from(self.reasons(now).await.is_empty()));
-        self.vitals.write(&mut metrics, now);
+        self.health.write(&mut metrics, now);
         if let Some(trouble) = &self.trouble {
             metrics.family(
                 "lensops_store_failing",
@@ -206,7 +206,7 @@ impl<C: Clock> Vigil<C> {
     }
 }
 
-impl<C: Clock> Pages for Vigil<C> {
+impl<C: Clock> Pages for Watchdog<C> {
     async fn page(&self, path: &str) -> Option<Page> {
         let json = |status, body: &Value| Page {
             status,

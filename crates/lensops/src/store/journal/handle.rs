@@ -17,8 +17,8 @@ use super::schema;
 use super::writer::{self, Ask, GROUP, Wake};
 use crate::store::StoreError;
 
-/// What is rolled back, as last read.
-pub(super) type Believed = Arc<Mutex<Option<(Instant, Arc<HashMap<LensId, Paused>>)>>>;
+/// The lenses that are rolled back, and when that was read; `None` before the first read and after a change.
+pub(super) type RollbackCache = Arc<Mutex<Option<(Instant, Arc<HashMap<LensId, Paused>>)>>>;
 
 /// The journal. Clones share one writer.
 #[derive(Clone)]
@@ -30,8 +30,8 @@ pub struct Journal {
     /// Counts committed groups that told something.
     alerted: watch::Receiver<u64>,
     pub(super) alerting: Rules,
-    /// What is rolled back, as last read.
-    pub(super) believed: Believed,
+    /// The lenses that are rolled back, as last read.
+    pub(super) rollback_cache: RollbackCache,
 }
 
 impl Journal {
@@ -86,7 +86,7 @@ impl Journal {
             recorded,
             alerted,
             alerting: Rules::default(),
-            believed: Believed::default(),
+            rollback_cache: RollbackCache::default(),
         })
     }
 

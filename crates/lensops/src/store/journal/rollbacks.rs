@@ -17,8 +17,8 @@ use super::job::{AfterCommit, WriteJob, Written};
 use super::row::{decode_error, parsed, time_text};
 use crate::store::StoreError;
 
-/// How long what is in force is believed without looking: another process may roll back meanwhile.
-const BELIEVED: Duration = Duration::from_secs(2);
+/// How long what is in force may be answered from the cache: another process may roll back meanwhile.
+const CACHE_FOR: Duration = Duration::from_secs(2);
 
 /// Which way a lens was switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,7 +194,7 @@ impl Journal {
     /// When the disk refuses.
     pub async fn put_rollback(&self, entry: Rollback) -> Result<(), StoreError> {
         self.write(StateWrite::Rollback(Box::new(entry))).await?;
-        *self.believed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.rollback_cache.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 
@@ -234,8 +234,12 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn rolled_back(&self) -> Result<Arc<HashMap<LensId, Paused>>, StoreError> {
-        let believed = self.believed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, found)) = believed.filter(|(at, _)| at.elapsed() < BELIEVED) {
+        let cached = self
+            .rollback_cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some((_, found)) = cached.filter(|(at, _)| at.elapsed() < CACHE_FOR) {
             return Ok(found);
         }
         let found = self.rollbacks().await?.into_iter();
@@ -245,7 +249,7 @@ impl Journal {
             (entry.lens, Paused { reason, since })
         });
         let found = Arc::new(found.collect::<HashMap<_, _>>());
-        *self.believed.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), found.clone()));
+        *self.rollback_cache.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), found.clone()));
         Ok(found)
     }
 
