@@ -10,9 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::background::{Background, open_listener};
 use super::clock::SystemClock;
+use super::configuration::Configuration;
 use super::delivery::Delivery;
+use super::hangup::Hangup;
 use super::health::Health;
-use super::reload::{Hangup, Reloader, Setup};
+use super::reload::Reloader;
 use super::scheduler::Worker;
 use crate::commands::acceptance::flag_proof;
 use crate::commands::context::{open_journal, open_store};
@@ -33,8 +35,8 @@ pub async fn run(settings: &Settings, lenses: &[String], listen: Option<SocketAd
     }
     // From here on SIGHUP ends nobody.
     let hangup = Hangup::catch();
-    let setup = Setup::read(settings, lenses)?;
-    let (monitors, per_host) = (setup.monitors.clone(), setup.per_host());
+    let configuration = Configuration::read(settings, lenses)?;
+    let (monitors, per_host) = (configuration.monitors.clone(), configuration.per_host());
     let background = Background::of(settings, open_listener(listen).await?)?;
     let journal = open_journal(settings).await?;
     let store = open_store(settings, &journal)?;
@@ -53,7 +55,7 @@ pub async fn run(settings: &Settings, lenses: &[String], listen: Option<SocketAd
         .is_elsewhere()
         .then(|| tokio::spawn(delivery.run(checked.clone())));
     let (changes, changed) = mpsc::channel(8);
-    let reloader = Reloader::new(setup, journal.clone(), store.clone(), changes).await?;
+    let reloader = Reloader::new(configuration, journal.clone(), store.clone(), changes).await?;
     let worker = Worker {
         tenants: reloader.tenants(),
         per_host,
