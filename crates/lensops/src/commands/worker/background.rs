@@ -12,11 +12,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
+use super::clock::SystemClock;
+use super::health::Health;
+use super::notifier::Notifier;
+use super::watchdog::Watchdog;
 use crate::alert::Receiver;
-use crate::commands::worker::clock::SystemClock;
-use crate::commands::worker::health::Health;
-use crate::commands::worker::notifier::Notifier;
-use crate::commands::worker::watchdog::Watchdog;
 use crate::config::Settings;
 use crate::http::Client;
 use crate::listen::serve;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use super::check::Monitor;
 use crate::commands::context::{monitor, tenant_source};
 use crate::commands::plans::{Which, load, load_all};
-use crate::commands::worker::check::Monitor;
 use crate::config::Settings;
 
 /// The configuration of a worker.

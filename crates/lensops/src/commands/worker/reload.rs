@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Change;
+use super::check::Monitor;
 use super::configuration::Configuration;
 use super::hangup::Hangup;
 use super::lines::announce_rollback;
+use super::tenants::TenantWatch;
 use crate::commands::context::tenant_source;
 use crate::commands::rollout::rollback::News;
-use crate::commands::worker::check::Monitor;
-use crate::commands::worker::tenants::TenantWatch;
 use crate::config::ConfigError;
 use crate::http::Client;
 use crate::store::{Alerting, Journal, Store};

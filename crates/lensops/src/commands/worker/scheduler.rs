@@ -15,43 +15,25 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::check::Monitor;
+use super::clock::Clock;
+use super::health::Health;
 use super::lines::{announce, announce_rollback, span};
 use super::pulse::Pulse;
+use super::scope::{Change, PER_HOST, Scope};
+use super::slot;
 use super::slot::Shared;
-use super::timetable::{Timetable, Work};
-use crate::commands::worker::check::Monitor;
-use crate::commands::worker::clock::Clock;
-use crate::commands::worker::health::Health;
-use crate::commands::worker::slot;
+use super::timetable::Timetable;
 use crate::store::{Journal, Store};
 
 /// What running checks have left, in all, once the worker is told to stop.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// Checks that run at once against one host where nothing else is said.
-pub const PER_HOST: usize = 32;
-
 /// A clock that is set back by less is not looked at: it is kept right in small steps.
-pub(crate) const STEP: SignedDuration = SignedDuration::from_secs(2);
+const STEP: SignedDuration = SignedDuration::from_secs(2);
 
 /// The longest the loop goes without looking at the clock.
-pub(crate) const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(30);
-
-/// Something that changes while the worker runs.
-#[derive(Debug)]
-pub enum Change {
-    /// Other plans or settings, as read again.
-    Monitors {
-        /// The plans.
-        monitors: Vec<Arc<Monitor>>,
-        /// Checks that run at once against one host.
-        per_host: usize,
-        /// The tenants are those of the plans: no query gives them any more.
-        own_tenants: bool,
-    },
-    /// Other tenants, as the query answers them.
-    Tenants(Vec<Uuid>),
-}
+const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(30);
 
 /// The worker.
 pub struct Worker<C, S> {
@@ -111,7 +93,7 @@ impl<C: Clock, S: Sender + 'static> Worker<C, S> {
 }
 
 /// What wakes the loop.
-pub(crate) enum Event {
+enum Event {
     Finished(Result<(Id, Timestamp), JoinError>),
     Change(Change),
     /// The check of this pair asks its host nothing more.
@@ -122,20 +104,18 @@ pub(crate) enum Event {
 }
 
 /// A worker that runs.
-pub(crate) struct Running<C, S> {
-    pub(super) shared: Arc<Shared<C, S>>,
-    pub(super) monitors: Vec<Arc<Monitor>>,
-    pub(super) tenants: Option<Vec<Uuid>>,
-    pub(super) per_host: usize,
-    pub(super) changes: Option<mpsc::Receiver<Change>>,
-    pub(super) answered: mpsc::UnboundedReceiver<u32>,
-    pub(super) timetable: Timetable,
-    pub(super) tasks: JoinSet<Timestamp>,
+struct Running<C, S> {
+    shared: Arc<Shared<C, S>>,
+    scope: Scope,
+    changes: Option<mpsc::Receiver<Change>>,
+    answered: mpsc::UnboundedReceiver<u32>,
+    timetable: Timetable,
+    tasks: JoinSet<Timestamp>,
     /// The slot that each task runs, with the prefix of its lines.
-    pub(super) works: HashMap<Id, (u32, Arc<Monitor>, Uuid, Timestamp)>,
+    works: HashMap<Id, (u32, Arc<Monitor>, Uuid, Timestamp)>,
     /// The time when the loop last looked.
-    pub(super) seen: Timestamp,
-    pub(super) cut: CancellationToken,
+    seen: Timestamp,
+    cut: CancellationToken,
 }
 
 impl<C: Clock, S: Sender + 'static> Running<C, S> {
@@ -144,9 +124,11 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
         let (tell_answered, answered) = mpsc::unbounded_channel();
         Self {
             answered,
-            monitors: worker.monitors,
-            tenants: worker.tenants,
-            per_host: worker.per_host,
+            scope: Scope {
+                monitors: worker.monitors,
+                tenants: worker.tenants,
+                per_host: worker.per_host,
+            },
             changes: worker.changes,
             timetable: Timetable::default(),
             tasks: JoinSet::new(),
@@ -166,8 +148,9 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
     }
 
     async fn announce(&self) {
-        let several = self.monitors.len() > 1;
-        for monitor in &self.monitors {
+        let monitors = &self.scope.monitors;
+        let several = monitors.len() > 1;
+        for monitor in monitors {
             announce(monitor, several);
         }
         match self.shared.journal.rollbacks().await {
@@ -176,25 +159,13 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
         }
     }
 
-    fn wanted(&self) -> Vec<(Arc<Monitor>, Uuid)> {
-        let tenants_of = |monitor: &Arc<Monitor>| self.tenants.clone().unwrap_or_else(|| monitor.plan.tenants.clone());
-        let pairs_of = |monitor: &Arc<Monitor>| {
-            let monitor = monitor.clone();
-            tenants_of(&monitor)
-                .into_iter()
-                .map(move |tenant| (monitor.clone(), tenant))
-        };
-        self.monitors.iter().flat_map(pairs_of).collect()
-    }
-
     /// The first arrangement: current slots are run unless they are settled already.
     async fn arrange_first(&mut self) {
         let now = self.shared.clock.now();
-        let longest = self.monitors.iter().map(|monitor| monitor.plan.every.as_ms()).max();
-        let from = now - SignedDuration::from_millis(longest.unwrap_or(0));
+        let from = now - SignedDuration::from_millis(self.scope.longest_interval_ms());
         // A journal that cannot be read is told when it is written.
         let settled = self.shared.journal.settled_since(from).await.unwrap_or_default();
-        let wanted = self.wanted();
+        let wanted = self.scope.pairs();
         self.shared.health.watch(&wanted, now);
         self.timetable.arrange(wanted.into_iter(), now, Some(&settled));
     }
@@ -218,8 +189,8 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
                 slept.pairs
             );
         }
-        while let Some(work) = self.timetable.take(self.per_host) {
-            let prefix = self.prefix(&work);
+        while let Some(work) = self.timetable.take(self.scope.per_host) {
+            let prefix = self.scope.prefix(&work);
             let known = (work.pair, work.monitor.clone(), work.tenant, work.due);
             let task = slot::run(self.shared.clone(), work, prefix, self.cut.clone());
             self.works.insert(self.tasks.spawn(task).id(), known);
@@ -228,19 +199,6 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
         self.shared
             .pulse
             .stands(next, self.timetable.counts(), self.tasks.len());
-    }
-
-    /// Stands before each line where there is more than one lens or tenant.
-    fn prefix(&self, work: &Work) -> String {
-        let several_tenants = match &self.tenants {
-            Some(tenants) => tenants.len() > 1,
-            None => self.monitors.iter().any(|monitor| monitor.plan.tenants.len() > 1),
-        };
-        match (self.monitors.len() > 1, several_tenants) {
-            (false, false) => String::new(),
-            (true, false) => format!("[{}] ", work.monitor.lens()),
-            _ => format!("[{} {}] ", work.monitor.lens(), work.tenant),
-        }
     }
 
     /// What happens next; `None` once the worker is told to stop.
@@ -298,16 +256,7 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
                     "❌ A check of lens={} yacht={tenant} broke off: {error}",
                     monitor.lens()
                 );
-                let work = Work {
-                    pair,
-                    monitor,
-                    tenant,
-                    first: due,
-                    due,
-                    again: false,
-                    late: false,
-                };
-                slot::miss(&self.shared, &work, "", due, "defect").await;
+                slot::miss(&self.shared, (monitor.lens(), tenant), "", due, "defect").await;
                 due
             }
         };
@@ -315,21 +264,8 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
     }
 
     fn change(&mut self, change: Change) {
-        match change {
-            Change::Monitors {
-                monitors,
-                per_host,
-                own_tenants,
-            } => {
-                self.monitors = monitors;
-                self.per_host = per_host;
-                if own_tenants {
-                    self.tenants = None;
-                }
-            }
-            Change::Tenants(tenants) => self.tenants = Some(tenants),
-        }
-        let (wanted, now) = (self.wanted(), self.shared.clock.now());
+        self.scope.change(change);
+        let (wanted, now) = (self.scope.pairs(), self.shared.clock.now());
         self.shared.health.watch(&wanted, now);
         self.timetable.arrange(wanted.into_iter(), now, None);
     }

@@ -6,35 +6,37 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use lensops_core::history::schedule::{ad_hoc_id, slot_id};
+use lensops_core::ident::LensId;
 use lensops_core::verdict::record::CheckRecord;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use super::before::Before;
+use super::clock::Clock;
+use super::health::Health;
 use super::lines::{overall, span, tell};
 use super::pulse::Pulse;
 use super::timetable::Work;
-use crate::commands::worker::before::Before;
-use crate::commands::worker::clock::Clock;
-use crate::commands::worker::health::Health;
 use crate::store::{Journal, Store};
 
 /// How long a journal that refuses is tried again before the check is given up.
 const RECORD_FOR: Duration = Duration::from_secs(60);
 
 /// What all checks of a worker share.
-pub(crate) struct Shared<C, S> {
-    pub(crate) clock: C,
-    pub(crate) sender: S,
-    pub(crate) journal: Journal,
-    pub(crate) store: Store<S>,
-    pub(crate) pulse: Arc<Pulse>,
-    pub(crate) health: Arc<Health>,
+pub(super) struct Shared<C, S> {
+    pub(super) clock: C,
+    pub(super) sender: S,
+    pub(super) journal: Journal,
+    pub(super) store: Store<S>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) health: Arc<Health>,
     /// Told which pair's check asks its host nothing more.
-    pub(crate) answered: mpsc::UnboundedSender<u32>,
+    pub(super) answered: mpsc::UnboundedSender<u32>,
 }
 
 /// Runs `work` and returns the newest slot that is settled by it.
-pub(crate) async fn run<C: Clock, S: Sender>(
+pub(super) async fn run<C: Clock, S: Sender>(
     shared: Arc<Shared<C, S>>,
     work: Work,
     prefix: String,
@@ -157,14 +159,20 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
     }
 
     async fn miss(&self, due: Timestamp, reason: &str) {
-        miss(self.shared, self.work, self.prefix, due, reason).await;
+        let pair = (self.work.monitor.lens(), self.work.tenant);
+        miss(self.shared, pair, self.prefix, due, reason).await;
     }
 }
 
 /// Records that the slot at `due` has no check, and why.
-pub(crate) async fn miss<C, S>(shared: &Shared<C, S>, work: &Work, prefix: &str, due: Timestamp, reason: &str) {
-    let lens = work.monitor.lens();
-    let id = slot_id(work.tenant, lens, due);
+pub(super) async fn miss<C, S>(
+    shared: &Shared<C, S>,
+    (lens, tenant): (&LensId, Uuid),
+    prefix: &str,
+    due: Timestamp,
+    reason: &str,
+) {
+    let id = slot_id(tenant, lens, due);
     let line = format!(
         "{prefix}⚠️ Missed the slot of {}: {reason}",
         due.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -177,7 +185,7 @@ pub(crate) async fn miss<C, S>(shared: &Shared<C, S>, work: &Work, prefix: &str,
     }
     shared.pulse.has_missed();
     shared.health.missed(lens, reason);
-    let missed = shared.journal.record_missed(id, work.tenant, lens.clone(), due, reason);
+    let missed = shared.journal.record_missed(id, tenant, lens.clone(), due, reason);
     if let Err(error) = missed.await {
         tracing::error!("{prefix}❌ The missed slot could not be recorded: {error}");
     }
