@@ -21,8 +21,7 @@ use super::health::Health;
 use super::lines::{announce, announce_rollback, span};
 use super::pulse::Pulse;
 use super::scope::{Change, PER_HOST, Scope};
-use super::slot;
-use super::slot::Shared;
+use super::slot::{self, Shared};
 use super::timetable::Timetable;
 use crate::store::{Journal, Store};
 
@@ -55,7 +54,7 @@ pub struct Worker<C, S> {
     pub changes: Option<mpsc::Receiver<Change>>,
     /// How it stands.
     pub pulse: Arc<Pulse>,
-    /// What it found, lens by lens.
+    /// Its pairs and counters, for alerts and metrics.
     pub health: Arc<Health>,
 }
 
@@ -111,7 +110,7 @@ struct Running<C, S> {
     answered: mpsc::UnboundedReceiver<u32>,
     timetable: Timetable,
     tasks: JoinSet<Timestamp>,
-    /// The slot that each task runs, with the prefix of its lines.
+    /// The pair, lens, tenant and slot of each task.
     works: HashMap<Id, (u32, Arc<Monitor>, Uuid, Timestamp)>,
     /// The time when the loop last looked.
     seen: Timestamp,
