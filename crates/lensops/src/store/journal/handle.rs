@@ -117,6 +117,21 @@ impl Journal {
         written.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Bytes of the journal in use: pages of its file that are not free. A page that was freed is
+    /// used again before the file grows.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn bytes(&self) -> Result<u64, StoreError> {
+        let bytes: i64 = sqlx::query_scalar(
+            "SELECT (p.page_count - f.freelist_count) * s.page_size \
+             FROM pragma_page_count p, pragma_freelist_count f, pragma_page_size s",
+        )
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+
     /// Waits until everything queued is on disk and the log is written back, then closes. Clones
     /// of this journal can no longer write.
     pub async fn close(&self) {
