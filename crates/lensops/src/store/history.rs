@@ -1,4 +1,4 @@
-//! What was checked: a check as a store gives it back, and the stores that can be asked for it.
+//! Checks as a store returns them, and the stores that can be asked for them.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -1,8 +1,8 @@
-//! Where checks are kept.
+//! Where checks are stored.
 //!
-//! The journal is always there: SQLite, durable before anything else happens. History is what
-//! gate, status and the P95 window read. Stores elsewhere take batches from the journal; the
-//! "SQLite store" is the journal alone, without a special case.
+//! The journal is always there: SQLite, durable before anything else happens. History is what gate,
+//! status and the P95 window read. Other stores take batches from the journal; the "SQLite store" is the
+//! journal alone, without a special case.
 
 mod board;
 mod chosen;

@@ -1,4 +1,4 @@
-//! What runs beside the checks of `lensops worker`: alerts to their receivers, the watchdog, the pages.
+//! The background tasks of `lensops worker`: notifiers, the watchdog, and the pages of `--listen`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Lines that the worker logs.
+//! The lines that the worker logs.
 
 use jiff::SignedDuration;
 use lensops_core::duration::Every;

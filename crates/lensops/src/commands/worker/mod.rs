@@ -1,4 +1,4 @@
-//! The health worker: every lens for every tenant, at its slots, until it is told to stop.
+//! The worker: checks every lens for every tenant at its slots, until it is told to stop.
 
 mod answered;
 mod attempt;
@@ -15,6 +15,7 @@ mod host_queues;
 mod lines;
 pub mod notifier;
 pub mod openmetrics;
+mod pages;
 mod pulse;
 mod reload;
 mod run;

@@ -1,4 +1,4 @@
-//! `lensops worker`: the scheduler, with the journal, the store and what runs beside them put together.
+//! `lensops worker`: puts scheduler, journal, store and background tasks together, and runs them.
 
 use std::net::SocketAddr;
 use std::time::Duration;

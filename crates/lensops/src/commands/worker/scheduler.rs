@@ -1,8 +1,8 @@
-//! The loop of the worker: it owns the timetable and starts a task a slot.
+//! The loop of the worker: it owns the timetable and starts one task per slot.
 //!
-//! A pair's checks follow one another, so that one that outlives its interval is never run twice at
-//! once; the slots it ran over are recorded as missed. The next slot is counted from the epoch and not
-//! from the end of the last check, so that nothing drifts.
+//! The checks of a pair follow one another, so that a check that outlives its interval is never run
+//! twice at once; the slots it overran are recorded as missed. The next slot is counted from the epoch
+//! and not from the end of the last check, so that nothing drifts.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! One slot of a pair: what was missed before it, the check, its record, what it ran over.
+//! One slot of a pair: the slots missed before it, its check, the record, and the slots it overran.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Which pair of lens and tenant is due when, and what may run now. No clock, no requests.
 //!
-//! A pair that waits costs some dozens of bytes and no task, so that a hundred thousand of them fit
-//! beside one another. What is due goes into the queue of its host and leaves it as the host has room.
+//! A pair that waits costs some dozens of bytes and no task, so that a hundred thousand of them fit in
+//! memory. A pair that is due enters the queue of its host, and leaves it when the host has room.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};

@@ -1,8 +1,7 @@
 //! Alerts in the journal: the state of every rule, and the messages that follow from its changes.
 //!
-//! A check that is recorded is folded into the state of its rules by the writer, within the same
-//! transaction, and so are the messages that follow. A check whose id is there already is not folded again.
-//! Nothing is sent here.
+//! The writer folds a recorded check into the state of its rules within the same transaction, and adds
+//! the messages that follow. A check whose id is there already is not folded again. Nothing is sent here.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;

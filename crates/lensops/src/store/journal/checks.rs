@@ -1,7 +1,7 @@
 //! Checks, their events and missed slots in the journal.
 //!
-//! A check and its events are in one transaction, with what alerts make of it. An id that is there
-//! already is left as it is, so that a check recorded twice is one row and is folded once.
+//! A check and its events are in one transaction, with the alert changes that follow. An id that is
+//! there already is left as it is, so that a check recorded twice is one row and is folded once.
 
 use std::collections::HashSet;
 use std::sync::PoisonError;

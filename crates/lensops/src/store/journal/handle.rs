@@ -1,4 +1,4 @@
-//! The journal itself: an open file, its readers, and the way to its writer.
+//! The journal as an open file: its readers, and the way to its writer.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,10 +1,9 @@
-//! The outbox: what the journal holds and no store has taken yet.
+//! The outbox: checks of the journal that no store has taken yet.
 //!
-//! An entry is made in the transaction that records its check and is gone once a store has taken
-//! check and events. Entries are numbered in the order of recording, which is the order of
-//! delivery. One that a store refuses for good is parked with the reason: it stays, blocks nothing,
-//! and can be put back. A batch is made here alone, from rows that were redacted when they were
-//! recorded.
+//! An entry is made in the transaction that records its check, and is deleted once a store has taken
+//! check and events. Entries are numbered in the order of recording, which is the order of delivery. An
+//! entry that a store refuses for good is parked with the reason: it stays, blocks nothing, and can be
+//! put back. Batches are made here only, from rows that were redacted when they were recorded.
 
 use std::collections::HashMap;
 
