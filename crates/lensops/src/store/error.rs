@@ -1,4 +1,4 @@
-//! Why a store could not do what it was asked.
+//! Why a store could not do what was asked of it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What was checked: a check as a store gives it back, and the stores that can be asked for it.
+//! Checks as a store returns them, and the stores that can be asked for them.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -52,8 +52,8 @@ pub trait History: Send + Sync {
     ) -> impl Future<Output = Result<Vec<StoredCheck>, StoreError>> + Send;
 }
 
-/// Puts events beside the checks that they are of.
-pub(crate) fn beside(checks: Vec<StoredCheck>, events: Vec<(Uuid, String, Value)>) -> Vec<Exported> {
+/// Each check with its events.
+pub(crate) fn with_events(checks: Vec<StoredCheck>, events: Vec<(Uuid, String, Value)>) -> Vec<Exported> {
     let mut of: HashMap<Uuid, Vec<(String, Value)>> = HashMap::new();
     for (check, level, detail) in events {
         of.entry(check).or_default().push((level, detail));

@@ -1,8 +1,8 @@
-//! Where checks are kept.
+//! Where checks are stored.
 //!
-//! The journal is always there: SQLite, durable before anything else happens. History is what
-//! gate, status and the P95 window read. Stores elsewhere take batches from the journal; the
-//! "SQLite store" is the journal alone, without a special case.
+//! The journal is always there: SQLite, durable before anything else happens. History is what gate,
+//! status and the P95 window read. Other stores take batches from the journal; the "SQLite store" is the
+//! journal alone, without a special case.
 
 mod board;
 mod chosen;
@@ -19,10 +19,10 @@ mod tenants;
 pub use board::{Board, Brief, CheckQuery, Mark, Pair, Point, Points, Reading, Stretch};
 pub use chosen::Store;
 pub use error::{SinkError, StoreError};
-pub(crate) use history::beside;
+pub(crate) use history::with_events;
 pub use history::{Exported, History, StoredCheck};
+pub use journal::alert_attempts::Ended;
 pub use journal::alert_log::{Alert, Due, Trail};
-pub use journal::alerts::Ended;
 pub use journal::outbox::{DeliveryState, OutboxState, Parked};
 pub use journal::rollbacks::{Progress, Rollback, Switch};
 pub use journal::silences::Silence;

@@ -1,7 +1,7 @@
 //! Whether a store would take a check, tried without leaving one behind.
 //!
-//! SQL: a real insert, rolled back. REST knows no rollback: there a row that breaks the CHECK on
-//! `status` is sent. A server that answers `23514` has looked at key, grant and table before.
+//! SQL: a real insert, rolled back. REST has no rollback: there a row that violates the CHECK on `status`
+//! is sent. A server that answers `23514` has checked key, grant and table first.
 
 use jiff::Timestamp;
 use lensops_core::exchange::{Method, Sender};

@@ -1,8 +1,8 @@
 //! Roll-ups and retention, on the journal and on PostgreSQL alike.
 //!
-//! An hour is stale while more checks are stored of it than its roll-up counts, so that a check
-//! that arrives late is counted too. Checks are dropped only where a roll-up of their hour stands.
-//! PostgreSQL is asked as the owner: no other role may write roll-ups or delete.
+//! An hour is stale while more checks of it are stored than its roll-up counts, so that a late check is
+//! counted too. Checks are deleted only where a roll-up of their hour exists. PostgreSQL is asked as the
+//! owner: no other role may write roll-ups or delete.
 
 use std::future::Future;
 

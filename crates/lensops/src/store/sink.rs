@@ -1,4 +1,4 @@
-//! Stores that take what the journal holds, and what they take.
+//! Stores that take checks from the journal, and the entries that they take.
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! Who the tenants are, as the store knows it: its `yacht_registry`, or a SELECT of one's own.
+//! Who the tenants are, as the store knows it: its `yacht_registry`, or a configured SELECT.
 //!
-//! A SELECT runs in a transaction that cannot write, as the user of the address: the registry
-//! need not be open to `service_role`. Anything but a list of ids is an error, an empty one too.
+//! A SELECT runs in a transaction that cannot write, as the user of the address: the registry does not
+//! have to be open to `service_role`. Anything but a list of ids is an error, an empty one too.
 
 use std::collections::BTreeSet;
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use lensops::alert::Receiver as To;
 use lensops::commands::worker::clock::Clock;
-use lensops::commands::worker::health::Vitals;
+use lensops::commands::worker::health::Health;
 use lensops::commands::worker::notifier::{Notifier, Step};
-use lensops::commands::worker::watchdog::Vigil;
+use lensops::commands::worker::watchdog::Watchdog;
 use lensops::config::{Env, Settings};
 use lensops::http::Client;
 use lensops::store::{Alerting, Journal};
@@ -331,24 +331,24 @@ async fn muted_checks_change_nothing_and_silenced_alerts_are_told_when_the_silen
 async fn a_lens_that_is_not_checked_and_a_store_that_fails_are_told_and_so_is_their_end() {
     let receiver = Receiver::start().await;
     let world = World::new("", receiver.env()).await;
-    let vitals = Vitals::new(false);
+    let health = Health::new(false);
     *world.clock.0.lock().unwrap() = start();
-    vitals.watch(&[(Arc::new(crate::worker::monitor()), NORTH)], start());
+    health.watch(&[(Arc::new(crate::worker::monitor()), NORTH)], start());
     let (tell, trouble) = tokio::sync::watch::channel(None);
-    let vigil = Vigil {
+    let watchdog = Watchdog {
         clock: world.clock.clone(),
         journal: world.journal.clone(),
-        vitals: vitals.clone(),
+        health: health.clone(),
         trouble: Some(trouble),
         redactor: world.redactor.clone(),
         limit: 1 << 30,
     };
-    vigil.look().await.unwrap();
+    watchdog.look().await.unwrap();
     assert!(world.journal.alerts().await.unwrap().is_empty());
     world.clock.advance(31 * 60);
     tell.send_replace(Some("403 - Forbidden".to_owned()));
-    vigil.look().await.unwrap();
-    vigil.look().await.unwrap();
+    watchdog.look().await.unwrap();
+    watchdog.look().await.unwrap();
     let told = || async {
         let trail = world.journal.alert_trail(99).await.unwrap();
         let hook = trail.into_iter().rev().filter(|trail| trail.receiver == "webhook");
@@ -357,11 +357,11 @@ async fn a_lens_that_is_not_checked_and_a_store_that_fails_are_told_and_so_is_th
     };
     assert_eq!(told().await, ["no_check firing", "store_failing firing"]);
     let check = with_status(NORTH, 2, Healthy);
-    vitals.checked(&check, check.observed_at);
+    health.checked(&check, check.observed_at);
     world.journal.record(check).await.unwrap();
     tell.send_replace(None);
-    vigil.look().await.unwrap();
-    vigil.look().await.unwrap();
+    watchdog.look().await.unwrap();
+    watchdog.look().await.unwrap();
     assert_eq!(
         told().await,
         [
@@ -508,14 +508,14 @@ pub(crate) fn expected(settings: &Settings, checks: &[CheckRecord]) -> BTreeSet<
 
 #[test]
 fn a_pair_without_a_check_is_told_once_an_interval_and_forgotten_when_it_is_watched_no_more() {
-    let vitals = Vitals::new(false);
-    vitals.watch(&[(Arc::new(crate::worker::monitor()), NORTH)], start());
+    let health = Health::new(false);
+    health.watch(&[(Arc::new(crate::worker::monitor()), NORTH)], start());
     let at = |minutes: i64| start() + SignedDuration::from_mins(minutes);
-    let counts = [10, 29, 30, 31, 44, 45, 46].map(|minutes| vitals.late(at(minutes)).len());
+    let counts = [10, 29, 30, 31, 44, 45, 46].map(|minutes| health.late(at(minutes)).len());
     assert_eq!(counts, [0, 0, 1, 0, 0, 1, 0]);
-    assert_eq!(vitals.overdue(at(30)).unwrap().0, 1);
-    vitals.watch(&[], at(60));
-    assert!(vitals.late(at(90)).is_empty() && vitals.overdue(at(90)).is_none());
+    assert_eq!(health.overdue(at(30)).unwrap().0, 1);
+    health.watch(&[], at(60));
+    assert!(health.late(at(90)).is_empty() && health.overdue(at(90)).is_none());
 }
 
 /// Whatever receivers do, each is told of by one line, and checks go on.

@@ -1,4 +1,4 @@
-//! What a probe's answer says of a switch.
+//! What the answer to a probe says about a feature switch.
 
 use lensops_core::verdict::Sample;
 use lensops_core::verdict::outcome::Outcome;

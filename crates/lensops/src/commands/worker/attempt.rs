@@ -1,4 +1,4 @@
-//! Sending a request, and sending it again where that may help.
+//! Sends a request, and retries it where that may help.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What runs beside the checks of `lensops worker`: alerts to their receivers, the vigil, the pages.
+//! The background tasks of `lensops worker`: notifiers, the watchdog, and the pages of `--listen`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
+use super::clock::SystemClock;
+use super::health::Health;
+use super::notifier::Notifier;
+use super::watchdog::Watchdog;
 use crate::alert::Receiver;
-use crate::commands::worker::clock::SystemClock;
-use crate::commands::worker::health::Vitals;
-use crate::commands::worker::notifier::Notifier;
-use crate::commands::worker::watchdog::Vigil;
 use crate::config::Settings;
 use crate::http::Client;
 use crate::listen::serve;
@@ -25,8 +25,8 @@ use crate::store::{Alerting, Journal};
 /// The time that a receiver has for an answer.
 const RECEIVER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is to run, settled before anything starts.
-pub(crate) struct Beside {
+/// The background tasks of a worker, settled before anything starts.
+pub(crate) struct Background {
     book: RuleBook,
     receivers: Vec<Receiver>,
     redactor: Redactor,
@@ -34,7 +34,7 @@ pub(crate) struct Beside {
     listener: Option<TcpListener>,
 }
 
-/// What runs.
+/// The background tasks, running.
 pub(crate) struct Running {
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -53,7 +53,7 @@ pub(crate) async fn open_listener(listen: Option<SocketAddr>) -> Result<Option<T
     Ok(Some(listener))
 }
 
-impl Beside {
+impl Background {
     /// Settles rules and receivers.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Beside {
     pub(crate) fn start(
         self,
         journal: &Journal,
-        vitals: &Arc<Vitals>,
+        health: &Arc<Health>,
         trouble: Option<watch::Receiver<Option<String>>>,
     ) -> Running {
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
@@ -95,17 +95,17 @@ impl Beside {
             };
             tasks.spawn(notifier.run(stop.clone()));
         }
-        let vigil = Arc::new(Vigil {
+        let watchdog = Arc::new(Watchdog {
             clock: SystemClock,
             journal: journal.clone(),
-            vitals: vitals.clone(),
+            health: health.clone(),
             trouble,
             redactor: self.redactor,
             limit: self.limit,
         });
-        tasks.spawn(vigil.clone().run(stop.clone()));
+        tasks.spawn(watchdog.clone().run(stop.clone()));
         if let Some(listener) = self.listener {
-            tasks.spawn(serve(listener, vigil, stop.clone()));
+            tasks.spawn(serve(listener, watchdog, stop.clone()));
         }
         Running { tasks, stop }
     }

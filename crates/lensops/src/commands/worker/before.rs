@@ -1,4 +1,4 @@
-//! What earlier checks say of a lens and tenant, as far as the next one needs it.
+//! What earlier checks of a lens and tenant say, as far as the next one needs it.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! Delivery: what the journal holds goes to the chosen store, in order, until it is there.
+//! Delivers checks from the journal to the chosen store, in order, until the store has them.
 //!
-//! A store that is down, slow or refuses is asked again after a wait that doubles and is jittered,
-//! or after the time it asked for. A batch that holds a row which is refused for good is halved
-//! until that row stands alone; it is parked and the others go on.
+//! A store that is down, slow or refuses is retried after a wait that doubles and is jittered, or after
+//! the time it asked for. A batch that holds a row the store rejects for good is halved until that row
+//! is alone; it is parked and the others go on.
 
 use std::time::{Duration, Instant};
 

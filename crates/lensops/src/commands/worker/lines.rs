@@ -1,11 +1,11 @@
-//! Lines that the worker logs.
+//! The lines that the worker logs.
 
 use jiff::SignedDuration;
 use lensops_core::duration::Every;
 use lensops_core::verdict::CheckReport;
 use lensops_core::verdict::record::{Level, Status};
 
-use crate::commands::worker::check::Monitor;
+use super::check::Monitor;
 use crate::store::{Rollback, Switch};
 
 pub(super) fn announce(monitor: &Monitor, several: bool) {

@@ -1,4 +1,4 @@
-//! The health worker: every lens for every tenant, at its slots, until it is told to stop.
+//! The worker: checks every lens for every tenant at its slots, until it is told to stop.
 
 mod answered;
 mod attempt;
@@ -6,15 +6,21 @@ mod background;
 mod before;
 pub mod check;
 pub mod clock;
+mod configuration;
+mod counters;
 pub mod delivery;
+mod hangup;
 pub mod health;
+mod host_queues;
 mod lines;
 pub mod notifier;
 pub mod openmetrics;
+mod pages;
 mod pulse;
 mod reload;
 mod run;
 mod scheduler;
+mod scope;
 mod slot;
 pub mod tenants;
 mod timetable;
@@ -25,4 +31,5 @@ pub use before::Before;
 pub use lines::{announce_rollback, overall, tell};
 pub use pulse::Pulse;
 pub use run::run;
-pub use scheduler::{Change, GRACE, PER_HOST, Worker};
+pub use scheduler::{GRACE, Worker};
+pub use scope::{Change, PER_HOST};

@@ -1,9 +1,9 @@
-//! Delivery of alerts: what was told goes to one receiver, in order, until it has it.
+//! Delivers alert messages to one receiver, in order, until it has them.
 //!
-//! Every receiver has a delivery of its own, so that a dead one holds up nobody else. An attempt is
-//! written down before anything is sent: after a crash in between nobody knows whether the message
-//! arrived, and it is sent again. PagerDuty puts the second one aside by its key, a webhook by its
-//! `Idempotency-Key`; Slack cannot, and such a message says that it may have been sent before.
+//! Every receiver has a notifier of its own, so that a dead one does not delay the others. An attempt is
+//! recorded before anything is sent: after a crash in between nobody knows whether the message arrived,
+//! and it is sent again. PagerDuty drops the second one by its key, a webhook by its `Idempotency-Key`;
+//! Slack cannot, and such a message says that it may have been sent before.
 
 use std::time::Duration;
 

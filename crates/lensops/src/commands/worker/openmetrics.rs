@@ -1,8 +1,8 @@
 //! Writes OpenMetrics text.
 //!
-//! A small writer of our own: the figures are read when somebody asks, from the journal and from
-//! what the worker counted, and a registry of live counters would have to be fed with both. It
-//! refuses nothing: names are literals here, and label values are escaped.
+//! A small writer of our own: metrics are read on request, from the journal and from the counters of the
+//! worker, and a registry of live counters would have to be fed with both. It validates nothing: names
+//! are literals here, and label values are escaped.
 
 use std::fmt::{Display, Write as _};
 

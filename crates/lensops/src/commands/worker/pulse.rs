@@ -1,4 +1,4 @@
-//! How the worker stands, for whoever asks from outside: metrics, readiness, a bench.
+//! The state of the scheduler, readable while it runs: what is due, queued, running, recorded, missed.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -1,8 +1,7 @@
-//! What a worker works with, kept up to date while it runs: plans and settings read again on SIGHUP,
-//! tenants read again each interval.
+//! Keeps a running worker up to date: plans and settings are read again on SIGHUP, tenants each
+//! interval, and rollbacks of other machines each minute.
 //!
-//! What cannot be used changes nothing: the configuration that works goes on working, and one line
-//! says why the other one does not.
+//! A configuration that cannot be used changes nothing: the one in force stays, and the log says why.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +14,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::commands::context::{monitor, tenant_source};
-use crate::commands::plans::{Which, load, load_all};
+use super::Change;
+use super::check::Monitor;
+use super::configuration::Configuration;
+use super::hangup::Hangup;
+use super::lines::announce_rollback;
+use super::tenants::TenantWatch;
+use crate::commands::context::tenant_source;
 use crate::commands::rollout::rollback::News;
-use crate::commands::worker::check::Monitor;
-use crate::commands::worker::tenants::TenantWatch;
-use crate::commands::worker::{Change, announce_rollback};
-use crate::config::{ConfigError, Settings};
+use crate::config::ConfigError;
 use crate::http::Client;
 use crate::store::{Alerting, Journal, Store};
 
@@ -31,127 +32,48 @@ const SOON: Duration = Duration::from_secs(30);
 /// How often the store is asked what other machines rolled back.
 const LEARN_EVERY: Duration = Duration::from_mins(1);
 
-/// The configuration of a worker.
-pub(crate) struct Setup {
-    settings: Settings,
-    pub(crate) monitors: Vec<Arc<Monitor>>,
-    /// The lenses named on the command line; none means all there are.
-    lenses: Vec<String>,
-}
-
-impl Setup {
-    /// Reads the plans.
-    ///
-    /// # Errors
-    /// The first thing that cannot be used.
-    pub(crate) fn read(settings: &Settings, lenses: &[String]) -> Result<Self> {
-        let plans = if lenses.is_empty() {
-            load_all(settings)?
-        } else {
-            let one = |lens: &String| load(settings, &Which::Lens(lens));
-            lenses.iter().map(one).collect::<Result<Vec<_>>>()?
-        };
-        let monitors = plans.into_iter().map(|plan| monitor(settings, plan));
-        let mut monitors = monitors.collect::<Result<Vec<_>>>()?;
-        // One service, one reader: what one lens has read of the flags, the others need not. The
-        // secrets are the same for all of them too.
-        if let Some((first, others)) = monitors.split_first_mut() {
-            for monitor in others {
-                monitor.provider = first.provider.clone();
-                monitor.redactor = first.redactor.clone();
-            }
-        }
-        Ok(Self {
-            monitors: monitors.into_iter().map(Arc::new).collect(),
-            settings: settings.clone(),
-            lenses: lenses.to_vec(),
-        })
-    }
-
-    pub(crate) fn per_host(&self) -> usize {
-        usize::from(self.settings.project.worker.per_host)
-    }
-
-    fn read_again(&self) -> Result<Self> {
-        let again = Self::read(&self.settings.read_again()?, &self.lenses)?;
-        tenant_source(&again.settings)?;
-        again.settings.rule_book(&again.settings.receivers()?)?;
-        Ok(again)
-    }
-
-    /// What `other` has otherwise, for people.
-    fn changes_to(&self, other: &Self) -> String {
-        let mut told = Vec::new();
-        if self.settings.project != other.settings.project {
-            told.push("lensops.yml changed".to_owned());
-        }
-        if self.settings.project.store != other.settings.project.store {
-            told.push("another store is taken up by a restart alone".to_owned());
-        }
-        if self.settings.alerts().receivers != other.settings.alerts().receivers {
-            told.push("other alert receivers are taken up by a restart alone".to_owned());
-        }
-        let of = |setup: &'_ Self, monitor: &Monitor| {
-            let found = setup.monitors.iter().find(|known| known.lens() == monitor.lens());
-            found.cloned()
-        };
-        for monitor in &other.monitors {
-            match of(self, monitor) {
-                None => told.push(format!("lens {} added", monitor.lens())),
-                Some(old) if old.plan != monitor.plan => told.push(format!("lens {} changed", monitor.lens())),
-                Some(_) => {}
-            }
-        }
-        let gone = self.monitors.iter().filter(|monitor| of(other, monitor).is_none());
-        told.extend(gone.map(|monitor| format!("lens {} removed", monitor.lens())));
-        if told.is_empty() {
-            return "nothing changed".to_owned();
-        }
-        told.join(", ")
-    }
-}
-
-/// Keeps a worker up to date.
-pub(crate) struct Keeper {
-    setup: Setup,
+/// Keeps the plans, settings and tenants of a running worker up to date.
+pub(crate) struct Reloader {
+    configuration: Configuration,
     journal: Journal,
     watch: Option<TenantWatch<Client>>,
     changes: Sender<Change>,
     store: Store<Client>,
     news: News,
-    /// Whether the last look for rollbacks failed: said once.
-    deaf: bool,
+    /// Whether the last read of rollbacks failed: logged once.
+    rollbacks_unreadable: bool,
 }
 
-impl Keeper {
-    /// A keeper of `setup`, which tells `changes`. The tenants are read once before this returns.
+impl Reloader {
+    /// A reloader of `configuration`, which sends changes to `changes`. The tenants are read once before this returns.
     ///
     /// # Errors
     /// When tenants are to be read and the chosen store cannot tell.
     pub(crate) async fn new(
-        setup: Setup,
+        configuration: Configuration,
         journal: Journal,
         store: Store<Client>,
         changes: Sender<Change>,
     ) -> Result<Self> {
-        let mut keeper = Self {
-            setup,
+        let mut reloader = Self {
+            configuration,
             journal,
             watch: None,
             changes,
             store,
             news: News::default(),
-            deaf: false,
+            rollbacks_unreadable: false,
         };
-        keeper.watch().await?;
-        Ok(keeper)
+        reloader.watch().await?;
+        Ok(reloader)
     }
 
     async fn watch(&mut self) -> Result<()> {
-        self.watch = match tenant_source(&self.setup.settings)? {
+        self.watch = match tenant_source(&self.configuration.settings)? {
             None => None,
             Some(source) => {
-                let mut watch = TenantWatch::new(source, self.journal.clone(), self.setup.settings.redactor()).await;
+                let mut watch =
+                    TenantWatch::new(source, self.journal.clone(), self.configuration.settings.redactor()).await;
                 watch.look().await;
                 Some(watch)
             }
@@ -194,19 +116,19 @@ impl Keeper {
         if !self.store.is_elsewhere() {
             return;
         }
-        let monitors: Vec<&Monitor> = self.setup.monitors.iter().map(Arc::as_ref).collect();
+        let monitors: Vec<&Monitor> = self.configuration.monitors.iter().map(Arc::as_ref).collect();
         match self
             .news
             .look(&monitors, &self.store, &self.journal, Timestamp::now())
             .await
         {
             Ok(learnt) => {
-                self.deaf = false;
+                self.rollbacks_unreadable = false;
                 learnt.iter().for_each(announce_rollback);
             }
-            Err(error) if !self.deaf => {
-                self.deaf = true;
-                let text = self.setup.settings.redactor().text(&format!("{error:#}"));
+            Err(error) if !self.rollbacks_unreadable => {
+                self.rollbacks_unreadable = true;
+                let text = self.configuration.settings.redactor().text(&format!("{error:#}"));
                 tracing::warn!("⚠️ Rollbacks of other machines cannot be read: {text}");
             }
             Err(_) => {}
@@ -215,7 +137,7 @@ impl Keeper {
 
     fn look_every(&self) -> Duration {
         let shortest = self
-            .setup
+            .configuration
             .monitors
             .iter()
             .map(|monitor| monitor.plan.every.as_ms())
@@ -234,7 +156,7 @@ impl Keeper {
 
     /// Takes up the rules of alerts. They were looked at when they were read.
     fn alert_by_rules(&self) {
-        let settings = &self.setup.settings;
+        let settings = &self.configuration.settings;
         let book = settings
             .receivers()
             .and_then(|receivers| settings.rule_book(&receivers));
@@ -245,10 +167,10 @@ impl Keeper {
     }
 
     async fn reload(&mut self) {
-        let new = match self.setup.read_again() {
+        let new = match self.configuration.read_again() {
             Ok(new) => new,
             Err(error) => {
-                let redactor = self.setup.settings.redactor();
+                let redactor = self.configuration.settings.redactor();
                 let lines = lines_of(&error);
                 for (left, line) in (0..lines.len()).rev().zip(&lines) {
                     let line = redactor.text(line);
@@ -262,16 +184,16 @@ impl Keeper {
                 return;
             }
         };
-        let asks_otherwise = self.setup.settings.project.worker.tenants != new.settings.project.worker.tenants;
-        tracing::info!("Reload: {}", self.setup.changes_to(&new));
-        self.setup = new;
+        let asks_otherwise = self.configuration.settings.project.worker.tenants != new.settings.project.worker.tenants;
+        tracing::info!("Reload: {}", self.configuration.changes_to(&new));
+        self.configuration = new;
         self.alert_by_rules();
         if asks_otherwise && let Err(error) = self.watch().await {
             tracing::error!("❌ Reload: {error:#}");
         }
         self.tell(Change::Monitors {
-            monitors: self.setup.monitors.clone(),
-            per_host: self.setup.per_host(),
+            monitors: self.configuration.monitors.clone(),
+            per_host: self.configuration.per_host(),
             own_tenants: self.watch.is_none(),
         })
         .await;
@@ -292,30 +214,5 @@ fn lines_of(error: &anyhow::Error) -> Vec<String> {
     match error.downcast_ref::<YamlErrors>().or_else(in_settings) {
         Some(errors) => errors.0.iter().map(|error| first(error.to_string())).collect(),
         None => vec![first(format!("{error:#}"))],
-    }
-}
-
-/// SIGHUP. It is caught from the moment this is made.
-pub(crate) struct Hangup {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-}
-
-impl Hangup {
-    pub(crate) fn catch() -> Self {
-        Self {
-            #[cfg(unix)]
-            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
-        }
-    }
-
-    async fn recv(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.signal
-            && signal.recv().await.is_some()
-        {
-            return;
-        }
-        std::future::pending().await
     }
 }

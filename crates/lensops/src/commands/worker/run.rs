@@ -1,4 +1,4 @@
-//! `lensops worker`: the scheduler, with the journal, the store and what runs beside them put together.
+//! `lensops worker`: puts scheduler, journal, store and background tasks together, and runs them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,11 +8,13 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::background::{Beside, open_listener};
+use super::background::{Background, open_listener};
 use super::clock::SystemClock;
+use super::configuration::Configuration;
 use super::delivery::Delivery;
-use super::health::Vitals;
-use super::reload::{Hangup, Keeper, Setup};
+use super::hangup::Hangup;
+use super::health::Health;
+use super::reload::Reloader;
 use super::scheduler::Worker;
 use crate::commands::acceptance::flag_proof;
 use crate::commands::context::{open_journal, open_store};
@@ -33,9 +35,9 @@ pub async fn run(settings: &Settings, lenses: &[String], listen: Option<SocketAd
     }
     // From here on SIGHUP ends nobody.
     let hangup = Hangup::catch();
-    let setup = Setup::read(settings, lenses)?;
-    let (monitors, per_host) = (setup.monitors.clone(), setup.per_host());
-    let beside = Beside::of(settings, open_listener(listen).await?)?;
+    let configuration = Configuration::read(settings, lenses)?;
+    let (monitors, per_host) = (configuration.monitors.clone(), configuration.per_host());
+    let background = Background::of(settings, open_listener(listen).await?)?;
     let journal = open_journal(settings).await?;
     let store = open_store(settings, &journal)?;
     let delivery = Delivery::new(
@@ -46,29 +48,29 @@ pub async fn run(settings: &Settings, lenses: &[String], listen: Option<SocketAd
     );
     let stop = stop_on_signal();
     let checked = CancellationToken::new();
-    let vitals = Vitals::new(settings.project.metrics.unwrap_or_default().tenant_label);
+    let health = Health::new(settings.project.metrics.unwrap_or_default().tenant_label);
     let trouble = store.is_elsewhere().then(|| delivery.trouble());
-    let beside = beside.start(&journal, &vitals, trouble);
+    let background = background.start(&journal, &health, trouble);
     let delivering = store
         .is_elsewhere()
         .then(|| tokio::spawn(delivery.run(checked.clone())));
     let (changes, changed) = mpsc::channel(8);
-    let keeper = Keeper::new(setup, journal.clone(), store.clone(), changes).await?;
+    let reloader = Reloader::new(configuration, journal.clone(), store.clone(), changes).await?;
     let worker = Worker {
-        tenants: keeper.tenants(),
+        tenants: reloader.tenants(),
         per_host,
         changes: Some(changed),
-        vitals,
+        health,
         ..Worker::new(SystemClock, Client::new(TIMEOUT), journal.clone(), store, monitors)
     };
-    let keeping = tokio::spawn(keeper.run(hangup, stop.clone()));
+    let reloading = tokio::spawn(reloader.run(hangup, stop.clone()));
     let deadline = worker.run(stop).await;
-    keeping.abort();
+    reloading.abort();
     checked.cancel();
     if let Some(delivering) = delivering {
         last_flush(delivering.await?, &journal, deadline).await?;
     }
-    beside.stop(deadline).await;
+    background.stop(deadline).await;
     journal.close().await;
     Ok(Exit::Good)
 }

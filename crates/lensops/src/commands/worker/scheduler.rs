@@ -1,8 +1,8 @@
-//! The loop of the worker: it owns the timetable and starts a task a slot.
+//! The loop of the worker: it owns the timetable and starts one task per slot.
 //!
-//! A pair's checks follow one another, so that one that outlives its interval is never run twice at
-//! once; the slots it ran over are recorded as missed. The next slot is counted from the epoch and not
-//! from the end of the last check, so that nothing drifts.
+//! The checks of a pair follow one another, so that a check that outlives its interval is never run
+//! twice at once; the slots it overran are recorded as missed. The next slot is counted from the epoch
+//! and not from the end of the last check, so that nothing drifts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,43 +15,24 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::check::Monitor;
+use super::clock::Clock;
+use super::health::Health;
 use super::lines::{announce, announce_rollback, span};
 use super::pulse::Pulse;
-use super::slot::World;
-use super::timetable::{Timetable, Work};
-use crate::commands::worker::check::Monitor;
-use crate::commands::worker::clock::Clock;
-use crate::commands::worker::health::Vitals;
-use crate::commands::worker::slot;
+use super::scope::{Change, PER_HOST, Scope};
+use super::slot::{self, Shared};
+use super::timetable::Timetable;
 use crate::store::{Journal, Store};
 
 /// What running checks have left, in all, once the worker is told to stop.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// Checks that run at once against one host where nothing else is said.
-pub const PER_HOST: usize = 32;
-
 /// A clock that is set back by less is not looked at: it is kept right in small steps.
-pub(crate) const STEP: SignedDuration = SignedDuration::from_secs(2);
+const STEP: SignedDuration = SignedDuration::from_secs(2);
 
 /// The longest the loop goes without looking at the clock.
-pub(crate) const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(30);
-
-/// Something that changes while the worker runs.
-#[derive(Debug)]
-pub enum Change {
-    /// Other plans or settings, as read again.
-    Monitors {
-        /// The plans.
-        monitors: Vec<Arc<Monitor>>,
-        /// Checks that run at once against one host.
-        per_host: usize,
-        /// The tenants are those of the plans: no query gives them any more.
-        own_tenants: bool,
-    },
-    /// Other tenants, as the query answers them.
-    Tenants(Vec<Uuid>),
-}
+const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(30);
 
 /// The worker.
 pub struct Worker<C, S> {
@@ -73,8 +54,8 @@ pub struct Worker<C, S> {
     pub changes: Option<mpsc::Receiver<Change>>,
     /// How it stands.
     pub pulse: Arc<Pulse>,
-    /// What it found, lens by lens.
-    pub vitals: Arc<Vitals>,
+    /// Its pairs and counters, for alerts and metrics.
+    pub health: Arc<Health>,
 }
 
 impl<C: Clock, S: Sender + 'static> Worker<C, S> {
@@ -90,7 +71,7 @@ impl<C: Clock, S: Sender + 'static> Worker<C, S> {
             per_host: PER_HOST,
             changes: None,
             pulse: Arc::default(),
-            vitals: Vitals::new(false),
+            health: Health::new(false),
         }
     }
 
@@ -111,7 +92,7 @@ impl<C: Clock, S: Sender + 'static> Worker<C, S> {
 }
 
 /// What wakes the loop.
-pub(crate) enum Event {
+enum Event {
     Finished(Result<(Id, Timestamp), JoinError>),
     Change(Change),
     /// The check of this pair asks its host nothing more.
@@ -122,20 +103,18 @@ pub(crate) enum Event {
 }
 
 /// A worker that runs.
-pub(crate) struct Running<C, S> {
-    pub(super) world: Arc<World<C, S>>,
-    pub(super) monitors: Vec<Arc<Monitor>>,
-    pub(super) tenants: Option<Vec<Uuid>>,
-    pub(super) per_host: usize,
-    pub(super) changes: Option<mpsc::Receiver<Change>>,
-    pub(super) answered: mpsc::UnboundedReceiver<u32>,
-    pub(super) timetable: Timetable,
-    pub(super) tasks: JoinSet<Timestamp>,
-    /// The slot that each task runs, with the prefix of its lines.
-    pub(super) works: HashMap<Id, (u32, Arc<Monitor>, Uuid, Timestamp)>,
+struct Running<C, S> {
+    shared: Arc<Shared<C, S>>,
+    scope: Scope,
+    changes: Option<mpsc::Receiver<Change>>,
+    answered: mpsc::UnboundedReceiver<u32>,
+    timetable: Timetable,
+    tasks: JoinSet<Timestamp>,
+    /// The pair, lens, tenant and slot of each task.
+    works: HashMap<Id, (u32, Arc<Monitor>, Uuid, Timestamp)>,
     /// The time when the loop last looked.
-    pub(super) seen: Timestamp,
-    pub(super) cut: CancellationToken,
+    seen: Timestamp,
+    cut: CancellationToken,
 }
 
 impl<C: Clock, S: Sender + 'static> Running<C, S> {
@@ -144,64 +123,55 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
         let (tell_answered, answered) = mpsc::unbounded_channel();
         Self {
             answered,
-            monitors: worker.monitors,
-            tenants: worker.tenants,
-            per_host: worker.per_host,
+            scope: Scope {
+                monitors: worker.monitors,
+                tenants: worker.tenants,
+                per_host: worker.per_host,
+            },
             changes: worker.changes,
             timetable: Timetable::default(),
             tasks: JoinSet::new(),
             works: HashMap::new(),
             seen,
             cut: CancellationToken::new(),
-            world: Arc::new(World {
+            shared: Arc::new(Shared {
                 clock: worker.clock,
                 sender: worker.sender,
                 journal: worker.journal,
                 store: worker.store,
                 pulse: worker.pulse,
-                vitals: worker.vitals,
+                health: worker.health,
                 answered: tell_answered,
             }),
         }
     }
 
     async fn announce(&self) {
-        let several = self.monitors.len() > 1;
-        for monitor in &self.monitors {
+        let monitors = &self.scope.monitors;
+        let several = monitors.len() > 1;
+        for monitor in monitors {
             announce(monitor, several);
         }
-        match self.world.journal.rollbacks().await {
+        match self.shared.journal.rollbacks().await {
             Ok(entries) => entries.iter().for_each(announce_rollback),
             Err(error) => tracing::error!("❌ Rollbacks could not be read: {error}"),
         }
     }
 
-    fn wanted(&self) -> Vec<(Arc<Monitor>, Uuid)> {
-        let tenants_of = |monitor: &Arc<Monitor>| self.tenants.clone().unwrap_or_else(|| monitor.plan.tenants.clone());
-        let pairs_of = |monitor: &Arc<Monitor>| {
-            let monitor = monitor.clone();
-            tenants_of(&monitor)
-                .into_iter()
-                .map(move |tenant| (monitor.clone(), tenant))
-        };
-        self.monitors.iter().flat_map(pairs_of).collect()
-    }
-
     /// The first arrangement: current slots are run unless they are settled already.
     async fn arrange_first(&mut self) {
-        let now = self.world.clock.now();
-        let longest = self.monitors.iter().map(|monitor| monitor.plan.every.as_ms()).max();
-        let from = now - SignedDuration::from_millis(longest.unwrap_or(0));
+        let now = self.shared.clock.now();
+        let from = now - SignedDuration::from_millis(self.scope.longest_interval_ms());
         // A journal that cannot be read is told when it is written.
-        let settled = self.world.journal.settled_since(from).await.unwrap_or_default();
-        let wanted = self.wanted();
-        self.world.vitals.watch(&wanted, now);
+        let settled = self.shared.journal.settled_since(from).await.unwrap_or_default();
+        let wanted = self.scope.pairs();
+        self.shared.health.watch(&wanted, now);
         self.timetable.arrange(wanted.into_iter(), now, Some(&settled));
     }
 
     /// Starts what is due and has room.
     fn start_due(&mut self) {
-        let now = self.world.clock.now();
+        let now = self.shared.clock.now();
         if now < self.seen - STEP {
             tracing::warn!(
                 "⚠️ The clock went back by {}: checks go on; slots that were settled before count once",
@@ -218,27 +188,16 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
                 slept.pairs
             );
         }
-        while let Some(work) = self.timetable.take(self.per_host) {
-            let prefix = self.prefix(&work);
+        while let Some(work) = self.timetable.take(self.scope.per_host) {
+            let prefix = self.scope.prefix(&work);
             let known = (work.pair, work.monitor.clone(), work.tenant, work.due);
-            let task = slot::run(self.world.clone(), work, prefix, self.cut.clone());
+            let task = slot::run(self.shared.clone(), work, prefix, self.cut.clone());
             self.works.insert(self.tasks.spawn(task).id(), known);
         }
         let next = self.timetable.next_due();
-        self.world.pulse.stands(next, self.timetable.counts(), self.tasks.len());
-    }
-
-    /// Stands before each line where there is more than one lens or tenant.
-    fn prefix(&self, work: &Work) -> String {
-        let several_tenants = match &self.tenants {
-            Some(tenants) => tenants.len() > 1,
-            None => self.monitors.iter().any(|monitor| monitor.plan.tenants.len() > 1),
-        };
-        match (self.monitors.len() > 1, several_tenants) {
-            (false, false) => String::new(),
-            (true, false) => format!("[{}] ", work.monitor.lens()),
-            _ => format!("[{} {}] ", work.monitor.lens(), work.tenant),
-        }
+        self.shared
+            .pulse
+            .stands(next, self.timetable.counts(), self.tasks.len());
     }
 
     /// What happens next; `None` once the worker is told to stop.
@@ -258,7 +217,7 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
             Some(finished) = self.tasks.join_next_with_id() => Some(Event::Finished(finished)),
             Some(pair) = self.answered.recv() => Some(Event::Answered(pair)),
             change = change => Some(change),
-            () = self.world.clock.sleep_until(until) => Some(Event::Time),
+            () = self.shared.clock.sleep_until(until) => Some(Event::Time),
         }
     }
 
@@ -296,39 +255,17 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
                     "❌ A check of lens={} yacht={tenant} broke off: {error}",
                     monitor.lens()
                 );
-                let work = Work {
-                    pair,
-                    monitor,
-                    tenant,
-                    first: due,
-                    due,
-                    again: false,
-                    late: false,
-                };
-                slot::miss(&self.world, &work, "", due, "defect").await;
+                slot::miss(&self.shared, (monitor.lens(), tenant), "", due, "defect").await;
                 due
             }
         };
-        self.timetable.finish(pair, settled, self.world.clock.now());
+        self.timetable.finish(pair, settled, self.shared.clock.now());
     }
 
     fn change(&mut self, change: Change) {
-        match change {
-            Change::Monitors {
-                monitors,
-                per_host,
-                own_tenants,
-            } => {
-                self.monitors = monitors;
-                self.per_host = per_host;
-                if own_tenants {
-                    self.tenants = None;
-                }
-            }
-            Change::Tenants(tenants) => self.tenants = Some(tenants),
-        }
-        let (wanted, now) = (self.wanted(), self.world.clock.now());
-        self.world.vitals.watch(&wanted, now);
+        self.scope.change(change);
+        let (wanted, now) = (self.scope.pairs(), self.shared.clock.now());
+        self.shared.health.watch(&wanted, now);
         self.timetable.arrange(wanted.into_iter(), now, None);
     }
 

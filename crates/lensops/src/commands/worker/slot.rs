@@ -1,4 +1,4 @@
-//! One slot of a pair: what was missed before it, the check, its record, what it ran over.
+//! One slot of a pair: the slots missed before it, its check, the record, and the slots it overran.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,50 +6,52 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use lensops_core::history::schedule::{ad_hoc_id, slot_id};
+use lensops_core::ident::LensId;
 use lensops_core::verdict::record::CheckRecord;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use super::before::Before;
+use super::clock::Clock;
+use super::health::Health;
 use super::lines::{overall, span, tell};
 use super::pulse::Pulse;
 use super::timetable::Work;
-use crate::commands::worker::before::Before;
-use crate::commands::worker::clock::Clock;
-use crate::commands::worker::health::Vitals;
 use crate::store::{Journal, Store};
 
 /// How long a journal that refuses is tried again before the check is given up.
 const RECORD_FOR: Duration = Duration::from_secs(60);
 
-/// What all checks share.
-pub(crate) struct World<C, S> {
-    pub(crate) clock: C,
-    pub(crate) sender: S,
-    pub(crate) journal: Journal,
-    pub(crate) store: Store<S>,
-    pub(crate) pulse: Arc<Pulse>,
-    pub(crate) vitals: Arc<Vitals>,
+/// What all checks of a worker share.
+pub(super) struct Shared<C, S> {
+    pub(super) clock: C,
+    pub(super) sender: S,
+    pub(super) journal: Journal,
+    pub(super) store: Store<S>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) health: Arc<Health>,
     /// Told which pair's check asks its host nothing more.
-    pub(crate) answered: mpsc::UnboundedSender<u32>,
+    pub(super) answered: mpsc::UnboundedSender<u32>,
 }
 
 /// Runs `work` and returns the newest slot that is settled by it.
-pub(crate) async fn run<C: Clock, S: Sender>(
-    world: Arc<World<C, S>>,
+pub(super) async fn run<C: Clock, S: Sender>(
+    shared: Arc<Shared<C, S>>,
     work: Work,
     prefix: String,
     cut: CancellationToken,
 ) -> Timestamp {
     let slot = Slot {
-        world: &world,
+        shared: &shared,
         work: &work,
         prefix: &prefix,
     };
     let schedule = work.monitor.schedule(work.tenant);
-    let now = world.clock.now();
+    let now = shared.clock.now();
     if !work.late && !work.again {
-        world.pulse.has_started(now.duration_since(work.due));
-        world.vitals.started(now.duration_since(work.due));
+        shared.pulse.has_started(now.duration_since(work.due));
+        shared.health.started(now.duration_since(work.due));
     }
     let due = schedule.latest(now).max(work.due);
     if !work.again {
@@ -69,7 +71,7 @@ pub(crate) async fn run<C: Clock, S: Sender>(
         () = slot.check(due) => {}
     }
     // Slots that were due while the check ran are not made up for.
-    let now = world.clock.now();
+    let now = shared.clock.now();
     let mut settled = due;
     for skipped in schedule.between(due, now) {
         slot.miss(skipped, "overrun").await;
@@ -81,19 +83,19 @@ pub(crate) async fn run<C: Clock, S: Sender>(
 }
 
 struct Slot<'a, C, S> {
-    world: &'a World<C, S>,
+    shared: &'a Shared<C, S>,
     work: &'a Work,
     prefix: &'a str,
 }
 
 impl<C: Clock, S: Sender> Slot<'_, C, S> {
     async fn check(&self, due: Timestamp) {
-        let (world, prefix, tenant) = (self.world, self.prefix, self.work.tenant);
+        let (shared, prefix, tenant) = (self.shared, self.prefix, self.work.tenant);
         let (monitor, lens) = (&self.work.monitor, self.work.monitor.lens());
         tracing::info!(lens = %lens, yacht = %tenant, "{prefix}Starting health check for lens={lens} yacht={tenant}");
-        let now = world.clock.now();
+        let now = shared.clock.now();
         let before = monitor
-            .before(&world.journal, &world.store, tenant, now)
+            .before(&shared.journal, &shared.store, tenant, now)
             .await
             .unwrap_or_else(|error| {
                 tracing::error!("{prefix}❌ History could not be read: {error}");
@@ -106,17 +108,17 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
             slot_id(tenant, lens, due)
         };
         let report = monitor
-            .check(&world.sender, tenant, id, now, Timestamp::now(), before)
+            .check(&shared.sender, tenant, id, now, Timestamp::now(), before)
             .await;
         // The loop is gone only when the worker is: then nobody waits for the place.
-        world.answered.send(self.work.pair).ok();
+        shared.answered.send(self.work.pair).ok();
         for (level, line) in &report.lines {
             tell(*level, &format!("{prefix}{line}"));
         }
         if self.record(&report.record).await {
             // A check has just been recorded: what follows from it starts here.
-            world.pulse.has_recorded(now);
-            world.vitals.checked(&report.record, world.clock.now());
+            shared.pulse.has_recorded(now);
+            shared.health.checked(&report.record, shared.clock.now());
         }
         let (level, line) = overall(&report);
         tell(level, &format!("{prefix}{line}"));
@@ -124,15 +126,15 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
 
     /// Records a check; a journal that refuses is tried again, for the check must not be lost.
     async fn record(&self, check: &CheckRecord) -> bool {
-        let (world, prefix) = (self.world, self.prefix);
+        let (shared, prefix) = (self.shared, self.prefix);
         tracing::debug!(id = %check.id, "{prefix}Recording health check: id={}", check.id);
         let deadline = tokio::time::Instant::now() + RECORD_FOR;
         let mut wait = Duration::from_millis(200);
         loop {
-            match world.journal.record(check.clone()).await {
+            match shared.journal.record(check.clone()).await {
                 Ok(()) => {
                     // Where there is a store elsewhere, the delivery tells when it is there.
-                    if !world.store.is_elsewhere() {
+                    if !shared.store.is_elsewhere() {
                         tracing::info!(id = %check.id, "{prefix}✅ Wrote health check to DB: id={}", check.id);
                     }
                     return true;
@@ -149,7 +151,7 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
                         check.id,
                         check.status.as_str()
                     );
-                    world.vitals.unrecorded();
+                    shared.health.unrecorded();
                     return false;
                 }
             }
@@ -157,14 +159,20 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
     }
 
     async fn miss(&self, due: Timestamp, reason: &str) {
-        miss(self.world, self.work, self.prefix, due, reason).await;
+        let pair = (self.work.monitor.lens(), self.work.tenant);
+        miss(self.shared, pair, self.prefix, due, reason).await;
     }
 }
 
 /// Records that the slot at `due` has no check, and why.
-pub(crate) async fn miss<C, S>(world: &World<C, S>, work: &Work, prefix: &str, due: Timestamp, reason: &str) {
-    let lens = work.monitor.lens();
-    let id = slot_id(work.tenant, lens, due);
+pub(super) async fn miss<C, S>(
+    shared: &Shared<C, S>,
+    (lens, tenant): (&LensId, Uuid),
+    prefix: &str,
+    due: Timestamp,
+    reason: &str,
+) {
+    let id = slot_id(tenant, lens, due);
     let line = format!(
         "{prefix}⚠️ Missed the slot of {}: {reason}",
         due.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -175,9 +183,9 @@ pub(crate) async fn miss<C, S>(world: &World<C, S>, work: &Work, prefix: &str, d
     } else {
         tracing::warn!("{line}");
     }
-    world.pulse.has_missed();
-    world.vitals.missed(lens, reason);
-    let missed = world.journal.record_missed(id, work.tenant, lens.clone(), due, reason);
+    shared.pulse.has_missed();
+    shared.health.missed(lens, reason);
+    let missed = shared.journal.record_missed(id, tenant, lens.clone(), due, reason);
     if let Err(error) = missed.await {
         tracing::error!("{prefix}❌ The missed slot could not be recorded: {error}");
     }

@@ -1,7 +1,7 @@
-//! The tenants of the worker, read again and again from where they are known.
+//! The tenants of the worker, read again each interval from their source.
 //!
-//! An answer that is nonsense (an error, something other than ids, nothing) changes nothing: the last
-//! good list stays, over a restart too, and it is said once and not every time.
+//! An answer that cannot be used (an error, something other than ids, an empty list) changes nothing: the
+//! last good list stays, across a restart too. The same failure is logged once.
 
 use std::collections::BTreeSet;
 

@@ -1,11 +1,10 @@
 //! Which pair of lens and tenant is due when, and what may run now. No clock, no requests.
 //!
-//! A pair that waits costs some dozens of bytes and no task, so that a hundred thousand of them fit
-//! beside one another. What is due goes into the queue of its host and leaves it as the host has
-//! room. What a start found undone comes after what is due on time, and never takes all the room.
+//! A pair that waits costs some dozens of bytes and no task, so that a hundred thousand of them fit in
+//! memory. A pair that is due enters the queue of its host, and leaves it when the host has room.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,7 +12,8 @@ use lensops_core::history::schedule::{Schedule, from_ms, slot_id};
 use lensops_core::ident::LensId;
 use uuid::Uuid;
 
-use crate::commands::worker::check::Monitor;
+use super::check::Monitor;
+use super::host_queues::HostQueues;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -45,14 +45,6 @@ impl Pair {
     }
 }
 
-#[derive(Default)]
-struct Host {
-    running: usize,
-    on_time: VecDeque<(u32, i64)>,
-    /// What a start found undone.
-    late: VecDeque<(u32, i64)>,
-}
-
 /// A slot to be run.
 pub(crate) struct Work {
     pub(crate) pair: u32,
@@ -81,8 +73,7 @@ pub(crate) struct Timetable {
     pairs: Vec<Option<Pair>>,
     free: Vec<u32>,
     due: BinaryHeap<Reverse<(i64, u32)>>,
-    names: Vec<String>,
-    hosts: Vec<Host>,
+    hosts: HostQueues,
 }
 
 impl Timetable {
@@ -111,17 +102,8 @@ impl Timetable {
         }
     }
 
-    fn host(&mut self, monitor: &Monitor) -> usize {
-        let name = monitor.base.authority();
-        self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            self.names.push(name);
-            self.hosts.push(Host::default());
-            self.hosts.len() - 1
-        })
-    }
-
     fn keep(&mut self, at: u32, monitor: Arc<Monitor>, now: Timestamp) {
-        let host = self.host(&monitor);
+        let host = self.hosts.of(monitor.base.authority());
         let Some(pair) = self.pairs.get_mut(at as usize).and_then(Option::as_mut) else {
             return;
         };
@@ -147,7 +129,7 @@ impl Timetable {
         let schedule = monitor.schedule(tenant);
         let current = schedule.latest(now);
         let undone = settled.is_some_and(|settled| !settled.contains(&slot_id(tenant, monitor.lens(), current)));
-        let host = self.host(&monitor);
+        let host = self.hosts.of(monitor.base.authority());
         let due_ms = if undone { current } else { schedule.next(now) }.as_millisecond();
         let pair = Pair {
             monitor,
@@ -165,9 +147,10 @@ impl Timetable {
         if let Some(place) = self.pairs.get_mut(at as usize) {
             *place = Some(pair);
         }
-        match self.hosts.get_mut(host) {
-            Some(host) if undone => host.late.push_back((at, due_ms)),
-            _ => self.due.push(Reverse((due_ms, at))),
+        if undone {
+            self.hosts.push_late(host, at, due_ms);
+        } else {
+            self.due.push(Reverse((due_ms, at)));
         }
     }
 
@@ -178,10 +161,8 @@ impl Timetable {
         match place {
             Some(pair) if matches!(pair.state, State::Running | State::Leaving) => pair.state = State::Leaving,
             _ => {
-                let host = place.take().map(|pair| pair.host);
-                if let Some(host) = host.and_then(|host| self.hosts.get_mut(host)) {
-                    host.on_time.retain(|(queued, _)| *queued != at);
-                    host.late.retain(|(queued, _)| *queued != at);
+                if let Some(pair) = place.take() {
+                    self.hosts.remove(pair.host, at);
                 }
                 self.free.push(at);
             }
@@ -213,27 +194,14 @@ impl Timetable {
             }
             pair.state = State::Queued;
             let host = pair.host;
-            if let Some(host) = self.hosts.get_mut(host) {
-                host.on_time.push_back((at, latest_ms));
-            }
+            self.hosts.push(host, at, latest_ms);
         }
         slept
     }
 
     /// The next slot to run where a host has room for it: `per_host` at once.
     pub(crate) fn take(&mut self, per_host: usize) -> Option<Work> {
-        let spare = (per_host / 2).max(1);
-        let next = self.hosts.iter_mut().find_map(|host| {
-            let (late, found) = match host.on_time.front() {
-                Some(_) if host.running < per_host => (false, host.on_time.pop_front()),
-                None if host.running < spare => (true, host.late.pop_front()),
-                _ => (false, None),
-            };
-            let found = found?;
-            host.running += 1;
-            Some((late, found))
-        });
-        let (late, (at, due_ms)) = next?;
+        let (late, (at, due_ms)) = self.hosts.take(per_host)?;
         let pair = self.pairs.get_mut(at as usize)?.as_mut()?;
         pair.state = State::Running;
         pair.at_host = true;
@@ -259,9 +227,7 @@ impl Timetable {
             return;
         };
         pair.at_host = false;
-        if let Some(host) = self.hosts.get_mut(pair.host) {
-            host.running = host.running.saturating_sub(1);
-        }
+        self.hosts.leave(pair.host);
     }
 
     /// The check of `at` is over at `now`; it settled all slots up to `settled`.
@@ -270,8 +236,8 @@ impl Timetable {
             return;
         };
         let Some(pair) = place else { return };
-        if let Some(host) = self.hosts.get_mut(pair.host).filter(|_| pair.at_host) {
-            host.running = host.running.saturating_sub(1);
+        if pair.at_host {
+            self.hosts.leave(pair.host);
         }
         pair.at_host = false;
         if pair.state == State::Leaving {
@@ -290,11 +256,8 @@ impl Timetable {
         };
         pair.due_ms = next.as_millisecond();
         pair.state = State::Waiting;
-        let (due_ms, name) = (pair.due_ms, pair.monitor.base.authority());
-        if let Some(host) = self.names.iter().position(|known| *known == name) {
-            pair.host = host;
-        }
-        self.due.push(Reverse((due_ms, at)));
+        pair.host = self.hosts.of(pair.monitor.base.authority());
+        self.due.push(Reverse((pair.due_ms, at)));
     }
 
     /// The clock went back to `now`: whoever would wait longer than an interval goes on at once.
@@ -324,7 +287,6 @@ impl Timetable {
 
     /// Pairs, and those that wait for room.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let queued = self.hosts.iter().map(|host| host.on_time.len() + host.late.len()).sum();
-        (self.pairs.len() - self.free.len(), queued)
+        (self.pairs.len() - self.free.len(), self.hosts.queued())
     }
 }

@@ -1,4 +1,4 @@
-//! The dashboard's questions to the journal.
+//! The queries of the dashboard to the journal.
 
 use std::collections::HashMap;
 

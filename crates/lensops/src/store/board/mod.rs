@@ -1,8 +1,8 @@
 //! What the dashboard reads: the journal as it is, or PostgreSQL as the user who asks.
 //!
-//! On PostgreSQL a reading is a transaction as `authenticated` with the user's claims; which rows
-//! there are is the database's to say, and no question names a tenant to keep others out. A few
-//! connections serve everybody, so that a page which is asked for often takes none from the worker.
+//! On PostgreSQL a reading is a transaction as `authenticated` with the claims of the user. The database
+//! decides which rows there are; no query names a tenant to keep others out. A few connections serve
+//! everybody, so that a page that is loaded often takes none from the worker.
 
 mod journal;
 mod postgres;

@@ -1,4 +1,4 @@
-//! The dashboard's questions to PostgreSQL, within a transaction of the user who asks.
+//! The queries of the dashboard to PostgreSQL, within a transaction of the user who asks.
 
 use std::collections::HashMap;
 

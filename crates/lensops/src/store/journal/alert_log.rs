@@ -1,5 +1,4 @@
-//! What of alerts can be read from the journal: what fires, what waits for a receiver, and every
-//! attempt.
+//! Reads alerts from the journal: active ones, messages that wait for a receiver, and every attempt.
 
 use jiff::Timestamp;
 use lensops_core::alert::{Notification, State};

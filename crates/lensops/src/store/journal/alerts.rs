@@ -1,15 +1,13 @@
-//! Alerts in the journal: the state of every rule, what was told, to whom, and every attempt at it.
+//! Alerts in the journal: the state of every rule, and the messages that follow from its changes.
 //!
-//! A check that is recorded is folded into the state of its rules by the writer, within the same
-//! transaction, and so is what is told of it. A check whose id is there already is not folded again.
-//! Nothing is sent here.
+//! The writer folds a recorded check into the state of its rules within the same transaction, and adds
+//! the messages that follow. A check whose id is there already is not folded again. Nothing is sent here.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use lensops_core::alert::{Notice, Notification, Rule, Seen, State, Subject, fold, key, observe};
-use lensops_core::redaction::Redacted;
 use lensops_core::verdict::record::CheckRecord;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
@@ -21,56 +19,25 @@ use super::row::time_text;
 use super::silences::silences;
 use crate::store::StoreError;
 
-/// How an attempt ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
-    /// The receiver has it.
-    Delivered,
-    /// It is to be tried again.
-    Later {
-        /// From then on.
-        from: Timestamp,
-        /// What came of it.
-        said: Redacted,
-        /// It may have arrived all the same.
-        unsure: bool,
-    },
-    /// The receiver will never take it; what it said.
-    Refused(Redacted),
+/// Folds what was seen besides checks into the rules.
+struct TakeSeen {
+    rules: Rules,
+    seen: Vec<(Rule, Subject, Seen)>,
+    at: Timestamp,
 }
 
-/// A change of alerts.
-enum AlertWrite {
-    /// What was seen besides checks, to be folded into the rules.
-    Seen(Rules, Vec<(Rule, Subject, Seen)>, Timestamp),
-    /// An attempt begins.
-    Begun(i64, Timestamp),
-    /// It ended.
-    Ended(i64, Ended),
-    /// Drops messages told before a time that wait for nobody.
-    Forget(Timestamp),
-}
-
-impl WriteJob for AlertWrite {
+impl WriteJob for TakeSeen {
     fn write<'a>(&'a self, writer: &'a mut SqliteConnection) -> Written<'a> {
         Box::pin(async move {
-            match self {
-                Self::Seen(rules, seen, at) => {
-                    let alerting = rules.read().unwrap_or_else(PoisonError::into_inner).clone();
-                    match alerting {
-                        Some(alerting) => take_seen(writer, &alerting, seen, *at).await,
-                        None => Ok(AfterCommit::default()),
-                    }
-                }
-                Self::Begun(seq, at) => begin(writer, *seq, *at).await,
-                Self::Ended(seq, ended) => end(writer, *seq, ended).await,
-                Self::Forget(before) => forget(writer, *before).await,
+            let alerting = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
+            match alerting {
+                Some(alerting) => take_seen(writer, &alerting, &self.seen, self.at).await,
+                None => Ok(AfterCommit::default()),
             }
         })
     }
 }
 
-/// Folds what was seen besides checks.
 async fn take_seen(
     writer: &mut SqliteConnection,
     alerting: &Alerting,
@@ -83,26 +50,6 @@ async fn take_seen(
         after = after.and(step(writer, alerting, (*rule, subject), state, seen, Uuid::nil(), at).await?);
     }
     Ok(after)
-}
-
-async fn begin(writer: &mut SqliteConnection, seq: i64, at: Timestamp) -> Result<AfterCommit, sqlx::Error> {
-    sqlx::query("INSERT INTO lensops_alert_attempts (delivery, begun_at) VALUES ($1, $2)")
-        .bind(seq)
-        .bind(time_text(at))
-        .execute(writer)
-        .await?;
-    Ok(AfterCommit::default())
-}
-
-async fn forget(writer: &mut SqliteConnection, before: Timestamp) -> Result<AfterCommit, sqlx::Error> {
-    sqlx::query(
-        "DELETE FROM lensops_notifications WHERE told_at < $1 AND NOT EXISTS (SELECT 1 \
-         FROM lensops_alert_deliveries d WHERE d.notification_id = lensops_notifications.id AND d.state = 'waiting')",
-    )
-    .bind(time_text(before))
-    .execute(writer)
-    .await?;
-    Ok(AfterCommit::default())
 }
 
 /// Folds a check that was recorded just now.
@@ -254,30 +201,6 @@ async fn put_state(
     Ok(())
 }
 
-async fn end(writer: &mut SqliteConnection, seq: i64, ended: &Ended) -> Result<AfterCommit, sqlx::Error> {
-    let (state, not_before, said, unsure) = match ended {
-        Ended::Delivered => ("delivered", None, "delivered", false),
-        Ended::Later { from, said, unsure } => ("waiting", Some(time_text(*from)), said.as_str(), *unsure),
-        Ended::Refused(said) => ("refused", None, said.as_str(), false),
-    };
-    sqlx::query("UPDATE lensops_alert_deliveries SET state = $2, not_before = $3 WHERE seq = $1")
-        .bind(seq)
-        .bind(state)
-        .bind(not_before)
-        .execute(&mut *writer)
-        .await?;
-    // Only the latest attempt can have ended: earlier ones without an end were cut off.
-    sqlx::query(
-        "UPDATE lensops_alert_attempts SET said = $2, unsure = $3 WHERE id = (SELECT max(id) FROM lensops_alert_attempts WHERE delivery = $1)",
-    )
-    .bind(seq)
-    .bind(said)
-    .bind(unsure)
-    .execute(writer)
-    .await?;
-    Ok(AfterCommit::default())
-}
-
 impl Journal {
     /// Takes in what was seen besides checks.
     ///
@@ -285,30 +208,6 @@ impl Journal {
     /// When the disk refuses.
     pub async fn alert_seen(&self, seen: Vec<(Rule, Subject, Seen)>, at: Timestamp) -> Result<(), StoreError> {
         let rules = self.alerting.clone();
-        self.write(AlertWrite::Seen(rules, seen, at)).await
-    }
-
-    /// Records that the message numbered `seq` is about to be sent.
-    ///
-    /// # Errors
-    /// When the disk refuses; then it must not be sent.
-    pub async fn alert_begun(&self, seq: i64, at: Timestamp) -> Result<(), StoreError> {
-        self.write(AlertWrite::Begun(seq, at)).await
-    }
-
-    /// Records how the attempt at the message numbered `seq` ended.
-    ///
-    /// # Errors
-    /// When the disk refuses; then it is sent again, and says that it may be.
-    pub async fn alert_ended(&self, seq: i64, ended: Ended) -> Result<(), StoreError> {
-        self.write(AlertWrite::Ended(seq, ended)).await
-    }
-
-    /// Forgets messages told before `before` that wait for nobody.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub async fn forget_alerts(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.write(AlertWrite::Forget(before)).await
+        self.write(TakeSeen { rules, seen, at }).await
     }
 }

@@ -1,8 +1,9 @@
 //! Checks, their events and missed slots in the journal.
 //!
-//! A check and its events are in one transaction, with what alerts make of it. An id that is there
-//! already is left as it is, so that a check recorded twice is one row and is folded once.
+//! A check and its events are in one transaction, with the alert changes that follow. An id that is
+//! there already is left as it is, so that a check recorded twice is one row and is folded once.
 
+use std::collections::HashSet;
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ use super::alerts;
 use super::handle::Journal;
 use super::job::{AfterCommit, WriteJob, Written};
 use super::row::{json, parsed, stored, time_text};
-use crate::store::{History, StoreError, StoredCheck};
+use crate::store::{Exported, History, StoreError, StoredCheck};
 
 /// Records a check and folds it into the alerts of `rules`.
 struct RecordCheck {
@@ -143,6 +144,45 @@ impl Journal {
         rows.iter()
             .map(|row| Ok((row.try_get("level")?, json(row, "detail_json")?)))
             .collect()
+    }
+
+    /// Up to `limit` checks with ids after `after`, by id; with `undelivered` only those that wait
+    /// or are parked. For exports, which go through them page by page.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn page(&self, after: Option<Uuid>, limit: u32, undelivered: bool) -> Result<Vec<Exported>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM pms_health_checks WHERE id > $1 \
+             AND (NOT $3 OR id IN (SELECT check_id FROM lensops_outbox)) ORDER BY id LIMIT $2",
+        )
+        .bind(after.map_or_else(String::new, |id| id.to_string()))
+        .bind(limit)
+        .bind(undelivered)
+        .fetch_all(&self.reader)
+        .await?;
+        let mut page = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let check = stored(row)?;
+            let events = self.events(check.id).await?;
+            page.push((check, events));
+        }
+        Ok(page)
+    }
+
+    /// The ids of slots observed or missed from `from` on: what a start need not run again.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn settled_since(&self, from: Timestamp) -> Result<HashSet<Uuid>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id FROM pms_health_checks WHERE observed_at >= $1 \
+             UNION ALL SELECT id FROM lensops_missed WHERE due_at >= $1",
+        )
+        .bind(time_text(from))
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(|row| Ok(parsed(row, "id")?)).collect()
     }
 }
 

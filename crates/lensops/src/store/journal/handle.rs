@@ -1,4 +1,4 @@
-//! The journal itself: an open file, its readers, and the way to its writer.
+//! The journal as an open file: its readers, and the way to its writer.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,8 +17,8 @@ use super::schema;
 use super::writer::{self, Ask, GROUP, Wake};
 use crate::store::StoreError;
 
-/// What is rolled back, as last read.
-pub(super) type Believed = Arc<Mutex<Option<(Instant, Arc<HashMap<LensId, Paused>>)>>>;
+/// The lenses that are rolled back, and when that was read; `None` before the first read and after a change.
+pub(super) type RollbackCache = Arc<Mutex<Option<(Instant, Arc<HashMap<LensId, Paused>>)>>>;
 
 /// The journal. Clones share one writer.
 #[derive(Clone)]
@@ -30,8 +30,8 @@ pub struct Journal {
     /// Counts committed groups that told something.
     alerted: watch::Receiver<u64>,
     pub(super) alerting: Rules,
-    /// What is rolled back, as last read.
-    pub(super) believed: Believed,
+    /// The lenses that are rolled back, as last read.
+    pub(super) rollback_cache: RollbackCache,
 }
 
 impl Journal {
@@ -86,7 +86,7 @@ impl Journal {
             recorded,
             alerted,
             alerting: Rules::default(),
-            believed: Believed::default(),
+            rollback_cache: RollbackCache::default(),
         })
     }
 
@@ -115,6 +115,21 @@ impl Journal {
             .await
             .map_err(|_| StoreError::Closed)?;
         written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Bytes of the journal in use: pages of its file that are not free. A page that was freed is
+    /// used again before the file grows.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn bytes(&self) -> Result<u64, StoreError> {
+        let bytes: i64 = sqlx::query_scalar(
+            "SELECT (p.page_count - f.freelist_count) * s.page_size \
+             FROM pragma_page_count p, pragma_freelist_count f, pragma_page_size s",
+        )
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(u64::try_from(bytes).unwrap_or(0))
     }
 
     /// Waits until everything queued is on disk and the log is written back, then closes. Clones

@@ -5,9 +5,10 @@
 //! its events are in the same transaction. An id that is there already is left as it is, so that
 //! a check recorded twice is one row. With a check goes its entry in the outbox (`outbox`).
 
+pub(super) mod alert_attempts;
 pub(super) mod alert_log;
 mod alerting;
-pub(super) mod alerts;
+mod alerts;
 mod checks;
 mod handle;
 mod job;
@@ -17,6 +18,7 @@ mod rollups;
 mod row;
 mod schema;
 pub(super) mod silences;
+mod tenants;
 mod writer;
 
 pub use alerting::Alerting;

@@ -1,10 +1,9 @@
-//! The outbox: what the journal holds and no store has taken yet.
+//! The outbox: checks of the journal that no store has taken yet.
 //!
-//! An entry is made in the transaction that records its check and is gone once a store has taken
-//! check and events. Entries are numbered in the order of recording, which is the order of
-//! delivery. One that a store refuses for good is parked with the reason: it stays, blocks nothing,
-//! and can be put back. A batch is made here alone, from rows that were redacted when they were
-//! recorded.
+//! An entry is made in the transaction that records its check, and is deleted once a store has taken
+//! check and events. Entries are numbered in the order of recording, which is the order of delivery. An
+//! entry that a store refuses for good is parked with the reason: it stays, blocks nothing, and can be
+//! put back. Batches are made here only, from rows that were redacted when they were recorded.
 
 use std::collections::HashMap;
 
@@ -16,9 +15,9 @@ use uuid::Uuid;
 
 use super::handle::Journal;
 use super::job::{AfterCommit, WriteJob, Written};
-use super::row::{parsed, stored};
+use super::row::parsed;
+use crate::store::StoreError;
 use crate::store::sink::{Entry, EntryEvent};
-use crate::store::{Exported, StoreError};
 
 /// A check that a store refused for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -239,21 +238,6 @@ impl Journal {
         })
     }
 
-    /// Bytes of the journal in use: pages of its file that are not free. A page that was freed is
-    /// used again before the file grows.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn bytes(&self) -> Result<u64, StoreError> {
-        let bytes: i64 = sqlx::query_scalar(
-            "SELECT (p.page_count - f.freelist_count) * s.page_size \
-             FROM pragma_page_count p, pragma_freelist_count f, pragma_page_size s",
-        )
-        .fetch_one(&self.reader)
-        .await?;
-        Ok(u64::try_from(bytes).unwrap_or(0))
-    }
-
     /// The first `limit` parked checks with the reasons, oldest first.
     ///
     /// # Errors
@@ -285,29 +269,5 @@ impl Journal {
     /// When the disk refuses.
     pub async fn drop_delivered(&self, count: i64) -> Result<(), StoreError> {
         self.write(OutboxWrite::DropDelivered(count)).await
-    }
-
-    /// Up to `limit` checks with ids after `after`, by id; with `undelivered` only those that wait
-    /// or are parked. For exports, which go through them page by page.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn page(&self, after: Option<Uuid>, limit: u32, undelivered: bool) -> Result<Vec<Exported>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM pms_health_checks WHERE id > $1 \
-             AND (NOT $3 OR id IN (SELECT check_id FROM lensops_outbox)) ORDER BY id LIMIT $2",
-        )
-        .bind(after.map_or_else(String::new, |id| id.to_string()))
-        .bind(limit)
-        .bind(undelivered)
-        .fetch_all(&self.reader)
-        .await?;
-        let mut page = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let check = stored(row)?;
-            let events = self.events(check.id).await?;
-            page.push((check, events));
-        }
-        Ok(page)
     }
 }

@@ -1,4 +1,4 @@
-//! What the journal keeps besides checks: lenses rolled back by command, and the tenants last known.
+//! Lenses that were rolled back or restored by command, in the journal.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -17,8 +17,8 @@ use super::job::{AfterCommit, WriteJob, Written};
 use super::row::{decode_error, parsed, time_text};
 use crate::store::StoreError;
 
-/// How long what is in force is believed without looking: another process may roll back meanwhile.
-const BELIEVED: Duration = Duration::from_secs(2);
+/// How long what is in force may be answered from the cache: another process may roll back meanwhile.
+const CACHE_FOR: Duration = Duration::from_secs(2);
 
 /// Which way a lens was switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,24 +111,15 @@ impl Rollback {
     }
 }
 
-/// A change of this part of the journal.
-enum StateWrite {
-    Rollback(Box<Rollback>),
-    Tenants(Vec<Uuid>),
+/// Records a rollback or restore, or how far it has come.
+struct PutRollback {
+    entry: Rollback,
 }
 
-impl WriteJob for StateWrite {
+impl WriteJob for PutRollback {
     fn write<'a>(&'a self, writer: &'a mut SqliteConnection) -> Written<'a> {
+        let entry = &self.entry;
         Box::pin(async move {
-            apply(writer, self).await?;
-            Ok(AfterCommit::default())
-        })
-    }
-}
-
-async fn apply(writer: &mut SqliteConnection, write: &StateWrite) -> Result<(), sqlx::Error> {
-    match write {
-        StateWrite::Rollback(entry) => {
             sqlx::query(
                 "INSERT INTO lensops_rollbacks (id, lens_id, kind, step, target, flag, found, who, reason, gate, begun_at, ended_at, outcome) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
@@ -149,18 +140,9 @@ async fn apply(writer: &mut SqliteConnection, write: &StateWrite) -> Result<(), 
             .bind(entry.outcome.as_deref())
             .execute(writer)
             .await?;
-        }
-        StateWrite::Tenants(tenants) => {
-            sqlx::query("DELETE FROM lensops_tenants").execute(&mut *writer).await?;
-            for tenant in tenants {
-                sqlx::query("INSERT INTO lensops_tenants (yacht_id) VALUES ($1) ON CONFLICT DO NOTHING")
-                    .bind(tenant.to_string())
-                    .execute(&mut *writer)
-                    .await?;
-            }
-        }
+            Ok(AfterCommit::default())
+        })
     }
-    Ok(())
 }
 
 fn rollback(row: &SqliteRow) -> Result<Rollback, sqlx::Error> {
@@ -193,8 +175,8 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub async fn put_rollback(&self, entry: Rollback) -> Result<(), StoreError> {
-        self.write(StateWrite::Rollback(Box::new(entry))).await?;
-        *self.believed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.write(PutRollback { entry }).await?;
+        *self.rollback_cache.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 
@@ -234,8 +216,12 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn rolled_back(&self) -> Result<Arc<HashMap<LensId, Paused>>, StoreError> {
-        let believed = self.believed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, found)) = believed.filter(|(at, _)| at.elapsed() < BELIEVED) {
+        let cached = self
+            .rollback_cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some((_, found)) = cached.filter(|(at, _)| at.elapsed() < CACHE_FOR) {
             return Ok(found);
         }
         let found = self.rollbacks().await?.into_iter();
@@ -245,41 +231,7 @@ impl Journal {
             (entry.lens, Paused { reason, since })
         });
         let found = Arc::new(found.collect::<HashMap<_, _>>());
-        *self.believed.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), found.clone()));
+        *self.rollback_cache.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), found.clone()));
         Ok(found)
-    }
-
-    /// Keeps `tenants` as those last known.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub async fn put_tenants(&self, tenants: Vec<Uuid>) -> Result<(), StoreError> {
-        self.write(StateWrite::Tenants(tenants)).await
-    }
-
-    /// The tenants last known, by id; none where none were ever known.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn tenants(&self) -> Result<Vec<Uuid>, StoreError> {
-        let rows = sqlx::query("SELECT yacht_id FROM lensops_tenants ORDER BY yacht_id")
-            .fetch_all(&self.reader)
-            .await?;
-        rows.iter().map(|row| Ok(parsed(row, "yacht_id")?)).collect()
-    }
-
-    /// The ids of slots observed or missed from `from` on: what a start need not run again.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn settled_since(&self, from: Timestamp) -> Result<std::collections::HashSet<Uuid>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id FROM pms_health_checks WHERE observed_at >= $1 \
-             UNION ALL SELECT id FROM lensops_missed WHERE due_at >= $1",
-        )
-        .bind(time_text(from))
-        .fetch_all(&self.reader)
-        .await?;
-        rows.iter().map(|row| Ok(parsed(row, "id")?)).collect()
     }
 }

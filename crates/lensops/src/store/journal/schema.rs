@@ -1,4 +1,4 @@
-//! The journal's schema: the steps to it, and taking them.
+//! The schema of the journal: its migrations, and running them.
 
 use sqlx::{Connection, SqliteConnection};
 

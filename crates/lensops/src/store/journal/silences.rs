@@ -1,4 +1,4 @@
-//! Silences: who wanted quiet about what, until when and why.
+//! Silences: who silenced which alerts, until when and why.
 
 use jiff::Timestamp;
 use lensops_core::alert::{Rule, Subject};

@@ -1,5 +1,6 @@
 //! A batch of checks and events as two statements over arrays.
 
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::connection::Held;
@@ -11,8 +12,15 @@ pub(crate) fn narrow(number: i64) -> i32 {
     number.clamp(0, i64::from(i32::MAX)) as i32
 }
 
+/// Inserts checks, then their events, in one transaction. An id that is there already is left as it is.
 pub(crate) async fn insert(connection: &mut Held, batch: &[Entry]) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
+    insert_checks(&mut transaction, batch).await?;
+    insert_events(&mut transaction, batch).await?;
+    transaction.commit().await
+}
+
+async fn insert_checks(connection: &mut PgConnection, batch: &[Entry]) -> Result<(), sqlx::Error> {
     let column = |of: fn(&Entry) -> &str| batch.iter().map(of).collect::<Vec<&str>>();
     sqlx::query(
         "INSERT INTO public.pms_health_checks \
@@ -46,32 +54,37 @@ pub(crate) async fn insert(connection: &mut Held, batch: &[Entry]) -> Result<(),
             .map(|entry| storable(&entry.notes).into_owned())
             .collect::<Vec<_>>(),
     )
-    .execute(&mut *transaction)
+    .execute(connection)
     .await?;
+    Ok(())
+}
+
+async fn insert_events(connection: &mut PgConnection, batch: &[Entry]) -> Result<(), sqlx::Error> {
     let events = || {
         batch
             .iter()
             .flat_map(|entry| entry.events.iter().map(move |event| (entry.id, event)))
     };
-    if events().next().is_some() {
-        sqlx::query(
-            "INSERT INTO public.pms_health_events (id, check_id, level, detail_json, created_at) \
-             SELECT id, check_id, level, detail::jsonb, at::timestamptz \
-             FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) \
-                  AS t (id, check_id, level, detail, at) \
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(events().map(|(_, event)| event.id).collect::<Vec<Uuid>>())
-        .bind(events().map(|(check, _)| check).collect::<Vec<Uuid>>())
-        .bind(events().map(|(_, event)| event.level.as_str()).collect::<Vec<_>>())
-        .bind(
-            events()
-                .map(|(_, event)| storable(&event.detail).into_owned())
-                .collect::<Vec<_>>(),
-        )
-        .bind(events().map(|(_, event)| event.created_at.as_str()).collect::<Vec<_>>())
-        .execute(&mut *transaction)
-        .await?;
+    if events().next().is_none() {
+        return Ok(());
     }
-    transaction.commit().await
+    sqlx::query(
+        "INSERT INTO public.pms_health_events (id, check_id, level, detail_json, created_at) \
+         SELECT id, check_id, level, detail::jsonb, at::timestamptz \
+         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) \
+              AS t (id, check_id, level, detail, at) \
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(events().map(|(_, event)| event.id).collect::<Vec<Uuid>>())
+    .bind(events().map(|(check, _)| check).collect::<Vec<Uuid>>())
+    .bind(events().map(|(_, event)| event.level.as_str()).collect::<Vec<_>>())
+    .bind(
+        events()
+            .map(|(_, event)| storable(&event.detail).into_owned())
+            .collect::<Vec<_>>(),
+    )
+    .bind(events().map(|(_, event)| event.created_at.as_str()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -1,5 +1,5 @@
-//! JSON that PostgreSQL can keep: `jsonb` refuses the character U+0000, which an answer that was
-//! kept as an example may hold. Refusing the whole check for it would lose more than the character.
+//! JSON that PostgreSQL can store: `jsonb` refuses the character U+0000, which an answer kept as an
+//! example may hold. Refusing the whole check for it would lose more than the character.
 
 use std::borrow::Cow;
 

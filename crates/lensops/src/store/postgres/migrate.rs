@@ -1,9 +1,9 @@
 //! The schema of PostgreSQL stores: brought up to date, printed, or compared.
 //!
-//! One script that may be run again and over an older schema was chosen over numbered steps with a
-//! table of what has run: databases exist that were set up by hand, and no table would say so. What
-//! is compared with is not a list kept by hand either: the same script makes its objects in a schema
-//! of their own, in a transaction that is rolled back, and the catalogues of both are held together.
+//! One script that may be run again and over an older schema was chosen over numbered steps with a table
+//! of those that ran: databases exist that were set up by hand, and no table would say so. The expected
+//! schema is not a list kept by hand either: the same script creates its objects in a schema of their
+//! own, in a transaction that is rolled back, and the catalogues of both are compared.
 
 use std::collections::BTreeMap;
 

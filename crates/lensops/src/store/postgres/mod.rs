@@ -1,12 +1,12 @@
 //! PostgreSQL as sink and history.
 //!
 //! A batch is one transaction: checks first, then their events, each as one statement over arrays.
-//! Statements are not kept on the server, so that a pooler which hands out another connection every
-//! transaction does no harm. Whoever may become `service_role` does so for the length of each
-//! transaction: the owner then writes with no more rights than a key has, and a login that is only
-//! a member gets the right to pass by row-level security, which is not inherited. One connection is held; it is let go after any failure that may have
-//! left it in doubt. A pool was not taken for this: while a server refuses connections it says only
-//! that it timed out.
+//! Statements are not kept on the server, so that a pooler that hands out another connection every
+//! transaction does no harm. A login that may become `service_role` does so for each transaction: the
+//! owner then writes with no more rights than a key has, and a login that is only a member gets the
+//! right to pass row-level security, which is not inherited. One connection is held; it is dropped after
+//! any failure that may have left it in doubt. A pool was rejected: while a server refuses connections,
+//! it reports only that it timed out.
 
 mod connection;
 mod insert;

@@ -1,4 +1,4 @@
-//! The questions that history asks of PostgreSQL, and the rows that answer them.
+//! The history queries to PostgreSQL, and the rows that answer them.
 
 use jiff::Timestamp;
 use lensops_core::history::schedule::from_ms;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::connection::{Held, options};
 use super::insert::insert;
 use super::question::{Question, stored};
-use crate::store::{Entry, Exported, History, STORE_TIMEOUT, Sink, SinkError, StoreError, StoredCheck, beside};
+use crate::store::{Entry, Exported, History, STORE_TIMEOUT, Sink, SinkError, StoreError, StoredCheck, with_events};
 
 /// A PostgreSQL server. Clones share one connection.
 #[derive(Clone)]
@@ -93,7 +93,7 @@ impl Postgres {
             Ok((row.try_get("check_id")?, row.try_get("level")?, detail))
         };
         let events = rows.iter().map(event).collect::<Result<_, _>>().map_err(unreadable)?;
-        Ok(beside(checks, events))
+        Ok(with_events(checks, events))
     }
 }
 
