@@ -109,36 +109,30 @@ pub fn verify(files: &Files) -> Verification {
             findings.push(changed);
         }
     }
-    let signed = match (manifest.signature.strip_prefix("ed25519:"), envelope_file) {
-        (Some(key), Some(envelope)) => match envelope::check(&String::from_utf8_lossy(envelope), &manifest, text) {
-            Ok(found) if found.to_string() == key => Signed::By(found),
-            Ok(_) => {
-                findings.push(format!("{} was signed by another key than {FILE} says", envelope::FILE));
-                Signed::Unsigned
-            }
-            Err(finding) => {
-                // Where files were changed the signature cannot fit, and they are named already.
-                if findings.is_empty() || !finding.contains("signs another") {
-                    findings.push(finding);
-                }
-                Signed::Unsigned
-            }
-        },
-        (Some(_), None) => {
-            findings.push(format!("{} was removed", envelope::FILE));
-            Signed::Unsigned
-        }
-        (None, Some(_)) => {
-            findings.push(format!("{} was added", envelope::FILE));
-            Signed::Unsigned
-        }
-        (None, None) => Signed::Unsigned,
-    };
+    let signed = signer(&manifest, text, envelope_file, &mut findings);
     Verification {
         manifest: Some(manifest),
         signed,
         findings,
     }
+}
+
+/// Who signed `manifest`, whose file reads `text`. What is wrong with the signature joins `findings`.
+fn signer(manifest: &Manifest, text: &str, envelope_file: Option<&[u8]>, findings: &mut Vec<String>) -> Signed {
+    let finding = match (manifest.signature.strip_prefix("ed25519:"), envelope_file) {
+        (Some(key), Some(envelope)) => match envelope::check(&String::from_utf8_lossy(envelope), manifest, text) {
+            Ok(found) if found.to_string() == key => return Signed::By(found),
+            Ok(_) => format!("{} was signed by another key than {FILE} says", envelope::FILE),
+            // Where files were changed the signature cannot fit, and they are named already.
+            Err(finding) if !findings.is_empty() && finding.contains("signs another") => return Signed::Unsigned,
+            Err(finding) => finding,
+        },
+        (Some(_), None) => format!("{} was removed", envelope::FILE),
+        (None, Some(_)) => format!("{} was added", envelope::FILE),
+        (None, None) => return Signed::Unsigned,
+    };
+    findings.push(finding);
+    Signed::Unsigned
 }
 
 /// Files that were changed, added, removed or renamed since the manifest was made.

@@ -149,82 +149,27 @@ pub fn decide(
     // A slot is covered by the check with its id, whenever that check was observed.
     let mut ids: Vec<(Uuid, bool)> = checks.iter().map(|check| (check.id, check.muted.is_some())).collect();
     ids.sort_unstable();
-    let (slots, covered, longest_gap) = coverage(lens, tenant, schedule, from, at, now, &ids);
+    let slots = coverage(lens, tenant, schedule, from, at, now, &ids);
     let count = |status: Status| judged.iter().filter(|check| check.status == status).count() as u64;
-    let (healthy, degraded, unhealthy) = (
-        count(Status::Healthy),
-        count(Status::Degraded),
-        count(Status::Unhealthy),
-    );
-
+    let unhealthy = count(Status::Unhealthy);
     let worst = if unhealthy > 0 {
         Status::Unhealthy
     } else {
         Status::Degraded
     };
-    let mut worst_checks: Vec<&&CheckPoint> = judged.iter().filter(|check| check.status == worst).collect();
-    worst_checks.sort_by_key(|check| std::cmp::Reverse(check.observed_at));
-    let name = |check: &&&CheckPoint| Named {
-        id: check.id,
-        observed_at: check.observed_at,
-        status: check.status,
-    };
-    let named: Vec<Named> = worst_checks.iter().map(name).collect();
-    let told = |what: &str| {
-        let more = named.len().saturating_sub(NAMED);
-        let first: Vec<String> = named.iter().take(NAMED).map(Named::to_string).collect();
-        let first = first.join(", ");
-        format!(
-            "{} {what}: {first}{}",
-            named.len(),
-            if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            }
-        )
-    };
-    let gap_ms = longest_gap * schedule.every_ms().unsigned_abs();
-    let (decision, reason) = if unhealthy > 0 {
-        (Decision::RollBack, told("unhealthy"))
-    } else if slots == 0 {
-        let reason = match muted.len() {
-            0 => "no slot was due in the window".to_owned(),
-            count => format!("all {count} checks of the window are left out: paused or in maintenance"),
-        };
-        (Decision::NotEnoughData, reason)
-    } else if covered * 10_000 < slots * LEAST_COVERAGE {
-        (
-            Decision::NotEnoughData,
-            format!("{covered} of {slots} slots were checked, 99 % are needed"),
-        )
-    } else if longest_gap > LONGEST_GAP {
-        (
-            Decision::NotEnoughData,
-            format!(
-                "{longest_gap} slots in a row ({} minutes) were missed, two intervals are the most",
-                gap_ms / 60_000
-            ),
-        )
-    } else if degraded > 0 {
-        (Decision::Investigate, told("degraded"))
-    } else {
-        (
-            Decision::Proceed,
-            format!("{covered} of {slots} slots were checked, all healthy"),
-        )
-    };
+    let named = newest_first(judged.iter().filter(|check| check.status == worst));
+    let (decision, reason) = policy(&slots, &named, muted.len(), schedule);
     GateReport {
         tenant,
         decision,
         reason,
         from,
         until: at,
-        slots,
-        covered,
-        longest_gap,
-        healthy,
-        degraded,
+        slots: slots.due,
+        covered: slots.covered,
+        longest_gap: slots.longest_gap,
+        healthy: count(Status::Healthy),
+        degraded: count(Status::Degraded),
         unhealthy,
         paused: muted_for(MutedWhy::Paused),
         maintenance: muted_for(MutedWhy::Maintenance),
@@ -232,7 +177,76 @@ pub fn decide(
     }
 }
 
-/// Slots due in the window, how many are covered, and the longest run of missed ones.
+fn newest_first<'a>(checks: impl Iterator<Item = &'a &'a CheckPoint>) -> Vec<Named> {
+    let mut checks: Vec<_> = checks.collect();
+    checks.sort_by_key(|check| std::cmp::Reverse(check.observed_at));
+    let name = |check: &&CheckPoint| Named {
+        id: check.id,
+        observed_at: check.observed_at,
+        status: check.status,
+    };
+    checks.into_iter().map(name).collect()
+}
+
+/// The policy. `worst` holds the unhealthy checks; the degraded ones where no check is unhealthy.
+fn policy(slots: &Slots, worst: &[Named], muted: usize, schedule: &Schedule) -> (Decision, String) {
+    let Slots {
+        due,
+        covered,
+        longest_gap,
+    } = *slots;
+    let any = |status: Status| worst.first().is_some_and(|check| check.status == status);
+    if any(Status::Unhealthy) {
+        (Decision::RollBack, reason_of("unhealthy", worst))
+    } else if due == 0 {
+        let reason = match muted {
+            0 => "no slot was due in the window".to_owned(),
+            count => format!("all {count} checks of the window are left out: paused or in maintenance"),
+        };
+        (Decision::NotEnoughData, reason)
+    } else if covered * 10_000 < due * LEAST_COVERAGE {
+        (
+            Decision::NotEnoughData,
+            format!("{covered} of {due} slots were checked, 99 % are needed"),
+        )
+    } else if longest_gap > LONGEST_GAP {
+        let gap_ms = longest_gap * schedule.every_ms().unsigned_abs();
+        (
+            Decision::NotEnoughData,
+            format!(
+                "{longest_gap} slots in a row ({} minutes) were missed, two intervals are the most",
+                gap_ms / 60_000
+            ),
+        )
+    } else if any(Status::Degraded) {
+        (Decision::Investigate, reason_of("degraded", worst))
+    } else {
+        (
+            Decision::Proceed,
+            format!("{covered} of {due} slots were checked, all healthy"),
+        )
+    }
+}
+
+/// How many checks are `what`, and the first of them by name.
+fn reason_of(what: &str, checks: &[Named]) -> String {
+    let first: Vec<String> = checks.iter().take(NAMED).map(Named::to_string).collect();
+    let more = match checks.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{} {what}: {}{more}", checks.len(), first.join(", "))
+}
+
+/// Slots of a window; a pending one and muted ones are not among them.
+struct Slots {
+    due: u64,
+    covered: u64,
+    /// The longest run of missed ones.
+    longest_gap: u64,
+}
+
+/// Counts the slots that are due in the window.
 fn coverage(
     lens: &LensId,
     tenant: Uuid,
@@ -241,24 +255,24 @@ fn coverage(
     at: Timestamp,
     now: Timestamp,
     ids: &[(Uuid, bool)],
-) -> (u64, u64, u64) {
+) -> Slots {
     let newest = schedule.latest(now);
-    let (mut slots, mut covered, mut gap, mut longest_gap) = (0, 0, 0, 0);
-    for due in schedule.between(from, at) {
-        let id = slot_id(tenant, lens, due);
+    let (mut due, mut covered, mut gap, mut longest_gap) = (0, 0, 0, 0);
+    for slot in schedule.between(from, at) {
+        let id = slot_id(tenant, lens, slot);
         let found = ids
             .binary_search_by_key(&id, |(id, _)| *id)
             .ok()
             .and_then(|at| ids.get(at));
         match found {
-            None if due == newest => continue,
+            None if slot == newest => continue,
             Some((_, true)) => {
                 gap = 0;
                 continue;
             }
             _ => {}
         }
-        slots += 1;
+        due += 1;
         if found.is_some() {
             covered += 1;
             gap = 0;
@@ -267,7 +281,11 @@ fn coverage(
             longest_gap = longest_gap.max(gap);
         }
     }
-    (slots, covered, longest_gap)
+    Slots {
+        due,
+        covered,
+        longest_gap,
+    }
 }
 
 /// The decision that stands for all tenants; not enough data where there is none.

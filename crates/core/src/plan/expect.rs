@@ -1,154 +1,15 @@
 //! The grammar of expectations.
 
-use std::fmt;
-
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::json_path::JsonPath;
+use super::status_set::StatusSet;
 
 /// The error code by which the API says that a flag is off.
 pub const FEATURE_DISABLED: &str = "FEATURE_DISABLED";
-
-/// A JSONPath (RFC 9535), parsed when the plan is read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct JsonPath {
-    text: String,
-    parsed: serde_json_path::JsonPath,
-}
-
-impl JsonPath {
-    /// The first value that the path selects.
-    #[must_use]
-    pub fn first<'a>(&self, body: &'a Value) -> Option<&'a Value> {
-        self.parsed.query(body).first()
-    }
-}
-
-impl TryFrom<String> for JsonPath {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let parsed = serde_json_path::JsonPath::parse(&text)
-            .map_err(|error| format!("{text:?} is no JSONPath: {}", error.message()))?;
-        Ok(Self { text, parsed })
-    }
-}
-
-impl From<JsonPath> for String {
-    fn from(path: JsonPath) -> String {
-        path.text
-    }
-}
-
-impl fmt::Display for JsonPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::hash::Hash for JsonPath {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
-    }
-}
-
-impl Eq for JsonPath {}
-
-crate::text_form::text_form!(
-    JsonPath,
-    "JSONPath",
-    "^\\$",
-    "a JSONPath of RFC 9535, such as $.total_count"
-);
-
-/// The statuses an expectation accepts: one code or a list, never empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatusSet(Vec<u16>);
-
-impl StatusSet {
-    /// Whether `status` is accepted.
-    #[must_use]
-    pub fn contains(&self, status: u16) -> bool {
-        self.0.contains(&status)
-    }
-
-    /// The codes, in the plan's order.
-    #[must_use]
-    pub fn codes(&self) -> &[u16] {
-        &self.0
-    }
-
-    /// Whether one code alone is accepted, and it is this one.
-    #[must_use]
-    pub fn is_only(&self, status: u16) -> bool {
-        self.0 == [status]
-    }
-}
-
-impl fmt::Display for StatusSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let codes: Vec<_> = self.0.iter().map(u16::to_string).collect();
-        f.write_str(&codes.join(" or "))
-    }
-}
-
-impl Serialize for StatusSet {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.as_slice() {
-            [one] => serializer.serialize_u16(*one),
-            many => many.serialize(serializer),
-        }
-    }
-}
-
-impl JsonSchema for StatusSet {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "StatusSet".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let code = serde_json::json!({"type": "integer", "minimum": 100, "maximum": 599});
-        schemars::json_schema!({
-            "description": "A status code such as 200, or a list such as [200, 404]",
-            "anyOf": [code, {"type": "array", "items": code, "minItems": 1}]
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for StatusSet {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Codes;
-        impl<'de> Visitor<'de> for Codes {
-            type Value = StatusSet;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a status code such as 200, or a list such as [200, 404]")
-            }
-            fn visit_u64<E: serde::de::Error>(self, code: u64) -> Result<StatusSet, E> {
-                match u16::try_from(code) {
-                    Ok(code) if (100..=599).contains(&code) => Ok(StatusSet(vec![code])),
-                    _ => Err(E::custom(format!("{code} is no HTTP status"))),
-                }
-            }
-            fn visit_i64<E: serde::de::Error>(self, code: i64) -> Result<StatusSet, E> {
-                self.visit_u64(u64::try_from(code).unwrap_or(0))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<StatusSet, A::Error> {
-                use serde::de::Error as _;
-                let mut codes = Vec::new();
-                while let Some(code) = seq.next_element::<u64>()? {
-                    codes.extend(Codes.visit_u64::<A::Error>(code)?.0);
-                }
-                if codes.is_empty() {
-                    return Err(A::Error::custom("an empty list of statuses accepts nothing"));
-                }
-                Ok(StatusSet(codes))
-            }
-        }
-        deserializer.deserialize_any(Codes)
-    }
-}
 
 /// What an answer must be. Every condition given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -293,75 +154,9 @@ impl Expect {
     }
 }
 
-/// A line shown for an answer: text with JSONPaths in braces, `{$.total_count} actions`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Show {
-    text: String,
-    parts: Vec<Part>,
-}
-
-crate::text_form::text_form!(
-    Show,
-    "line",
-    "",
-    "text with JSONPaths in braces: {$.total_count} actions"
-);
-
-#[derive(Debug, Clone, PartialEq)]
-enum Part {
-    Text(String),
-    Path(JsonPath),
-}
-
-impl Show {
-    /// The line for `body`; `None` when a place it speaks of is not there.
-    #[must_use]
-    pub fn render(&self, body: &Value) -> Option<String> {
-        let mut line = String::new();
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => line.push_str(text),
-                Part::Path(path) => match path.first(body)? {
-                    Value::String(text) => line.extend(text.chars().filter(|c| !c.is_control()).take(120)),
-                    Value::Null => return None,
-                    value => line.push_str(&value.to_string()),
-                },
-            }
-        }
-        Some(line)
-    }
-}
-
-impl TryFrom<String> for Show {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        let mut rest = text.as_str();
-        while let Some(open) = rest.find("{$") {
-            let close = rest[open..]
-                .find('}')
-                .ok_or_else(|| format!("{text:?} opens a place that it does not close"))?
-                + open;
-            parts.push(Part::Text(rest[..open].to_owned()));
-            parts.push(Part::Path(JsonPath::try_from(rest[open + 1..close].to_owned())?));
-            rest = &rest[close + 1..];
-        }
-        parts.push(Part::Text(rest.to_owned()));
-        Ok(Self { text, parts })
-    }
-}
-
-impl From<Show> for String {
-    fn from(show: Show) -> String {
-        show.text
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn expect(text: &str) -> Result<Expect, crate::yaml::YamlError> {
         crate::yaml::read("plan.yml", text)
@@ -398,15 +193,5 @@ mod tests {
             expect("status: [200, 404]").unwrap().status.unwrap().to_string(),
             "200 or 404"
         );
-    }
-
-    #[test]
-    fn a_shown_line_is_absent_when_its_place_is() {
-        let show = Show::try_from("{$.status} ({$.n} handlers)".to_owned()).unwrap();
-        assert_eq!(
-            show.render(&json!({"status": "healthy", "n": 4})).unwrap(),
-            "healthy (4 handlers)"
-        );
-        assert_eq!(show.render(&json!({"status": "healthy"})), None);
     }
 }

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Dialect, Expect, PlanError, Request, Show, Vars, check_tenants, check_unique, check_user};
+use super::rules::{check_tenants, check_unique, check_user};
+use super::{Dialect, Expect, PlanError, Request, Show, Vars};
 use crate::duration::Every;
 use crate::ident::{EnvName, Ident, LensId};
 use crate::lens::mute::{Maintenance, Paused};

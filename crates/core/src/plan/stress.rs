@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::load::{Load, Span};
-use super::{Dialect, Expect, PlanError, Request, Vars, check_tenants, check_unique, check_user};
+use super::rules::{check_tenants, check_unique, check_user};
+use super::{Dialect, Expect, PlanError, Request, Vars};
 use crate::ident::{Ident, LensId};
 use crate::lens::User;
 

@@ -6,6 +6,7 @@ mod forms;
 mod key;
 mod legible;
 mod mark;
+mod patterns;
 mod redactor;
 pub mod transcript;
 

@@ -32,7 +32,7 @@ pub struct Rendered {
     pub text: String,
     /// Which plan it is.
     pub plan: Option<PlanKind>,
-    /// Whether its services are entered into the file that is there: see [`blueprint`].
+    /// Whether its services are entered into the file that is there: see [`super::blueprint`].
     pub blueprint: bool,
     /// The lens it is for; `None` for a file of all lenses.
     pub lens: Option<LensId>,

@@ -7,6 +7,7 @@ pub mod acceptance;
 pub mod baseline;
 pub mod check;
 pub mod generator;
+pub mod judge;
 pub mod outcome;
 pub mod probe;
 pub mod record;

@@ -11,7 +11,8 @@ use crate::plan::monitor::Probe;
 use crate::redaction::transcript::reason;
 use crate::redaction::{Redactor, Transcript};
 use crate::stats::histogram::{Latencies, Quantile, ms};
-use crate::verdict::outcome::{Outcome, Severity, Why, judge, matches};
+use crate::verdict::judge::{judge, matches};
+use crate::verdict::outcome::{Outcome, Severity, Why};
 
 /// One sample of a probe: all attempts of one request, judged.
 #[derive(Debug, Clone)]

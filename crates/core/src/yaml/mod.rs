@@ -1,9 +1,11 @@
 //! YAML files: reading one, and telling everything that is wrong with it at once.
 
+mod node;
 mod read;
 mod schema;
 mod validate;
 
+pub use node::place;
 pub use read::{YamlError, YamlErrors, read, read_all, write};
 pub use schema::{Shape, address, schema_of, schema_of_written};
-pub use validate::{Mistake, mistakes, mistakes_of_part, place};
+pub use validate::{Mistake, mistakes, mistakes_of_part};

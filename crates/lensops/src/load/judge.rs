@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, Failure, FailureClass, Response, Timings};
 use lensops_core::plan::load::Load;
 use lensops_core::plan::request_template::Fill;
-use lensops_core::verdict::outcome::{Outcome, Severity, judge};
+use lensops_core::verdict::judge::judge;
+use lensops_core::verdict::outcome::{Outcome, Severity};
 use tokio::time::Instant;
 
 use super::broken::Broken;

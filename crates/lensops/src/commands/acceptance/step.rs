@@ -11,7 +11,8 @@ use lensops_core::plan::prepare::{PrepareError, expand_text, prepare, set, signa
 use lensops_core::redaction::{Redactor, Transcript};
 use lensops_core::secret::Secret;
 use lensops_core::verdict::acceptance::Case;
-use lensops_core::verdict::outcome::{Outcome, Severity, judge, matches};
+use lensops_core::verdict::judge::{judge, matches};
+use lensops_core::verdict::outcome::{Outcome, Severity};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 

@@ -5,7 +5,8 @@ use lensops_core::ident::Ident;
 use lensops_core::lens::{Lens, User};
 use lensops_core::plan::monitor::Probe;
 use lensops_core::secret::Secret;
-use lensops_core::verdict::outcome::{Outcome, Severity, judge, matches};
+use lensops_core::verdict::judge::{judge, matches};
+use lensops_core::verdict::outcome::{Outcome, Severity};
 use uuid::Uuid;
 
 use super::finding::Findings;

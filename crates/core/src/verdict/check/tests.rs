@@ -1,8 +1,16 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+use uuid::Uuid;
+
 use super::*;
 use crate::exchange::{Exchange, FailureClass};
+use crate::lens::Slo;
 use crate::plan::monitor::{MonitorPlan, Probe};
+use crate::stats::histogram::Latencies;
 use crate::verdict::Sample;
-use crate::verdict::outcome::tests::exchange;
+use crate::verdict::judge::tests::exchange;
 
 const PLAN: &str = r#"
 monitor: faults

@@ -13,7 +13,8 @@ use uuid::Uuid;
 pub use self::place::Place;
 pub use self::proof::{Proof, Rows};
 pub use self::scenario::{Scenario, Step};
-use super::{Dialect, PlanError, Request, Vars, check_tenants, check_unique, check_user};
+use super::rules::{check_tenants, check_unique, check_user};
+use super::{Dialect, PlanError, Request, Vars};
 use crate::ident::{EnvName, Ident, LensId};
 use crate::lens::User;
 
@@ -124,19 +125,8 @@ impl AcceptancePlan {
             "scenarios",
             self.scenarios.iter().map(|scenario| scenario.name.as_str()),
         )?;
-        let known = |keys: Vec<String>, place: &str, what: &'static str, name: &str| PlanError::Unknown {
-            place: place.to_owned(),
-            what,
-            name: name.to_owned(),
-            known: keys,
-        };
-        if let Some(matrix) = self
-            .matrix
-            .as_ref()
-            .filter(|matrix| !self.requests.contains_key(&matrix.send))
-        {
-            let keys = self.requests.keys().map(ToString::to_string).collect();
-            return Err(known(keys, "matrix", "request", matrix.send.as_str()));
+        if let Some(matrix) = &self.matrix {
+            self.check_request("matrix", &matrix.send)?;
         }
         if !(1..=64).contains(&self.parallel) {
             let why = "run 1 to 64 scenarios at once".to_owned();
@@ -146,38 +136,58 @@ impl AcceptancePlan {
             });
         }
         for (place, step) in self.steps() {
-            check_user(&place, step.user.as_ref(), &self.users)?;
-            if !self.requests.contains_key(&step.send) {
-                let keys = self.requests.keys().map(ToString::to_string).collect();
-                return Err(known(keys, &place, "request", step.send.as_str()));
-            }
-            let body = self.requests[&step.send].json();
-            if let Some(nowhere) = step
-                .omit
-                .iter()
-                .find(|omitted| !body.is_some_and(|body| stands(body, omitted)))
-            {
-                let why = format!("`omit` names {nowhere}, which request {} does not hold", step.send);
-                return Err(PlanError::Invalid { place, why });
-            }
-            if step.sign_as.is_some() && step.user.is_none() {
-                let why = "`sign_as` needs the user who signs: add `as`".to_owned();
-                return Err(PlanError::Invalid { place, why });
-            }
-            let captured = step.capture.values().filter_map(|place| match place {
-                Place::Named(name) => Some(name),
-                _ => None,
-            });
-            let places: Vec<&String> = captured.chain(&step.expect.present).collect();
-            for (dialect_name, dialect) in &self.dialects {
-                let defines = |name: &&&String| dialect.paths.keys().any(|key| key.as_str() == name.as_str());
-                if let Some(name) = places.iter().find(|name| !defines(name)) {
-                    let keys = dialect.paths.keys().map(ToString::to_string).collect();
-                    return Err(known(keys, &format!("{place}, dialect {dialect_name},"), "place", name));
-                }
+            self.check_step(&place, step)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the plan defines what `step` at `place` names.
+    fn check_step(&self, place: &str, step: &Step) -> Result<(), PlanError> {
+        check_user(place, step.user.as_ref(), &self.users)?;
+        let body = self.check_request(place, &step.send)?.json();
+        let invalid = |why: String| {
+            Err(PlanError::Invalid {
+                place: place.to_owned(),
+                why,
+            })
+        };
+        let mut omitted = step.omit.iter();
+        if let Some(nowhere) = omitted.find(|omitted| !body.is_some_and(|body| stands(body, omitted))) {
+            return invalid(format!(
+                "`omit` names {nowhere}, which request {} does not hold",
+                step.send
+            ));
+        }
+        if step.sign_as.is_some() && step.user.is_none() {
+            return invalid("`sign_as` needs the user who signs: add `as`".to_owned());
+        }
+        let captured = step.capture.values().filter_map(|place| match place {
+            Place::Named(name) => Some(name),
+            _ => None,
+        });
+        let places: Vec<&String> = captured.chain(&step.expect.present).collect();
+        for (dialect_name, dialect) in &self.dialects {
+            let defines = |name: &&&String| dialect.paths.keys().any(|key| key.as_str() == name.as_str());
+            if let Some(name) = places.iter().find(|name| !defines(name)) {
+                return Err(PlanError::Unknown {
+                    place: format!("{place}, dialect {dialect_name},"),
+                    what: "place",
+                    name: (*name).clone(),
+                    known: dialect.paths.keys().map(ToString::to_string).collect(),
+                });
             }
         }
         Ok(())
+    }
+
+    /// The request that `place` names.
+    fn check_request(&self, place: &str, name: &Ident) -> Result<&Request, PlanError> {
+        self.requests.get(name).ok_or_else(|| PlanError::Unknown {
+            place: place.to_owned(),
+            what: "request",
+            name: name.to_string(),
+            known: self.requests.keys().map(ToString::to_string).collect(),
+        })
     }
 
     /// Every step with the place it stands at.

@@ -1,0 +1,105 @@
+//! What came of a request: a response, or the class of its failure; and how long it took.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// `HTTP/1.1`.
+    pub version: &'static str,
+    /// The status code.
+    pub status: u16,
+    /// Headers in order; values that are no UTF-8 are shown with replacement characters.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The body as JSON; `None` when it is not.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The first header of that name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// How a request failed, or what kind of failure a status is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// No connection, or it broke.
+    Connectivity,
+    /// No complete answer in time.
+    Timeout,
+    /// TLS could not be agreed on.
+    Tls,
+    /// An answer that is cut short, too large, or not what it says it is.
+    BadBody,
+    /// An unasserted 4xx.
+    #[serde(rename = "client_4xx")]
+    Client4xx,
+    /// A 5xx.
+    #[serde(rename = "server_5xx")]
+    Server5xx,
+}
+
+impl FailureClass {
+    /// As in reports: `client_4xx`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connectivity => "connectivity",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::BadBody => "bad_body",
+            Self::Client4xx => "client_4xx",
+            Self::Server5xx => "server_5xx",
+        }
+    }
+
+    /// The class of a status; `None` below 400.
+    #[must_use]
+    pub fn of_status(status: u16) -> Option<Self> {
+        match status {
+            500..=599 => Some(Self::Server5xx),
+            400..=499 => Some(Self::Client4xx),
+            _ => None,
+        }
+    }
+}
+
+/// A request that got no usable answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// Which kind.
+    pub class: FailureClass,
+    /// What the system said, one line.
+    pub detail: String,
+}
+
+/// How long the phases of an exchange took, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Timings {
+    /// Name lookup and TCP connect; `None` on a reused connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect_us: Option<u64>,
+    /// TLS handshake; `None` without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_us: Option<u64>,
+    /// From the start of writing to the head of the answer; `None` when there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_byte_us: Option<u64>,
+    /// From the start of writing to the last byte, or to the failure. Connecting is not in it.
+    pub total_us: u64,
+}

@@ -1,0 +1,166 @@
+//! What a check found: broken probes, figures beyond the SLO, features and flags that were switched.
+
+use serde_json::{Value, json};
+
+use super::context::CheckContext;
+use super::figures::Figures;
+use crate::lens::Limits;
+use crate::stats::histogram::{Latencies, Quantile, ms};
+use crate::verdict::outcome::Why;
+use crate::verdict::probe::{ProbeReport, ProbeResult};
+use crate::verdict::record::{Level, Status};
+
+/// The most of a response that an event carries, in characters.
+const EXCERPT: usize = 2_000;
+
+/// Something that a check found: it bears on the status, becomes an event and may be a line.
+pub(super) struct Finding {
+    pub(super) status: Status,
+    pub(super) level: Level,
+    pub(super) detail: Value,
+    pub(super) line: Option<String>,
+}
+
+/// Everything that the check of `probes` found, in the order of its events.
+pub(super) fn findings(context: &CheckContext, probes: &[ProbeReport], figures: &Figures) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = probes.iter().filter_map(probe_finding).collect();
+    findings.extend(error_rate_finding(figures, context.slo.error_rate_percent));
+    findings.extend(p95_finding(&figures.window, context.slo.p95_ms));
+    findings.extend(transition_findings(context, probes));
+    findings.extend(toggle_findings(context));
+    findings
+}
+
+fn probe_finding(probe: &ProbeReport) -> Option<Finding> {
+    let (status, level, kind, why) = match &probe.result {
+        ProbeResult::Healthy if probe.retries == 0 => return None,
+        ProbeResult::Healthy => (Status::Healthy, Level::Info, "retried", None),
+        ProbeResult::Warned(why) => (Status::Degraded, Level::Warning, "warning", Some(why)),
+        // The error rate of the check decides what some failures among the samples mean.
+        ProbeResult::Flaky(why) => (Status::Healthy, Level::Warning, "samples_failed", Some(why)),
+        ProbeResult::Broken(why @ Why::Disabled { .. }) => {
+            (Status::Unhealthy, Level::Error, "feature_disabled", Some(why))
+        }
+        ProbeResult::Broken(why) => (Status::Unhealthy, Level::Error, "broken", Some(why)),
+        ProbeResult::Unjudged(_) if probe.required => (Status::Degraded, Level::Warning, "unjudged", None),
+        ProbeResult::Unjudged(_) => (Status::Healthy, Level::Info, "unjudged", None),
+    };
+    let mut detail = json!({"kind": kind, "probe": probe.name, "reason": probe.line(), "samples": probe.taken, "failed": probe.failed, "retries": probe.retries});
+    if let Some(class) = why.and_then(Why::class) {
+        detail["class"] = json!(class);
+    }
+    if let Some(transcript) = &probe.transcript {
+        detail["request"] = json!(excerpt(transcript.request.as_str()));
+        detail["response"] = json!(excerpt(transcript.response.as_str()));
+    }
+    Some(Finding {
+        status,
+        level,
+        detail,
+        line: None,
+    })
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(EXCERPT).collect()
+}
+
+fn error_rate_finding(figures: &Figures, limits: Limits) -> Option<Finding> {
+    let rate = hundredths_to_f64(figures.error_rate_hundredths?);
+    let (failed, taken) = (figures.failed, figures.taken);
+    limit_finding(
+        "error_rate",
+        rate,
+        limits,
+        format!("error rate {rate:.2} % ({failed} of {taken} samples)"),
+        "%",
+    )
+}
+
+fn p95_finding(window: &Latencies, limits: Limits) -> Option<Finding> {
+    let us = window.at(Quantile::P95)?;
+    if window.len() < Quantile::P95.supported_from() {
+        let reason = format!(
+            "P95 not judged: {} samples within the window, 20 are needed",
+            window.len()
+        );
+        let detail = json!({"kind": "unjudged", "figure": "p95", "reason": reason, "samples": window.len()});
+        return Some(Finding {
+            status: Status::Healthy,
+            level: Level::Info,
+            detail,
+            line: None,
+        });
+    }
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds, far below 2^52")]
+    let value = us as f64 / 1000.0;
+    limit_finding(
+        "p95",
+        value,
+        limits,
+        format!("P95 {} (n={})", ms(us), window.len()),
+        "ms",
+    )
+}
+
+fn limit_finding(figure: &str, value: f64, limits: Limits, told: String, unit: &str) -> Option<Finding> {
+    let (status, level, limit) = match value {
+        v if v > limits.fail => (Status::Unhealthy, Level::Error, limits.fail),
+        v if v > limits.warn => (Status::Degraded, Level::Warning, limits.warn),
+        _ => return None,
+    };
+    let reason = format!("{told} above {limit}{unit}");
+    let detail = json!({"kind": "slo", "figure": figure, "value": value, "limit": limit, "reason": reason});
+    Some(Finding {
+        status,
+        level,
+        detail,
+        line: Some(format!("{} SLO: {reason}", status.mark())),
+    })
+}
+
+fn transition_findings(context: &CheckContext, probes: &[ProbeReport]) -> Vec<Finding> {
+    let Some(before) = &context.disabled_before else {
+        return Vec::new();
+    };
+    let change = |probe: &ProbeReport| {
+        let was = before.contains(&probe.name);
+        // A probe that failed otherwise says nothing about the switch.
+        let (from, to) = match (was, probe.disabled) {
+            (false, true) => (200, 503),
+            (true, false) if probe.failed == 0 && probe.taken > 0 => (503, 200),
+            _ => return None,
+        };
+        let reason = format!("{}: {from}→{to} FEATURE_DISABLED", probe.name);
+        let detail = json!({"kind": "transition", "probe": probe.name, "from": from, "to": to, "reason": reason});
+        Some(Finding {
+            status: Status::Healthy,
+            level: Level::Warning,
+            detail,
+            line: Some(format!("⚠️ {reason}")),
+        })
+    };
+    probes.iter().filter_map(change).collect()
+}
+
+/// A flag that is not at the provider as an earlier check found it.
+fn toggle_findings(context: &CheckContext) -> impl Iterator<Item = Finding> + '_ {
+    context.flags.iter().filter_map(|(flag, to)| {
+        let from = context.flags_before.get(flag).filter(|from| *from != to)?;
+        let word = |on: bool| if on { "on" } else { "off" };
+        let reason = format!("flag {flag} was switched {}→{} at the provider", word(*from), word(*to));
+        let detail = json!({"kind": "flag_toggled", "flag": flag, "from": from, "to": to, "reason": reason});
+        Some(Finding {
+            status: Status::Healthy,
+            level: Level::Warning,
+            detail,
+            line: Some(format!("⚠️ {reason}")),
+        })
+    })
+}
+
+fn hundredths_to_f64(hundredths: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a percentage in hundredths is at most 10 000")]
+    let value = hundredths as f64 / 100.0;
+    value
+}

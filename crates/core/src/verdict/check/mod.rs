@@ -1,0 +1,110 @@
+//! The status of a check: probes and service level folded, worst wins.
+
+mod context;
+mod figures;
+mod findings;
+mod notes;
+
+pub use context::CheckContext;
+use figures::Figures;
+use findings::{Finding, findings};
+use notes::notes;
+
+use super::probe::{ProbeReport, ProbeResult};
+use super::record::{CheckRecord, EventRecord, Level, Status, event_id};
+use crate::lens::mute::Muted;
+use crate::redaction::Redactor;
+use crate::stats::histogram::Quantile;
+
+/// A judged check.
+#[derive(Debug, Clone)]
+pub struct CheckReport {
+    /// The status.
+    pub status: Status,
+    /// Whether anything required could be judged.
+    pub judged: bool,
+    /// Why it counts for nothing.
+    pub muted: Option<Muted>,
+    /// Each probe.
+    pub probes: Vec<ProbeReport>,
+    /// The lines a person reads, with their level.
+    pub lines: Vec<(Level, String)>,
+    /// What is kept.
+    pub record: CheckRecord,
+}
+
+/// Judges a check from its probes.
+#[must_use]
+pub fn judge_check(context: &CheckContext, probes: Vec<ProbeReport>, redactor: &Redactor) -> CheckReport {
+    let figures = Figures::of(&probes, &context.earlier);
+    let findings = findings(context, &probes, &figures);
+    let worst = findings.iter().map(|finding| finding.status).max();
+    let status = worst.unwrap_or(Status::Healthy);
+    let judged = probes
+        .iter()
+        .any(|probe| probe.required && !matches!(probe.result, ProbeResult::Unjudged(_)));
+    // A check without anything judged says nothing good.
+    let status = if judged { status } else { status.max(Status::Degraded) };
+    let event = |(index, finding): (usize, &Finding)| EventRecord {
+        id: event_id(context.id, index),
+        level: finding.level,
+        detail: redactor.json(finding.detail.clone()),
+    };
+    let record = CheckRecord {
+        id: context.id,
+        yacht_id: context.tenant,
+        lens_id: context.lens.clone(),
+        status,
+        p95_latency_ms: figures
+            .pooled
+            .at(Quantile::P95)
+            .and_then(|us| i64::try_from((us + 500) / 1000).ok()),
+        error_rate_hundredths: figures.error_rate_hundredths,
+        sample_size: i64::try_from(figures.taken).unwrap_or(i64::MAX),
+        observed_at: context.observed_at,
+        notes: redactor.json(notes(context, &probes, &figures.window)),
+        events: findings.iter().enumerate().map(event).collect(),
+    };
+    let mut lines = lines(context, &probes, &findings);
+    for (_, line) in &mut lines {
+        *line = redactor.text(line).as_str().to_owned();
+    }
+    CheckReport {
+        status,
+        judged,
+        muted: context.muted.clone(),
+        probes,
+        lines,
+        record,
+    }
+}
+
+/// The lines a person reads: flags, probes, then what was found besides.
+fn lines(context: &CheckContext, probes: &[ProbeReport], findings: &[Finding]) -> Vec<(Level, String)> {
+    let flag_line = |(name, on): &(String, bool)| {
+        (
+            Level::Info,
+            format!("[FeatureFlags] {name}={}", if *on { "True" } else { "False" }),
+        )
+    };
+    let found = |finding: &Finding| Some((finding.level, finding.line.clone()?));
+    let flags = context.flags.iter().map(flag_line);
+    flags
+        .chain(probes.iter().map(probe_line))
+        .chain(findings.iter().filter_map(found))
+        .collect()
+}
+
+/// The line of a probe with its mark.
+fn probe_line(probe: &ProbeReport) -> (Level, String) {
+    let (level, mark) = match &probe.result {
+        ProbeResult::Healthy => (Level::Info, "✅"),
+        ProbeResult::Unjudged(_) if !probe.required => (Level::Info, "❔"),
+        ProbeResult::Warned(_) | ProbeResult::Flaky(_) | ProbeResult::Unjudged(_) => (Level::Warning, "⚠️"),
+        ProbeResult::Broken(_) => (Level::Error, "❌"),
+    };
+    (level, format!("{mark} {}", probe.line()))
+}
+
+#[cfg(test)]
+mod tests;

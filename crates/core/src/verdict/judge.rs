@@ -1,0 +1,361 @@
+//! The judge: an expectation held against an exchange.
+//!
+//! There is one judge for every plan, so that "200" and "FEATURE_DISABLED" mean the same in a check, an
+//! acceptance case and a stress run.
+
+use serde_json::Value;
+
+use super::outcome::{Outcome, Severity, Why, line};
+use crate::exchange::{Exchange, FailureClass, Response};
+use crate::plan::{Dialect, Expect, JsonPath};
+use crate::stats::histogram::ms;
+
+/// Holds `expect` against `exchange`, one outcome a condition, in the order of the grammar.
+///
+/// A failed exchange breaks the whole expectation once. In an expectation of severity `Warn` a
+/// place that is not in the body leaves its condition unjudged; in one of severity `Fail` it is
+/// broken, since the answer is not what the plan says it is.
+#[must_use]
+pub fn judge(expect: &Expect, severity: Severity, dialect: &Dialect, exchange: &Exchange) -> Vec<Outcome> {
+    let response = match &exchange.result {
+        Ok(response) => response,
+        Err(failure) => return vec![Outcome::Broken(severity, failure.into())],
+    };
+    let body = response.json();
+    let mut outcomes = vec![judge_status(expect, severity, dialect, response, body.as_ref())];
+    if !matches!(outcomes[0], Outcome::Met) {
+        return outcomes;
+    }
+    outcomes.extend(judge_envelope(expect, severity, exchange, response));
+    if !expect.needs_json() {
+        return outcomes;
+    }
+    match &body {
+        Some(body) => outcomes.extend(judge_body(expect, severity, dialect, body)),
+        None => outcomes.push(Outcome::Broken(severity, not_json(response))),
+    }
+    outcomes
+}
+
+/// Whether every condition is met.
+#[must_use]
+pub fn matches(expect: &Expect, dialect: &Dialect, exchange: &Exchange) -> bool {
+    judge(expect, Severity::Fail, dialect, exchange)
+        .iter()
+        .all(|outcome| *outcome == Outcome::Met)
+}
+
+fn not_json(response: &Response) -> Why {
+    let kind = response.header("content-type").unwrap_or("no content type");
+    let detail = if response.body.is_empty() {
+        "empty body".to_owned()
+    } else {
+        format!("body is not JSON ({})", line(kind))
+    };
+    Why::Failed {
+        class: FailureClass::BadBody,
+        detail: format!("{} with {detail}", response.status),
+    }
+}
+
+fn judge_status(
+    expect: &Expect,
+    severity: Severity,
+    dialect: &Dialect,
+    response: &Response,
+    body: Option<&Value>,
+) -> Outcome {
+    let got = response.status;
+    let accepted = match &expect.status {
+        Some(set) => set.contains(got),
+        // A warning that says nothing of the status leaves it to `expect`.
+        None => severity == Severity::Warn || (200..300).contains(&got),
+    };
+    if accepted {
+        return Outcome::Met;
+    }
+    let expected = expect
+        .status
+        .as_ref()
+        .map_or_else(|| "2xx".to_owned(), ToString::to_string);
+    let code = body.and_then(|body| dialect.code(body));
+    Outcome::Broken(severity, Why::Status { expected, got, code })
+}
+
+/// Headers, text and latency: what needs no JSON.
+fn judge_envelope(expect: &Expect, severity: Severity, exchange: &Exchange, response: &Response) -> Vec<Outcome> {
+    let broken = |detail: String| broken_body(severity, detail);
+    let mut outcomes = Vec::new();
+    for (name, wanted) in &expect.headers {
+        outcomes.push(match response.header(name) {
+            Some(value) if value == wanted => Outcome::Met,
+            Some(value) => broken(format!("header {name} is {}, expected {}", line(value), line(wanted))),
+            None => broken(format!("the answer has no header {name}")),
+        });
+    }
+    if let Some(text) = &expect.contains {
+        let found = String::from_utf8_lossy(&response.body).contains(text.as_str());
+        outcomes.push(if found {
+            Outcome::Met
+        } else {
+            broken(format!("the body does not contain {:?}", line(text)))
+        });
+    }
+    if let Some(most) = expect.within_ms {
+        let took = exchange.timings.total_us;
+        let met = took <= most.saturating_mul(1000);
+        let detail = || format!("answered in {}, expected within {most}ms", ms(took));
+        outcomes.push(if met {
+            Outcome::Met
+        } else {
+            Outcome::Broken(severity, Why::Limit { detail: detail() })
+        });
+    }
+    outcomes
+}
+
+/// What needs JSON: the error code, the named place, and the places of the plan.
+fn judge_body(expect: &Expect, severity: Severity, dialect: &Dialect, body: &Value) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    if let Some(symbol) = &expect.code {
+        let (expected, got) = (dialect.spell(symbol), dialect.code(body));
+        outcomes.push(if got.as_deref() == Some(expected) {
+            Outcome::Met
+        } else {
+            let expected = expected.to_owned();
+            Outcome::Broken(severity, Why::Code { expected, got })
+        });
+    }
+    if let Some(name) = &expect.present {
+        // An empty text is no id.
+        outcomes.push(if dialect.find(name, body).is_some_and(|value| value != "") {
+            Outcome::Met
+        } else {
+            broken_body(severity, format!("the answer holds no {name}"))
+        });
+    }
+    outcomes.extend(judge_places(expect, severity, body));
+    outcomes
+}
+
+/// Values at places that the plan gives as JSONPaths.
+fn judge_places(expect: &Expect, severity: Severity, body: &Value) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    let absent = |path: &JsonPath| {
+        let detail = format!("the answer has no {path}");
+        match severity {
+            Severity::Warn => Outcome::Unjudged(detail),
+            Severity::Fail => broken_body(severity, detail),
+        }
+    };
+    let broken = |detail: String| broken_body(severity, detail);
+    if let Some((a, b)) = &expect.equal {
+        outcomes.push(match (a.first(body), b.first(body)) {
+            (Some(x), Some(y)) if x == y => Outcome::Met,
+            (Some(x), Some(y)) => broken(format!("{a} is {}, {b} is {}", short(x), short(y))),
+            (None, _) => absent(a),
+            (_, None) => absent(b),
+        });
+    }
+    for (path, least) in &expect.at_least {
+        outcomes.push(match path.first(body) {
+            None => absent(path),
+            Some(value) => match value.as_f64() {
+                Some(number) if number >= *least => Outcome::Met,
+                _ => broken(format!("{path} is {}, expected at least {least}", short(value))),
+            },
+        });
+    }
+    for (path, wanted) in &expect.is {
+        outcomes.push(match path.first(body) {
+            None => absent(path),
+            Some(value) if is_same(value, wanted) => Outcome::Met,
+            // As JSON where only the type tells them apart: `"5"` is no 5.
+            Some(value) if short(value) == short(wanted) => broken(format!("{path} is {value}, expected {wanted}")),
+            Some(value) => broken(format!("{path} is {}, expected {}", short(value), short(wanted))),
+        });
+    }
+    outcomes
+}
+
+fn broken_body(severity: Severity, detail: String) -> Outcome {
+    Outcome::Broken(severity, Why::Body { detail })
+}
+
+/// Whether two values are the same; of numbers what they count matters, not how they are written.
+fn is_same(value: &Value, wanted: &Value) -> bool {
+    let numbers = || value.as_f64().zip(wanted.as_f64());
+    value == wanted || (value.is_f64() != wanted.is_f64() && numbers().is_some_and(|(a, b)| a == b))
+}
+
+fn short(value: &Value) -> String {
+    match value {
+        Value::String(text) => line(text),
+        other => line(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::exchange::{Base, Failure, Method, PreparedRequest, Timings};
+    use std::sync::Arc;
+
+    /// An exchange that came to `result` in `total_us`.
+    pub(crate) fn exchange(result: Result<(u16, &str), FailureClass>, total_us: u64) -> Exchange {
+        let request = PreparedRequest::new(Base::parse("http://127.0.0.1:1").unwrap(), Method::Get, "/x");
+        Exchange {
+            request: Arc::new(request),
+            sent_at: jiff::Timestamp::UNIX_EPOCH,
+            result: result
+                .map(|(status, body)| Response {
+                    version: "HTTP/1.1",
+                    status,
+                    headers: Vec::new(),
+                    body: body.into(),
+                })
+                .map_err(|class| Failure {
+                    class,
+                    detail: "no answer".to_owned(),
+                }),
+            timings: Timings {
+                total_us,
+                ..Timings::default()
+            },
+        }
+    }
+
+    fn dialect() -> Dialect {
+        crate::yaml::read(
+            "x",
+            "paths: {code: [$.error_code, $.error.error_code], id: [$.id]}\ncodes: {denied: FORBIDDEN}",
+        )
+        .unwrap()
+    }
+
+    fn outcomes(expect: &str, severity: Severity, result: Result<(u16, &str), FailureClass>) -> String {
+        let expect: Expect = crate::yaml::read("x", expect).unwrap();
+        let judged = judge(&expect, severity, &dialect(), &exchange(result, 1));
+        judged
+            .iter()
+            .map(|outcome| match outcome {
+                Outcome::Met => "met".to_owned(),
+                Outcome::Broken(severity, why) => format!("{severity:?}: {why}"),
+                Outcome::Unjudged(reason) => format!("unjudged: {reason}"),
+            })
+            .collect::<Vec<_>>()
+            .join(" | ")
+    }
+
+    #[test]
+    fn each_condition_has_its_three_answers() {
+        use Severity::{Fail, Warn};
+        let table = [
+            ("{}", Fail, Ok((204, "")), "met"),
+            ("{}", Fail, Ok((302, "")), "Fail: Expected 2xx, got 302"),
+            ("{}", Warn, Ok((302, "")), "met"),
+            (
+                "status: 200",
+                Fail,
+                Ok((404, r#"{"error_code":"NOT_FOUND"}"#)),
+                "Fail: Expected 200, got 404 NOT_FOUND",
+            ),
+            (
+                "status: 200",
+                Fail,
+                Err(FailureClass::Timeout),
+                "Fail: no answer (timeout)",
+            ),
+            (
+                "status: 403\ncode: denied",
+                Fail,
+                Ok((403, r#"{"error":{"error_code":"FORBIDDEN"}}"#)),
+                "met | met",
+            ),
+            (
+                "status: 403\ncode: denied",
+                Fail,
+                Ok((403, r#"{"error_code":"RLS_DENIED"}"#)),
+                "met | Fail: Expected FORBIDDEN, got RLS_DENIED",
+            ),
+            (
+                "status: 403\ncode: denied",
+                Fail,
+                Ok((403, "{}")),
+                "met | Fail: Expected FORBIDDEN, got no error code",
+            ),
+            (
+                "at_least: {$.n: 1}",
+                Fail,
+                Ok((200, r#"{"n":0}"#)),
+                "met | Fail: $.n is 0, expected at least 1",
+            ),
+            (
+                "at_least: {$.n: 1}",
+                Fail,
+                Ok((200, r#"{"n":"many"}"#)),
+                "met | Fail: $.n is many, expected at least 1",
+            ),
+            (
+                "at_least: {$.n: 1}",
+                Fail,
+                Ok((200, "{}")),
+                "met | Fail: the answer has no $.n",
+            ),
+            (
+                "at_least: {$.n: 1}",
+                Warn,
+                Ok((200, "{}")),
+                "met | unjudged: the answer has no $.n",
+            ),
+            (
+                "equal: [$.a, $.b]",
+                Warn,
+                Ok((200, r#"{"a":3,"b":4}"#)),
+                "met | Warn: $.a is 3, $.b is 4",
+            ),
+            (
+                "is: {$.s: healthy}",
+                Warn,
+                Ok((200, r#"{"s":"degraded"}"#)),
+                "met | Warn: $.s is degraded, expected healthy",
+            ),
+            ("is: {$.n: 5.0}", Fail, Ok((200, r#"{"n":5}"#)), "met | met"),
+            (
+                "is: {$.n: 5}",
+                Fail,
+                Ok((200, r#"{"n":"5"}"#)),
+                "met | Fail: $.n is \"5\", expected 5",
+            ),
+            ("present: id", Fail, Ok((200, r#"{"id":"7"}"#)), "met | met"),
+            (
+                "present: id",
+                Fail,
+                Ok((200, r#"{"id":""}"#)),
+                "met | Fail: the answer holds no id",
+            ),
+            (
+                "is: {$.s: healthy}",
+                Fail,
+                Ok((200, "<html>")),
+                "met | Fail: 200 with body is not JSON (no content type) (bad_body)",
+            ),
+            (
+                "is: {$.s: healthy}",
+                Fail,
+                Ok((200, "")),
+                "met | Fail: 200 with empty body (bad_body)",
+            ),
+        ];
+        for (expect, severity, result, told) in table {
+            assert_eq!(outcomes(expect, severity, result), told, "{expect} on {result:?}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_error_code_stays_one_short_line() {
+        let body = format!(r#"{{"error_code":"x\ny{}"}}"#, "z".repeat(5000));
+        let told = outcomes("status: 200", Severity::Fail, Ok((400, &body)));
+        assert!(!told.contains('\n') && told.len() < 200, "{told}");
+    }
+}
