@@ -10,6 +10,8 @@ pub mod sandbox;
 mod setup;
 mod week;
 
+use crate::commands::signal::stop_on_signal;
+use lensops_core::plan::monitor::MonitorPlan;
 use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -92,15 +94,7 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         weekly.degraded,
         weekly.unhealthy
     );
-    for (what, count) in [
-        ("healthy", weekly.healthy),
-        ("degraded", weekly.degraded),
-        ("unhealthy", weekly.unhealthy),
-    ] {
-        if count == 0 {
-            failed.push(format!("no {what} check in the week"));
-        }
-    }
+    failed.extend(weekly.absent());
     say!("6. Gate of {STRUCK}");
     failed.extend(ask_gate(&week, &journal, &monitors).await?);
     say!("7. Status");
@@ -115,25 +109,51 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         sandbox.stop().await;
         return Ok(Exit::Good);
     }
-    let stop = crate::commands::signal::stop_on_signal();
-    let dashboard = serve::setup(&settings, journal.clone(), plans)?;
-    let listener = match serve::listener(DASHBOARD, false).await {
-        Ok(listener) => listener,
-        // Something else listens there: any other port does.
-        Err(_) => serve::listener(SocketAddr::new(DASHBOARD.ip(), 0), false).await?,
+    let rest = Rest {
+        settings,
+        lenses,
+        plans,
+        journal,
+        client,
     };
-    say!("\nDashboard: http://{}/", listener.local_addr()?);
-    say!("Sandbox, worker and dashboard go on; Ctrl-C ends them.");
-    let pages = tokio::spawn(web::serve(listener, dashboard, stop.clone()));
-    let monitors = setup::monitors(&settings, &lenses)?.into_iter().map(Arc::new).collect();
-    let store = Store::Sqlite(journal.clone());
-    Worker::new(SystemClock, client, journal.clone(), store, monitors)
-        .run(stop)
-        .await;
-    pages.await?;
-    journal.close().await;
+    rest.go_on().await?;
     sandbox.stop().await;
     Ok(Exit::Good)
+}
+
+/// What goes on once the demo has told everything: dashboard and worker, until it is told to stop.
+struct Rest {
+    settings: Settings,
+    lenses: Vec<setup::Definition>,
+    plans: Vec<MonitorPlan>,
+    journal: Journal,
+    client: Client,
+}
+
+impl Rest {
+    async fn go_on(self) -> Result<()> {
+        let stop = stop_on_signal();
+        let dashboard = serve::setup(&self.settings, self.journal.clone(), self.plans)?;
+        let listener = match serve::listener(DASHBOARD, false).await {
+            Ok(listener) => listener,
+            // Something else listens there: any other port does.
+            Err(_) => serve::listener(SocketAddr::new(DASHBOARD.ip(), 0), false).await?,
+        };
+        say!("\nDashboard: http://{}/", listener.local_addr()?);
+        say!("Sandbox, worker and dashboard go on; Ctrl-C ends them.");
+        let pages = tokio::spawn(web::serve(listener, dashboard, stop.clone()));
+        let monitors = setup::monitors(&self.settings, &self.lenses)?
+            .into_iter()
+            .map(Arc::new)
+            .collect();
+        let store = Store::Sqlite(self.journal.clone());
+        Worker::new(SystemClock, self.client, self.journal.clone(), store, monitors)
+            .run(stop)
+            .await;
+        pages.await?;
+        self.journal.close().await;
+        Ok(())
+    }
 }
 
 async fn acceptance(

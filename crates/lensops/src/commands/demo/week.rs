@@ -38,6 +38,19 @@ pub(crate) struct Weekly {
     pub(crate) unhealthy: u64,
 }
 
+impl Weekly {
+    /// What the week should have shown and did not, one line each.
+    pub(crate) fn absent(&self) -> impl Iterator<Item = String> + use<> {
+        let counts = [
+            ("healthy", self.healthy),
+            ("degraded", self.degraded),
+            ("unhealthy", self.unhealthy),
+        ];
+        let absent = counts.into_iter().filter(|(_, count)| *count == 0);
+        absent.map(|(what, _)| format!("no {what} check in the week"))
+    }
+}
+
 impl Week {
     pub(crate) fn ending(at: Timestamp) -> Self {
         Self {
