@@ -31,6 +31,7 @@ mod load_faults;
 mod load_shapes;
 mod matrix;
 mod migration;
+mod module_graph;
 mod pg;
 mod plans;
 mod production;
