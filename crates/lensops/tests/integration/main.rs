@@ -34,6 +34,7 @@ mod migration;
 mod module_graph;
 mod pg;
 mod plans;
+mod policies;
 mod production;
 mod random_lenses;
 mod receiver;
