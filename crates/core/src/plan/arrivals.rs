@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::plan::load::{Arrival, Load};
+use crate::plan::load_shape::{Arrival, Load};
 
 /// The due times of one of `workers` senders, as offsets from the start of the load.
 #[derive(Debug, Clone)]

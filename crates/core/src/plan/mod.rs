@@ -10,7 +10,7 @@ mod error;
 pub mod expect;
 pub mod header;
 mod json_path;
-pub mod load;
+pub mod load_shape;
 pub mod monitor;
 pub mod prepare;
 mod request;

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::load::{Load, Span};
+use super::load_shape::{Load, Span};
 use super::rules::{check_tenants, check_unique, check_user};
 use super::{Dialect, Expect, PlanError, Request, Vars};
 use crate::ident::{Ident, LensId};

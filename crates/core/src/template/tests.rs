@@ -235,7 +235,7 @@ fn an_override_changes_the_plan_and_a_wrong_one_is_refused() {
     let good = format!("{BARE}overrides: {{stress: {{targets: [{{name: /v1/actions/list, load: {{burst: 5}}}}]}}}}\n");
     let files = render(&[lens(&good)]);
     let plan: StressPlan = yaml::read("x", text(&files, "tests/stress/parts_actions_endpoints.yml")).unwrap();
-    assert_eq!(plan.targets[0].load, Some(crate::plan::load::Load::Burst(5)));
+    assert_eq!(plan.targets[0].load, Some(crate::plan::load_shape::Load::Burst(5)));
     for bad in [
         "{stress: {targets: [{name: /v1/actions/list, load: {burst: 0}}]}}",
         "{monitor: {probess: []}}",

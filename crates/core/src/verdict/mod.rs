@@ -6,8 +6,8 @@
 pub mod acceptance;
 pub mod baseline;
 pub mod check;
-pub mod generator;
 pub mod judge;
+pub mod load_generator;
 pub mod outcome;
 pub mod probe;
 pub mod record;

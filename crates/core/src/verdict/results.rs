@@ -16,7 +16,7 @@ use crate::stats::histogram::{Latencies, Quantile};
 use crate::verdict::Verdict;
 use crate::verdict::acceptance::Case;
 use crate::verdict::baseline::Change;
-use crate::verdict::generator::Generator;
+use crate::verdict::load_generator::Generator;
 use crate::verdict::tally::{FIGURES, Second, Tally};
 
 /// What a run of cases came to: acceptance, or the role matrix.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Verdict;
-use super::generator::Generator;
+use super::load_generator::Generator;
 use super::tally::Tally;
 use crate::exchange::FailureClass;
 use crate::plan::stress::Thresholds;

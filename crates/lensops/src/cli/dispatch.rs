@@ -196,9 +196,11 @@ async fn outbox(settings: &Settings, command: OutboxCommand) -> Result<Exit> {
 
 fn export(settings: &Settings, command: ExportCommand) -> Result<Exit> {
     match command {
-        ExportCommand::Systemd { program, listen } => storage::export::systemd(program, &settings.root, listen),
-        ExportCommand::PrometheusRules => Ok(storage::export::prometheus_rules()),
-        ExportCommand::Grafana => Ok(storage::export::grafana()),
+        ExportCommand::Systemd { program, listen } => {
+            storage::operations_files::systemd(program, &settings.root, listen)
+        }
+        ExportCommand::PrometheusRules => Ok(storage::operations_files::prometheus_rules()),
+        ExportCommand::Grafana => Ok(storage::operations_files::grafana()),
     }
 }
 

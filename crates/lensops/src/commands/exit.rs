@@ -1,4 +1,4 @@
-//! The commands: everything above the rim, with clock, seed, sender and journal passed in.
+//! The exit codes, and how verdicts, decisions and checks become one.
 
 use std::process::ExitCode;
 

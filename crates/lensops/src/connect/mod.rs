@@ -4,10 +4,10 @@
 //! of a failure and its time-out belong to the sender.
 
 mod address;
+mod micros;
 mod tcp;
-mod time;
 pub(crate) mod tls;
 
 pub(crate) use address::lookup;
+pub(crate) use micros::micros;
 pub(crate) use tcp::{TcpError, tcp};
-pub(crate) use time::micros;

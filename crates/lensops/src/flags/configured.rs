@@ -7,7 +7,7 @@ use lensops_core::exchange::Sender;
 use super::env_file::EnvFile;
 use super::error::FlagError;
 use super::provider::{Deploy, FlagProvider, Variables};
-use super::render::RenderProvider;
+use super::render_api::RenderProvider;
 
 /// The providers there are.
 #[derive(Debug, Clone)]

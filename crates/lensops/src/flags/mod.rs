@@ -7,12 +7,12 @@ mod configured;
 mod env_file;
 mod error;
 mod provider;
-mod render;
+mod render_api;
 mod shared;
 
 pub use configured::Provider;
 pub use env_file::EnvFile;
 pub use error::FlagError;
 pub use provider::{CHECK_PATIENCE, COMMAND_PATIENCE, Deploy, FlagProvider, Variables, is_on};
-pub use render::RenderProvider;
+pub use render_api::RenderProvider;
 pub use shared::SharedFlags;

@@ -12,10 +12,10 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::broken::Broken;
+use super::deadline::Watch;
 use super::http1::{HeadCache, Reader};
 use super::peer::Peer;
 use super::stream::{Stream, connect};
-use super::watch::Watch;
 
 /// How much is read at once; one buffer serves all connections of a worker.
 const SCRATCH: usize = 64 * 1024;

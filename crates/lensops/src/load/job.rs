@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lensops_core::exchange::Base;
-use lensops_core::plan::load::Load;
+use lensops_core::plan::load_shape::Load;
 use lensops_core::plan::request_template::Prebuilt;
 use lensops_core::plan::{Dialect, Expect};
 use tokio_rustls::TlsConnector;

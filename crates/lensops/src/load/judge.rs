@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, Failure, FailureClass, Response, Timings};
-use lensops_core::plan::load::Load;
+use lensops_core::plan::load_shape::Load;
 use lensops_core::plan::request_template::Fill;
 use lensops_core::verdict::judge::judge;
 use lensops_core::verdict::outcome::{Outcome, Severity};

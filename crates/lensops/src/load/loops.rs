@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use lensops_core::plan::load::Load;
-use lensops_core::verdict::generator::LATE_US;
+use lensops_core::plan::load_shape::Load;
+use lensops_core::verdict::load_generator::LATE_US;
 use tokio::time::Instant;
 
 use super::connection::{Connection, Shared};

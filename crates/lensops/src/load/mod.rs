@@ -8,6 +8,7 @@
 mod broken;
 mod connection;
 mod coordinator;
+mod deadline;
 mod http1;
 mod job;
 mod judge;
@@ -15,13 +16,12 @@ mod loops;
 mod pacer;
 mod peer;
 mod progress;
-mod request;
+mod send;
 mod stream;
 mod tally;
 mod target;
 mod task;
 mod thread;
-mod watch;
 mod worker;
 
 pub use coordinator::{processors, run};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lensops_core::plan::load::Load;
+use lensops_core::plan::load_shape::Load;
 use tokio::sync::{Barrier, mpsc};
 
 use super::job::LoadTarget;

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lensops_core::plan::arrivals::Timetable;
-use lensops_core::plan::load::Load;
+use lensops_core::plan::load_shape::Load;
 use tokio::time::Instant;
 
 use super::connection::Shared;

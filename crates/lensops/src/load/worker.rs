@@ -7,13 +7,13 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use lensops_core::plan::load::Load;
+use lensops_core::plan::load_shape::Load;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
-use super::request::Requester;
+use super::deadline::Watch;
+use super::send::Requester;
 use super::task::Task;
-use super::watch::Watch;
 
 /// Connections that a worker opens at the same time, so that no listener's queue runs over.
 const OPENING: usize = 100;

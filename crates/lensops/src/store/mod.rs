@@ -6,11 +6,11 @@
 
 mod board;
 mod chosen;
+pub mod dry_run;
 mod error;
 mod history;
 mod journal;
 pub mod postgres;
-pub mod probe;
 mod rest;
 mod rollups;
 mod sink;

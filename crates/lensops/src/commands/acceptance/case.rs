@@ -5,7 +5,7 @@ use lensops_core::plan::acceptance::{Scenario, Step};
 use lensops_core::verdict::acceptance::{Case, CaseResult, Phase};
 use tokio_util::sync::CancellationToken;
 
-use super::progress::Progress;
+use super::captures::Progress;
 use super::run::Acceptance;
 use super::step::Ended;
 

@@ -5,7 +5,7 @@ use lensops_core::plan::acceptance::Scenario;
 use lensops_core::plan::sql::expand_sql;
 use lensops_core::verdict::acceptance::{Case, CaseResult, DatabaseProof};
 
-use super::progress::Progress;
+use super::captures::Progress;
 use super::run::Acceptance;
 use super::step::Ended;
 

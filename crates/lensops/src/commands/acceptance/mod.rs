@@ -1,12 +1,12 @@
 //! `lensops accept`: the setup, scenarios and teardown of an acceptance plan, with their evidence.
 
+mod captures;
 mod case;
 mod command;
 mod database;
 pub mod flag_proof;
 pub mod matrix;
 mod phases;
-mod progress;
 mod registry;
 pub mod report;
 mod run;

@@ -7,7 +7,7 @@ use lensops_core::verdict::Verdict;
 use lensops_core::verdict::acceptance::{Case, CaseResult, Phase, judge_cases};
 use tokio_util::sync::CancellationToken;
 
-use super::progress::Progress;
+use super::captures::Progress;
 use super::run::Acceptance;
 
 /// What a run came to.

@@ -16,7 +16,7 @@ use lensops_core::verdict::outcome::{Outcome, Severity};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::progress::Progress;
+use super::captures::Progress;
 use super::run::Acceptance;
 
 /// How a step ended.

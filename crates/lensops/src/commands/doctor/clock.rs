@@ -13,7 +13,7 @@ const FAIL: SignedDuration = SignedDuration::from_secs(300);
 pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
     let api = api_time(subject).await;
     let store = match subject.settings.store() {
-        Ok(StoreChoice::Postgres(url)) => crate::store::probe::now(&url)
+        Ok(StoreChoice::Postgres(url)) => crate::store::dry_run::now(&url)
             .await
             .ok()
             .map(|at| (Timestamp::now(), at)),

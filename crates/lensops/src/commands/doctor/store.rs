@@ -9,8 +9,8 @@ use super::finding::Findings;
 use super::subject::Subject;
 use crate::config::StoreChoice;
 use crate::http::{Client, TIMEOUT};
+use crate::store::dry_run::{self, Refusal};
 use crate::store::postgres::migrate;
-use crate::store::probe::{self, Refusal};
 use crate::store::{Journal, REGISTRY, Rest, TenantSource};
 
 pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
@@ -38,7 +38,7 @@ pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
             let place = format!("{base}/rest/v1");
             let rest = Rest::new(Client::new(TIMEOUT), base, key);
             told(
-                probe::insert_rest(&rest).await,
+                dry_run::insert_rest(&rest).await,
                 &place,
                 "inserting over REST works, and leaves nothing",
                 findings,
@@ -78,7 +78,7 @@ async fn postgres(url: &Secret, tenants: &BTreeSet<Uuid>, findings: &mut Finding
     .await;
     let Some(tenant) = tenants.first() else { return };
     told(
-        probe::insert_sql(url, *tenant).await,
+        dry_run::insert_sql(url, *tenant).await,
         PLACE,
         "inserting works (rolled back)",
         findings,

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lensops_core::exchange::Base;
-use lensops_core::plan::load::Load;
+use lensops_core::plan::load_shape::Load;
 use lensops_core::plan::stress::{StressPlan, Target as PlanTarget};
 use lensops_core::redaction::{Redactor, Transcript};
 use lensops_core::secret::Secret;
-use lensops_core::verdict::generator::Generator;
+use lensops_core::verdict::load_generator::Generator;
 use lensops_core::verdict::stress::{StressVerdict, judge_load};
 use lensops_core::verdict::tally::Tally;
 

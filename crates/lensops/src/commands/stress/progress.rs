@@ -6,7 +6,7 @@
 use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lensops_core::plan::load::{Closed, Load};
+use lensops_core::plan::load_shape::{Closed, Load};
 use lensops_core::stats::histogram::ms;
 use lensops_core::verdict::tally::Tally;
 

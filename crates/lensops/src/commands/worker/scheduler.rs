@@ -19,7 +19,7 @@ use super::check::Monitor;
 use super::clock::Clock;
 use super::health::Health;
 use super::lines::{announce, announce_rollback, span};
-use super::pulse::Pulse;
+use super::scheduler_stats::Pulse;
 use super::scope::{Change, PER_HOST, Scope};
 use super::slot::{self, Shared};
 use super::timetable::Timetable;

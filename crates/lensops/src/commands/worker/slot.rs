@@ -16,7 +16,7 @@ use super::before::Before;
 use super::clock::Clock;
 use super::health::Health;
 use super::lines::{overall, span, tell};
-use super::pulse::Pulse;
+use super::scheduler_stats::Pulse;
 use super::timetable::Work;
 use crate::store::{Journal, Store};
 

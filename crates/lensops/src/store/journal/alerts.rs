@@ -12,7 +12,7 @@ use lensops_core::verdict::record::CheckRecord;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::alerting::{Alerting, Rules};
+use super::alert_rules::{Alerting, Rules};
 use super::handle::Journal;
 use super::job::{AfterCommit, WriteJob, Written};
 use super::row::time_text;

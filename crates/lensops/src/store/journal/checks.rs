@@ -13,7 +13,7 @@ use serde_json::Value;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::alerting::Rules;
+use super::alert_rules::Rules;
 use super::alerts;
 use super::handle::Journal;
 use super::job::{AfterCommit, WriteJob, Written};

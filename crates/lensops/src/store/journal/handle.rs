@@ -11,7 +11,7 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::alerting::{Alerting, Rules};
+use super::alert_rules::{Alerting, Rules};
 use super::job::WriteJob;
 use super::schema;
 use super::writer::{self, Ask, GROUP, Wake};

@@ -7,7 +7,7 @@
 
 pub(super) mod alert_attempts;
 pub(super) mod alert_log;
-mod alerting;
+mod alert_rules;
 mod alerts;
 mod checks;
 mod handle;
@@ -21,6 +21,6 @@ pub(super) mod silences;
 mod tenants;
 mod writer;
 
-pub use alerting::Alerting;
+pub use alert_rules::Alerting;
 pub use handle::Journal;
 pub(super) use row::{decode_error, parsed, stored, time_text};

@@ -8,19 +8,19 @@
 //! any failure that may have left it in doubt. A pool was rejected: while a server refuses connections,
 //! it reports only that it timed out.
 
+mod client;
 mod connection;
 mod insert;
 pub(crate) mod jsonb;
 pub mod migrate;
 mod question;
 mod rollups;
-mod server;
-mod staging;
+mod tenant_database;
 
+pub use client::Postgres;
 pub use connection::begin_as;
 pub(super) use connection::{Held, become_user, options};
 pub(super) use question::{bound, latest, stored};
 pub use rollups::Owner;
 pub(super) use rollups::there;
-pub use server::Postgres;
-pub use staging::Staging;
+pub use tenant_database::Staging;

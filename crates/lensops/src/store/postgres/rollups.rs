@@ -9,8 +9,8 @@ use sqlx::postgres::PgConnection;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::client::Postgres;
 use super::connection::{connect, refused};
-use super::server::Postgres;
 use crate::store::rollups::{Archive, Hour, bounds, read};
 use crate::store::{History as _, StoreError, StoredCheck};
 

@@ -1,7 +1,7 @@
 //! Supabase's REST interface as sink and history.
 
 mod answer;
+mod client;
 mod rows;
-mod server;
 
-pub use server::{Rest, Returned};
+pub use client::{Rest, Returned};

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::intent::{Intent, intent_path};
 use super::restore::{provider, restore};
-use crate::commands::acceptance::progress::Progress;
+use crate::commands::acceptance::captures::Progress;
 use crate::commands::acceptance::run::Acceptance;
 use crate::commands::exit::Unanswered;
 use crate::commands::files;
