@@ -30,10 +30,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// A store or an API that does not answer is no mistake of who asked: nothing could be judged.
+/// A journal or store that cannot be opened, read or written, and an API that does not answer, are no
+/// mistake of who asked: nothing could be judged. An address that is none is one.
 fn exit_of(error: &anyhow::Error) -> Exit {
-    let store_is_silent = matches!(error.downcast_ref(), Some(StoreError::Elsewhere(_)));
-    if store_is_silent || error.is::<Unanswered>() {
+    let of_store = error.downcast_ref::<StoreError>();
+    if of_store.is_some_and(|error| !matches!(error, StoreError::Address(_))) || error.is::<Unanswered>() {
         Exit::CouldNotJudge
     } else {
         Exit::Usage

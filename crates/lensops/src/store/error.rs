@@ -19,9 +19,9 @@ pub enum StoreError {
         /// Its path.
         path: String,
         /// Its schema.
-        found: i64,
+        found: usize,
         /// The newest schema this version knows.
-        known: i64,
+        known: usize,
     },
     /// A statement failed.
     #[error("the journal refused: {0}")]

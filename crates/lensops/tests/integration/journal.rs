@@ -1,5 +1,8 @@
 //! The journal: what is recorded is on disk, once.
 
+use std::path::Path;
+use std::process::Stdio;
+
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{History as _, Journal, StoreError};
 use lensops_core::history::schedule::slot_id;
@@ -7,7 +10,11 @@ use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use uuid::Uuid;
+
+use crate::harness::Project;
 
 const TENANT: Uuid = Uuid::from_u128(0x53fb_df09);
 
@@ -136,4 +143,99 @@ async fn a_journal_of_a_newer_version_or_no_journal_at_all_is_refused() {
     assert!(matches!(Journal::open(&text).await, Err(StoreError::Open { .. })));
     let in_the_way = folder.path().join("text.db/journal.db");
     assert!(matches!(Journal::open(&in_the_way).await, Err(StoreError::Open { .. })));
+}
+
+/// The steps of the journal's schema, oldest first.
+fn steps() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/sqlite");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect()
+}
+
+/// A journal as an earlier build left it: so many steps taken, and this number written down.
+async fn left_by(path: &Path, taken: &[String], number: usize) {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    for step in taken {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(step.clone()))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+    let number = format!("PRAGMA user_version = {number}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(number))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+}
+
+/// The number that a journal carries, and all that stands in it.
+async fn shape(path: &Path) -> (i64, Vec<(String, String)>) {
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let number = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    let objects = sqlx::query_as("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name");
+    let objects = objects.fetch_all(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    (number, objects)
+}
+
+#[tokio::test]
+async fn w1_journals_of_every_version_open_and_become_one() {
+    let (folder, steps) = (tempfile::tempdir().unwrap(), steps());
+    let fresh = folder.path().join("fresh.db");
+    Journal::open(&fresh).await.unwrap().close().await;
+    let fresh = shape(&fresh).await;
+    assert_eq!(fresh.0, i64::try_from(steps.len()).unwrap());
+    // Each version as it wrote itself down; and the builds that took eight steps and wrote seven.
+    let versions = (0..=steps.len()).map(|number| (number, number)).chain([(8, 7)]);
+    for (taken, number) in versions {
+        let path = folder.path().join(format!("{taken}-{number}.db"));
+        left_by(&path, &steps[..taken], number).await;
+        for time in ["first", "second"] {
+            let opened = Journal::open(&path).await;
+            let opened = opened.unwrap_or_else(|error| panic!("{taken} steps, number {number}, {time}: {error}"));
+            opened.close().await;
+            assert_eq!(shape(&path).await, fresh, "{taken} steps, number {number}, {time}");
+        }
+    }
+    let newer = folder.path().join("newer.db");
+    left_by(&newer, &steps, 99).await;
+    assert!(matches!(
+        Journal::open(&newer).await,
+        Err(StoreError::Newer { found: 99, .. })
+    ));
+    assert_eq!(shape(&newer).await.0, 99, "a newer journal is left as it is");
+}
+
+#[test]
+fn w1_ten_processes_may_open_one_new_journal_at_once() {
+    let project = Project::empty();
+    for round in 0..3 {
+        drop(std::fs::remove_dir_all(project.path(".lensops")));
+        let start = || {
+            project
+                .command("alerts list")
+                .stderr(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        };
+        let children: Vec<_> = (0..10).map(|_| start()).collect();
+        for child in children {
+            let ended = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(0), "round {round}: {said}");
+        }
+    }
 }

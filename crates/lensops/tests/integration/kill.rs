@@ -207,7 +207,7 @@ async fn a_journal_on_a_full_disk_is_told_and_what_it_holds_stays_whole() {
     let before = project.run("export").expect(0).out;
     // No file may grow beyond so many blocks: writing fails as on a full disk.
     let (code, said) = restricted(&project, "trap '' XFSZ; ulimit -f 8;");
-    assert_eq!(code, 2, "{said}");
+    assert_eq!(code, 3, "{said}");
     assert!(said.contains("error: the journal"), "{said}");
     assert_eq!(project.run("export").expect(0).out, before);
     project.run("check faults").expect(0);
@@ -223,7 +223,7 @@ async fn a_journal_that_cannot_be_written_stops_the_start_and_names_its_path() {
         .env
         .insert("LENSOPS_STATE_DIR".to_owned(), "/proc/lensops".to_owned());
     for command in ["check faults", "worker"] {
-        let ran = project.run(command).expect(2);
+        let ran = project.run(command).expect(3);
         assert!(
             ran.err
                 .contains("the journal /proc/lensops/journal.db cannot be opened"),

@@ -4,11 +4,9 @@ use sqlx::{Connection, SqliteConnection};
 
 use crate::store::StoreError;
 
-/// The schema that this version writes.
-const SCHEMA: i64 = 7;
-
-/// The steps to it, the first one from an empty file.
-const STEPS: [&str; 8] = [
+/// The steps to the schema that this version writes, the first one from an empty file. Their number is the
+/// number of the schema: kept by hand beside the list, it was wrong once.
+const STEPS: &[&str] = &[
     include_str!("../../../../../migrations/sqlite/0001_journal.sql"),
     include_str!("../../../../../migrations/sqlite/0002_outbox.sql"),
     include_str!("../../../../../migrations/sqlite/0003_rollups.sql"),
@@ -19,6 +17,9 @@ const STEPS: [&str; 8] = [
     include_str!("../../../../../migrations/sqlite/0008_muted.sql"),
 ];
 
+/// The step that adds `lensops_rollups.muted`. Builds that had it wrote down the number before it.
+const MUTED: usize = 7;
+
 /// Brings the journal at `path` to the schema that this version writes.
 ///
 /// # Errors
@@ -28,35 +29,53 @@ pub(super) async fn prepare(writer: &mut SqliteConnection, path: &str) -> Result
         path: path.to_owned(),
         source,
     };
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&mut *writer)
-        .await
-        .map_err(failed)?;
-    if found > SCHEMA {
+    let mut found = version(writer).await.map_err(failed)?;
+    if found < STEPS.len() {
+        found = migrate(writer).await.map_err(failed)?;
+    }
+    if found > STEPS.len() {
         return Err(StoreError::Newer {
             path: path.to_owned(),
             found,
-            known: SCHEMA,
+            known: STEPS.len(),
         });
-    }
-    if found < SCHEMA {
-        migrate(writer).await.map_err(failed)?;
     }
     Ok(())
 }
 
-/// Brings the schema up to date, in one transaction: two processes may open the journal at once.
-async fn migrate(writer: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+/// The number of steps that the journal says it has taken; a number that is none is that of a newer version.
+async fn version(writer: &mut SqliteConnection) -> Result<usize, sqlx::Error> {
+    let number: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(writer).await?;
+    Ok(usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+/// Brings the schema up to date, in one transaction: two processes may open the journal at once. The number
+/// of steps taken then; that of a newer version is left as it is.
+async fn migrate(writer: &mut SqliteConnection) -> Result<usize, sqlx::Error> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     // Read anew: another process may have been faster.
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&mut *transaction)
-        .await?;
-    for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+    let found = version(&mut transaction).await?;
+    if found >= STEPS.len() {
+        return Ok(found);
+    }
+    for (number, step) in STEPS.iter().enumerate().skip(found) {
+        if number == MUTED && rollups_count_muted(&mut transaction).await? {
+            continue;
+        }
         sqlx::raw_sql(*step).execute(&mut *transaction).await?;
     }
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {SCHEMA}")))
+    let number = format!("PRAGMA user_version = {}", STEPS.len());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(number))
         .execute(&mut *transaction)
         .await?;
-    transaction.commit().await
+    transaction.commit().await?;
+    Ok(STEPS.len())
+}
+
+async fn rollups_count_muted(writer: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let columns: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM pragma_table_info('lensops_rollups') WHERE name = 'muted'")
+            .fetch_one(writer)
+            .await?;
+    Ok(columns > 0)
 }
