@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use jiff::{SignedDuration, Timestamp};
-use lensops::store::{History as _, Journal, StoreError};
+use lensops::store::{Alerting, History as _, Journal, StoreError};
+use lensops_core::alert::{AlertsFile, RuleBook};
 use lensops_core::history::schedule::slot_id;
 use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
@@ -238,4 +239,91 @@ fn w1_ten_processes_may_open_one_new_journal_at_once() {
             assert_eq!(ended.status.code(), Some(0), "round {round}: {said}");
         }
     }
+}
+
+#[tokio::test]
+async fn w4_a_silence_that_nobody_can_read_keeps_no_check_from_being_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let journal = Journal::open(&path).await.unwrap();
+    journal.alert_with(Alerting {
+        book: RuleBook::of(&AlertsFile::default(), &[]).unwrap(),
+        redactor: Redactor::default(),
+    });
+    let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO lensops_silences (id, rule, yacht_id, lens_id, made_at, until, who, reason) VALUES \
+         ('00000000-0000-4000-8000-000000000001', 'rule_of_tomorrow', '', '', '2026-01-28T14:00:00.000Z', \
+         '2026-02-28T14:00:00.000Z', 'somebody', 'a newer version wrote it')",
+    )
+    .execute(&mut other)
+    .await
+    .unwrap();
+    let lens: LensId = "faults".parse().unwrap();
+    for (minutes, status) in [(0, Status::Unhealthy), (15, Status::Unhealthy), (30, Status::Healthy)] {
+        let check = CheckRecord {
+            status,
+            ..record(&lens, start() + SignedDuration::from_mins(minutes))
+        };
+        journal.record(check.clone()).await.unwrap();
+        assert!(journal.holds(check.id).await.unwrap(), "{status:?}");
+    }
+    assert!(journal.silences(start()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn w4_a_write_that_fails_refuses_itself_and_none_of_those_queued_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&folder.path().join("journal.db")).await.unwrap();
+    let lens: LensId = "faults".parse().unwrap();
+    let records = (0..100).map(|n| {
+        let (journal, check) = (journal.clone(), record(&lens, start() + SignedDuration::from_secs(n)));
+        async move { journal.record(check).await }
+    });
+    // An attempt at a message that is not there breaks a foreign key.
+    let (written, refused) = tokio::join!(
+        futures_util::future::join_all(records),
+        journal.alert_begun(4711, start())
+    );
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    let failed: Vec<_> = written.iter().filter(|result| result.is_err()).collect();
+    assert!(
+        failed.is_empty(),
+        "{} of 100 checks were refused: {:?}",
+        failed.len(),
+        failed[0]
+    );
+    // And the next one is as good as the first.
+    journal
+        .record(record(&lens, start() + SignedDuration::from_secs(100)))
+        .await
+        .unwrap();
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn w3_a_journal_whose_file_is_removed_or_replaced_refuses_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, aside) = (folder.path().join("journal.db"), folder.path().join("aside.db"));
+    let journal = Journal::open(&path).await.unwrap();
+    let lens: LensId = "faults".parse().unwrap();
+    let mut slots = (0..).map(|n| record(&lens, start() + SignedDuration::from_secs(n)));
+    let mut next = || slots.next().unwrap();
+    journal.record(next()).await.unwrap();
+    assert_eq!(journal.refusing(), None);
+    std::fs::rename(&path, &aside).unwrap();
+    for what in ["removed", "replaced"] {
+        // Told at once, not only by the next check.
+        let why = journal.refusing().unwrap_or_else(|| panic!("{what}: nothing is told"));
+        assert!(why.contains("journal.db was removed or replaced"), "{what}: {why}");
+        let refused = journal.record(next()).await.unwrap_err().to_string();
+        assert!(
+            refused.contains("journal.db was removed or replaced"),
+            "{what}: {refused}"
+        );
+        std::fs::write(&path, "another file").unwrap();
+    }
+    std::fs::rename(&aside, &path).unwrap();
+    journal.record(next()).await.unwrap();
+    assert_eq!(journal.refusing(), None);
 }

@@ -232,3 +232,47 @@ async fn a_journal_that_cannot_be_written_stops_the_start_and_names_its_path() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn w2_a_journal_whose_disk_was_full_is_written_again_once_there_is_room() {
+    let stand_in = sandbox(Dialect::Documented).await;
+    let mut project = Project::empty();
+    project.point_at(&stand_in);
+    project.run(&format!("{FAULTS} --interval 1s")).expect(0);
+    // The file is there, its log is empty.
+    project.run("check faults").expect(0);
+    let program = env!("CARGO_BIN_EXE_lensops");
+    // No file may grow beyond so many blocks of 512 bytes: writing fails as on a full disk.
+    let limited = "trap '' XFSZ; ulimit -S -f 128; exec \"$@\"";
+    let mut child = Command::new("sh")
+        .args(["-c", limited, "sh", program, "worker"])
+        .env_clear()
+        .envs(&project.env)
+        .current_dir(project.root())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut full, mut written) = (false, false);
+    let mut told = Vec::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines().take(2_000) {
+        let line = line.unwrap();
+        if !full && line.contains("Failed to write health check to DB") {
+            full = true;
+            let pid = child.id().to_string();
+            let room = Command::new("prlimit")
+                .args(["--pid", &pid, "--fsize=unlimited"])
+                .status()
+                .unwrap();
+            assert!(room.success());
+        } else if full && line.contains("✅ Wrote health check to DB") {
+            written = true;
+            break;
+        }
+        told.push(line);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let last = told.len().saturating_sub(20);
+    assert!(full, "the disk was never full: {:#?}", &told[last..]);
+    assert!(written, "nothing was written once there was room: {:#?}", &told[last..]);
+}

@@ -20,6 +20,10 @@ impl<C: Clock> Watchdog<C> {
             }
             Ok(state) => reasons.extend(self.bounds(&state)),
         }
+        if let Some(why) = self.journal.refusing() {
+            let why = self.redactor.text(&format!("the journal cannot be written: {why}"));
+            reasons.push(json!({"what": "journal", "why": why}));
+        }
         if let Some((count, one)) = self.health.overdue(now) {
             let why = format!("{count} without a check for two intervals, such as {one}");
             reasons.push(json!({"what": "schedule", "why": why}));
@@ -67,6 +71,16 @@ impl<C: Clock> Watchdog<C> {
         let read = self.write_journal(&mut metrics).await;
         metrics.family("lensops_journal_readable", "gauge", "1 while the journal can be read");
         metrics.sample("lensops_journal_readable", &[], u8::from(read.is_ok()));
+        metrics.family(
+            "lensops_journal_writable",
+            "gauge",
+            "1 while the journal takes what is recorded",
+        );
+        metrics.sample(
+            "lensops_journal_writable",
+            &[],
+            u8::from(self.journal.refusing().is_none()),
+        );
         metrics.finish()
     }
 

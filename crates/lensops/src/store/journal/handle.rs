@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::alert_rules::{Alerting, Rules};
 use super::job::WriteJob;
+use super::place::Place;
 use super::schema;
-use super::writer::{self, Ask, GROUP, Wake};
+use super::writer::{self, Ask, GROUP, Link, Wake};
 use crate::store::StoreError;
 
 /// The lenses that are rolled back, and when that was read; `None` before the first read and after a change.
@@ -29,6 +30,9 @@ pub struct Journal {
     recorded: watch::Receiver<u64>,
     /// Counts committed groups that told something.
     alerted: watch::Receiver<u64>,
+    /// Why the last group could not be written.
+    refusing: watch::Receiver<Option<String>>,
+    place: Place,
     pub(super) alerting: Rules,
     /// The lenses that are rolled back, as last read.
     pub(super) rollback_cache: RollbackCache,
@@ -75,16 +79,21 @@ impl Journal {
             .connect_lazy_with(options.clone().read_only(true).create_if_missing(false));
         let (asks, queue) = mpsc::channel(4 * GROUP);
         let ((tell_recorded, recorded), (tell_alerted, alerted)) = (watch::channel(0), watch::channel(0));
+        let (tell_refusing, refusing) = watch::channel(None);
         let wake = Wake {
             recorded: tell_recorded,
             alerted: tell_alerted,
+            refusing: tell_refusing,
         };
-        tokio::spawn(writer::run(writer, queue, wake));
+        let place = Place::of(path);
+        tokio::spawn(writer::run(Link::new(options, place.clone(), writer), queue, wake));
         Ok(Self {
             asks,
             reader,
             recorded,
             alerted,
+            refusing,
+            place,
             alerting: Rules::default(),
             rollback_cache: RollbackCache::default(),
         })
@@ -105,6 +114,13 @@ impl Journal {
     #[must_use]
     pub fn recorded(&self) -> watch::Receiver<u64> {
         self.recorded.clone()
+    }
+
+    /// Why the journal cannot be written, as of the last try, or because its file is gone; `None` where it can.
+    #[must_use]
+    pub fn refusing(&self) -> Option<String> {
+        let gone = self.place.holds().err().map(|error| error.to_string());
+        gone.or_else(|| self.refusing.borrow().clone())
     }
 
     /// Hands `job` to the writer and waits until it is on disk.

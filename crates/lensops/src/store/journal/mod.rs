@@ -13,6 +13,7 @@ mod checks;
 mod handle;
 mod job;
 pub(super) mod outbox;
+mod place;
 pub(super) mod rollbacks;
 mod rollups;
 mod row;

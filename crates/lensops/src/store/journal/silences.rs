@@ -1,15 +1,18 @@
 //! Silences: who silenced which alerts, until when and why.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use lensops_core::alert::{Rule, Subject};
 use lensops_core::ident::LensId;
 use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::handle::Journal;
 use super::job::{AfterCommit, WriteJob, Written};
-use super::row::{decode_error, parsed, time_text};
+use super::row::{parsed, time_text};
 use crate::store::StoreError;
 
 /// Quiet about a rule, a lens, a tenant, or what all of them match.
@@ -97,34 +100,43 @@ pub(super) async fn silences<'a>(
         .bind(time_text(at))
         .fetch_all(reader)
         .await?;
-    let some = |row: &sqlx::sqlite::SqliteRow, column: &str| -> Result<Option<String>, sqlx::Error> {
-        Ok(Some(row.try_get::<String, _>(column)?).filter(|text| !text.is_empty()))
-    };
-    let bad = |column: &'static str| move |error: &dyn std::fmt::Display| decode_error(column, error);
-    rows.iter()
-        .map(|row| {
-            let (rule, tenant, lens) = (some(row, "rule")?, some(row, "yacht_id")?, some(row, "lens_id")?);
-            Ok(Silence {
-                id: parsed(row, "id")?,
-                rule: rule
-                    .map(|text| text.parse())
-                    .transpose()
-                    .map_err(|error: String| bad("rule")(&error))?,
-                tenant: tenant
-                    .map(|text| text.parse())
-                    .transpose()
-                    .map_err(|error: uuid::Error| bad("yacht_id")(&error))?,
-                lens: lens
-                    .map(|text| text.parse::<LensId>())
-                    .transpose()
-                    .map_err(|error| bad("lens_id")(&error))?,
-                made_at: parsed(row, "made_at")?,
-                until: parsed(row, "until")?,
-                who: row.try_get("who")?,
-                reason: row.try_get("reason")?,
-            })
-        })
-        .collect()
+    let mut silences = Vec::with_capacity(rows.len());
+    for row in &rows {
+        // One that a newer version wrote, say. It must not keep checks from being recorded, nor others from
+        // being kept: it silences nothing here, and that is said.
+        match silence(row) {
+            Ok(silence) => silences.push(silence),
+            Err(error) => tracing::error!(
+                "❌ Silence {} cannot be read and silences nothing: {error}",
+                row.try_get::<&str, _>("id").unwrap_or("?")
+            ),
+        }
+    }
+    Ok(silences)
+}
+
+fn silence(row: &SqliteRow) -> Result<Silence, sqlx::Error> {
+    Ok(Silence {
+        id: parsed(row, "id")?,
+        rule: given(row, "rule")?,
+        tenant: given(row, "yacht_id")?,
+        lens: given(row, "lens_id")?,
+        made_at: parsed(row, "made_at")?,
+        until: parsed(row, "until")?,
+        who: row.try_get("who")?,
+        reason: row.try_get("reason")?,
+    })
+}
+
+/// What a column holds; `None` where it is empty.
+fn given<T: FromStr>(row: &SqliteRow, column: &str) -> Result<Option<T>, sqlx::Error>
+where
+    T::Err: std::fmt::Display,
+{
+    match row.try_get::<&str, _>(column)? {
+        "" => Ok(None),
+        _ => parsed(row, column).map(Some),
+    }
 }
 
 impl Journal {
