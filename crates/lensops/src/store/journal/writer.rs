@@ -1,7 +1,6 @@
 //! The one writer of the journal: it owns the only writing connection and commits what has queued up as
 //! one transaction. It knows no table.
 
-use sqlx::error::ErrorKind;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -68,21 +67,32 @@ impl Link {
         committed
     }
 
-    /// Writes every ask of `group`: as one transaction, or where that fails as one each, so that what cannot
-    /// be written refuses itself and nothing else.
-    async fn write(&mut self, group: &[Ask]) -> Vec<Result<AfterCommit, sqlx::Error>> {
-        match self.commit(group).await {
-            Ok(after) => after.into_iter().map(Ok).collect(),
-            Err(error) if group.len() == 1 => vec![Err(error)],
-            Err(_) => {
-                let mut each = Vec::with_capacity(group.len());
-                for ask in group {
-                    let alone = self.commit(std::slice::from_ref(ask)).await;
-                    each.push(alone.map(|after| after.into_iter().next().unwrap_or_default()));
+    /// Writes every ask of `group`: as one transaction, or where one of them fails as one each, so that what
+    /// cannot be written refuses itself and nothing else. Where the journal itself fails, the rest is refused
+    /// untried: each of them would wait as long for the same answer.
+    async fn write(&mut self, group: &[Ask]) -> Vec<Result<AfterCommit, Failure>> {
+        let mut failure = match self.commit(group).await {
+            Ok(after) => return after.into_iter().map(Ok).collect(),
+            Err(error) => Failure::of(&error),
+        };
+        let mut each = Vec::with_capacity(group.len());
+        for ask in group {
+            if failure.of_journal || group.len() == 1 {
+                each.push(Err(failure.clone()));
+                continue;
+            }
+            match self.commit(std::slice::from_ref(ask)).await {
+                Ok(after) => each.extend(after.into_iter().map(Ok)),
+                Err(error) => {
+                    let own = Failure::of(&error);
+                    each.push(Err(own.clone()));
+                    if own.of_journal {
+                        failure = own;
+                    }
                 }
-                each
             }
         }
+        each
     }
 }
 
@@ -98,7 +108,7 @@ pub(super) async fn run(mut link: Link, mut queue: mpsc::Receiver<Ask>, wake: Wa
             answers.push(
                 result
                     .map(|followed| after.push(followed))
-                    .map_err(|error| error.to_string()),
+                    .map_err(|failure| failure.why),
             );
         }
         follow(after, &wake);
@@ -139,18 +149,38 @@ async fn commit(writer: &mut SqliteConnection, group: &[Ask]) -> Result<Vec<Afte
     Ok(after)
 }
 
-/// Why nothing of a group could be written; `None` where something was, and where what failed broke a rule of
-/// the tables: that is the fault of who asked.
-fn refusal(written: &[Result<AfterCommit, sqlx::Error>]) -> Option<String> {
-    let own = |error: &&sqlx::Error| {
-        let said = error.as_database_error();
-        said.is_none_or(|said| matches!(said.kind(), ErrorKind::Other))
-    };
-    if written.iter().any(Result::is_ok) {
-        return None;
+/// Why the journal took nothing more of a group; `None` where it failed at none of it.
+fn refusal(written: &[Result<AfterCommit, Failure>]) -> Option<String> {
+    let mut failures = written.iter().filter_map(|result| result.as_ref().err());
+    let of_journal = failures.find(|failure| failure.of_journal);
+    of_journal.map(|failure| failure.why.clone())
+}
+
+/// Why something was not written.
+#[derive(Debug, Clone)]
+struct Failure {
+    why: String,
+    /// Whether the journal failed, and not what was asked of it: it is busy, full, broken or gone.
+    of_journal: bool,
+}
+
+impl Failure {
+    fn of(error: &sqlx::Error) -> Self {
+        let of_journal = match error {
+            // The result codes of SQLite, without what extends them.
+            sqlx::Error::Database(said) => {
+                let code = said.code().and_then(|code| code.parse::<u32>().ok());
+                // BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB.
+                code.is_some_and(|code| matches!(code & 0xff, 5..=8 | 10 | 11 | 13..=15 | 26))
+            }
+            sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => true,
+            _ => false,
+        };
+        Self {
+            why: error.to_string(),
+            of_journal,
+        }
     }
-    let errors = written.iter().filter_map(|result| result.as_ref().err());
-    errors.filter(own).map(ToString::to_string).next()
 }
 
 /// Logs and wakes what a group that is on disk asked for.
@@ -162,4 +192,34 @@ fn follow(after: Vec<AfterCommit>, wake: &Wake) {
         wake.recorded.send_modify(|groups| *groups += 1);
     }
     after.into_iter().flat_map(|job| job.log).for_each(|log| log());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_journal_that_is_busy_or_gone_is_told_from_a_job_that_breaks_a_rule() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("j.db"))
+            .create_if_missing(true)
+            .busy_timeout(Duration::ZERO);
+        let (mut one, mut other) = (options.connect().await.unwrap(), options.connect().await.unwrap());
+        sqlx::raw_sql("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+            .execute(&mut one)
+            .await
+            .unwrap();
+        let twice = sqlx::raw_sql("INSERT INTO t VALUES (1)").execute(&mut one).await;
+        assert!(!Failure::of(&twice.unwrap_err()).of_journal);
+        let unknown = sqlx::raw_sql("INSERT INTO nowhere VALUES (1)").execute(&mut one).await;
+        assert!(!Failure::of(&unknown.unwrap_err()).of_journal);
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut one).await.unwrap();
+        let busy = sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await;
+        assert!(Failure::of(&busy.unwrap_err()).of_journal);
+        let gone = Place::of(&folder.path().join("nothing")).holds().unwrap_err();
+        assert!(Failure::of(&sqlx::Error::Io(gone)).of_journal);
+    }
 }
