@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use clap::FromArgMatches as _;
 use clap::error::ErrorKind;
 use lensops::cli::{Cli, command, dispatch};
-use lensops::commands::exit::{Exit, Unanswered};
-use lensops::store::StoreError;
+use lensops::commands::exit::Exit;
 
 fn main() -> ExitCode {
     let matches = command().try_get_matches();
@@ -19,25 +18,14 @@ fn main() -> ExitCode {
             None => exit.into(),
             Some(why) => {
                 eprintln!("error: standard output cannot be written: {why}");
-                Exit::Usage.into()
+                Exit::CouldNotJudge.into()
             }
         },
         Err(error) => {
             // The whole chain on one line; a snippet, where there is one, stands below it.
-            eprintln!("error: {error:#}");
-            exit_of(&error).into()
+            eprintln!("error: {}", error.line());
+            error.exit().into()
         }
-    }
-}
-
-/// A journal or store that cannot be opened, read or written, and an API that does not answer, are no
-/// mistake of who asked: nothing could be judged. An address that is none is one.
-fn exit_of(error: &anyhow::Error) -> Exit {
-    let of_store = error.downcast_ref::<StoreError>();
-    if of_store.is_some_and(|error| !matches!(error, StoreError::Address(_))) || error.is::<Unanswered>() {
-        Exit::CouldNotJudge
-    } else {
-        Exit::Usage
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
 use jiff::Timestamp;
 use lensops_core::duration::parse_span;
 
@@ -11,6 +10,7 @@ use super::manual;
 use crate::commands::acceptance::{self, matrix};
 use crate::commands::alerts::{self, Quiet};
 use crate::commands::context::open_journal;
+use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::generate::{self, new_lens, schemas};
 use crate::commands::{check, config, doctor, evidence, rollout, serve, storage, stress, worker};
@@ -30,7 +30,7 @@ pub fn dispatch(cli: Cli, env: Env) -> Result<Exit> {
     } else {
         Stream::Error
     };
-    log::start(cli.log, env.get("LOG_LEVEL").map(String::as_str), to).map_err(anyhow::Error::msg)?;
+    log::start(cli.log, env.get("LOG_LEVEL").map(String::as_str), to).map_err(Error::usage)?;
     // Those that serve others or load a server want every processor; the rest wait for one answer at
     // a time, and to wake another thread for each would cost more than it brings.
     let mut builder = match &cli.command {
@@ -41,7 +41,7 @@ pub fn dispatch(cli: Cli, env: Env) -> Result<Exit> {
         | Command::Demo { .. } => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
-    let runtime = builder.enable_all().build()?;
+    let runtime = builder.enable_all().build().map_err(Error::system)?;
     let at = At {
         root: cli.root,
         store: cli.store,

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-
 use super::examples::command;
+use crate::commands::error::Result;
 use crate::commands::exit::Exit;
+use crate::commands::files::FileError;
 
 /// Prints what completes commands and options in `shell`.
 pub(super) fn completions(shell: clap_complete::Shell) -> Exit {
@@ -20,11 +20,11 @@ pub(super) fn completions(shell: clap_complete::Shell) -> Exit {
 /// # Errors
 /// When the folder or a page cannot be written.
 pub(super) fn pages(out: &Path) -> Result<Exit> {
-    std::fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
-    clap_mangen::generate_to(command(), out).with_context(|| format!("{} cannot be written", out.display()))?;
+    std::fs::create_dir_all(out).map_err(FileError::create(out))?;
+    clap_mangen::generate_to(command(), out).map_err(FileError::write(out))?;
     say!(
         "✅ Created: {} manual pages in {}",
-        std::fs::read_dir(out)?.count(),
+        std::fs::read_dir(out).map_err(FileError::read(out))?.count(),
         out.display()
     );
     Ok(Exit::Good)

@@ -1,6 +1,5 @@
 //! `lensops alerts`: what fires, whom it was told, whether receivers take messages, and quiet.
 
-use anyhow::{Result, bail};
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::alert::{AlertsFile, Finding, Notice, Notification, Rule, RuleBook, State, Subject};
 use lensops_core::exchange::Sender;
@@ -11,6 +10,7 @@ use uuid::Uuid;
 
 use crate::alert::Receiver;
 use crate::commands::context::open_journal;
+use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::plans::lens_paths;
 use crate::config::Settings;
@@ -126,10 +126,11 @@ pub async fn test<S: Sender>(
     as_json: bool,
 ) -> Result<Exit> {
     if receivers.is_empty() {
-        bail!(
+        return Err(Error::usage(
             "there is no receiver: set SLACK_WEBHOOK_URL, PAGERDUTY_ROUTING_KEY or LENSOPS_WEBHOOK_URL with \
              LENSOPS_WEBHOOK_SECRET, or name receivers in lensops.yml"
-        );
+                .to_string(),
+        ));
     }
     let book = RuleBook::of(&AlertsFile::default(), &[])?;
     let reason = "this is a test of `lensops alerts test`: nothing is wrong".to_owned();
@@ -196,7 +197,7 @@ pub async fn test_named(settings: &Settings, name: Option<&str>, now: Timestamp,
     if let Some(name) = name {
         receivers.retain(|receiver| receiver.name == name);
         if receivers.is_empty() {
-            bail!("there is no receiver {name:?}");
+            return Err(Error::usage(format!("there is no receiver {name:?}")));
         }
     }
     test(&Client::new(TIMEOUT), &receivers, &settings.redactor(), now, as_json).await
@@ -231,7 +232,7 @@ fn known_lens(settings: &Settings, lens: &LensId) -> Result<()> {
         || format!("there are {}", known.join(", ")),
         |near| format!("did you mean {near:?}?"),
     );
-    bail!("there is no lens {lens}: {hint}")
+    Err(Error::usage(format!("there is no lens {lens}: {hint}")))
 }
 
 /// Records a silence and prints it.
@@ -246,7 +247,9 @@ pub async fn silence(
     as_json: bool,
 ) -> Result<Exit> {
     if quiet.reason.trim().is_empty() {
-        bail!("--reason is empty: say why, for whoever looks for the alert");
+        return Err(Error::usage(
+            "--reason is empty: say why, for whoever looks for the alert",
+        ));
     }
     let silence = Silence {
         id: Uuid::new_v4(),
@@ -273,7 +276,9 @@ pub async fn silence(
 /// When there is none of that id in force, or the journal refuses.
 pub async fn unsilence(journal: &Journal, id: Uuid, who: &str, now: Timestamp, as_json: bool) -> Result<Exit> {
     if !journal.silences(now).await?.iter().any(|silence| silence.id == id) {
-        bail!("there is no silence {id} in force: see lensops alerts list");
+        return Err(Error::usage(format!(
+            "there is no silence {id} in force: see lensops alerts list"
+        )));
     }
     journal.unsilence(id, now, who).await?;
     if as_json {

@@ -1,6 +1,5 @@
 //! `lensops check`: the probes of a lens once for every tenant, printed and recorded.
 
-use anyhow::Result;
 use jiff::Timestamp;
 use lensops_core::history::schedule::ad_hoc_id;
 use lensops_core::verdict::CheckReport;
@@ -9,6 +8,7 @@ use uuid::Uuid;
 
 use crate::commands::acceptance::flag_proof;
 use crate::commands::context::{monitor, open_journal, open_store};
+use crate::commands::error::Result;
 use crate::commands::exit::{Exit, exit_of_checks};
 use crate::commands::plans::{Which, load};
 use crate::commands::worker::check::Monitor;

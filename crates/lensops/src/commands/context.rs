@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
 use lensops_core::plan::monitor::MonitorPlan;
 
+use crate::commands::error::{Error, Result};
 use crate::commands::plans::{Loaded, load_all};
 use crate::commands::worker::check::Monitor;
 use crate::config::{Settings, StoreChoice, Target};
@@ -42,11 +42,10 @@ pub(crate) fn monitor(settings: &Settings, loaded: Loaded<MonitorPlan>) -> Resul
         loaded.plan.probes.iter().find(|probe| probe.user.is_some()),
     ) {
         let name = Settings::jwt_secret_names(Target::Production);
-        bail!(
+        return Err(Error::usage(format!(
             "{name} is not set: probe {:?} of lens {} runs as a user, whose tokens it signs",
-            probe.name,
-            loaded.plan.monitor
-        );
+            probe.name, loaded.plan.monitor
+        )));
     }
     Ok(Monitor {
         issuer: settings.issuer(&base),
@@ -82,7 +81,7 @@ pub(crate) async fn known_tenants(settings: &Settings, mut plans: Vec<MonitorPla
             Err(error) => {
                 let known = journal.tenants().await?;
                 if known.is_empty() {
-                    bail!("the tenants cannot be read: {error}");
+                    return Err(Error::Unanswered(format!("the tenants cannot be read: {error}")));
                 }
                 eprintln!(
                     "⚠️ the tenants cannot be read ({error}): these are the {} last known",
@@ -143,11 +142,11 @@ pub(crate) fn tenant_source(settings: &Settings) -> Result<Option<TenantSource<C
         (StoreChoice::Rest(base, key), "registry") => {
             Ok(Some(TenantSource::Rest(Rest::new(Client::new(TIMEOUT), base, key))))
         }
-        (StoreChoice::Rest(..), _) => {
-            bail!("worker.tenants of lensops.yml: a SELECT needs a PostgreSQL store; over REST it is `registry`")
-        }
-        (StoreChoice::Sqlite, _) => bail!(
-            "worker.tenants of lensops.yml needs a store that knows tenants: set DATABASE_URL, or TENANT_SUPABASE_URL and SUPABASE_SERVICE_KEY"
-        ),
+        (StoreChoice::Rest(..), _) => Err(Error::usage(
+            "worker.tenants of lensops.yml: a SELECT needs a PostgreSQL store; over REST it is `registry`",
+        )),
+        (StoreChoice::Sqlite, _) => Err(Error::usage(
+            "worker.tenants of lensops.yml needs a store that knows tenants: set DATABASE_URL, or TENANT_SUPABASE_URL and SUPABASE_SERVICE_KEY",
+        )),
     }
 }

@@ -63,11 +63,6 @@ pub fn exit_of_checks(checks: &[(Status, bool)]) -> Exit {
     }
 }
 
-/// The API or the provider did not say what is needed to go on: nothing could be judged.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unanswered(pub String);
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,11 +5,64 @@ use std::path::{Path, PathBuf};
 
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("{} cannot be {verb}", .path.display())]
+#[error("{} cannot be {}", .path.display(), .attempt.as_str())]
 pub struct FileError {
     path: PathBuf,
-    verb: &'static str,
+    attempt: Attempt,
     source: io::Error,
+}
+
+/// What was attempted on a file or folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    Read,
+    Create,
+    Write,
+    Remove,
+}
+
+impl Attempt {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "created",
+            Self::Write => "written",
+            Self::Remove => "removed",
+        }
+    }
+}
+
+impl FileError {
+    /// `path` could not be read.
+    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        Self::on(path, Attempt::Read)
+    }
+
+    /// `path` could not be created.
+    pub(crate) fn create(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        Self::on(path, Attempt::Create)
+    }
+
+    /// `path` could not be written.
+    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        Self::on(path, Attempt::Write)
+    }
+
+    /// `path` could not be removed.
+    pub(crate) fn remove(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        Self::on(path, Attempt::Remove)
+    }
+
+    fn on(path: &Path, attempt: Attempt) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self { path, attempt, source }
+    }
+
+    /// Whether something could not be created, written or removed, rather than read.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        self.attempt != Attempt::Read
+    }
 }
 
 /// Reads a text file.
@@ -17,11 +70,7 @@ pub struct FileError {
 /// # Errors
 /// When it is not there, is no text, or cannot be read.
 pub fn read(path: &Path) -> Result<String, FileError> {
-    std::fs::read_to_string(path).map_err(|source| FileError {
-        path: path.to_owned(),
-        verb: "read",
-        source,
-    })
+    std::fs::read_to_string(path).map_err(FileError::read(path))
 }
 
 /// Reads a text file that may be missing.
@@ -32,11 +81,7 @@ pub fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(source) => Err(FileError {
-            path: path.to_owned(),
-            verb: "read",
-            source,
-        }),
+        Err(source) => Err(FileError::read(path)(source)),
     }
 }
 
@@ -48,19 +93,11 @@ pub fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
 pub fn replace_all<T: AsRef<[u8]>>(files: &[(PathBuf, T)]) -> Result<(), FileError> {
     let mut staged = Vec::with_capacity(files.len());
     for (path, content) in files {
-        let failed = |source| FileError {
-            path: path.clone(),
-            verb: "written",
-            source,
-        };
-        staged.push((path, stage(path, content.as_ref()).map_err(failed)?));
+        staged.push((path, stage(path, content.as_ref()).map_err(FileError::write(path))?));
     }
     for (path, file) in staged {
-        file.persist(path).map_err(|error| FileError {
-            path: path.clone(),
-            verb: "written",
-            source: error.error,
-        })?;
+        file.persist(path)
+            .map_err(|error| FileError::write(path)(error.error))?;
     }
     Ok(())
 }
@@ -92,19 +129,14 @@ fn stage(path: &Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
 /// # Errors
 /// When the folder is there and cannot be read.
 pub fn list(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, FileError> {
-    let failed = |source| FileError {
-        path: folder.to_owned(),
-        verb: "read",
-        source,
-    };
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(FileError::read(folder)(error)),
     };
     let mut paths = Vec::new();
     for entry in entries {
-        let path = entry.map_err(failed)?.path();
+        let path = entry.map_err(FileError::read(folder))?.path();
         if path
             .file_name()
             .and_then(|name| name.to_str())

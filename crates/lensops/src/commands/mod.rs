@@ -8,6 +8,7 @@ pub(crate) mod context;
 #[cfg(feature = "sandbox")]
 pub mod demo;
 pub mod doctor;
+pub mod error;
 pub mod evidence;
 pub mod exit;
 pub mod files;

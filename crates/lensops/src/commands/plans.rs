@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
 use lensops_core::ident::LensId;
 use lensops_core::lens::{Lens, LensError};
 use lensops_core::plan::PlanError;
@@ -16,6 +15,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::files;
+use crate::commands::error::{Context as _, Error, Result};
 use crate::config::Settings;
 
 /// The folder of lens files below the repository.
@@ -111,12 +111,12 @@ pub fn load<P: Plan>(settings: &Settings, which: &Which<'_>) -> Result<Loaded<P>
             let id = LensId::from_human(lens)?;
             let path = settings.root.join(P::FOLDER).join(format!("{id}{}", P::ENDING));
             if !path.exists() {
-                bail!(
+                return Err(Error::usage(format!(
                     "no {} plan of lens {id}: {} is not there (run `lensops generate`){}",
                     P::KIND,
                     path.display(),
                     known::<P>(settings)
-                );
+                )));
             }
             path
         }
@@ -131,11 +131,11 @@ pub fn load<P: Plan>(settings: &Settings, which: &Which<'_>) -> Result<Loaded<P>
 pub fn load_all<P: Plan>(settings: &Settings) -> Result<Vec<Loaded<P>>> {
     let paths = files::list(&settings.root.join(P::FOLDER), P::ENDING)?;
     if paths.is_empty() {
-        bail!(
+        return Err(Error::usage(format!(
             "no {} plan below {}: run `lensops generate`",
             P::KIND,
             settings.root.join(P::FOLDER).display()
-        );
+        )));
     }
     paths.iter().map(|path| load_file(settings, path)).collect()
 }
@@ -195,11 +195,10 @@ pub fn load_lens(settings: &Settings, path: &Path, allow_placeholders: bool) -> 
     let lens: Lens = yaml::read_all(&shown, &text)?;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     if stem != lens.lens.as_str() {
-        bail!(
+        return Err(Error::usage(format!(
             "{shown} defines lens {}: rename it to {}.yml, or mend its `lens:`",
-            lens.lens,
-            lens.lens
-        );
+            lens.lens, lens.lens
+        )));
     }
     let mut mistakes = match lens.overrides {
         Some(_) => override_mistakes(&text),
@@ -230,10 +229,10 @@ pub fn load_lens(settings: &Settings, path: &Path, allow_placeholders: bool) -> 
 pub fn lens_paths(settings: &Settings) -> Result<Vec<PathBuf>> {
     let folder = settings.root.join(LENSES);
     if let Some(other) = files::list(&folder, ".yaml")?.first() {
-        bail!(
+        return Err(Error::usage(format!(
             "{} would not be read: lens files end with .yml, rename it",
             other.display()
-        );
+        )));
     }
     Ok(files::list(&folder, ".yml")?)
 }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use lensops_core::evidence::manifest;
 use lensops_core::evidence::seal::Signed;
@@ -15,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::files;
 use crate::commands::context::{known_tenants, monitor_plans, open_journal};
+use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::evidence::runs::{FOLDER, verified};
 use crate::commands::exit::Exit;
 use crate::commands::signal::stop_on_signal;
@@ -52,7 +52,7 @@ impl Bundles {
         };
         let found = match verified(&self.runs.join(id)) {
             Ok((found, _)) => found,
-            Err(error) => return wrecked(error.root_cause().to_string()),
+            Err(error) => return wrecked(error.root().line()),
         };
         let intact = found.findings.is_empty();
         let Some(manifest) = found.manifest else {
@@ -131,13 +131,14 @@ pub async fn run(settings: &Settings, listen: SocketAddr) -> Result<Exit> {
 /// An address that may not or cannot be listened at.
 pub async fn listener(at: SocketAddr, signs_in: bool) -> Result<TcpListener> {
     if !signs_in && !at.ip().is_loopback() {
-        bail!(
+        return Err(Error::usage(format!(
             "--listen {at} is not on this machine, and the journal has no sign-in: listen on 127.0.0.1, or serve from \
              PostgreSQL (--store postgres)"
-        );
+        )));
     }
     TcpListener::bind(at)
         .await
+        .map_err(Error::invalid)
         .with_context(|| format!("--listen {at} cannot be listened at"))
 }
 
@@ -150,19 +151,22 @@ pub fn setup(settings: &Settings, journal: Journal, plans: Vec<MonitorPlan>) -> 
         StoreChoice::Sqlite => (Board::Embedded(journal.clone()), None),
         StoreChoice::Postgres(url) => {
             let Some(secret) = settings.jwt_secret(Target::Production) else {
-                bail!(
+                return Err(Error::usage(format!(
                     "{} is not set: it signs the tokens that users sign in with",
                     Settings::jwt_secret_names(Target::Production)
-                )
+                )));
             };
             (Board::database(&url)?, Some(secret))
         }
-        StoreChoice::Rest(..) => bail!(
-            "the dashboard reads PostgreSQL or the journal: set DATABASE_URL and --store postgres, or give --store sqlite"
-        ),
+        StoreChoice::Rest(..) => {
+            return Err(Error::usage(
+                "the dashboard reads PostgreSQL or the journal: set DATABASE_URL and --store postgres, or give --store sqlite",
+            ));
+        }
     };
     let mut key = [0_u8; 32];
-    getrandom::fill(&mut key).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
+    getrandom::fill(&mut key)
+        .map_err(|error| Error::Unanswered(format!("the system gives no random bytes: {error}")))?;
     Ok(Setup {
         board,
         journal,
@@ -183,7 +187,10 @@ pub fn setup(settings: &Settings, journal: Journal, plans: Vec<MonitorPlan>) -> 
 /// When the address may not or cannot be listened at.
 pub async fn serve(setup: Setup, at: SocketAddr, stop: CancellationToken) -> Result<Exit> {
     let listener = listener(at, setup.jwt_secret.is_some()).await?;
-    say!("Dashboard: http://{}/ (Ctrl-C ends it)", listener.local_addr()?);
+    say!(
+        "Dashboard: http://{}/ (Ctrl-C ends it)",
+        listener.local_addr().map_err(Error::system)?
+    );
     let journal = setup.journal.clone();
     web::serve(listener, setup, stop).await;
     journal.close().await;

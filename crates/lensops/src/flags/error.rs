@@ -31,6 +31,18 @@ pub enum FlagError {
     File(String),
 }
 
+impl FlagError {
+    /// Whether the provider understood the request and will not do it, now or later.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Denied(_) => true,
+            Self::Status(status) => (400..500).contains(status),
+            Self::Silent(_) | Self::Busy { .. } | Self::Garbage | Self::Endless(_) | Self::File(_) => false,
+        }
+    }
+}
+
 fn asked(after: Option<Duration>) -> String {
     after.map_or_else(String::new, |after| format!(", it asked for {} s", after.as_secs()))
 }

@@ -16,6 +16,7 @@ mod doctor;
 mod documents;
 mod evidence;
 mod examples;
+mod exit_codes;
 mod fixture;
 mod front;
 mod generate;

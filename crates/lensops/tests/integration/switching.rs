@@ -214,18 +214,20 @@ async fn a_provider_that_is_busy_is_waited_for_and_one_that_refuses_changes_noth
     project.run("rollback faults --reason slow").expect(0);
     project.run("restore faults --reason mended").expect(0);
     let before = told(&sandbox);
-    for (wrong, said) in [
+    for (wrong, said, code) in [
         (
             json!({"provider_garbage": true}),
             "the provider's answer is not a list of variables",
+            3,
         ),
         (
             json!({"rules": [{"path": "/v1/services", "act": {"status": {"code": 404}}}]}),
             "the provider answered 404",
+            1,
         ),
     ] {
         faults(&sandbox, wrong);
-        let ran = project.run("rollback faults --reason slow").expect(2);
+        let ran = project.run("rollback faults --reason slow").expect(code);
         assert!(
             ran.err.contains("nothing was changed: the flags cannot be read") && ran.err.contains(said),
             "{}",
@@ -237,7 +239,7 @@ async fn a_provider_that_is_busy_is_waited_for_and_one_that_refuses_changes_noth
     project
         .env
         .insert("RENDER_API_KEY".to_owned(), "a-revoked-key".to_owned());
-    let ran = project.run("rollback faults --reason slow").expect(2);
+    let ran = project.run("rollback faults --reason slow").expect(1);
     assert!(
         ran.err.contains("the provider refuses RENDER_API_KEY (401)"),
         "{}",

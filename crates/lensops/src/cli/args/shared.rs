@@ -6,6 +6,7 @@ use clap::Args;
 
 #[cfg(feature = "sandbox")]
 use crate::commands::demo::sandbox::Options;
+use crate::commands::error::{Error, Result};
 use crate::commands::plans::Which;
 use crate::commands::rollout::rollback::Asked;
 
@@ -27,11 +28,11 @@ pub(in crate::cli) struct PlanArgs {
 
 impl PlanArgs {
     /// The plan that is meant.
-    pub(in crate::cli) fn which(&self) -> anyhow::Result<Which<'_>> {
+    pub(in crate::cli) fn which(&self) -> Result<Which<'_>> {
         match (&self.plan, &self.lens) {
             (Some(path), _) => Ok(Which::File(path)),
             (None, Some(lens)) => Ok(Which::Lens(lens)),
-            (None, None) => anyhow::bail!("name a lens, or give --plan FILE"),
+            (None, None) => Err(Error::usage("name a lens, or give --plan FILE")),
         }
     }
 }

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use lensops_core::plan::acceptance::AcceptancePlan;
@@ -14,6 +13,7 @@ use super::flag_proof;
 use super::phases::Accepted;
 use super::report::{Output, Report, finish};
 use super::run::Acceptance;
+use crate::commands::error::Result;
 use crate::commands::evidence::bundle;
 use crate::commands::exit::Exit;
 use crate::commands::plans::{Which, load};

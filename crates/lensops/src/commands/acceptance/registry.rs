@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
 use lensops_core::verdict::registry::Registry;
 
+use crate::commands::error::{Context as _, Result};
 use crate::commands::files;
 use crate::config::Settings;
 

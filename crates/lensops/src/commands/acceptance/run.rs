@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
 use lensops_core::exchange::Base;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::prepare::vars_of;
@@ -13,6 +12,7 @@ use lensops_core::verdict::registry::Registry;
 use serde_json::Value;
 
 use super::registry::read_registry;
+use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::plans::Loaded;
 use crate::config::{Settings, Target};
 use crate::store::Staging;
@@ -60,10 +60,10 @@ impl Acceptance {
         let dialect = loaded.plan.dialect(&dialect_name)?.clone();
         let jwt_secret = settings.jwt_secret(Target::Staging);
         if jwt_secret.is_none() && loaded.plan.needs_tokens() {
-            bail!(
+            return Err(Error::usage(format!(
                 "{} is not set: the plan sends requests as users, whose tokens it signs",
                 Settings::jwt_secret_names(Target::Staging)
-            );
+            )));
         }
         let registry = read_registry(settings, registry)?;
         let database = settings
@@ -128,7 +128,10 @@ fn choose(plan: &mut AcceptancePlan, names: &[String]) -> Result<()> {
         .find(|name| !plan.scenarios.iter().any(|scenario| scenario.name == **name))
     {
         let known: Vec<&str> = plan.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
-        bail!("--scenario {name:?} is not in the plan; there are {}", known.join(", "));
+        return Err(Error::usage(format!(
+            "--scenario {name:?} is not in the plan; there are {}",
+            known.join(", ")
+        )));
     }
     if !names.is_empty() {
         plan.scenarios.retain(|scenario| names.contains(&scenario.name));

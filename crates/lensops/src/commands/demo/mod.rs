@@ -10,19 +10,17 @@ pub mod sandbox;
 mod setup;
 mod week;
 
-use crate::commands::signal::stop_on_signal;
-use lensops_core::plan::monitor::MonitorPlan;
 use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::gate::Decision;
 use lensops_core::plan::acceptance::AcceptancePlan;
+use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::verdict::Verdict;
 use lensops_sandbox::{Config, Dialect, LENSES_JSON, Sandbox};
@@ -31,11 +29,13 @@ use tokio_util::sync::CancellationToken;
 use week::{Week, Weekly};
 
 use crate::commands::acceptance::Acceptance;
+use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::plans::{Which, load};
 use crate::commands::rollout::gate::gate;
 use crate::commands::rollout::status;
 use crate::commands::serve;
+use crate::commands::signal::stop_on_signal;
 use crate::commands::stress::{Stress, View};
 use crate::commands::worker::Worker;
 use crate::commands::worker::check::Monitor;
@@ -64,7 +64,9 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
     let begun = Instant::now();
     setup::make_folder(folder)?;
     let client = Client::new(TIMEOUT);
-    let sandbox = lensops_sandbox::serve(Config::loopback(Dialect::Documented)).await?;
+    let sandbox = lensops_sandbox::serve(Config::loopback(Dialect::Documented))
+        .await
+        .map_err(Error::system)?;
     say!("1. Sandbox: {} (control: {})", sandbox.url(), sandbox.control_url());
     let lenses = setup::lenses(LENSES_JSON)?;
     setup::write_project(folder, &sandbox)?;
@@ -139,7 +141,7 @@ impl Rest {
             // Something else listens there: any other port does.
             Err(_) => serve::listener(SocketAddr::new(DASHBOARD.ip(), 0), false).await?,
         };
-        say!("\nDashboard: http://{}/", listener.local_addr()?);
+        say!("\nDashboard: http://{}/", listener.local_addr().map_err(Error::system)?);
         say!("Sandbox, worker and dashboard go on; Ctrl-C ends them.");
         let pages = tokio::spawn(web::serve(listener, dashboard, stop.clone()));
         let monitors = setup::monitors(&self.settings, &self.lenses)?
@@ -150,7 +152,7 @@ impl Rest {
         Worker::new(SystemClock, self.client, self.journal.clone(), store, monitors)
             .run(stop)
             .await;
-        pages.await?;
+        pages.await.map_err(Error::system)?;
         self.journal.close().await;
         Ok(())
     }
@@ -163,7 +165,9 @@ async fn acceptance(
     dialect: Dialect,
 ) -> Result<Vec<String>> {
     // A sandbox of its own: signed actions use entities up, and each dialect wants them fresh.
-    let sandbox = lensops_sandbox::serve(Config::loopback(dialect)).await?;
+    let sandbox = lensops_sandbox::serve(Config::loopback(dialect))
+        .await
+        .map_err(Error::system)?;
     let settings = setup::settings(folder, &sandbox)?;
     let mut failed = Vec::new();
     for lens in lenses {

@@ -2,8 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use anyhow::{Context as _, Result, bail};
 use lensops_sandbox::{Config, Dialect, Faults, serve};
+
+use crate::commands::error::{Context as _, Error, Result};
 
 /// How the sandbox is started.
 #[derive(Debug, Clone)]
@@ -31,16 +32,16 @@ pub fn config(options: &Options, env: &crate::config::Env) -> Result<Config> {
     let dialect: Dialect = options
         .dialect
         .parse()
-        .map_err(|error| anyhow::anyhow!("--dialect: {error}"))?;
+        .map_err(|error| Error::usage(format!("--dialect: {error}")))?;
     let mut config = Config::loopback(dialect);
     config.bind = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     config.control_bind = SocketAddr::from((Ipv4Addr::LOCALHOST, options.control_port));
     let [jwt, service, provider] = SECRETS.map(|name| env.get(name).filter(|value| !value.is_empty()).cloned());
     let Some(jwt) = jwt else {
-        bail!(
+        return Err(Error::usage(format!(
             "{} is not set: the sandbox and its clients share it (any text will do, such as `export {0}=$(openssl rand -hex 32)`)",
             SECRETS[0]
-        );
+        )));
     };
     config.jwt_secret = jwt;
     config.service_key = service.unwrap_or(config.service_key);
@@ -59,7 +60,7 @@ pub fn config(options: &Options, env: &crate::config::Env) -> Result<Config> {
 
 fn parse_faults(text: &str) -> Result<Faults> {
     let faults: Faults = serde_json::from_str(text).context("--faults")?;
-    faults.check().context("--faults")?;
+    faults.check().map_err(Error::invalid).context("--faults")?;
     Ok(faults)
 }
 
@@ -69,7 +70,7 @@ fn parse_faults(text: &str) -> Result<Faults> {
 /// When a port is taken or the configuration is refused.
 pub async fn run(config: Config) -> Result<()> {
     let dialect = config.dialect;
-    let sandbox = serve(config).await?;
+    let sandbox = serve(config).await.map_err(Error::invalid)?;
     say!("Sandbox: {} ({dialect} dialect)", sandbox.url());
     say!(
         "Control: {} (GET and PUT /faults, GET /flags, PUT /flags/NAME, GET /audit, /requests)",

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
 use indexmap::IndexMap;
 use lensops_core::ident::{EnvName, Ident};
 use lensops_core::lens::User;
@@ -13,7 +12,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::commands::context::monitor;
-use crate::commands::files;
+use crate::commands::error::{Error, Result};
+use crate::commands::files::{self, FileError};
 use crate::commands::generate::{self, NewLens, Options};
 use crate::commands::plans::{Which, load};
 use crate::commands::worker::check::Monitor;
@@ -58,13 +58,13 @@ pub(crate) struct Definition {
 pub(crate) fn make_folder(folder: &Path) -> Result<()> {
     let occupied = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if occupied && !folder.join(MARKER).exists() {
-        bail!(
+        return Err(Error::usage(format!(
             "{} is there and is not the demo's: name another folder with --dir",
             folder.display()
-        );
+        )));
     }
     if occupied {
-        std::fs::remove_dir_all(folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
+        std::fs::remove_dir_all(folder).map_err(FileError::remove(folder))?;
     }
     files::replace_all(&[(
         folder.join(MARKER),
@@ -89,7 +89,7 @@ pub(crate) fn write_project(folder: &Path, sandbox: &Sandbox) -> Result<()> {
         registry: Some(REGISTRY.into()),
         ..ProjectFile::default()
     };
-    let text = lensops_core::yaml::write(&project).map_err(anyhow::Error::msg)?;
+    let text = lensops_core::yaml::write(&project).map_err(Error::usage)?;
     files::replace_all(&[
         (folder.join(PROJECT_FILE), text.as_str()),
         (folder.join(REGISTRY), ACTIONS_JSON),

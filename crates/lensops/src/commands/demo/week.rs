@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::schedule::slot_id;
 use lensops_core::verdict::record::Status;
@@ -10,6 +9,7 @@ use lensops_sandbox::{Act, Answer, Faults, Rule, Sandbox};
 use uuid::Uuid;
 
 use super::STRUCK;
+use crate::commands::error::Result;
 use crate::commands::worker::check::Monitor;
 use crate::http::Client;
 use crate::store::{Journal, Store};

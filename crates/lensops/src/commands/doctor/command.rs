@@ -1,12 +1,12 @@
 //! `lensops doctor`: what can be put together is looked at; what cannot is a finding.
 
-use anyhow::Result;
 use lensops_core::plan::monitor::MonitorPlan;
 
 use super::finding::Findings;
 use super::subject::Subject;
 use super::{api, clock, files, flags, secrets, store};
 use crate::commands::context::{monitor, tenant_source};
+use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::plans::{Loaded, Plan as _, Which, lens_paths, load, load_lens};
 use crate::config::Settings;
@@ -42,8 +42,8 @@ pub async fn run(settings: &Settings, json: bool) -> Result<Exit> {
     Ok(doctor(&subject, json).await)
 }
 
-fn one_line(error: &anyhow::Error) -> String {
-    format!("{error:#}").lines().next().unwrap_or_default().to_owned()
+fn one_line(error: &Error) -> String {
+    error.line().lines().next().unwrap_or_default().to_owned()
 }
 
 /// Looks at everything and prints what was found, worst first.

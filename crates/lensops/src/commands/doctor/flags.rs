@@ -2,6 +2,7 @@
 
 use super::finding::Findings;
 use super::subject::Subject;
+use crate::commands::error::Error;
 use crate::flags::{COMMAND_PATIENCE, FlagError, FlagProvider as _, Variables, is_on};
 
 pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
@@ -51,11 +52,7 @@ async fn read(subject: &Subject<'_>, findings: &mut Findings) -> Option<(String,
             return None;
         }
         Err(error) => {
-            findings.error(
-                format!("{:#}", anyhow::Error::new(error)),
-                "RENDER_API_URL",
-                "mend the address",
-            );
+            findings.error(Error::from(error).line(), "RENDER_API_URL", "mend the address");
             return None;
         }
     };

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::finding::Findings;
 use super::subject::Subject;
+use crate::commands::error::Error;
 use crate::config::{Settings, StoreChoice, Target};
 
 const ENVIRONMENT: &str = "the environment";
@@ -21,7 +22,7 @@ pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
         ),
         Ok(_) => findings.good("the API's address is set"),
         Err(error) => findings.error(
-            format!("{:#}", anyhow::Error::new(error)),
+            Error::from(error).line(),
             ENVIRONMENT,
             "set API_BASE_URL to the API's address",
         ),
@@ -40,7 +41,7 @@ pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
         }
         Ok(_) => {}
         Err(error) => findings.error(
-            format!("{:#}", anyhow::Error::new(error)),
+            Error::from(error).line(),
             ENVIRONMENT,
             "set what the chosen store needs, or choose another with `store:` of lensops.yml",
         ),

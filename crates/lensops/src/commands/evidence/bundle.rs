@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +15,8 @@ use uuid::Uuid;
 
 use super::key::signing_key;
 use super::runs::{FOLDER, LARGEST_ARTEFACT, readable};
-use crate::commands::files;
+use crate::commands::error::{Error, Result};
+use crate::commands::files::{self, FileError};
 use crate::config::Settings;
 
 /// How a run's id begins.
@@ -63,7 +63,7 @@ pub struct Written {
 pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Result<Written> {
     let key = signing_key(settings)?;
     let runs = settings.root.join(FOLDER).join("runs");
-    std::fs::create_dir_all(&runs).with_context(|| format!("{} cannot be created", runs.display()))?;
+    std::fs::create_dir_all(&runs).map_err(FileError::create(&runs))?;
     let _held_until_written = lock(&runs);
     let (previous, last) = previous(&runs)?;
     let run_id = format!(
@@ -96,7 +96,9 @@ pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Re
         .iter()
         .find(|(_, bytes)| bytes.len() as u64 > LARGEST_ARTEFACT)
     {
-        bail!("{name} is larger than {LARGEST_ARTEFACT} bytes: run fewer cases at a time");
+        return Err(Error::usage(format!(
+            "{name} is larger than {LARGEST_ARTEFACT} bytes: run fewer cases at a time"
+        )));
     }
     let sealed = manifest.seal(artefacts, key.as_ref());
     place(&sealed, &runs, &folder)?;
@@ -116,13 +118,13 @@ fn place(sealed: &Files, runs: &Path, folder: &Path) -> Result<()> {
     let staged = tempfile::Builder::new()
         .prefix(".run-")
         .tempdir_in(runs)
-        .with_context(|| format!("{} cannot be written", runs.display()))?;
+        .map_err(FileError::write(runs))?;
     for (name, bytes) in sealed {
         let path = staged.path().join(name);
-        std::fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+        std::fs::write(&path, bytes).map_err(FileError::write(&path))?;
     }
     let staged = staged.keep();
-    std::fs::rename(&staged, folder).with_context(|| format!("{} cannot be written", folder.display()))?;
+    std::fs::rename(&staged, folder).map_err(FileError::write(folder))?;
     readable(folder)
 }
 
@@ -186,11 +188,11 @@ pub fn ready(settings: &Settings) -> Result<()> {
     signing_key(settings)?;
     for below in ["runs", "phase6"] {
         let folder = settings.root.join(FOLDER).join(below);
-        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be created", folder.display()))?;
+        std::fs::create_dir_all(&folder).map_err(FileError::create(&folder))?;
         tempfile::Builder::new()
             .prefix(".ready-")
             .tempfile_in(&folder)
-            .with_context(|| format!("{} cannot be written", folder.display()))?;
+            .map_err(FileError::write(&folder))?;
     }
     Ok(())
 }

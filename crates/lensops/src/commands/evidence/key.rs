@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
 use lensops_core::evidence::signature::SigningKey;
 use lensops_core::secret::Secret;
 
+use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::exit::Exit;
-use crate::commands::files;
+use crate::commands::files::{self, FileError};
 use crate::config::Settings;
 
 /// The key of the settings: the variable, else the file it names.
@@ -20,17 +20,19 @@ pub(crate) fn signing_key(settings: &Settings) -> Result<Option<SigningKey>> {
     };
     let shown = path.display();
     if is_within(&path, &settings.root) {
-        bail!("{shown} lies within the repository: keep the evidence key outside of it");
+        return Err(Error::usage(format!(
+            "{shown} lies within the repository: keep the evidence key outside of it"
+        )));
     }
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = std::fs::metadata(&path)
-            .with_context(|| format!("{shown} cannot be read"))?
+            .map_err(FileError::read(&path))?
             .permissions()
             .mode();
         if mode & 0o077 != 0 {
-            bail!("{shown} can be read by others: chmod 600 it");
+            return Err(Error::usage(format!("{shown} can be read by others: chmod 600 it")));
         }
     }
     let seed = Secret::new(files::read(&path)?);
@@ -56,23 +58,27 @@ pub(crate) fn is_within(path: &Path, root: &Path) -> bool {
 pub fn keygen(settings: &Settings, out: &Path) -> Result<Exit> {
     use std::io::Write as _;
     if is_within(out, &settings.root) {
-        bail!(
+        return Err(Error::usage(format!(
             "{} lies within the repository: keep the evidence key outside of it",
             out.display()
-        );
+        )));
     }
     let mut seed = [0_u8; 32];
-    getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
+    getrandom::fill(&mut seed)
+        .map_err(|error| Error::Unanswered(format!("the system gives no random bytes: {error}")))?;
     let seed = Secret::new(seed.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     let key = SigningKey::from_hex(&seed)?;
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options
-        .open(out)
-        .with_context(|| format!("{} cannot be created", out.display()))?;
-    writeln!(file, "{}", seed.expose()).with_context(|| format!("{} cannot be written", out.display()))?;
+    let mut file = options.open(out).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Error::usage(format!("{} exists already: choose another file", out.display()))
+        }
+        _ => FileError::create(out)(error).into(),
+    })?;
+    writeln!(file, "{}", seed.expose()).map_err(FileError::write(out))?;
     say!(
         "✅ Created: {} (keep it secret; name it in LENSOPS_EVIDENCE_KEY_FILE)",
         out.display()

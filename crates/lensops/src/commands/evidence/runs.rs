@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
 use lensops_core::evidence::manifest::{self};
 use lensops_core::evidence::seal::{self, Files, Verification};
 
-use crate::commands::files;
+use crate::commands::error::{Error, Result};
+use crate::commands::files::{self, FileError};
 use crate::config::Settings;
 
 /// The folder of all evidence below the repository.
@@ -20,8 +20,7 @@ pub(crate) fn readable(folder: &Path) -> Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))
-            .with_context(|| format!("{} cannot be made readable", folder.display()))?;
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).map_err(FileError::write(folder))?;
     }
     Ok(())
 }
@@ -49,31 +48,28 @@ pub fn verified(folder: &Path) -> Result<(Verification, Files)> {
 
 pub(crate) fn read_bundle(folder: &Path) -> Result<Files> {
     if !folder.join(manifest::FILE).is_file() {
-        bail!(
+        return Err(Error::usage(format!(
             "{} holds no {}: name the folder of a run",
             folder.display(),
             manifest::FILE
-        );
+        )));
     }
     let mut found = Files::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {
-        let entry = entry?;
+    for entry in std::fs::read_dir(folder).map_err(FileError::read(folder))? {
+        let entry = entry.map_err(FileError::read(folder))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !entry.file_type()?.is_file() {
+        if !entry.file_type().map_err(FileError::read(folder))?.is_file() {
             // A folder or a link is nothing a run left: it stands for an added file.
             found.insert(name, Vec::new());
             continue;
         }
-        if entry.metadata()?.len() > LARGEST_ARTEFACT {
+        if entry.metadata().map_err(FileError::read(folder))?.len() > LARGEST_ARTEFACT {
             // No run leaves such a file: it was changed, and need not be read to say so.
             found.insert(name, Vec::new());
             continue;
         }
         let path = entry.path();
-        found.insert(
-            name,
-            std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?,
-        );
+        found.insert(name, std::fs::read(&path).map_err(FileError::read(&path))?);
     }
     Ok(found)
 }

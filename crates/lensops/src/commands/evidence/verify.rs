@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
 use lensops_core::evidence::manifest::Manifest;
 use lensops_core::evidence::seal::Signed;
 use lensops_core::evidence::signature::PublicKey;
@@ -11,7 +10,9 @@ use lensops_core::redaction::one_line;
 use serde_json::{Value, json};
 
 use super::runs::{FOLDER, verified};
+use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
+use crate::commands::files::FileError;
 
 /// How the run before stands, which a manifest names by id and hash.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +34,11 @@ impl Before {
         };
         let id = previous.run_id.clone();
         // The id comes from a file that anybody may have written: it names no folder elsewhere.
-        let runs = folder.canonicalize()?.parent().map(Path::to_owned);
+        let runs = folder
+            .canonicalize()
+            .map_err(FileError::read(folder))?
+            .parent()
+            .map(Path::to_owned);
         let place = runs.filter(|_| !id.contains(['/', '\\'])).map(|runs| runs.join(&id));
         let Some(place) = place.filter(|place| place.is_dir()) else {
             return Ok(Self::NotHere(id));
@@ -88,7 +93,7 @@ fn signer(signed: &Signed, trusted: Option<&PublicKey>) -> (bool, String) {
 /// What a folder's name says of its run, where that is not its id. Among the runs of a repository the
 /// name is a run's place; a copy may be called as one likes.
 fn place(folder: &Path, manifest: &Manifest) -> Result<Option<(bool, String)>> {
-    let folder = folder.canonicalize()?;
+    let folder = folder.canonicalize().map_err(FileError::read(folder))?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let id = &manifest.run_id;
     if folder.ends_with(id) {
@@ -171,7 +176,10 @@ pub fn verify(folder: &Path, trusted: Option<&PublicKey>, as_json: bool) -> Resu
 pub fn show(folder: &Path, as_json: bool) -> Result<Exit> {
     let (found, _) = verified(folder)?;
     let Some(manifest) = found.manifest else {
-        bail!("{} holds no manifest that can be read", folder.display())
+        return Err(Error::usage(format!(
+            "{} holds no manifest that can be read",
+            folder.display()
+        )));
     };
     let exit = if found.findings.is_empty() {
         Exit::Good

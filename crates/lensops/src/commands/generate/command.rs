@@ -1,13 +1,12 @@
 //! Generating: everything is rendered, then written, compared or listed.
 
-use anyhow::Result;
-
 use super::drift;
 use super::lens_options::NewLens;
 use super::options::{Mode, Options};
 use super::planned::Standing;
 use super::render::plan;
 use super::write::{dry_run, report, write};
+use crate::commands::error::Result;
 use crate::commands::exit::Exit;
 use crate::config::Settings;
 

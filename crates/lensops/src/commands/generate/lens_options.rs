@@ -1,6 +1,5 @@
 //! A lens as the options of a command give it.
 
-use anyhow::{Context as _, Result, bail};
 use indexmap::IndexMap;
 use lensops_core::duration::Every;
 use lensops_core::ident::{EnvName, Ident, LensId};
@@ -9,6 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::templates;
+use crate::commands::error::{Context as _, Error, Result};
 use crate::config::Settings;
 
 /// A lens as the command line gives it.
@@ -110,9 +110,9 @@ impl NewLens {
                 || self.consumes_entity
                 || !self.signed_payload.is_empty()
             {
-                bail!(
-                    "--entity-type, --signers, --consumes-entity and --signed-payload describe a signed action: give --signed-action, or leave them out"
-                );
+                return Err(Error::usage(
+                    "--entity-type, --signers, --consumes-entity and --signed-payload describe a signed action: give --signed-action, or leave them out",
+                ));
             }
             return Ok(None);
         };
@@ -120,7 +120,9 @@ impl NewLens {
             let usual = ["captain", "hod"].into_iter().filter_map(|name| name.parse().ok());
             signers = usual.filter(|name| is_known(name, users, settings)).collect();
             if signers.is_empty() {
-                bail!("--signed-action needs --signers: the users whose signature must be accepted");
+                return Err(Error::usage(
+                    "--signed-action needs --signers: the users whose signature must be accepted",
+                ));
             }
         }
         Ok(Some(SignedAction {

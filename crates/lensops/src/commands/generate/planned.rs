@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
 use lensops_core::lens::Lens;
 use lensops_core::plan::header::{self, Origin, origin};
 use lensops_core::template::{Rendered, blueprint, render_lens_file};
 
 use super::options::Options;
 use super::templates;
+use crate::commands::error::{Error, Result};
 use crate::commands::files;
 use crate::commands::plans::{LENSES, load_lens};
 use crate::config::Settings;
@@ -55,9 +55,9 @@ pub(super) fn plan_lens_file(
     if before.is_some() && !options.force {
         let (there, _) = load_lens(settings, &path, options.allow_placeholders)?;
         if there != *resolved {
-            bail!(
+            return Err(Error::usage(format!(
                 "{shown} is there and says something else: edit it and run `lensops generate`, or give --force to replace it"
-            );
+            )));
         }
         return Ok(None);
     }

@@ -1,6 +1,5 @@
 //! Renders the files of all lenses, and holds each beside the one on disk.
 
-use anyhow::{Result, bail};
 use lensops_core::ident::LensId;
 use lensops_core::lens::Lens;
 use lensops_core::template::{PlanKind, RepoContext, TemplateError, TemplateSet};
@@ -10,6 +9,7 @@ use super::lens_options::NewLens;
 use super::options::Options;
 use super::planned::{Planned, plan_file, plan_lens_file, stale_files};
 use super::templates;
+use crate::commands::error::{Error, Result};
 use crate::commands::files;
 use crate::commands::plans::{LENSES, lens_paths, load_lens};
 use crate::config::{Runtime, Settings};
@@ -80,18 +80,18 @@ fn others(settings: &Settings, new_id: Option<&LensId>, options: &Options) -> Re
 /// Refuses to render no lens at all, and a lens of another template set.
 fn renderable(settings: &Settings, set: &TemplateSet, lenses: &[Lens], options: &Options) -> Result<()> {
     if lenses.is_empty() && !options.prune {
-        bail!(
+        return Err(Error::usage(format!(
             "no lens below {}: give --lens-id and its options to make the first",
             settings.root.join(LENSES).display()
-        );
+        )));
     }
     if let Some(lens) = lenses.iter().find(|lens| lens.template_set != set.name()) {
-        bail!(
+        return Err(Error::usage(format!(
             "lens {} wants template set {:?}, which is not {:?}: give --template-dir, or mend its `template_set:`",
             lens.lens,
             lens.template_set,
             set.name()
-        );
+        )));
     }
     Ok(())
 }
@@ -108,7 +108,7 @@ fn overridden(settings: &Settings, set: &TemplateSet, lenses: &[Lens], repo: &Re
         let text = files::read(&path)?;
         let mistake = |(kind, error): (PlanKind, TemplateError)| {
             let (line, column) = yaml::place(&text, &["overrides", kind.key()]);
-            let message = format!("overrides.{}: {:#}", kind.key(), anyhow::Error::from(error));
+            let message = format!("overrides.{}: {}", kind.key(), Error::from(error).line());
             Mistake { line, column, message }
         };
         let mistakes = errors.into_iter().map(mistake).collect();

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
 use lensops_core::ident::nearest;
 use lensops_core::schema;
 use lensops_core::yaml::schema_of;
 use serde_json::Value;
 
+use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::files;
 use crate::config::ProjectFile;
@@ -151,7 +151,7 @@ pub fn schemas(name: Option<&str>, out: Option<&Path>, pages: Option<&Path>) -> 
                 || format!("there are {}", known.join(", ")),
                 |near| format!("did you mean {near:?}?"),
             );
-            bail!("there is no schema {name:?}: {hint}")
+            Err(Error::usage(format!("there is no schema {name:?}: {hint}")))
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
 use lensops_core::template::TemplateSet;
 use rust_embed::RustEmbed;
 
+use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::files;
 
 /// The built-in set and the template of the lens file.
@@ -37,7 +37,9 @@ pub fn lens_file() -> Result<String> {
 
 fn embedded(path: &str) -> Result<String> {
     let file = BuiltIn::get(path).with_context(|| format!("built-in template {path} is missing"))?;
-    String::from_utf8(file.data.into_owned()).with_context(|| format!("built-in template {path} is no text"))
+    String::from_utf8(file.data.into_owned())
+        .map_err(Error::invalid)
+        .with_context(|| format!("built-in template {path} is no text"))
 }
 
 /// Reads the set in `folder`, or the built-in one.
@@ -64,7 +66,10 @@ pub fn load(folder: Option<&Path>) -> Result<TemplateSet> {
 pub fn eject(folder: &Path) -> Result<()> {
     let set = built_in()?;
     if let Some(there) = set.keys().map(|name| folder.join(name)).find(|path| path.exists()) {
-        bail!("{} is there already: eject into another folder", there.display());
+        return Err(Error::usage(format!(
+            "{} is there already: eject into another folder",
+            there.display()
+        )));
     }
     let files: Vec<_> = set
         .iter()

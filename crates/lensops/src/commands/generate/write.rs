@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
 use lensops_core::plan::header::{Origin, origin};
 
 use super::options::Options;
 use super::planned::{Planned, Standing};
-use crate::commands::files;
+use crate::commands::error::{Error, Result};
+use crate::commands::files::{self, FileError};
 
 /// Writes what differs; a file that is not safe to edit is left as it is.
 pub(super) fn write(planned: &[Planned], options: &Options) -> Result<()> {
@@ -30,10 +30,10 @@ pub(super) fn write(planned: &[Planned], options: &Options) -> Result<()> {
         } else {
             "edited by hand"
         };
-        bail!(
+        return Err(Error::usage(format!(
             "{what}: {}: nothing was written; put the change into the lens's `overrides`, or give --force to overwrite",
             names.join(", ")
-        );
+        )));
     }
     let changed: Vec<(PathBuf, &str)> = planned
         .iter()
@@ -45,7 +45,7 @@ pub(super) fn write(planned: &[Planned], options: &Options) -> Result<()> {
         .iter()
         .filter(|file| options.prune && file.standing == Standing::Stale)
     {
-        std::fs::remove_file(&file.path).with_context(|| format!("{} cannot be removed", file.shown))?;
+        std::fs::remove_file(&file.path).map_err(FileError::remove(&file.path))?;
     }
     Ok(())
 }

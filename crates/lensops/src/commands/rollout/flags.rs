@@ -1,12 +1,12 @@
 //! `lensops flags`: what the provider says of the flags of a lens, beside what the API does.
 
-use anyhow::Result;
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use serde_json::json;
 
 use crate::commands::acceptance::flag_proof;
 use crate::commands::context::monitor;
+use crate::commands::error::Result;
 use crate::commands::exit::Exit;
 use crate::commands::plans::{Which, load};
 use crate::commands::worker::Answered;

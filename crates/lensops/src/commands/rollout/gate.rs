@@ -1,6 +1,5 @@
 //! `lensops gate`: the decision over a window of checks, tenant by tenant.
 
-use anyhow::{Result, bail};
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::duration::parse_span;
 use lensops_core::history::gate::{CheckPoint, Decision, GateReport, decide, worst};
@@ -10,6 +9,7 @@ use lensops_core::plan::monitor::MonitorPlan;
 use serde_json::{Value, json};
 
 use crate::commands::context::{known_tenants, monitor_plan, open_history};
+use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::plans::{Which, load};
 use crate::config::Settings;
@@ -44,7 +44,7 @@ pub async fn run(
     let history = open_history(settings).await?;
     let at = at.unwrap_or(now);
     if at > now {
-        bail!("--at {at} is not there yet: the gate looks back");
+        return Err(Error::usage(format!("--at {at} is not there yet: the gate looks back")));
     }
     let gated = gate(&history, &plan, span, at, now).await?;
     Ok(print(&plan, &gated, window, as_json))

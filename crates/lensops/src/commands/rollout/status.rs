@@ -1,6 +1,5 @@
 //! `lensops status`: one table, worst first. A check that is overdue is unknown, never healthy.
 
-use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::status::{Standing, tell_age};
 use lensops_core::lens::mute::Muted;
@@ -11,6 +10,7 @@ use uuid::Uuid;
 use super::gate::is_virtual;
 use crate::commands::acceptance::flag_proof;
 use crate::commands::context::{known_tenants, monitor_plans, open_history, open_journal};
+use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::config::Settings;
 use crate::store::{History, StoreError, StoredCheck};
@@ -55,7 +55,10 @@ pub async fn run(settings: &Settings, now: Timestamp, as_json: bool) -> Result<E
     let history = open_history(settings).await?;
     match status(&history, &plans, now, as_json).await {
         Err(error) if history.is_elsewhere() && is_out_of_reach(&error) => {
-            eprintln!("⚠️ {error:#}; what follows is from the journal of this machine alone");
+            eprintln!(
+                "⚠️ {}; what follows is from the journal of this machine alone",
+                error.line()
+            );
             let journal = open_journal(settings).await?;
             status(&journal, &plans, now, as_json).await?;
             Ok(Exit::CouldNotJudge)
@@ -64,8 +67,8 @@ pub async fn run(settings: &Settings, now: Timestamp, as_json: bool) -> Result<E
     }
 }
 
-fn is_out_of_reach(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(StoreError::Elsewhere(_)))
+fn is_out_of_reach(error: &Error) -> bool {
+    matches!(error.root(), Error::Store(StoreError::Elsewhere(_)))
 }
 
 /// Prints how every lens of every tenant stands at `now`.

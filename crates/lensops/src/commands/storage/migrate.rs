@@ -1,11 +1,11 @@
 //! `lensops migrate`: the schema of a PostgreSQL store.
 
-use anyhow::{Result, bail};
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::secret::Secret;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::plans::load_all;
 use crate::config::{Settings, StoreKind};
@@ -19,14 +19,19 @@ use crate::store::postgres::migrate;
 /// No address, or a store that is no PostgreSQL.
 pub async fn run(settings: &Settings, url: Option<String>, only_check: bool, as_json: bool) -> Result<Exit> {
     if let Some(StoreKind::Sqlite | StoreKind::Rest) = settings.store {
-        bail!("migrate is for PostgreSQL; a Supabase project has one: give its DATABASE_URL")
+        return Err(Error::usage(
+            "migrate is for PostgreSQL; a Supabase project has one: give its DATABASE_URL",
+        ));
     }
     let Some(url) = url.map(Secret::new).or_else(|| settings.database_url()) else {
-        bail!("DATABASE_URL is not set: give it, or --database-url URL")
+        return Err(Error::usage("DATABASE_URL is not set: give it, or --database-url URL"));
     };
     // The schema does not depend on plans; what is not entered because of them is said.
     let plans = load_all::<MonitorPlan>(settings).unwrap_or_else(|error| {
-        eprintln!("⚠️ no tenant of a plan is looked for in yacht_registry: {error:#}");
+        eprintln!(
+            "⚠️ no tenant of a plan is looked for in yacht_registry: {}",
+            error.line()
+        );
         Vec::new()
     });
     let mut tenants = settings.defaults().tenants;

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-
+use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
+use crate::commands::files::FileError;
 
 const UNIT: &str = include_str!("../../../../../templates/ops/lensops-worker.service");
 const RULES: &str = include_str!("../../../../../templates/ops/prometheus-rules.yml");
@@ -16,10 +16,8 @@ const DASHBOARD: &str = include_str!("../../../../../templates/ops/grafana.json"
 /// # Errors
 /// When a path cannot stand in a unit.
 pub fn systemd(program: Option<PathBuf>, root: &Path, listen: Option<SocketAddr>) -> Result<Exit> {
-    let program = program.map_or_else(std::env::current_exe, Ok)?;
-    let root = root
-        .canonicalize()
-        .with_context(|| format!("{} cannot be found", root.display()))?;
+    let program = program.map_or_else(std::env::current_exe, Ok).map_err(Error::system)?;
+    let root = root.canonicalize().map_err(FileError::read(root))?;
     let listen = listen.map_or_else(String::new, |address| format!(" --listen {address}"));
     let unit = UNIT
         .replace("@PROGRAM@", word(&program)?)
@@ -33,10 +31,10 @@ pub fn systemd(program: Option<PathBuf>, root: &Path, listen: Option<SocketAddr>
 fn word(path: &Path) -> Result<&str> {
     match path.to_str() {
         Some(text) if text.starts_with('/') && !text.contains(['%', '$', '"', '\'', '\\', ' ', '\n', '\t']) => Ok(text),
-        _ => bail!(
+        _ => Err(Error::usage(format!(
             "{} cannot stand in a unit: use an absolute path without spaces, quotes, % and $",
             path.display()
-        ),
+        ))),
     }
 }
 

@@ -3,12 +3,12 @@
 
 use std::io::Write;
 
-use anyhow::{Context as _, Result, bail};
 use lensops_core::redaction::Redactor;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::commands::context::{open_history, open_journal, open_store};
+use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::worker::delivery::Delivery;
 use crate::config::Settings;
@@ -40,7 +40,9 @@ pub async fn deliver(settings: &Settings, parked: bool, json: bool) -> Result<Ex
     let store = open_store(settings, &journal)?;
     let limit = settings.journal_limit()?;
     if !store.is_elsewhere() {
-        bail!("there is no store to deliver to: the journal is the store")
+        return Err(Error::usage(
+            "there is no store to deliver to: the journal is the store",
+        ));
     }
     flush(&journal, store, settings.redactor(), Flush { limit, parked, json }).await
 }
@@ -149,7 +151,7 @@ pub async fn export(page: impl AsyncFn(Option<Uuid>, u32) -> Result<Vec<Exported
     loop {
         let page = page(after, PAGE).await?;
         let Some((last, _)) = page.last() else {
-            out.flush().context("standard output")?;
+            out.flush().map_err(Error::system).context("standard output")?;
             return Ok(Exit::Good);
         };
         after = Some(last.id);
@@ -169,7 +171,9 @@ pub async fn export(page: impl AsyncFn(Option<Uuid>, u32) -> Result<Vec<Exported
                 "notes": check.notes,
                 "events": events.collect::<Vec<_>>(),
             });
-            writeln!(out, "{line}").context("standard output")?;
+            writeln!(out, "{line}")
+                .map_err(Error::system)
+                .context("standard output")?;
         }
     }
 }

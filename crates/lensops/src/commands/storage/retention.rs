@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::duration::parse_span;
 use lensops_core::history::rollup::{Rollup, Span};
@@ -10,6 +9,7 @@ use lensops_core::lens::mute::Muted;
 use serde_json::{Value, json};
 
 use crate::commands::context::open_journal;
+use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::config::{Settings, StoreChoice};
 use crate::store::{Archive, Hour, Owner};
@@ -78,7 +78,7 @@ fn days_of(hours: &[Hour]) -> BTreeSet<Hour> {
 }
 
 async fn roll_day<A: Archive>(archive: &A, day: Hour) -> Result<Rollup> {
-    let until = day.starts_at.checked_add(Span::Day.length())?;
+    let until = day.starts_at.checked_add(Span::Day.length()).map_err(Error::invalid)?;
     let hours = archive
         .rollups(day.tenant, &day.lens, Span::Hour, day.starts_at, until)
         .await?;
@@ -102,18 +102,18 @@ pub async fn run(settings: &Settings, keep: &str, now: Timestamp, dry_run: bool,
             let journal = open_journal(settings).await?;
             let state = journal.outbox().await?;
             if settings.names_a_store_elsewhere() && state.waiting + state.parked > 0 {
-                bail!(
+                return Err(Error::usage(format!(
                     "{} checks of the journal have not arrived in the store that the environment names: deliver \
                      them first (lensops outbox flush), or unset its variables where the journal is the store",
                     state.waiting + state.parked
-                )
+                )));
             }
             retention(&journal, keep, now, dry_run, as_json).await
         }
         StoreChoice::Postgres(url) => retention(&Owner::connect(&url).await?, keep, now, dry_run, as_json).await,
-        StoreChoice::Rest(..) => {
-            bail!("retention runs as the owner of the tables: set DATABASE_URL and --store postgres")
-        }
+        StoreChoice::Rest(..) => Err(Error::usage(
+            "retention runs as the owner of the tables: set DATABASE_URL and --store postgres",
+        )),
     }
 }
 
@@ -129,7 +129,7 @@ pub async fn retention<A: Archive>(
     as_json: bool,
 ) -> Result<Exit> {
     // Whole hours, so that no roll-up is ever of a part of one.
-    let before = Span::Hour.start_of(now.checked_sub(keep)?);
+    let before = Span::Hour.start_of(now.checked_sub(keep).map_err(Error::invalid)?);
     let old = archive.count_before(before).await?;
     if dry_run {
         if as_json {

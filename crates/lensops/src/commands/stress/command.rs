@@ -1,10 +1,7 @@
 //! `lensops stress`: the run with its progress on the terminal, its comparison and its evidence.
 
-use super::load_run::Stress;
-use super::progress::View;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::verdict::Verdict;
@@ -13,7 +10,10 @@ use lensops_core::verdict::results::{FigureChange, StressResults};
 use lensops_core::verdict::tally::Tally;
 use serde_json::{Value, json};
 
+use super::load_run::Stress;
+use super::progress::View;
 use crate::commands::acceptance::report::{add_to_summary, annotate};
+use crate::commands::error::{Context as _, Result};
 use crate::commands::evidence::bundle;
 use crate::commands::exit::Exit;
 use crate::commands::files;

@@ -1,15 +1,15 @@
 //! A group of targets as a job of the engine: every request made before the first is sent.
 
-use super::load_run::{Group, Stress};
 use std::time::Duration;
 
-use anyhow::Result;
 use jiff::Timestamp;
 use lensops_core::crypto::token::mint;
 use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::plan::request_template::{Marks, Prebuilt};
 use lensops_core::plan::stress::Target as PlanTarget;
 
+use super::load_run::{Group, Stress};
+use crate::commands::error::Result;
 use crate::load::{Job, LoadTarget};
 
 /// The time a request may take where the plan says nothing, connecting included.

@@ -1,10 +1,8 @@
 //! Loading the targets of a plan, one group after the other, and what came of it.
 
-use super::progress::View;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
 use lensops_core::exchange::Base;
 use lensops_core::plan::load_shape::Load;
 use lensops_core::plan::stress::{StressPlan, Target as PlanTarget};
@@ -14,6 +12,8 @@ use lensops_core::verdict::load_generator::Generator;
 use lensops_core::verdict::stress::{StressVerdict, judge_load};
 use lensops_core::verdict::tally::Tally;
 
+use super::progress::View;
+use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::plans::Loaded;
 use crate::config::{Settings, Target};
 use crate::load::{self, Figures, Flow, Progress};
@@ -55,10 +55,10 @@ impl Stress {
         let base = settings.api(Target::Staging)?;
         let jwt_secret = settings.jwt_secret(Target::Staging);
         if jwt_secret.is_none() && loaded.plan.targets.iter().any(|target| target.user.is_some()) {
-            bail!(
+            return Err(Error::usage(format!(
                 "{} is not set: the plan sends requests as users, whose tokens it signs",
                 Settings::jwt_secret_names(Target::Staging)
-            );
+            )));
         }
         Ok(Self {
             issuer: settings.issuer(&base),
@@ -91,6 +91,7 @@ impl Stress {
                 if stopped.is_some() { Flow::Stop } else { Flow::Continue }
             })
             .await
+            .map_err(Error::system)
             .context("the load could not be sent")?;
             view.end();
             generator.open |= group.load.is_open();

@@ -1,13 +1,12 @@
 //! What a stress run leaves behind: its results as files, sealed as evidence.
 
-use super::load_run::Ran;
-use super::load_run::Stress;
-
-use anyhow::Result;
 use jiff::Timestamp;
 use lensops_core::verdict::results::{PlanFile, StressResults, TargetResult};
 use serde_json::json;
 
+use super::load_run::Ran;
+use super::load_run::Stress;
+use crate::commands::error::{Error, Result};
 use crate::commands::evidence::bundle::{self, Bundle, Written};
 use crate::config::Settings;
 
@@ -26,7 +25,10 @@ impl Stress {
                 format!("{prefix}.json"),
                 self.redactor.json_pretty(json!(self.results(ran, finished_at))),
             ),
-            (format!("{prefix}.html"), text(self.page(ran, finished_at)?)),
+            (
+                format!("{prefix}.html"),
+                text(self.page(ran, finished_at).map_err(Error::system)?),
+            ),
         ];
         let bundle = Bundle {
             kind: "stress",

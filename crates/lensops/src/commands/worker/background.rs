@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
 use lensops_core::alert::RuleBook;
 use lensops_core::redaction::Redactor;
 use tokio::net::TcpListener;
@@ -17,6 +16,7 @@ use super::health::Health;
 use super::notifier::Notifier;
 use super::watchdog::Watchdog;
 use crate::alert::Receiver;
+use crate::commands::error::{Context as _, Error, Result};
 use crate::config::Settings;
 use crate::http::Client;
 use crate::listen::serve;
@@ -48,8 +48,9 @@ pub(crate) async fn open_listener(listen: Option<SocketAddr>) -> Result<Option<T
     let Some(address) = listen else { return Ok(None) };
     let listener = TcpListener::bind(address)
         .await
+        .map_err(Error::invalid)
         .with_context(|| format!("--listen {address} cannot be had: choose another address or port"))?;
-    tracing::info!("Listening on http://{}", listener.local_addr()?);
+    tracing::info!("Listening on http://{}", listener.local_addr().map_err(Error::system)?);
     Ok(Some(listener))
 }
 

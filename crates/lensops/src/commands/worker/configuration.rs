@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
-
 use super::check::Monitor;
 use crate::commands::context::{monitor, tenant_source};
+use crate::commands::error::Result;
 use crate::commands::plans::{Which, load, load_all};
 use crate::config::Settings;
 

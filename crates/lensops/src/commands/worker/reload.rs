@@ -6,9 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
 use jiff::Timestamp;
-use lensops_core::yaml::YamlErrors;
 use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +19,7 @@ use super::hangup::Hangup;
 use super::lines::announce_rollback;
 use super::tenants::TenantWatch;
 use crate::commands::context::tenant_source;
+use crate::commands::error::{Error, Result};
 use crate::commands::rollout::rollback::News;
 use crate::config::ConfigError;
 use crate::http::Client;
@@ -128,7 +127,7 @@ impl Reloader {
             }
             Err(error) if !self.rollbacks_unreadable => {
                 self.rollbacks_unreadable = true;
-                let text = self.configuration.settings.redactor().text(&format!("{error:#}"));
+                let text = self.configuration.settings.redactor().text(&error.line());
                 tracing::warn!("⚠️ Rollbacks of other machines cannot be read: {text}");
             }
             Err(_) => {}
@@ -189,7 +188,7 @@ impl Reloader {
         self.configuration = new;
         self.alert_by_rules();
         if asks_otherwise && let Err(error) = self.watch().await {
-            tracing::error!("❌ Reload: {error:#}");
+            tracing::error!("❌ Reload: {}", error.line());
         }
         self.tell(Change::Monitors {
             monitors: self.configuration.monitors.clone(),
@@ -205,14 +204,12 @@ impl Reloader {
 
 /// Every mistake of a file on a line of its own, without the lines around it; of any other error what
 /// it says first.
-fn lines_of(error: &anyhow::Error) -> Vec<String> {
-    let in_settings = || match error.downcast_ref() {
-        Some(ConfigError::Yaml(errors)) => Some(errors),
-        _ => None,
-    };
+fn lines_of(error: &Error) -> Vec<String> {
     let first = |text: String| text.lines().next().unwrap_or_default().to_owned();
-    match error.downcast_ref::<YamlErrors>().or_else(in_settings) {
-        Some(errors) => errors.0.iter().map(|error| first(error.to_string())).collect(),
-        None => vec![first(format!("{error:#}"))],
+    match error.root() {
+        Error::Yaml(errors) | Error::Config(ConfigError::Yaml(errors)) => {
+            errors.0.iter().map(|error| first(error.to_string())).collect()
+        }
+        _ => vec![first(error.line())],
     }
 }

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Result;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +17,7 @@ use super::reload::Reloader;
 use super::scheduler::Worker;
 use crate::commands::acceptance::flag_proof;
 use crate::commands::context::{open_journal, open_store};
+use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::signal::stop_on_signal;
 use crate::config::Settings;
@@ -68,7 +68,7 @@ pub async fn run(settings: &Settings, lenses: &[String], listen: Option<SocketAd
     reloading.abort();
     checked.cancel();
     if let Some(delivering) = delivering {
-        last_flush(delivering.await?, &journal, deadline).await?;
+        last_flush(delivering.await.map_err(Error::system)?, &journal, deadline).await?;
     }
     background.stop(deadline).await;
     journal.close().await;

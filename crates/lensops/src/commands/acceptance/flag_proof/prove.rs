@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
 use lensops_core::exchange::Sender;
 use lensops_core::plan::acceptance::Step;
 use lensops_core::verdict::acceptance::{Case, CaseResult, Phase};
@@ -13,8 +12,8 @@ use super::intent::{Intent, intent_path};
 use super::restore::{provider, restore};
 use crate::commands::acceptance::captures::Progress;
 use crate::commands::acceptance::run::Acceptance;
-use crate::commands::exit::Unanswered;
-use crate::commands::files;
+use crate::commands::error::{Context as _, Error, Result};
+use crate::commands::files::{self, FileError};
 use crate::config::Settings;
 use crate::flags::{FlagError, FlagProvider as _, Provider};
 
@@ -38,10 +37,10 @@ impl Acceptance {
     /// When it cannot. Nothing was switched.
     pub async fn flag_ready<S: Sender>(&self, settings: &Settings, sender: &S) -> Result<Ready> {
         let Some(proof) = &self.loaded.plan.flag_proof else {
-            bail!(
+            return Err(Error::usage(format!(
                 "{} has no `flag_proof`: name a flag in the lens file and generate again",
                 self.loaded.path.display()
-            );
+            )));
         };
         let provider = provider(settings)?;
         let read = provider.read(sender).await;
@@ -50,7 +49,7 @@ impl Acceptance {
             Ok(found) => found,
             // A wrong key or file is to be mended; the rest passes by itself.
             Err(error @ (FlagError::Denied(_) | FlagError::File(_))) => return Err(error).with_context(cannot),
-            Err(error) => return Err(Unanswered(format!("{}: {error}", cannot())).into()),
+            Err(error) => return Err(Error::Unanswered(format!("{}: {error}", cannot()))),
         };
         let intent = Intent {
             service: provider.target(),
@@ -151,13 +150,15 @@ impl Acceptance {
             }
             Err(error) => {
                 let found = intent.found.as_deref().unwrap_or("false");
-                let told =
-                    format!("it could not be put back to {found:?}: {error:#}; the next `lensops accept` tries again");
+                let told = format!(
+                    "it could not be put back to {found:?}: {}; the next `lensops accept` tries again",
+                    error.line()
+                );
                 let why = self.redactor.text(&told);
                 return Ok(Some(CaseResult::Failed { why }));
             }
         };
-        std::fs::remove_file(path).with_context(|| format!("{} cannot be removed", path.display()))?;
+        std::fs::remove_file(path).map_err(FileError::remove(path))?;
         Ok(result)
     }
 

@@ -1,10 +1,10 @@
 //! Puts back what a flag proof found, its own or one that was cut off.
 
-use anyhow::{Context as _, Result, bail};
 use lensops_core::exchange::Sender;
 
 use super::intent::{Intent, intent_path, is_pending};
-use crate::commands::files;
+use crate::commands::error::{Context as _, Error, Result};
+use crate::commands::files::{self, FileError};
 use crate::config::Settings;
 use crate::flags::{FlagProvider as _, Provider};
 
@@ -17,12 +17,13 @@ pub(crate) fn alone(settings: &Settings, proves: bool) -> Result<Option<std::fs:
         return Ok(None);
     }
     let path = settings.state_dir().join("flag-proof.lock");
-    let failed = || format!("{} cannot be written", path.display());
-    std::fs::create_dir_all(settings.state_dir()).with_context(failed)?;
-    let lock = std::fs::File::create(&path).with_context(failed)?;
+    std::fs::create_dir_all(settings.state_dir()).map_err(FileError::write(&path))?;
+    let lock = std::fs::File::create(&path).map_err(FileError::write(&path))?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
-        Err(_) => bail!("a flag proof is running in another process: wait for its end"),
+        Err(_) => Err(Error::usage(
+            "a flag proof is running in another process: wait for its end",
+        )),
     }
 }
 
@@ -30,7 +31,7 @@ pub(crate) fn alone(settings: &Settings, proves: bool) -> Result<Option<std::fs:
 pub(super) fn provider(settings: &Settings) -> Result<Provider> {
     settings
         .provider()?
-        .map_err(|why| anyhow::anyhow!("the flag proof switches a flag at the provider: {why}"))
+        .map_err(|why| Error::usage(format!("the flag proof switches a flag at the provider: {why}")))
 }
 
 /// Undoes what a killed run left switched.
@@ -46,16 +47,15 @@ pub(crate) async fn undo<S: Sender>(settings: &Settings, sender: &S) -> Result<(
         serde_json::from_str(&text).with_context(|| format!("{} is no record of a flag proof", path.display()))?;
     let provider = provider(settings).context("an earlier flag proof was cut off and must be undone first")?;
     if provider.target() != intent.service {
-        bail!(
+        return Err(Error::usage(format!(
             "an earlier flag proof left {} of service {} switched: run against that service first",
-            intent.flag,
-            intent.service
-        );
+            intent.flag, intent.service
+        )));
     }
     let put_back = restore(&provider, sender, &intent)
         .await
         .context("an earlier flag proof was cut off and cannot be undone")?;
-    std::fs::remove_file(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
+    std::fs::remove_file(&path).map_err(FileError::remove(&path))?;
     match put_back {
         None => eprintln!(
             "⚠️ an earlier flag proof was cut off: {} is {:?} again",

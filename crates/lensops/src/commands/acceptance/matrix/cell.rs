@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
 use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, PreparedRequest, Sender};
 use lensops_core::lens::User;
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::role_matrix::RoleMatrix;
 use super::table::Mark;
+use crate::commands::error::Result;
 
 /// What a cell came to.
 pub(super) struct Cell {
@@ -74,7 +74,7 @@ impl RoleMatrix {
     ) -> Cell {
         let request = match self.prepare(action, user, expected, rng) {
             Ok(request) => request,
-            Err(error) => return self.unjudged(&format!("{error:#}")),
+            Err(error) => return self.unjudged(&error.line()),
         };
         let exchange = sender.send(Arc::new(request)).await;
         let redactor = self.redactor.for_exchange(&exchange.request.secrets);

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use lensops_core::lens::Lens;
@@ -17,6 +16,7 @@ use super::role_matrix::RoleMatrix;
 use super::table::Table;
 use crate::commands::acceptance::registry::read_registry;
 use crate::commands::acceptance::report::{Output, Report, finish};
+use crate::commands::error::{Error, Result};
 use crate::commands::evidence::bundle;
 use crate::commands::exit::Exit;
 use crate::commands::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
@@ -74,9 +74,9 @@ async fn find_registry(
     match read_registry(settings, asked.registry)? {
         Some(registry) => Ok(registry),
         None if asked.lens.is_some() => fetch_registry(settings, plan, client).await,
-        None => bail!(
-            "no action registry: give --registry FILE, `registry:` in lensops.yml, or one lens, whose list is asked for"
-        ),
+        None => Err(Error::usage(
+            "no action registry: give --registry FILE, `registry:` in lensops.yml, or one lens, whose list is asked for",
+        )),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
 use jiff::Timestamp;
 use lensops_core::crypto::token::mint;
 use lensops_core::exchange::Sender;
@@ -12,7 +11,7 @@ use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::verdict::registry::Registry;
 use serde_json::Value;
 
-use crate::commands::exit::Unanswered;
+use crate::commands::error::{Error, Result};
 use crate::config::{Settings, Target};
 
 /// The registry as the API itself tells it: what each role of the plan's users is listed.
@@ -23,14 +22,14 @@ pub async fn fetch_registry<S: Sender>(settings: &Settings, plan: &AcceptancePla
     const WAY_OUT: &str = "give --registry FILE, or `registry:` in lensops.yml";
     let list = plan.matrix.as_ref().and_then(|matrix| matrix.list.as_ref());
     let Some(spec) = list.and_then(|name| plan.requests.get(name)) else {
-        bail!("no action registry: {WAY_OUT}")
+        return Err(Error::usage(format!("no action registry: {WAY_OUT}")));
     };
     let base = settings.api(Target::Staging)?;
     let Some(secret) = settings.jwt_secret(Target::Staging) else {
-        bail!(
+        return Err(Error::usage(format!(
             "{} is not set: the matrix sends requests as users, whose tokens it signs",
             Settings::jwt_secret_names(Target::Staging)
-        );
+        )));
     };
     let vars = vars_of(&plan.vars, plan.tenants[0]);
     let mut lists: Vec<(Ident, Value)> = Vec::new();
@@ -55,21 +54,21 @@ pub async fn fetch_registry<S: Sender>(settings: &Settings, plan: &AcceptancePla
                     "the list of actions for {} was answered with {}: {way_out}",
                     user.role, response.status
                 );
-                return Err(Unanswered(told).into());
+                return Err(Error::Unanswered(told));
             }
             Err(failure) => {
                 let told = format!(
                     "the list of actions for {} was not answered: {}",
                     user.role, failure.detail
                 );
-                return Err(Unanswered(told).into());
+                return Err(Error::Unanswered(told));
             }
         };
         let Some(answer) = answer else {
             let told = format!("the list of actions for {} is not JSON: {WAY_OUT}", user.role);
-            return Err(Unanswered(told).into());
+            return Err(Error::Unanswered(told));
         };
         lists.push((user.role.clone(), answer));
     }
-    Registry::from_lists(&lists).map_err(|why| Unanswered(format!("{why}: {WAY_OUT}")).into())
+    Registry::from_lists(&lists).map_err(|why| Error::Unanswered(format!("{why}: {WAY_OUT}")))
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use lensops_core::crypto::token::{Token, mint};
 use lensops_core::exchange::Base;
@@ -16,6 +15,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::commands::acceptance::run::DEFAULT_DIALECT;
+use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::plans::Loaded;
 use crate::config::{Destructive, Settings, Target};
 
@@ -64,10 +64,10 @@ impl RoleMatrix {
             .to_owned();
         let dialect = loaded.plan.dialect(&dialect_name)?.clone();
         let Some(jwt_secret) = settings.jwt_secret(Target::Staging) else {
-            bail!(
+            return Err(Error::usage(format!(
                 "{} is not set: the matrix sends requests as users, whose tokens it signs",
                 Settings::jwt_secret_names(Target::Staging)
-            );
+            )));
         };
         let matrix = loaded
             .plan
@@ -92,7 +92,7 @@ impl RoleMatrix {
             },
             known: entities(lenses),
             roles: if registry.roles.is_empty() {
-                bail!("the registry names no `roles`")
+                return Err(Error::usage("the registry names no `roles`"));
             } else {
                 registry.roles
             },
@@ -127,7 +127,9 @@ fn actions_of(plan: &AcceptancePlan, actions: Vec<Action>, all: bool, lenses: &[
         .filter(|action| all || action.domain == domain)
         .collect();
     if actions.is_empty() {
-        bail!("the registry has no action of domain {domain}: nothing to ask");
+        return Err(Error::usage(format!(
+            "the registry has no action of domain {domain}: nothing to ask"
+        )));
     }
     Ok(actions)
 }

@@ -2,9 +2,10 @@
 
 use std::io::Write as _;
 
-use anyhow::{Context as _, Result};
 use lensops_core::redaction::Redacted;
 
+use crate::commands::error::Result;
+use crate::commands::files::FileError;
 use crate::config::Settings;
 
 /// A message of the CI service's own format: its special characters are escaped, so that what a
@@ -21,13 +22,13 @@ pub(crate) fn add_to_summary(settings: &Settings, text: &Redacted) -> Result<()>
     let Some(path) = settings.step_summary() else {
         return Ok(());
     };
-    let failed = || format!("{} cannot be written", path.display());
     let mut file = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(&path)
-        .with_context(failed)?;
-    writeln!(file, "{text}").with_context(failed)
+        .map_err(FileError::write(&path))?;
+    writeln!(file, "{text}").map_err(FileError::write(&path))?;
+    Ok(())
 }
 
 /// Prints an annotation of the CI service; `level` is `error` or `warning`. Beside JSON it goes to

@@ -1,10 +1,10 @@
 //! The run as JUnit.
 
-use anyhow::{Context as _, Result};
 use lensops_core::verdict::acceptance::CaseResult;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::run_report::Report;
+use crate::commands::error::{Context as _, Error, Result};
 
 impl Report {
     /// The run as JUnit: one test case each, the transcript as its output.
@@ -50,6 +50,9 @@ impl Report {
         }
         let mut report = quick_junit::Report::new(format!("lensops {}", self.kind));
         report.add_test_suite(suite);
-        report.to_string().context("JUnit cannot be written")
+        report
+            .to_string()
+            .map_err(Error::system)
+            .context("JUnit cannot be written")
     }
 }

@@ -1,6 +1,5 @@
 //! Writes a report as an evidence bundle, as JUnit, and for CI.
 
-use anyhow::Result;
 use lensops_core::redaction::{Redacted, Redactor};
 use lensops_core::verdict::acceptance::CaseResult;
 use serde_json::json;
@@ -8,6 +7,7 @@ use serde_json::json;
 use super::ci::{add_to_summary, annotate};
 use super::output::Output;
 use super::run_report::Report;
+use crate::commands::error::Result;
 use crate::commands::evidence::bundle::{Bundle, Written, write};
 use crate::commands::exit::Exit;
 use crate::commands::files;

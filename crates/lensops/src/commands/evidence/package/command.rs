@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
 use jiff::Timestamp;
 use lensops_core::duration::parse_span;
 use lensops_core::ident::LensId;
@@ -14,6 +13,7 @@ use super::render::{html, markdown};
 use super::results::{Runs, is_flag_case, is_idempotency};
 use super::section::Section;
 use crate::commands::context::{monitor_plan, open_history};
+use crate::commands::error::Result;
 use crate::commands::evidence::runs::FOLDER;
 use crate::commands::exit::Exit;
 use crate::commands::files;

@@ -1,12 +1,11 @@
 //! The results of the runs of a lens, as far as a package may take anything from them.
 
-use crate::commands::evidence::runs::{folders, verified};
-
-use anyhow::{Context as _, Result};
 use lensops_core::ident::LensId;
 use lensops_core::redaction::one_line;
 use serde_json::Value;
 
+use crate::commands::error::{Context as _, Result};
+use crate::commands::evidence::runs::{folders, verified};
 use crate::config::Settings;
 
 /// The results of the runs of a lens whose folders are as the runs left them, newest first.
@@ -31,7 +30,7 @@ impl Runs {
             let (found, files) = match verified(&folder) {
                 Ok(verified) => verified,
                 Err(error) => {
-                    runs.refused.push(format!("{name}: {error:#}"));
+                    runs.refused.push(format!("{name}: {}", error.line()));
                     continue;
                 }
             };

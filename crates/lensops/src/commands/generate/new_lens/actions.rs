@@ -1,10 +1,10 @@
 //! The actions of a new lens, chosen from what the API lists.
 
-use anyhow::{Result, bail};
 use lensops_core::ident::{Ident, LensId, nearest};
 use lensops_core::verdict::registry::{Action, Registry, Variant};
 
 use super::ask::{Ask, NONE, answer};
+use crate::commands::error::{Error, Result};
 use crate::commands::generate::lens_options::{NewLens, parse_payload};
 
 /// The actions of `domain` that the API lists.
@@ -24,10 +24,14 @@ pub(super) fn in_domain<'a>(registry: &'a Registry, domain: &str, id: &LensId) -
             .any(|action| action.allowed_roles.contains(role))
     };
     if let (false, Some(role)) = (actions.is_empty(), registry.roles.iter().find(sees_none)) {
-        bail!("the API lists nothing for the user of role {role}: its id is of nobody there, mend --user or `users:`");
+        return Err(Error::usage(format!(
+            "the API lists nothing for the user of role {role}: its id is of nobody there, mend --user or `users:`"
+        )));
     }
     if actions.is_empty() {
-        bail!("the API lists no action of domain {domain:?} for any user of {id}: mend --domain, or the users");
+        return Err(Error::usage(format!(
+            "the API lists no action of domain {domain:?} for any user of {id}: mend --domain, or the users"
+        )));
     }
     Ok(actions)
 }
@@ -59,7 +63,9 @@ fn choose<'a>(
             || format!("there are {}", known.join(", ")),
             |near| format!("did you mean {near:?}?"),
         );
-        bail!("{option} {answer:?} is no such action of the domain: {hint}")
+        Err(Error::usage(format!(
+            "{option} {answer:?} is no such action of the domain: {hint}"
+        )))
     };
     if let Some(name) = chosen {
         return find(name.as_str());
@@ -136,7 +142,7 @@ pub(super) fn choose_signed(given: &mut NewLens, actions: &[&Action], ask: &mut 
         if !filled && !given.signed_payload.contains_key(field) {
             let option = format!("--signed-payload {field}=VALUE");
             let value = ask.ask(&format!("{} needs {field}", action.action_id), None, &option)?;
-            let (field, value) = parse_payload(&format!("{field}={value}")).map_err(anyhow::Error::msg)?;
+            let (field, value) = parse_payload(&format!("{field}={value}")).map_err(Error::usage)?;
             given.signed_payload.insert(field, value);
         }
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use lensops_core::crypto::token::mint;
 use lensops_core::exchange::Sender;
@@ -13,6 +12,7 @@ use lensops_core::verdict::registry::Registry;
 use lensops_core::yaml;
 
 use crate::commands::acceptance::matrix::fetch_registry;
+use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::generate::command::preview;
 use crate::commands::generate::lens_options::NewLens;
 use crate::commands::generate::options::Options;
@@ -86,12 +86,13 @@ pub(super) async fn check_entity<S: Sender>(
             Ok(response) if response.status == 404 => {
                 eprintln!("⚠️ The API does not find the test entity: cases that need it will fail (--test-entity-id)");
             }
-            Ok(response) => bail!(
-                "the API answers {} to the READ action for tenant {}: mend --yacht-id, --user or --test-entity-id",
-                response.status,
-                plan.tenants[0]
-            ),
-            Err(failure) => bail!("the API did not answer: {}", failure.detail),
+            Ok(response) => {
+                return Err(Error::usage(format!(
+                    "the API answers {} to the READ action for tenant {}: mend --yacht-id, --user or --test-entity-id",
+                    response.status, plan.tenants[0]
+                )));
+            }
+            Err(failure) => return Err(Error::Unanswered(format!("the API did not answer: {}", failure.detail))),
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
-use anyhow::{Result, bail};
+use crate::commands::error::{Error, Result};
 
 /// What leaves an action out.
 pub(super) const NONE: &str = "none";
@@ -31,15 +31,21 @@ impl Ask for Terminal {
         if !std::io::stdin().is_terminal() {
             return match usual {
                 Some(usual) => Ok(usual.to_owned()),
-                None => bail!("{question}? Give {option}: there is no terminal to ask at"),
+                None => {
+                    return Err(Error::usage(format!(
+                        "{question}? Give {option}: there is no terminal to ask at"
+                    )));
+                }
             };
         }
         let hint = usual.map_or_else(String::new, |usual| format!(" [{usual}]"));
         eprint!("{question}{hint}: ");
-        std::io::stderr().flush()?;
+        std::io::stderr().flush().map_err(Error::system)?;
         let mut line = String::new();
-        if std::io::stdin().lock().read_line(&mut line)? == 0 {
-            bail!("the answer to {question:?} is missing: give it, or {option}");
+        if std::io::stdin().lock().read_line(&mut line).map_err(Error::system)? == 0 {
+            return Err(Error::usage(format!(
+                "the answer to {question:?} is missing: give it, or {option}"
+            )));
         }
         match (line.trim(), usual) {
             ("", Some(usual)) => Ok(usual.to_owned()),
@@ -67,7 +73,7 @@ pub(super) fn answer<T>(
 ) -> Result<T> {
     loop {
         match read(&ask.ask(text, usual, option)?) {
-            Err(error) if ask.may_ask_again() => eprintln!("⚠️ {error:#}"),
+            Err(error) if ask.may_ask_again() => eprintln!("⚠️ {}", error.line()),
             read => return read,
         }
     }
@@ -75,7 +81,7 @@ pub(super) fn answer<T>(
 
 #[cfg(test)]
 pub(super) mod tests {
-    use anyhow::Context as _;
+    use crate::commands::error::Context as _;
 
     use super::*;
 

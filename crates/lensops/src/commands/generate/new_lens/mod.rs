@@ -10,16 +10,17 @@ mod api;
 mod ask;
 mod questions;
 
-use anyhow::{Result, bail};
 use lensops_core::exchange::Sender;
 use lensops_core::ident::LensId;
 
+use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::generate::command::generate;
 use crate::commands::generate::lens_options::NewLens;
 use crate::commands::generate::options::Options;
 use crate::commands::plans::LENSES;
 use crate::config::Settings;
+
 pub use ask::{Ask, Terminal};
 
 /// Makes a lens of `given`, of what the API says and of answers, and generates its files.
@@ -37,7 +38,9 @@ pub async fn new_lens<S: Sender>(
     let id = LensId::from_human(&given.lens_id)?;
     let there = format!("{LENSES}/{id}.yml");
     if settings.root.join(&there).exists() {
-        bail!("{there} is there already: edit it and run `lensops generate`, or choose another id");
+        return Err(Error::usage(format!(
+            "{there} is there already: edit it and run `lensops generate`, or choose another id"
+        )));
     }
     if given.domain.is_empty() {
         given.domain = ask.ask("API domain", Some(id.as_str()), "--domain")?;

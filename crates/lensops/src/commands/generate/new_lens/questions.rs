@@ -3,11 +3,11 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
 use lensops_core::ident::{EnvName, Ident};
 use uuid::Uuid;
 
 use super::ask::{Ask, NONE, answer};
+use crate::commands::error::{Error, Result};
 use crate::commands::generate::lens_options::{NewLens, parse_payload, parse_user, usual_user};
 use crate::commands::plans::lens_paths;
 use crate::config::Settings;
@@ -19,7 +19,7 @@ fn list<T: FromStr<Err: Display>>(text: &str) -> Result<Vec<T>> {
         .map(str::trim)
         .filter(|item| !item.is_empty() && *item != NONE);
     items
-        .map(|item| item.parse().map_err(|error| anyhow::anyhow!("{item:?}: {error}")))
+        .map(|item| item.parse().map_err(|error| Error::usage(format!("{item:?}: {error}"))))
         .collect()
 }
 
@@ -33,7 +33,7 @@ pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask
     if first && given.yacht_ids.is_empty() && settings.project.tenants.is_empty() {
         let question = ("Tenants: their ids, with commas between them", None, "--yacht-id");
         given.yacht_ids = answer(ask, question, |text| match list::<Uuid>(text)? {
-            none if none.is_empty() => bail!("a lens is checked for a tenant: give its id"),
+            none if none.is_empty() => Err(Error::usage("a lens is checked for a tenant: give its id")),
             tenants => Ok(tenants),
         })?;
     }
@@ -51,9 +51,9 @@ pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask
     }
     while given.users.is_empty() {
         let question = ("Somebody has to ask: NAME=ROLE:UUID", None, "--user NAME=ROLE:UUID");
-        given.users.extend([answer(ask, question, |text| {
-            parse_user(text).map_err(anyhow::Error::msg)
-        })?]);
+        given
+            .users
+            .extend([answer(ask, question, |text| parse_user(text).map_err(Error::usage))?]);
     }
     Ok(())
 }
@@ -85,7 +85,7 @@ pub(super) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask)
                 .map(str::trim)
                 .filter(|pair| !pair.is_empty() && *pair != NONE);
             pairs
-                .map(|pair| parse_payload(pair).map_err(anyhow::Error::msg))
+                .map(|pair| parse_payload(pair).map_err(Error::usage))
                 .collect::<Result<Vec<_>>>()
         })?;
         given.signed_payload.extend(pairs);

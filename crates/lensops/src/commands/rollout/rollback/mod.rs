@@ -16,7 +16,7 @@ pub use propagate::News;
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use crate::commands::error::{Error, Result};
 use jiff::Timestamp;
 use lensops_core::duration::parse_span;
 use lensops_core::plan::monitor::MonitorPlan;
@@ -59,21 +59,23 @@ pub struct Asked<'a> {
 /// What was asked makes no sense, a flag proof was cut off, or the provider or the journal refuses.
 pub async fn run(settings: &Settings, asked: &Asked<'_>, kind: Switch) -> Result<Exit> {
     if asked.reason.trim().is_empty() {
-        bail!("--reason is empty: say why, for whoever reads the record");
+        return Err(Error::usage("--reason is empty: say why, for whoever reads the record"));
     }
     let wait = parse_span(asked.wait)?;
     if flag_proof::is_pending(settings) {
-        bail!("a flag proof was cut off, and its end would undo this: run `lensops accept` first");
+        return Err(Error::usage(
+            "a flag proof was cut off, and its end would undo this: run `lensops accept` first",
+        ));
     }
     let monitor = monitor(settings, load(settings, &Which::Lens(asked.lens))?)?;
     let provider = settings
         .provider()?
-        .map_err(|why| anyhow!("the flag cannot be switched: {why}"))?;
+        .map_err(|why| Error::usage(format!("the flag cannot be switched: {why}")))?;
     let order = Order {
         kind,
         reason: asked.reason.to_owned(),
         who: asked.by.map_or_else(|| settings.who(), str::to_owned),
-        wait: Duration::try_from(wait)?,
+        wait: Duration::try_from(wait).map_err(Error::invalid)?,
         dry_run: asked.dry_run,
         json: asked.json,
         gate: gate_says(settings, &monitor.plan).await,
@@ -116,6 +118,6 @@ async fn gate_says(settings: &Settings, plan: &MonitorPlan) -> String {
                 .collect();
             format!("{} over {WINDOW} ({})", gated.decision.tell(), reasons.join("; "))
         }
-        Err(error) => format!("nothing: {error:#}"),
+        Err(error) => format!("nothing: {}", error.line()),
     }
 }

@@ -5,7 +5,6 @@
 //! needed: a table of its own was rejected, for it would have needed rights, a policy and a second
 //! way of delivery. A worker that reads such a check enters the record into its own journal.
 
-use anyhow::{Context as _, Result};
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::exchange::Sender;
 use lensops_core::history::schedule::ad_hoc_id;
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::context::Context;
+use crate::commands::error::{Context as _, Result};
 use crate::commands::worker::check::Monitor;
 use crate::store::{History as _, Journal, Rollback, Store, Switch};
 

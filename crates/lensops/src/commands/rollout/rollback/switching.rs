@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use tokio::time::Instant;
@@ -12,6 +11,7 @@ use uuid::Uuid;
 use super::context::{Context, Order};
 use super::propagate;
 use super::report::{Seen, outcome};
+use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::worker::Answered;
 use crate::flags::{Deploy, FlagError, FlagProvider as _, is_on};
@@ -27,23 +27,27 @@ impl<S: Sender> Context<'_, S> {
     /// When the lens has no flag, the provider cannot be read or set, or the journal refuses.
     pub async fn carry_out(&self, order: &Order, stop: &CancellationToken) -> Result<Exit> {
         let Some(flag) = self.monitor.plan.flags().first().map(ToString::to_string) else {
-            bail!("lens {} names no feature flag: there is nothing to switch", self.lens());
+            return Err(Error::usage(format!(
+                "lens {} names no feature flag: there is nothing to switch",
+                self.lens()
+            )));
         };
         let latest = self.journal.rollbacks().await?;
         let latest = latest.into_iter().find(|entry| entry.lens == *self.lens());
         let unfinished = latest.clone().filter(Rollback::is_unfinished);
         if let Some(other) = unfinished.as_ref().filter(|entry| entry.kind != order.kind) {
-            bail!(
+            return Err(Error::usage(format!(
                 "a {} of lens {} by {} was cut off: finish it first with `lensops {} {} --reason …`",
                 other.kind.as_str(),
                 self.lens(),
                 other.who,
                 other.kind.as_str(),
                 self.lens()
-            );
+            )));
         }
         let variables = patiently(order, self.provider.read(self.sender)).await;
-        let variables = variables.context("nothing was changed: the flags cannot be read")?;
+        let variables = variables
+            .map_err(|error| Error::not_switched("nothing was changed: the flags cannot be read".to_owned(), error))?;
         let found = variables.get(&flag).cloned();
         if order.dry_run {
             self.tell_plan(order, &flag, found.as_deref(), latest.as_ref());
@@ -98,11 +102,11 @@ impl<S: Sender> Context<'_, S> {
 
     async fn switch(&self, order: &Order, entry: &mut Rollback) -> Result<()> {
         if self.provider.target() != entry.target {
-            bail!(
+            return Err(Error::usage(format!(
                 "the {} that was cut off is of {}: set RENDER_SERVICE_ID, or `flags` of lensops.yml, to it",
                 entry.kind.as_str(),
                 entry.target
-            );
+            )));
         }
         // What was on may have been written in a way of its own.
         let value = match order.kind {
@@ -117,7 +121,10 @@ impl<S: Sender> Context<'_, S> {
                 entry.outcome = Some(error.to_string());
                 self.journal.put_rollback(entry.clone()).await?;
             }
-            return Err(error).with_context(|| format!("{} was not set to {value}", entry.flag));
+            return Err(Error::not_switched(
+                format!("{} was not set to {value}", entry.flag),
+                error,
+            ));
         }
         self.say(order, &format!("{} is {value} at {}", entry.flag, self.provider.name()));
         match patiently(order, self.provider.deploy(self.sender)).await {
@@ -168,7 +175,7 @@ impl<S: Sender> Context<'_, S> {
             Ok(None) => eprintln!("⚠️ The plan names no tenant: no check tells other machines of it"),
             Err(error) => eprintln!(
                 "⚠️ Other machines were not told: {}",
-                self.monitor.redactor.text(&format!("{error:#}"))
+                self.monitor.redactor.text(&error.line())
             ),
         }
         // Not seen is neither done nor failed.
