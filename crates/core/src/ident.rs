@@ -52,6 +52,12 @@ macro_rules! name_type {
 
         crate::text_form::text_form!($name, $what, $pattern, $rule);
 
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl From<$name> for String {
             fn from(name: $name) -> String {
                 name.0

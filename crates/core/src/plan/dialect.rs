@@ -28,19 +28,51 @@ impl Dialect {
         self.codes.get(symbol).map_or(symbol, String::as_str)
     }
 
-    /// The value at the named place of `body`: the first listed path that is there.
+    /// The value at the named place of `body`: the first listed path that holds something.
     #[must_use]
     pub fn find<'a>(&self, name: &str, body: &'a Value) -> Option<&'a Value> {
         let (_, paths) = self.paths.iter().find(|(key, _)| key.as_str() == name)?;
         paths
             .iter()
-            .find_map(|path| path.first(body))
-            .filter(|value| !value.is_null())
+            .filter_map(|path| path.first(body))
+            .find(|value| !value.is_null() && **value != "")
     }
 
-    /// The error code of `body`, if it has one.
+    /// The error code of `body`: the first listed place that holds text or a number. `None` where it has
+    /// none; an object beside a code is no code.
     #[must_use]
     pub fn code(&self, body: &Value) -> Option<String> {
-        self.find("code", body).and_then(Value::as_str).map(str::to_owned)
+        let (_, paths) = self.paths.iter().find(|(key, _)| key.as_str() == "code")?;
+        paths
+            .iter()
+            .filter_map(|path| path.first(body))
+            .find_map(|value| match value {
+                Value::String(code) if !code.is_empty() => Some(code.clone()),
+                Value::Number(code) => Some(code.to_string()),
+                _ => None,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Fault V13.
+    #[test]
+    fn the_first_place_that_holds_something_is_the_code_and_a_number_is_one() {
+        let dialect: Dialect = crate::yaml::read("x", "paths: {code: [$.error_code, $.error]}").unwrap();
+        for (body, code) in [
+            (json!({"error_code": null, "error": "FORBIDDEN"}), Some("FORBIDDEN")),
+            (json!({"error_code": "", "error": "FORBIDDEN"}), Some("FORBIDDEN")),
+            (json!({"error_code": {"x": 1}, "error": "FORBIDDEN"}), Some("FORBIDDEN")),
+            (json!({"error_code": 4031}), Some("4031")),
+            (json!({"error": true}), None),
+            (json!({}), None),
+        ] {
+            assert_eq!(dialect.code(&body).as_deref(), code, "{body}");
+        }
     }
 }

@@ -5,7 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Vars;
+use super::fill::{PrepareError, expand_json, expand_text, names, names_in};
 use super::json_path::JsonPath;
+use super::limit::Limit;
+use super::pattern::Pattern;
 use super::status_set::StatusSet;
 
 /// The error code by which the API says that a flag is off.
@@ -24,9 +28,17 @@ pub struct Expect {
     /// Two places that must hold the same value.
     pub equal: Option<(JsonPath, JsonPath)>,
     /// Places that must hold a number at least this large.
-    pub at_least: IndexMap<JsonPath, f64>,
+    pub at_least: IndexMap<JsonPath, Limit>,
+    /// Places that must hold a number at most this large.
+    pub at_most: IndexMap<JsonPath, Limit>,
     /// Places that must hold exactly this value.
     pub is: IndexMap<JsonPath, Value>,
+    /// Places that must hold text, a number or a truth value that this expression matches.
+    pub matches: IndexMap<JsonPath, Pattern>,
+    /// Places that must hold nothing, or `null`.
+    pub absent: Vec<JsonPath>,
+    /// How many values a path must select.
+    pub count: IndexMap<JsonPath, Limit>,
     /// Headers that must hold exactly this value.
     pub headers: IndexMap<String, String>,
     /// Text that must stand in the body.
@@ -35,6 +47,8 @@ pub struct Expect {
     pub within_ms: Option<u64>,
     /// Whether the body must be JSON, whatever it holds.
     pub json: bool,
+    /// Why a plain 503 is the right answer. Without it a 5xx is a failure.
+    pub because: Option<String>,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -54,14 +68,27 @@ struct RawExpect {
     equal: Option<(JsonPath, JsonPath)>,
     /// JSONPaths that must hold a number at least this large.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    at_least: IndexMap<JsonPath, f64>,
+    at_least: IndexMap<JsonPath, Limit>,
+    /// JSONPaths that must hold a number at most this large.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    at_most: IndexMap<JsonPath, Limit>,
     /// JSONPaths that must hold exactly this value, of the same type.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     is: IndexMap<JsonPath, Value>,
+    /// JSONPaths whose text must match a regular expression, anywhere unless it is anchored. Its dollars
+    /// are anchors: variables are not filled in.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    matches: IndexMap<JsonPath, Pattern>,
+    /// JSONPaths that must select nothing, or `null` alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    absent: Vec<JsonPath>,
+    /// How many values a JSONPath must select: `$.items[*]` selects the items.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    count: IndexMap<JsonPath, Limit>,
     /// Headers that must hold exactly this value; of several of one name the first counts.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     headers: IndexMap<String, String>,
-    /// Text that must stand in the body, as it is written here: variables are not filled in.
+    /// Text that must stand in the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     contains: Option<String>,
     /// The most milliseconds the answer may take. Without it an answer has 15 s.
@@ -70,20 +97,30 @@ struct RawExpect {
     /// Whether the body must be JSON, whatever it holds.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     json: bool,
+    /// Why `status: 503` without an error code is the right answer here, for whoever reads the plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<String>,
 }
 
 impl TryFrom<RawExpect> for Expect {
     type Error = String;
     fn try_from(raw: RawExpect) -> Result<Self, String> {
         // A 5xx is a failure, always; the one exception proves that a flag is off.
+        let only_503 = raw.status.as_ref().is_some_and(|status| status.is_only(503));
         if let Some(status) = &raw.status {
-            let proves_flag_off = status.is_only(503) && raw.code.as_deref() == Some(FEATURE_DISABLED);
-            if status.codes().iter().any(|code| *code >= 500) && !proves_flag_off {
+            let told = raw.code.as_deref() == Some(FEATURE_DISABLED) || raw.because.is_some();
+            if status.codes().iter().any(|code| *code >= 500) && !(only_503 && told) {
                 return Err(
-                    "a 5xx is always a failure; only `status: 503` with `code: FEATURE_DISABLED` may be expected"
+                    "a 5xx is always a failure; only `status: 503` may be expected, with `code: FEATURE_DISABLED`, or \
+                     with `because: TEXT` that says why"
                         .to_owned(),
                 );
             }
+        }
+        match raw.because.as_deref().map(str::trim) {
+            Some("") => return Err("`because` is empty: say why a 503 is right".to_owned()),
+            Some(_) if !only_503 => return Err("`because` goes with `status: 503` alone".to_owned()),
+            _ => {}
         }
         let RawExpect {
             status,
@@ -91,11 +128,16 @@ impl TryFrom<RawExpect> for Expect {
             present,
             equal,
             at_least,
+            at_most,
             is,
+            matches,
+            absent,
+            count,
             headers,
             contains,
             within_ms,
             json,
+            because,
         } = raw;
         Ok(Self {
             status,
@@ -103,11 +145,16 @@ impl TryFrom<RawExpect> for Expect {
             present,
             equal,
             at_least,
+            at_most,
             is,
+            matches,
+            absent,
+            count,
             headers,
             contains,
             within_ms,
             json,
+            because,
         })
     }
 }
@@ -120,11 +167,16 @@ impl From<Expect> for RawExpect {
             present,
             equal,
             at_least,
+            at_most,
             is,
+            matches,
+            absent,
+            count,
             headers,
             contains,
             within_ms,
             json,
+            because,
         } = expect;
         Self {
             status,
@@ -132,11 +184,16 @@ impl From<Expect> for RawExpect {
             present,
             equal,
             at_least,
+            at_most,
             is,
+            matches,
+            absent,
+            count,
             headers,
             contains,
             within_ms,
             json,
+            because,
         }
     }
 }
@@ -150,7 +207,46 @@ impl Expect {
             || self.present.is_some()
             || self.equal.is_some()
             || !self.at_least.is_empty()
+            || !self.at_most.is_empty()
             || !self.is.is_empty()
+            || !self.matches.is_empty()
+            || !self.absent.is_empty()
+            || !self.count.is_empty()
+    }
+
+    /// The expectation with its variables filled in: values, numbers, headers and `contains`.
+    ///
+    /// # Errors
+    /// An undefined or unknown variable, or one that stands for a number and holds none.
+    pub fn filled(&self, vars: &Vars) -> Result<Self, PrepareError> {
+        let limits = |limits: &IndexMap<JsonPath, Limit>| {
+            let filled = limits
+                .iter()
+                .map(|(path, limit)| Ok((path.clone(), limit.filled(vars)?)));
+            filled.collect::<Result<IndexMap<_, _>, PrepareError>>()
+        };
+        let mut filled = self.clone();
+        for value in filled.is.values_mut() {
+            *value = expand_json(value, vars)?;
+        }
+        for value in filled.headers.values_mut().chain(&mut filled.contains) {
+            *value = expand_text(value, vars)?;
+        }
+        filled.at_least = limits(&self.at_least)?;
+        filled.at_most = limits(&self.at_most)?;
+        filled.count = limits(&self.count)?;
+        Ok(filled)
+    }
+
+    /// The variables that it names.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        self.is.values().for_each(|value| names_in(value, &mut found));
+        let limits = [&self.at_least, &self.at_most, &self.count];
+        let limits = limits.into_iter().flat_map(IndexMap::values).filter_map(Limit::text);
+        let texts = self.headers.values().chain(&self.contains).map(String::as_str);
+        found.extend(limits.chain(texts).flat_map(names));
+        found
     }
 }
 
@@ -165,11 +261,16 @@ mod tests {
     #[test]
     fn a_5xx_cannot_be_expected_except_to_prove_a_flag_off() {
         assert!(expect("status: 503\ncode: FEATURE_DISABLED").is_ok());
+        assert!(expect("status: 503\nbecause: the export is switched off here").is_ok());
         for bad in [
             "status: 500",
             "status: 503",
             "status: [200, 503]\ncode: FEATURE_DISABLED",
             "status: 503\ncode: OTHER",
+            "status: 500\nbecause: no",
+            "status: 503\nbecause: \" \"",
+            "status: 404\nbecause: no",
+            "because: no",
         ] {
             assert!(expect(bad).is_err(), "{bad}");
         }

@@ -14,6 +14,18 @@ pub struct JsonPath {
 }
 
 impl JsonPath {
+    /// How many values the path selects.
+    #[must_use]
+    pub fn count(&self, body: &Value) -> usize {
+        self.parsed.query(body).len()
+    }
+
+    /// Whether the path selects nothing but `null`.
+    #[must_use]
+    pub fn is_absent(&self, body: &Value) -> bool {
+        self.parsed.query(body).iter().all(|value| value.is_null())
+    }
+
     /// The first value that the path selects.
     #[must_use]
     pub fn first<'a>(&self, body: &'a Value) -> Option<&'a Value> {
@@ -26,8 +38,43 @@ impl TryFrom<String> for JsonPath {
     fn try_from(text: String) -> Result<Self, String> {
         let parsed = serde_json_path::JsonPath::parse(&text)
             .map_err(|error| format!("{text:?} is no JSONPath: {}", error.message()))?;
+        if let Some(number) = inexact_number(&text) {
+            return Err(format!(
+                "{text:?} compares with {number}: filters compare as floats, which cannot tell it from its neighbours; \
+                 use a text, or `is` with a path that needs no such filter"
+            ));
+        }
         Ok(Self { text, parsed })
     }
+}
+
+/// A whole number beyond 2^53 outside of quotes.
+fn inexact_number(path: &str) -> Option<&str> {
+    let mut quote = None;
+    let mut escaped = false;
+    let mut start = None;
+    for (at, c) in path.char_indices() {
+        let digit = quote.is_none() && c.is_ascii_digit();
+        if !digit && let Some(from) = start.take() {
+            let number = &path[from..at];
+            if number.parse::<u128>().is_ok_and(|n| n > 1 << 53) {
+                return Some(number);
+            }
+        }
+        match (quote, c) {
+            _ if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), _) if open == c => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            // A digit within a name is part of the name.
+            (None, _) if digit && start.is_none() => {
+                let within = path[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+                start = (!within).then_some(at);
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 impl From<JsonPath> for String {
@@ -56,3 +103,30 @@ crate::text_form::text_form!(
     "^\\$",
     "a JSONPath of RFC 9535, such as $.total_count"
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault V8.
+    #[test]
+    fn a_filter_that_would_compare_inexactly_is_refused() {
+        let read = |text: &str| JsonPath::try_from(text.to_owned());
+        for good in [
+            "$.items[?@.id == 9007199254740992].n",
+            "$.items[?@.id == '9007199254740993'].n",
+            "$.x9007199254740993",
+            "$['\\'9007199254740993']",
+            "$.items[?@.id == -12].n",
+        ] {
+            assert!(read(good).is_ok(), "{good}: {:?}", read(good));
+        }
+        for bad in [
+            "$.items[?@.id == 9007199254740993].n",
+            "$.items[?@.id < -9007199254740993].n",
+            "$.items[?@.a == 'x' && @.id == 18446744073709551615]",
+        ] {
+            assert!(read(bad).unwrap_err().contains("compares with"), "{bad}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::fill::{PrepareError, expand_json, expand_text, fill_with};
 use super::{Body, Request, Vars};
 use crate::crypto::digest::sha256_hex;
 use crate::crypto::token::Token;
@@ -12,99 +13,6 @@ use crate::exchange::{Base, PreparedRequest};
 use crate::ident::Ident;
 use crate::lens::User;
 use crate::secret::Secret;
-
-/// Why a request could not be made of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PrepareError {
-    /// A variable nobody defined: the plan cannot run.
-    #[error("${0} is not defined")]
-    Undefined(String),
-    /// A variable that is declared `null`: the case that needs it is unjudged.
-    #[error("${0} is not known")]
-    NotKnown(String),
-    /// A header whose value would not be one.
-    #[error("header {0} would hold a control character")]
-    Header(String),
-}
-
-/// Replaces the variables of `text`. A text that is one variable alone becomes its value, of any
-/// type; elsewhere strings and numbers are put in place. `$$` is a dollar.
-fn expand(text: &str, vars: &Vars) -> Result<Value, PrepareError> {
-    if let Some(name) = text.strip_prefix('$').filter(|name| is_name(name)) {
-        return lookup(name, vars).cloned();
-    }
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            out.push('$');
-            rest = after;
-            continue;
-        }
-        let end = rest
-            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-            .unwrap_or(rest.len());
-        if end == 0 {
-            out.push('$');
-            continue;
-        }
-        match lookup(&rest[..end], vars)? {
-            Value::String(value) => out.push_str(value),
-            value => out.push_str(&value.to_string()),
-        }
-        rest = &rest[end..];
-    }
-    out.push_str(rest);
-    Ok(Value::String(out))
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-pub(super) fn lookup<'a>(name: &str, vars: &'a Vars) -> Result<&'a Value, PrepareError> {
-    match vars.iter().find(|(key, _)| key.as_str() == name) {
-        None => Err(PrepareError::Undefined(name.to_owned())),
-        Some((_, Value::Null)) => Err(PrepareError::NotKnown(name.to_owned())),
-        Some((_, value)) => Ok(value),
-    }
-}
-
-/// Expands a text that must stay text.
-///
-/// # Errors
-/// An undefined or unknown variable.
-pub fn expand_text(text: &str, vars: &Vars) -> Result<String, PrepareError> {
-    Ok(match expand(text, vars)? {
-        Value::String(text) => text,
-        value => value.to_string(),
-    })
-}
-
-/// Expands every string of a JSON body. Keys stay as they are.
-///
-/// # Errors
-/// An undefined or unknown variable.
-pub fn expand_json(body: &Value, vars: &Vars) -> Result<Value, PrepareError> {
-    Ok(match body {
-        Value::String(text) => expand(text, vars)?,
-        Value::Array(items) => Value::Array(
-            items
-                .iter()
-                .map(|item| expand_json(item, vars))
-                .collect::<Result<_, _>>()?,
-        ),
-        Value::Object(entries) => Value::Object(
-            entries
-                .iter()
-                .map(|(key, value)| Ok((key.clone(), expand_json(value, vars)?)))
-                .collect::<Result<_, PrepareError>>()?,
-        ),
-        other => other.clone(),
-    })
-}
 
 /// The plan's variables with `$tenant` added.
 #[must_use]
@@ -164,17 +72,12 @@ pub fn prepare(
     Ok(request)
 }
 
-/// Expands a path. A variable is one segment of it or a part of one, whatever it holds.
+/// Fills a path in. A variable is one segment of it or a part of one, whatever it holds.
 fn expand_path(path: &str, vars: &Vars) -> Result<String, PrepareError> {
-    let segment = |value: &Value| match value {
-        Value::String(text) => Value::String(encode_segment(text)),
-        other => other.clone(),
-    };
-    let encoded = vars
-        .iter()
-        .map(|(name, value)| (name.clone(), segment(value)))
-        .collect();
-    expand_text(path, &encoded)
+    fill_with(path, vars, |value, out| match value {
+        Value::String(text) => out.push_str(&encode_segment(text)),
+        other => out.push_str(&encode_segment(&other.to_string())),
+    })
 }
 
 /// Percent-encodes what would end a segment of a path, or climb out of it.
@@ -197,8 +100,10 @@ fn encode_segment(text: &str) -> String {
 }
 
 fn form_encoded(fields: &IndexMap<String, String>, vars: &Vars) -> Result<String, PrepareError> {
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    // The unreserved characters of RFC 3986 stay as they are.
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    let encode = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
     let pairs = fields
         .iter()
         .map(|(name, value)| Ok(format!("{}={}", encode(name), encode(&expand_text(value, vars)?))));
@@ -250,28 +155,6 @@ mod tests {
         set(&mut vars, "signature", json!({"a": 1}));
         set(&mut vars, "entity", Value::Null);
         vars
-    }
-
-    #[test]
-    fn a_variable_alone_keeps_its_type_and_within_text_becomes_text() {
-        let body = json!({"signature": "$signature", "n": "$count", "text": "n=$count, 5 $$, $", "$count": true});
-        let expanded = expand_json(&body, &vars()).unwrap();
-        assert_eq!(
-            expanded,
-            json!({"signature": {"a": 1}, "n": 3, "text": "n=3, 5 $, $", "$count": true})
-        );
-    }
-
-    #[test]
-    fn undefined_and_unknown_variables_are_two_answers() {
-        assert_eq!(
-            expand_text("$nobody", &vars()),
-            Err(PrepareError::Undefined("nobody".to_owned()))
-        );
-        assert_eq!(
-            expand_text("x/$entity", &vars()),
-            Err(PrepareError::NotKnown("entity".to_owned()))
-        );
     }
 
     #[test]

@@ -7,35 +7,14 @@
 use serde_json::Value;
 
 use super::Vars;
-use super::prepare::{PrepareError, lookup};
+use super::fill::{PrepareError, fill_with};
 
 /// `sql` with each `$name` replaced by a literal; `$$` is a dollar, `$1` is left alone.
 ///
 /// # Errors
 /// An undefined or unknown variable.
 pub fn expand_sql(sql: &str, vars: &Vars) -> Result<String, PrepareError> {
-    let mut out = String::with_capacity(sql.len());
-    let mut rest = sql;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            out.push('$');
-            rest = after;
-            continue;
-        }
-        let end = rest
-            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-            .unwrap_or(rest.len());
-        if !rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-            out.push('$');
-            continue;
-        }
-        out.push_str(&literal(lookup(&rest[..end], vars)?));
-        rest = &rest[end..];
-    }
-    out.push_str(rest);
-    Ok(out)
+    fill_with(sql, vars, |value, out| out.push_str(&literal(value)))
 }
 
 /// A value as a literal of PostgreSQL with `standard_conforming_strings`, its default: a quote is

@@ -8,6 +8,7 @@ pub mod baseline;
 pub mod check;
 pub mod judge;
 pub mod load_generator;
+mod number;
 pub mod outcome;
 pub mod probe;
 pub mod record;
