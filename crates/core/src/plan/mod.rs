@@ -14,6 +14,7 @@ mod json_path;
 mod limit;
 pub mod load_shape;
 pub mod monitor;
+pub mod names;
 mod pattern;
 pub mod prepare;
 mod request;

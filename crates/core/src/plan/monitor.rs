@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::fill::PrepareError;
 use super::rules::{check_tenants, check_unique, check_user};
 use super::{Dialect, Expect, PlanError, Request, Show, Vars};
 use crate::duration::Every;
@@ -83,6 +84,22 @@ pub struct Probe {
     /// What of a good answer is worth showing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub show: Option<Show>,
+}
+
+impl Probe {
+    /// The probe with the variables of its expectations filled in.
+    ///
+    /// # Errors
+    /// As [`Expect::filled`].
+    pub fn filled(&self, vars: &Vars) -> Result<Self, PrepareError> {
+        let some = |expect: &Option<Expect>| expect.as_ref().map(|expect| expect.filled(vars)).transpose();
+        Ok(Self {
+            expect: self.expect.filled(vars)?,
+            warn: some(&self.warn)?,
+            disabled: some(&self.disabled)?,
+            ..self.clone()
+        })
+    }
 }
 
 impl MonitorPlan {

@@ -14,11 +14,36 @@ use crate::ident::Ident;
 use crate::lens::User;
 use crate::secret::Secret;
 
-/// The plan's variables with `$tenant` added.
+/// The plan's variables with `$tenant` added, those that name others filled in.
 #[must_use]
 pub fn vars_of(plan: &Vars, tenant: Uuid) -> Vars {
-    let mut vars = plan.clone();
-    set(&mut vars, "tenant", json!(tenant));
+    vars_with(plan, Vars::new(), tenant)
+}
+
+/// The plan's variables with those of the environment and `$tenant`, those that name others filled in.
+/// One that names what is not known is not known either.
+#[must_use]
+pub fn vars_with(plan: &Vars, environment: Vars, tenant: Uuid) -> Vars {
+    let mut known = environment;
+    set(&mut known, "tenant", json!(tenant));
+    // One after the other, as far as they stand on each other. A plan with a circle does not load.
+    let mut left: Vec<(&Ident, &Value)> = plan.iter().filter(|(name, _)| !known.contains_key(*name)).collect();
+    while !left.is_empty() {
+        let before = left.len();
+        left.retain(|(name, value)| match expand_json(value, &known) {
+            Err(PrepareError::Undefined(_)) => true,
+            filled => {
+                known.insert((*name).clone(), filled.unwrap_or(Value::Null));
+                false
+            }
+        });
+        if left.len() == before {
+            break;
+        }
+    }
+    // In the order of the plan, as they are shown.
+    let mut vars: Vars = plan.keys().filter_map(|name| known.shift_remove_entry(name)).collect();
+    vars.extend(known);
     vars
 }
 

@@ -8,6 +8,7 @@ use lensops_core::plan::PlanError;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::header::{Origin, origin, split};
 use lensops_core::plan::monitor::MonitorPlan;
+use lensops_core::plan::names::Undefined;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::template::{lens_hash, override_mistakes};
 use lensops_core::yaml::{self, Mistake, YamlErrors};
@@ -38,6 +39,9 @@ pub trait Plan: DeserializeOwned + JsonSchema {
     /// # Errors
     /// The first thing that could never run.
     fn check(&self) -> Result<(), PlanError>;
+
+    /// The variables that it names where nothing defines them.
+    fn undefined(&self) -> Vec<Undefined>;
 }
 
 macro_rules! plan {
@@ -51,6 +55,9 @@ macro_rules! plan {
             }
             fn check(&self) -> Result<(), PlanError> {
                 self.validate()
+            }
+            fn undefined(&self) -> Vec<Undefined> {
+                Self::undefined(self)
             }
         }
     };
@@ -142,7 +149,18 @@ pub fn load_all<P: Plan>(settings: &Settings) -> Result<Vec<Loaded<P>>> {
 
 fn load_file<P: Plan>(settings: &Settings, path: &Path) -> Result<Loaded<P>> {
     let text = files::read(path)?;
-    let plan: P = yaml::read_all(&path.display().to_string(), &text)?;
+    let shown = path.display().to_string();
+    let plan: P = yaml::read_all(&shown, &text)?;
+    let undefined = plan.undefined();
+    if !undefined.is_empty() {
+        let mistake = |undefined: &Undefined| {
+            let path: Vec<&str> = undefined.path.iter().map(String::as_str).collect();
+            let (line, column) = yaml::place(&text, &path);
+            let message = undefined.to_string();
+            Mistake { line, column, message }
+        };
+        return Err(YamlErrors::at(&shown, &text, undefined.iter().map(mistake).collect()).into());
+    }
     plan.check().with_context(|| format!("{} cannot run", path.display()))?;
     let origin = match origin(&text) {
         Origin::Foreign => "foreign",

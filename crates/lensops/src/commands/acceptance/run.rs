@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lensops_core::exchange::Base;
 use lensops_core::plan::acceptance::AcceptancePlan;
-use lensops_core::plan::prepare::vars_of;
+use lensops_core::plan::prepare::vars_with;
 use lensops_core::plan::{Dialect, Vars};
 use lensops_core::redaction::{Redactor, SHORTEST_SECRET};
 use lensops_core::secret::Secret;
@@ -71,7 +71,7 @@ impl Acceptance {
             .map(|url| Staging::new(&url))
             .transpose()
             .context("STAGING_DB_URL")?;
-        let mut vars = vars_of(&loaded.plan.vars, loaded.plan.tenants[0]);
+        let mut environment = Vars::new();
         let mut secrets = Vec::new();
         for (name, source) in &loaded.plan.env {
             let value = settings.var(source.from.as_str());
@@ -84,11 +84,12 @@ impl Acceptance {
                 }
                 secrets.push(Secret::new(value));
             }
-            vars.insert(
+            environment.insert(
                 name.clone(),
                 value.map_or(Value::Null, |value| Value::String(value.to_owned())),
             );
         }
+        let vars = vars_with(&loaded.plan.vars, environment, loaded.plan.tenants[0]);
         let redactor = settings.redactor().with(&secrets);
         Ok(Self {
             issuer: settings.issuer(&base),

@@ -7,7 +7,7 @@ use lensops_core::crypto::token::mint;
 use lensops_core::exchange::{Exchange, PreparedRequest, Sender};
 use lensops_core::plan::Vars;
 use lensops_core::plan::acceptance::{Scenario, Step, omit};
-use lensops_core::plan::fill::{PrepareError, expand_text};
+use lensops_core::plan::fill::{PrepareError, expand_json, expand_text};
 use lensops_core::plan::prepare::{prepare, set, signature};
 use lensops_core::redaction::{Redactor, Transcript};
 use lensops_core::secret::Secret;
@@ -71,7 +71,11 @@ impl Acceptance {
     fn prepare(&self, step: &Step, progress: &mut Progress) -> Result<(PreparedRequest, Vars), String> {
         let plan = &self.loaded.plan;
         let mut vars = progress.vars.clone();
-        vars.extend(step.with.clone());
+        for (name, value) in &step.with {
+            // A variable may be set to `null`: then the case that needs it is unjudged.
+            let filled = expand_json(value, &progress.vars).map_err(|error| self.unprepared(&error))?;
+            vars.insert(name.clone(), filled);
+        }
         let user = step.user.as_ref().and_then(|name| plan.users.get(name));
         let now = Timestamp::now();
         let mut secrets = progress.secrets.clone();

@@ -1,0 +1,257 @@
+//! The variables that a plan names, held against those that it defines at that place.
+//!
+//! Looked at when the plan is read, so that a plan with an undefined name sends no request. What a
+//! scenario captures ends with it; what the setup captures is known to all that follows.
+
+use super::acceptance::{AcceptancePlan, Step};
+use super::fill::{names, names_in};
+use super::monitor::MonitorPlan;
+use super::request_template::PER_REQUEST;
+use super::stress::StressPlan;
+use super::{Body, Request, Vars};
+use crate::ident::{Ident, nearest};
+
+/// A variable that a plan names where nothing defines it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undefined {
+    /// Where it is named: the keys and indices that lead there.
+    pub path: Vec<String>,
+    /// Its name.
+    pub name: String,
+    /// The way out, to stand behind the name.
+    pub hint: String,
+}
+
+impl std::fmt::Display for Undefined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "${} is not defined here{}", self.name, self.hint)
+    }
+}
+
+impl Request {
+    /// The variables that it names.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let mut found: Vec<&str> = names(&self.path).collect();
+        let texts = self.query.values().chain(self.headers.values());
+        found.extend(texts.flat_map(|text| names(text)));
+        match &self.body {
+            Body::Empty => {}
+            Body::Json(body) => names_in(body, &mut found),
+            Body::Form(fields) => found.extend(fields.values().flat_map(|text| names(text))),
+            Body::Text(text) => found.extend(names(text)),
+        }
+        found
+    }
+}
+
+/// What is looked for and what was found.
+#[derive(Default)]
+struct Search<'a> {
+    /// Names that the scenarios capture, each with the scenario.
+    captured: Vec<(&'a str, &'a str)>,
+    found: Vec<Undefined>,
+}
+
+impl<'a> Search<'a> {
+    /// Notes every one of `named` that `known` does not hold.
+    fn hold(&mut self, path: &[&str], named: impl IntoIterator<Item = &'a str>, known: &[&str]) {
+        for name in named {
+            let path: Vec<String> = path.iter().map(ToString::to_string).collect();
+            let again = |other: &Undefined| other.name == name && other.path == path;
+            if known.contains(&name) || self.found.iter().any(again) {
+                continue;
+            }
+            let hint = self.hint(name, known);
+            self.found.push(Undefined {
+                path,
+                name: name.to_owned(),
+                hint,
+            });
+        }
+    }
+
+    fn hint(&self, name: &str, known: &[&str]) -> String {
+        if let Some((_, scenario)) = self.captured.iter().find(|(captured, _)| *captured == name) {
+            return format!(
+                ": scenario {scenario:?} captures it, and captures end with their scenario; capture it in `setup`"
+            );
+        }
+        match nearest(name, known) {
+            Some(near) => format!(" (did you mean ${near}?)"),
+            None => format!(": define it below `vars`, or write $${name} for the text"),
+        }
+    }
+
+    /// The variables of a plan: each may name others of them, and `outside`.
+    fn vars(&mut self, vars: &'a Vars, outside: &[&'a str]) -> Vec<&'a str> {
+        let known: Vec<&str> = vars.keys().map(Ident::as_str).chain(outside.iter().copied()).collect();
+        for (name, value) in vars {
+            let mut named = Vec::new();
+            names_in(value, &mut named);
+            self.hold(&["vars", name.as_str()], named, &known);
+            if in_circle(name.as_str(), vars) {
+                self.found.push(Undefined {
+                    path: vec!["vars".to_owned(), name.to_string()],
+                    name: name.to_string(),
+                    hint: ": it needs itself".to_owned(),
+                });
+            }
+        }
+        known
+    }
+}
+
+/// Whether the value of `start` leads back to `start`.
+fn in_circle(start: &str, vars: &Vars) -> bool {
+    let mut reached: Vec<&str> = Vec::new();
+    let mut next = vec![start];
+    while let Some(name) = next.pop() {
+        let mut named = Vec::new();
+        vars.get(name).into_iter().for_each(|value| names_in(value, &mut named));
+        for name in named {
+            if name == start {
+                return true;
+            }
+            if !reached.contains(&name) {
+                reached.push(name);
+                next.push(name);
+            }
+        }
+    }
+    false
+}
+
+impl MonitorPlan {
+    /// The variables that nothing defines, from top to bottom.
+    #[must_use]
+    pub fn undefined(&self) -> Vec<Undefined> {
+        let mut search = Search::default();
+        let known = search.vars(&self.vars, &["tenant"]);
+        for (index, probe) in self.probes.iter().enumerate() {
+            let index = index.to_string();
+            let parts = [
+                ("request", probe.request.as_ref().map(Request::names)),
+                ("expect", Some(probe.expect.names())),
+                ("warn", probe.warn.as_ref().map(super::Expect::names)),
+                ("disabled", probe.disabled.as_ref().map(super::Expect::names)),
+            ];
+            for (part, named) in parts {
+                search.hold(&["probes", &index, part], named.into_iter().flatten(), &known);
+            }
+        }
+        search.found
+    }
+}
+
+impl StressPlan {
+    /// The variables that nothing defines, from top to bottom.
+    #[must_use]
+    pub fn undefined(&self) -> Vec<Undefined> {
+        let mut search = Search::default();
+        let known = search.vars(&self.vars, &["tenant"]);
+        for (index, target) in self.targets.iter().enumerate() {
+            let index = index.to_string();
+            // What differs from request to request is known to requests alone.
+            let with: Vec<&str> = known.iter().copied().chain(PER_REQUEST).collect();
+            search.hold(&["targets", &index, "request"], target.request.names(), &with);
+            search.hold(&["targets", &index, "expect"], target.expect.names(), &known);
+        }
+        search.found
+    }
+}
+
+impl AcceptancePlan {
+    /// The variables that nothing defines, from top to bottom.
+    #[must_use]
+    pub fn undefined(&self) -> Vec<Undefined> {
+        let mut search = Search {
+            captured: self
+                .scenarios
+                .iter()
+                .flat_map(|scenario| {
+                    let captures = scenario.steps.iter().flat_map(|step| step.capture.keys());
+                    captures.map(|name| (name.as_str(), scenario.name.as_str()))
+                })
+                .collect(),
+            found: Vec::new(),
+        };
+        let outside: Vec<&str> = self.env.keys().map(Ident::as_str).chain(["tenant"]).collect();
+        let mut known = search.vars(&self.vars, &outside);
+        for (index, step) in self.setup.iter().enumerate() {
+            self.step(&mut search, &["setup", &index.to_string()], step, &mut known);
+        }
+        if let Some(proof) = &self.flag_proof {
+            // A proof runs beside the scenarios, from the plan's own variables.
+            let mut known = search.vars(&self.vars, &outside);
+            self.step(&mut search, &["flag_proof", "off"], &proof.off, &mut known.clone());
+            self.step(&mut search, &["flag_proof", "on"], &proof.on, &mut known);
+        }
+        if let Some(matrix) = &self.matrix {
+            let mut known = search.vars(&self.vars, &outside);
+            known.extend(["action", "signature"]);
+            self.request(&mut search, matrix.send.as_str(), &known);
+        }
+        for (index, scenario) in self.scenarios.iter().enumerate() {
+            let index = index.to_string();
+            let mut known = known.clone();
+            for (at, step) in scenario.steps.iter().enumerate() {
+                let place = at.to_string();
+                let path: &[&str] = match scenario.steps.len() {
+                    1 => &["scenarios", &index],
+                    _ => &["scenarios", &index, "steps", &place],
+                };
+                self.step(&mut search, path, step, &mut known);
+                if let (0, Some(used_up)) = (at, &scenario.used_up) {
+                    search.hold(&["scenarios", &index, "used_up"], used_up.names(), &known);
+                }
+            }
+            if let Some(last) = scenario.steps.last() {
+                known.extend(last.with.keys().map(Ident::as_str));
+                known.extend(last.sign_as.as_ref().map(|_| "signature"));
+            }
+            for (at, proof) in scenario.then.iter().enumerate() {
+                let path = ["scenarios", &index, "then", &at.to_string()];
+                search.hold(&path, names(&proof.sql), &known);
+            }
+        }
+        for (index, step) in self.teardown.iter().enumerate() {
+            self.step(&mut search, &["teardown", &index.to_string()], step, &mut known);
+        }
+        search.found
+    }
+
+    /// One step at `path`; what it captures is known from then on.
+    fn step<'a>(&'a self, search: &mut Search<'a>, path: &[&str], step: &'a Step, known: &mut Vec<&'a str>) {
+        let at = |part: &'static str| [path, &[part]].concat();
+        let mut with = Vec::new();
+        step.with.values().for_each(|value| names_in(value, &mut with));
+        search.hold(&at("with"), with, known);
+        let mut here = known.clone();
+        here.extend(step.with.keys().map(Ident::as_str));
+        here.extend(step.sign_as.as_ref().map(|_| "signature"));
+        if let Some(request) = self.requests.get(&step.send) {
+            let mut request = request.clone();
+            if let Some(body) = request.json_mut() {
+                step.omit.iter().for_each(|place| super::acceptance::omit(body, place));
+            }
+            let names: Vec<String> = request.names().into_iter().map(str::to_owned).collect();
+            // The request stands elsewhere: what it lacks is told at the step that sends it.
+            let names: Vec<&str> = self.requests[&step.send]
+                .names()
+                .into_iter()
+                .filter(|name| names.iter().any(|left| left == name))
+                .collect();
+            search.hold(&at("send"), names, &here);
+        }
+        search.hold(&at("expect"), step.expect.names(), &here);
+        known.extend(step.capture.keys().map(Ident::as_str));
+        here.extend(step.capture.keys().map(Ident::as_str));
+        search.hold(&at("told"), step.told.iter().flat_map(|text| names(text)), &here);
+    }
+
+    fn request<'a>(&'a self, search: &mut Search<'a>, name: &str, known: &[&str]) {
+        if let Some(request) = self.requests.get(name) {
+            search.hold(&["requests", name], request.names(), known);
+        }
+    }
+}
