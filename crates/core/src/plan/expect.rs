@@ -238,6 +238,23 @@ impl Expect {
         Ok(filled)
     }
 
+    /// What it is about, for people: `503 FEATURE_DISABLED`, `404`, `200 with $.enabled false`.
+    #[must_use]
+    pub fn tell(&self) -> String {
+        let mut told = self
+            .status
+            .as_ref()
+            .map_or_else(|| "2xx".to_owned(), ToString::to_string);
+        if let Some(code) = &self.code {
+            told = format!("{told} {code}");
+        }
+        for (index, (path, value)) in self.is.iter().enumerate() {
+            let word = if index == 0 { "with" } else { "and" };
+            told = format!("{told} {word} {path} {value}");
+        }
+        told
+    }
+
     /// The variables that it names.
     pub(super) fn names(&self) -> Vec<&str> {
         let mut found = Vec::new();

@@ -255,3 +255,81 @@ impl AcceptancePlan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acceptance(text: &str) -> Vec<String> {
+        let head = "acceptance: faults\ntenants: [00000000-0000-0000-0000-000000000001]\ndialects: {d: {}}\n";
+        let plan: AcceptancePlan = crate::yaml::read("x", &format!("{head}{text}")).unwrap();
+        let told = |undefined: Undefined| format!("{}: {undefined}", undefined.path.join("."));
+        plan.undefined().into_iter().map(told).collect()
+    }
+
+    const REQUESTS: &str = "requests:\n  login: {post: /login}\n  me: {get: \"/me\", headers: {A: $token}}\n  \
+                            drop: {delete: \"/users/$usrid\"}\n";
+
+    /// Fault V10: a typo is told before the first request.
+    #[test]
+    fn a_misspelt_variable_is_told_with_the_one_that_was_meant() {
+        let plan = format!("vars: {{userid: 5}}\n{REQUESTS}scenarios:\n  - {{name: a, send: drop}}\n");
+        assert_eq!(
+            acceptance(&plan),
+            ["scenarios.0.send: $usrid is not defined here (did you mean $userid?)"]
+        );
+    }
+
+    /// Fault V11: what a scenario captures ends with it, and the setup is for all.
+    #[test]
+    fn a_capture_ends_with_its_scenario_and_one_of_the_setup_does_not() {
+        let scenarios = "scenarios:\n  - {name: in, send: login, capture: {token: $.token}}\n  \
+                         - {name: out, send: me, expect: {status: 401}}\n";
+        assert_eq!(
+            acceptance(&format!("{REQUESTS}{scenarios}")),
+            [
+                "scenarios.1.send: $token is not defined here: scenario \"in\" captures it, and captures end with \
+                 their scenario; capture it in `setup`"
+            ]
+        );
+        let setup = "setup:\n  - {send: login, capture: {token: $.token}}\nscenarios:\n  - {name: out, send: me}\n";
+        assert_eq!(acceptance(&format!("{REQUESTS}{setup}")), [""; 0]);
+    }
+
+    /// Fault V12: every value is looked at, and what cannot be a variable is text.
+    #[test]
+    fn every_value_of_a_plan_is_looked_at() {
+        let plan = "vars: {who: $base, base: $tenant, loop: $loop, price: $5, at: $.x}\nenv: {pw: {from: PW}}\n\
+                    requests: {r: {post: /x, json: {p: $p}, query: {q: $q}}}\n\
+                    scenarios:\n  - name: a\n    send: r\n    with: {p: $pw, q: $w}\n    \
+                    expect: {is: {$.a: $nosuch}, at_least: {$.n: $least}, headers: {X: $x}, contains: \"is $c\"}\n    \
+                    told: \"$told\"\n    then: [{sql: \"select $s, $p\", expect: {rows: 1}}]\n";
+        let found = acceptance(plan);
+        let told: Vec<&str> = found.iter().map(|line| line.split(" is ").next().unwrap()).collect();
+        assert_eq!(
+            told,
+            [
+                "vars.loop: $loop",
+                "scenarios.0.with: $w",
+                "scenarios.0.expect: $nosuch",
+                "scenarios.0.expect: $least",
+                "scenarios.0.expect: $x",
+                "scenarios.0.expect: $c",
+                "scenarios.0.told: $told",
+                "scenarios.0.then.0: $s",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_differs_from_request_to_request_is_known_to_requests_of_stress_alone() {
+        let plan: StressPlan = crate::yaml::read(
+            "x",
+            "stress: a\ntenants: [00000000-0000-0000-0000-000000000001]\ntargets:\n  - name: t\n    request: \
+             {get: \"/x?n=$counter\"}\n    load: {burst: 1}\n    expect: {is: {$.n: $counter}}\n",
+        )
+        .unwrap();
+        let paths: Vec<String> = plan.undefined().into_iter().map(|it| it.path.join(".")).collect();
+        assert_eq!(paths, ["targets.0.expect"]);
+    }
+}

@@ -152,23 +152,14 @@ pub fn count(cases: &[Case]) -> Counts {
     counts
 }
 
-/// The verdict over `cases` and its reason.
+/// The verdict over `cases` and its reason: how many came to what, and why some were skipped.
 ///
-/// Where nothing answered there is nothing to blame the feature for: could not judge. A failure
-/// among answers is a failure whatever else could not be told.
+/// - A failure among answers fails the run, whatever else could not be told.
+/// - Where nothing answered there is nothing to blame the feature for: could not judge.
+/// - A case that should have been judged and was not (*unjudged*) keeps the run from passing.
+/// - A case known beforehand not to run here (*skipped*) changes nothing.
 #[must_use]
 pub fn judge_cases(cases: &[Case]) -> (Verdict, String) {
-    judge(cases, true)
-}
-
-/// The verdict over the cells of a role matrix: as [`judge_cases`], but a cell whose answer says
-/// nothing of roles leaves the others what they are.
-#[must_use]
-pub fn judge_cells(cells: &[Case]) -> (Verdict, String) {
-    judge(cells, false)
-}
-
-fn judge(cases: &[Case], answered_counts: bool) -> (Verdict, String) {
     let counts = count(cases);
     // Setup and teardown are no cases: a run that did nothing else did nothing.
     let ran = |case: &&Case| matches!(case.result, CaseResult::Passed { .. } | CaseResult::Failed { .. });
@@ -178,8 +169,12 @@ fn judge(cases: &[Case], answered_counts: bool) -> (Verdict, String) {
         .filter(ran)
         .count();
     let told = format!(
-        "{} passed, {} failed, {} unjudged, {} skipped",
-        counts.passed, counts.failed, counts.unjudged, counts.skipped
+        "{} passed, {} failed, {} unjudged, {} skipped{}",
+        counts.passed,
+        counts.failed,
+        counts.unjudged,
+        counts.skipped,
+        skip_reasons(cases)
     );
     if counts.failed > 0 && !cases.iter().any(|case| case.answered) {
         return (Verdict::CouldNotJudge, format!("nothing answered ({told})"));
@@ -190,31 +185,47 @@ fn judge(cases: &[Case], answered_counts: bool) -> (Verdict, String) {
     if ran == 0 {
         return (Verdict::CouldNotJudge, format!("no case ran ({told})"));
     }
-    let unjudged = |what: fn(&Case) -> bool| {
+    if counts.unjudged == 0 {
+        return (Verdict::Pass, told);
+    }
+    let unjudged = |of: fn(&Case) -> bool| {
         let mut unjudged = cases
             .iter()
             .filter(|case| matches!(case.result, CaseResult::Unjudged { .. }));
-        unjudged.any(what)
+        unjudged.any(of)
     };
-    for (what, of) in [
-        (
-            "a signed-flow case is unjudged",
-            (|case| case.signed_flow) as fn(&Case) -> bool,
-        ),
-        ("the flag did not prove itself", |case| case.phase == Phase::Flag),
-        ("a database proof could not be looked at", |case| {
-            !case.proofs_skipped.is_empty()
-        }),
-        ("a case that was answered is unjudged", |case| case.answered),
-    ]
-    .into_iter()
-    .take(if answered_counts { 4 } else { 3 })
-    {
-        if unjudged(of) {
-            return (Verdict::CouldNotJudge, format!("{what} ({told})"));
+    let what = if unjudged(|case| case.signed_flow) {
+        "a signed-flow case is unjudged"
+    } else if unjudged(|case| case.phase == Phase::Flag) {
+        "the flag did not prove itself"
+    } else if unjudged(|case| !case.proofs_skipped.is_empty()) {
+        "a database proof could not be looked at"
+    } else {
+        "a case is unjudged"
+    };
+    (Verdict::CouldNotJudge, format!("{what} ({told})"))
+}
+
+/// Why cases were skipped, each reason once with its number: ` (2: no user of role manager)`.
+fn skip_reasons(cases: &[Case]) -> String {
+    let mut reasons: Vec<(&str, usize)> = Vec::new();
+    for case in cases {
+        let CaseResult::Skipped { reason } = &case.result else {
+            continue;
+        };
+        match reasons.iter_mut().find(|(known, _)| *known == reason.as_str()) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((reason.as_str(), 1)),
         }
     }
-    (Verdict::Pass, told)
+    if reasons.is_empty() {
+        return String::new();
+    }
+    let told: Vec<String> = reasons
+        .iter()
+        .map(|(reason, count)| format!("{count}: {reason}"))
+        .collect();
+    format!(" ({})", told.join("; "))
 }
 
 #[cfg(test)]
@@ -257,7 +268,12 @@ mod tests {
             ("passed beside skipped", vec![pass.clone(), skip.clone()], Pass),
             ("only skipped", vec![skip], CouldNotJudge),
             ("signed flow unjudged", vec![pass.clone(), unjudged], CouldNotJudge),
-            ("READ unjudged", vec![pass.clone(), unjudged_read.clone()], Pass),
+            // Fault V10: what should have been judged and was not is no pass.
+            (
+                "READ unjudged",
+                vec![pass.clone(), unjudged_read.clone()],
+                CouldNotJudge,
+            ),
             (
                 "answered, and the database refused",
                 vec![pass.clone(), case("unjudged", false, true)],
@@ -280,5 +296,25 @@ mod tests {
         for (what, cases, verdict) in table {
             assert_eq!(judge_cases(&cases).0, verdict, "{what}");
         }
+    }
+
+    #[test]
+    fn the_reason_counts_every_answer_and_says_why_cases_were_skipped() {
+        let skipped = |why: &str| Case {
+            result: CaseResult::Skipped {
+                reason: Redactor::default().text(why),
+            },
+            ..case("skipped", false, false)
+        };
+        let cases = [
+            case("passed", true, true),
+            skipped("no user of role manager"),
+            skipped("not destructive"),
+            skipped("no user of role manager"),
+        ];
+        assert_eq!(
+            judge_cases(&cases).1,
+            "1 passed, 0 failed, 0 unjudged, 3 skipped (2: no user of role manager; 1: not destructive)"
+        );
     }
 }

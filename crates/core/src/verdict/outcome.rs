@@ -51,10 +51,12 @@ pub enum Why {
         /// What the system said.
         detail: String,
     },
-    /// The API says the feature is switched off: no outage.
+    /// The API says the feature is switched off, as the plan's `disabled` describes: no outage.
     Disabled {
         /// The status it said so with.
         status: u16,
+        /// The error code that came with it.
+        code: Option<String>,
     },
     /// Another status than expected.
     Status {
@@ -105,7 +107,16 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed { class, detail } => write!(f, "{detail} ({})", class.as_str()),
-            Self::Disabled { status } => write!(f, "{status} {FEATURE_DISABLED}"),
+            Self::Disabled {
+                status,
+                code: Some(code),
+            } if code == FEATURE_DISABLED => write!(f, "{status} {code}"),
+            Self::Disabled { status, code } => {
+                let code = code
+                    .as_ref()
+                    .map_or_else(String::new, |code| format!(" {}", line(code)));
+                write!(f, "{status}{code}: the feature is switched off")
+            }
             Self::Status {
                 expected,
                 got,

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::exchange::{Exchange, FailureClass};
-use crate::plan::Dialect;
 use crate::plan::monitor::Probe;
+use crate::plan::{Dialect, Expect};
 use crate::redaction::transcript::reason;
 use crate::redaction::{Redactor, Transcript};
 use crate::stats::histogram::{Latencies, Quantile, ms};
@@ -25,8 +25,8 @@ pub struct Sample {
     pub latency_us: Option<u64>,
     /// Statuses of 500 and above, of any attempt: a retry never hides one.
     pub server_errors: Vec<u16>,
-    /// Whether the API said that the feature is switched off.
-    pub disabled: bool,
+    /// How the API said that the feature is switched off, where it did: [`Why::Disabled`].
+    pub disabled: Option<Why>,
     /// Attempts after the first.
     pub retries: u32,
     /// What of the answer is worth showing.
@@ -40,17 +40,22 @@ impl Sample {
     #[must_use]
     pub fn of(probe: &Probe, dialect: &Dialect, attempts: &[Exchange], redactor: &Redactor) -> Option<Self> {
         let last = attempts.last()?;
-        let disabled = probe
-            .disabled
-            .as_ref()
-            .is_some_and(|off| attempts.iter().any(|try_| matches(off, dialect, try_)));
+        let says_off = |try_: &&Exchange| probe.disabled.as_ref().is_some_and(|off| matches(off, dialect, try_));
+        let disabled = attempts.iter().find(says_off).and_then(|try_| {
+            let code = json_of(try_).and_then(|body| dialect.code(&body));
+            let status = try_.status()?;
+            Some(Why::Disabled { status, code })
+        });
         let mut outcomes = judge(&probe.expect, Severity::Fail, dialect, last);
         let met = outcomes.iter().all(|outcome| *outcome == Outcome::Met);
         if met && let Some(warn) = &probe.warn {
             outcomes.extend(judge(warn, Severity::Warn, dialect, last));
         }
+        // What the plan asserts, and what says that the feature is switched off, is no server error.
+        let asserted = |try_: &&Exchange| says_off(try_) || matches(&probe.expect, dialect, try_);
         let server_errors: Vec<u16> = attempts
             .iter()
+            .filter(|try_| !asserted(try_))
             .filter_map(Exchange::status)
             .filter(|code| *code >= 500)
             .collect();
@@ -58,7 +63,10 @@ impl Sample {
             .iter()
             .find(|try_| try_.status().is_some_and(|code| code >= 500))
             .unwrap_or(last);
-        let keep = !met || !server_errors.is_empty() || outcomes.iter().any(|outcome| outcome.broken().is_some());
+        let keep = !met
+            || disabled.is_some()
+            || !server_errors.is_empty()
+            || outcomes.iter().any(|outcome| outcome.broken().is_some());
         Some(Self {
             status: last.status(),
             latency_us: last.latency_us(),
@@ -71,13 +79,11 @@ impl Sample {
         })
     }
 
-    /// Why `expect` is broken, if it is.
+    /// Why the sample failed, if it did: the feature is switched off, or `expect` is broken.
     fn failure(&self) -> Option<&Why> {
-        self.outcomes
-            .iter()
-            .filter_map(Outcome::broken)
-            .find(|(severity, _)| *severity == Severity::Fail)
-            .map(|(_, why)| why)
+        let broken = self.outcomes.iter().filter_map(Outcome::broken);
+        let mut broken = broken.filter(|(severity, _)| *severity == Severity::Fail);
+        self.disabled.as_ref().or_else(|| broken.next().map(|(_, why)| why))
     }
 }
 
@@ -124,6 +130,8 @@ pub struct ProbeReport {
     pub samples_us: Vec<u64>,
     /// Whether the API said that the feature is switched off.
     pub disabled: bool,
+    /// How the plan says that it does: `503 FEATURE_DISABLED`; `None` where it does not say.
+    pub off: Option<String>,
     /// What of the first good answer is worth showing.
     pub shown: Option<String>,
     /// The first exchange that broke something.
@@ -145,6 +153,7 @@ impl ProbeReport {
             statuses: BTreeMap::new(),
             samples_us: Vec::new(),
             disabled: false,
+            off: probe.disabled.as_ref().map(Expect::tell),
             shown: None,
             transcript: None,
         }
@@ -161,7 +170,7 @@ impl ProbeReport {
             *report.statuses.entry(status).or_default() += 1;
         }
         report.samples_us = samples.iter().filter_map(|sample| sample.latency_us).collect();
-        report.disabled = samples.iter().any(|sample| sample.disabled);
+        report.disabled = samples.iter().any(|sample| sample.disabled.is_some());
         report.shown = samples
             .iter()
             .find(|sample| sample.failure().is_none())
@@ -221,9 +230,6 @@ fn fold(samples: &[Sample]) -> ProbeResult {
         .iter()
         .flat_map(|sample| sample.server_errors.iter().copied())
         .collect();
-    if let (true, Some(status)) = (samples.iter().any(|sample| sample.disabled), server_errors.first()) {
-        return ProbeResult::Broken(Why::Disabled { status: *status });
-    }
     // Any 5xx, also one that a retry got past.
     if let Some(first) = server_errors.first() {
         let told = failures.iter().find(|why| why.class() == Some(FailureClass::Server5xx));
@@ -234,6 +240,9 @@ fn fold(samples: &[Sample]) -> ProbeResult {
             },
             |why| (*why).clone(),
         ));
+    }
+    if let Some(off) = samples.iter().find_map(|sample| sample.disabled.clone()) {
+        return ProbeResult::Broken(off);
     }
     match failures.first() {
         Some(why) if failures.len() == samples.len() => return ProbeResult::Broken((*why).clone()),

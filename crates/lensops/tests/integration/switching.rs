@@ -137,7 +137,7 @@ async fn a_dialect_that_never_says_503_is_not_taken_for_one_that_followed() {
     let project = at_provider(&sandbox);
     let ran = project.run("rollback faults --reason slow --wait 1s").expect(3).out;
     assert!(
-        ran.contains("❔ faults: after") && ran.contains("or its dialect never says 503"),
+        ran.contains("❔ faults: after") && ran.contains("or it never says 503 FEATURE_DISABLED"),
         "{ran}"
     );
     assert_eq!(

@@ -126,13 +126,18 @@ fn transition_findings(context: &CheckContext, probes: &[ProbeReport]) -> Vec<Fi
     let change = |probe: &ProbeReport| {
         let was = before.contains(&probe.name);
         // A probe that failed otherwise says nothing about the switch.
+        let off = probe.off.as_deref()?;
+        let (status, said) = off.split_at(off.find(' ').unwrap_or(off.len()));
         let (from, to) = match (was, probe.disabled) {
-            (false, true) => (200, 503),
-            (true, false) if probe.failed == 0 && probe.taken > 0 => (503, 200),
+            (false, true) => ("200", status),
+            (true, false) if probe.failed == 0 && probe.taken > 0 => (status, "200"),
             _ => return None,
         };
-        let reason = format!("{}: {from}→{to} FEATURE_DISABLED", probe.name);
-        let detail = json!({"kind": "transition", "probe": probe.name, "from": from, "to": to, "reason": reason});
+        let reason = format!("{}: {from}→{to}{said}", probe.name);
+        // Numbers, where the plan names one status alone.
+        let code = |text: &str| text.parse::<u16>().map_or_else(|_| json!(text), |code| json!(code));
+        let detail =
+            json!({"kind": "transition", "probe": probe.name, "from": code(from), "to": code(to), "reason": reason});
         Some(Finding {
             status: Status::Healthy,
             level: Level::Warning,

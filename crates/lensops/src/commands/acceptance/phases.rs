@@ -57,7 +57,7 @@ impl Acceptance {
             .await,
         );
         let (mut verdict, mut reason) = judge_cases(&cases);
-        if stop.is_cancelled() && verdict == Verdict::Pass {
+        if stop.is_cancelled() && verdict != Verdict::Fail {
             // Half a run proves nothing.
             (verdict, reason) = (Verdict::CouldNotJudge, format!("interrupted ({reason})"));
         }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lensops_core::crypto::token::mint;
 use lensops_core::exchange::{Exchange, PreparedRequest, Sender};
-use lensops_core::plan::Vars;
 use lensops_core::plan::acceptance::{Scenario, Step, omit};
 use lensops_core::plan::fill::{PrepareError, expand_json, expand_text};
 use lensops_core::plan::prepare::{prepare, set, signature};
+use lensops_core::plan::{Expect, Vars};
 use lensops_core::redaction::{Redactor, Transcript};
 use lensops_core::secret::Secret;
 use lensops_core::verdict::acceptance::Case;
@@ -40,7 +40,7 @@ impl Acceptance {
         stop: &CancellationToken,
         case: &mut Case,
     ) -> Ended {
-        let (request, vars) = match self.prepare(step, progress) {
+        let (request, vars, expect) = match self.prepare(step, progress) {
             Ok(prepared) => prepared,
             Err(reason) => return Ended::Unjudged(reason),
         };
@@ -65,10 +65,10 @@ impl Acceptance {
             progress.used_up.push(entity.clone());
             return Ended::Unjudged(used_up(&entity));
         }
-        self.judge(step, &exchange, vars, progress, &redactor)
+        self.judge(step, &expect, &exchange, vars, progress, &redactor)
     }
 
-    fn prepare(&self, step: &Step, progress: &mut Progress) -> Result<(PreparedRequest, Vars), String> {
+    fn prepare(&self, step: &Step, progress: &mut Progress) -> Result<(PreparedRequest, Vars, Expect), String> {
         let plan = &self.loaded.plan;
         let mut vars = progress.vars.clone();
         for (name, value) in &step.with {
@@ -96,7 +96,8 @@ impl Acceptance {
         }
         let mut request = prepare(&self.base, &spec, token.as_ref(), &vars).map_err(|error| self.unprepared(&error))?;
         request.secrets.extend(secrets);
-        Ok((request, vars))
+        let expect = step.expect.filled(&vars).map_err(|error| self.unprepared(&error))?;
+        Ok((request, vars, expect))
     }
 
     /// Why a request could not be made, with the way out.
@@ -113,7 +114,10 @@ impl Acceptance {
     /// Whether the answer says that an earlier run used the entity up. The plan says so for one
     /// case; once that has come, the same answer means the same in later ones.
     fn is_used_up(&self, tells: bool, scenario: &Scenario, exchange: &Exchange, progress: &Progress) -> bool {
-        let means = |expect| matches(expect, &self.dialect, exchange);
+        let means = |expect: &Expect| {
+            let filled = expect.filled(&progress.last);
+            filled.is_ok_and(|expect| matches(&expect, &self.dialect, exchange))
+        };
         if tells {
             return scenario.used_up.as_ref().is_some_and(means);
         }
@@ -130,13 +134,14 @@ impl Acceptance {
     fn judge(
         &self,
         step: &Step,
+        expect: &Expect,
         exchange: &Exchange,
         mut vars: Vars,
         progress: &mut Progress,
         redactor: &Redactor,
     ) -> Ended {
         let failed = |why: &str| Ended::Failed(redactor.text(why).as_str().to_owned());
-        let outcomes = judge(&step.expect, Severity::Fail, &self.dialect, exchange);
+        let outcomes = judge(expect, Severity::Fail, &self.dialect, exchange);
         if let Some((_, why)) = outcomes.iter().find_map(Outcome::broken) {
             return failed(&why.to_string());
         }

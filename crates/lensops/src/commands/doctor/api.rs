@@ -72,7 +72,7 @@ impl Doctor<'_, '_> {
         )
     }
 
-    async fn ask(&self, probe: &Probe, tenant: Uuid) -> Result<Exchange, String> {
+    async fn ask(&self, probe: &Probe, tenant: Uuid) -> Result<(Exchange, Probe), String> {
         self.monitor
             .ask(&self.subject.client, probe, tenant, jiff::Timestamp::now())
             .await
@@ -85,8 +85,8 @@ impl Doctor<'_, '_> {
         };
         let open = |probe: &&Probe| probe.user.is_none() && probe.request.is_some();
         for probe in self.monitor.plan.probes.iter().filter(open) {
-            if let Ok(exchange) = self.ask(probe, *tenant).await {
-                self.judge(probe, &exchange, "look at the service itself");
+            if let Ok((exchange, probe)) = self.ask(probe, *tenant).await {
+                self.judge(&probe, &exchange, "look at the service itself");
             }
         }
     }
@@ -97,8 +97,8 @@ impl Doctor<'_, '_> {
             return false;
         };
         let place = self.place(probe);
-        let exchange = match self.ask(probe, *tenant).await {
-            Ok(exchange) => exchange,
+        let (exchange, probe) = match self.ask(probe, *tenant).await {
+            Ok(asked) => asked,
             Err(why) => {
                 self.findings.unjudged(
                     format!("no request can be made: {why}"),
@@ -119,16 +119,16 @@ impl Doctor<'_, '_> {
             }
             Some(_) => {}
             None => {
-                self.judge(probe, &exchange, "check API_BASE_URL, and that the service runs");
+                self.judge(&probe, &exchange, "check API_BASE_URL, and that the service runs");
                 return false;
             }
         }
         let mut foreign = self.monitor.clone();
         foreign.jwt_secret = Some(Secret::new(format!("not-the-secret-{}", Uuid::new_v4())));
         let other = foreign
-            .ask(&self.subject.client, probe, *tenant, jiff::Timestamp::now())
+            .ask(&self.subject.client, &probe, *tenant, jiff::Timestamp::now())
             .await;
-        match other.as_ref().ok().and_then(Exchange::status) {
+        match other.ok().and_then(|(exchange, _)| exchange.status()) {
             Some(401 | 403) => self
                 .findings
                 .good("the API takes our token and refuses one of another secret"),
@@ -150,7 +150,7 @@ impl Doctor<'_, '_> {
     async fn probes_of(&mut self, tenant: Uuid) {
         for probe in self.monitor.plan.probes.iter().filter(|probe| probe.user.is_some()) {
             match self.ask(probe, tenant).await {
-                Ok(exchange) => self.judge_as_user(probe, &exchange, tenant),
+                Ok((exchange, probe)) => self.judge_as_user(&probe, &exchange, tenant),
                 Err(why) => self.findings.warning(
                     why,
                     self.place(probe),
@@ -213,7 +213,7 @@ impl Doctor<'_, '_> {
         let asked = monitor
             .ask(&self.subject.client, &probe, tenant, jiff::Timestamp::now())
             .await;
-        let Ok(exchange) = asked else { return };
+        let Ok((exchange, probe)) = asked else { return };
         let outcomes = judge(&probe.expect, Severity::Fail, &monitor.plan.answers, &exchange);
         match outcomes.iter().find_map(Outcome::broken) {
             None => self.findings.good(format!(

@@ -55,7 +55,7 @@ async fn api_time(subject: &Subject<'_>) -> Option<(Timestamp, Timestamp)> {
     let monitor = subject.monitors.first()?;
     let probe = monitor.plan.probes.iter().find(|probe| probe.request.is_some())?;
     let tenant = monitor.plan.tenants.first()?;
-    let exchange = monitor
+    let (exchange, _) = monitor
         .ask(&subject.client, probe, *tenant, Timestamp::now())
         .await
         .ok()?;

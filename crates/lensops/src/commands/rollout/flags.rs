@@ -9,8 +9,8 @@ use crate::commands::context::monitor;
 use crate::commands::error::Result;
 use crate::commands::exit::Exit;
 use crate::commands::plans::{Which, load};
-use crate::commands::worker::Answered;
 use crate::commands::worker::check::Monitor;
+use crate::commands::worker::{Answer, Answered, told_off};
 use crate::config::Settings;
 use crate::flags::{COMMAND_PATIENCE, FlagError, FlagProvider as _, Provider, Variables, is_on};
 use crate::http::{Client, TIMEOUT};
@@ -36,7 +36,7 @@ struct Sides {
     /// The provider's variables, or why they cannot be read.
     read: Result<Variables, String>,
     /// How each probe is answered that says how a switched-off feature answers.
-    answers: Vec<(String, Answered)>,
+    answers: Vec<Answer>,
 }
 
 /// Prints both sides. They agree: 0; they do not: 4; one of them cannot be told: 3.
@@ -90,26 +90,41 @@ impl Sides {
     /// What the two sides come to.
     fn verdict(&self) -> (String, Exit) {
         let answers = &self.answers;
-        let off_at_api = answers.iter().any(|(_, answered)| *answered == Answered::Disabled);
+        let off_at_api = answers.iter().any(|answer| answer.answered == Answered::Disabled);
         let silent = answers
             .iter()
-            .all(|(_, answered)| matches!(answered, Answered::Silent | Answered::Other));
+            .all(|answer| matches!(answer.answered, Answered::Silent | Answered::Other));
         let off = |variables: &Variables| {
             let mut values = self.names.iter().map(|name| variables.get(name));
             values.any(|value| !is_on(value.map(String::as_str)))
         };
         match &self.read {
             _ if self.names.is_empty() => ("the lens names no flag".to_owned(), Exit::CouldNotJudge),
-        Err(why) => (format!("the provider cannot be read: {why}"), Exit::CouldNotJudge),
-        Ok(_) if silent => ("the API does not tell: no good answer, and none that says switched off".to_owned(), Exit::CouldNotJudge),
-        Ok(variables) if off(variables) == off_at_api => {
-            // One answer of 503 proves the switch; what answers all the same is not behind it.
-            let on = off_at_api.then(|| Answered::Good.probes(answers)).flatten();
-            let ungated = on.map_or_else(String::new, |on| format!("; switched off and still answered, so not gated: {on}"));
-            (format!("provider and API agree{ungated}"), Exit::Good)
-        }
-        Ok(_) if off_at_api => ("the API is switched off and the provider says on: it has not started anew since".to_owned(), Exit::Degraded),
-        Ok(_) => ("a flag is off at the provider and the API answers: it has not started anew since, the flag does not gate what the probes ask, or its dialect never says 503 FEATURE_DISABLED".to_owned(), Exit::Degraded),
+            Err(why) => (format!("the provider cannot be read: {why}"), Exit::CouldNotJudge),
+            Ok(_) if silent => (
+                "the API does not tell: no good answer, and none that says switched off".to_owned(),
+                Exit::CouldNotJudge,
+            ),
+            Ok(variables) if off(variables) == off_at_api => {
+                // One answer that says off proves the switch; what answers all the same is not behind it.
+                let on = off_at_api.then(|| Answered::Good.probes(answers)).flatten();
+                let ungated = on.map_or_else(String::new, |on| {
+                    format!("; switched off and still answered, so not gated: {on}")
+                });
+                (format!("provider and API agree{ungated}"), Exit::Good)
+            }
+            Ok(_) if off_at_api => (
+                "the API is switched off and the provider says on: it has not started anew since".to_owned(),
+                Exit::Degraded,
+            ),
+            Ok(_) => (
+                format!(
+                    "a flag is off at the provider and the API answers: it has not started anew since, the flag does \
+                     not gate what the probes ask, or it never says {}",
+                    told_off(answers)
+                ),
+                Exit::Degraded,
+            ),
         }
     }
 
@@ -132,12 +147,12 @@ impl Sides {
     fn api_json(&self) -> Vec<serde_json::Value> {
         let answers = self.answers.iter();
         answers
-            .map(|(name, answered)| json!({"probe": name, "answer": answered.as_str()}))
+            .map(|answer| json!({"probe": answer.probe, "answer": answer.tell()}))
             .collect()
     }
 
     fn print(&self) {
-        let probes = self.answers.iter().map(|(name, _)| name.len());
+        let probes = self.answers.iter().map(|answer| answer.probe.len());
         let width = self.names.iter().map(String::len).chain(probes).max().unwrap_or(0);
         for (index, name) in self.names.iter().enumerate() {
             let value = self.value(name);
@@ -156,8 +171,8 @@ impl Sides {
                 if index == 0 { ", master" } else { "" }
             );
         }
-        for (name, answered) in &self.answers {
-            say!("  {name:width$}  API: {}", answered.as_str());
+        for answer in &self.answers {
+            say!("  {:width$}  API: {}", answer.probe, answer.tell());
         }
     }
 }

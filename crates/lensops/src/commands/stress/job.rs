@@ -44,12 +44,13 @@ impl Stress {
             _ => None,
         };
         let vars = vars_of(&plan.vars, plan.tenants[0]);
+        let expect = target.expect.filled(&vars)?;
         let marks = Marks::for_request(&target.request, &vars);
         let request = prepare(&self.base, &target.request, token.as_ref(), &marks.into_vars(vars))?;
         Ok(LoadTarget {
             prebuilt: Prebuilt::new(request, marks)?,
             weight: target.weight.unwrap_or(1),
-            expect: target.expect.clone(),
+            expect,
             dialect: plan.answers.clone(),
         })
     }

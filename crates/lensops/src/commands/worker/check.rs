@@ -18,7 +18,7 @@ use lensops_core::verdict::outcome::Why;
 use lensops_core::verdict::{CheckContext, CheckReport, ProbeReport, ProbeResult, Sample, judge_check};
 use uuid::Uuid;
 
-use super::answered::Answered;
+use super::answered::Answer;
 use super::attempt::{RETRIES, attempt};
 use super::before::Before;
 use crate::flags::{SharedFlags, is_on};
@@ -184,20 +184,20 @@ impl Monitor {
         now: Timestamp,
         rng: &mut fastrand::Rng,
     ) -> ProbeReport {
-        let request = match self.prepare(probe, tenant, now) {
-            Ok(request) => Arc::new(request),
+        let (request, probe) = match self.prepare(probe, tenant, now) {
+            Ok((request, probe)) => (Arc::new(request), probe),
             Err(reason) => return ProbeReport::unsent(probe, ProbeResult::Unjudged(reason)),
         };
         let count = if probe.timed { self.plan.samples } else { 1 };
         let (mut samples, mut retries) = (Vec::new(), RETRIES);
         for _ in 0..count {
             let attempts = attempt(sender, &request, &mut retries, rng).await;
-            samples.extend(Sample::of(probe, &self.plan.answers, &attempts, &self.redactor));
+            samples.extend(Sample::of(&probe, &self.plan.answers, &attempts, &self.redactor));
         }
-        ProbeReport::of(probe, &samples)
+        ProbeReport::of(&probe, &samples)
     }
 
-    /// Sends a probe's request once.
+    /// Sends a probe's request once; the probe comes back with its variables filled in.
     ///
     /// # Errors
     /// Why it cannot be sent: something of it is not known.
@@ -207,40 +207,43 @@ impl Monitor {
         probe: &Probe,
         tenant: Uuid,
         now: Timestamp,
-    ) -> Result<Exchange, String> {
-        let request = self.prepare(probe, tenant, now)?;
-        Ok(sender.send(Arc::new(request)).await)
+    ) -> Result<(Exchange, Probe), String> {
+        let (request, probe) = self.prepare(probe, tenant, now)?;
+        Ok((sender.send(Arc::new(request)).await, probe))
     }
 
     /// Asks once, for the plan's first tenant, every probe that says how a switched-off feature
     /// answers; none where no probe does.
-    pub async fn ask_switched<S: Sender>(&self, sender: &S, now: Timestamp) -> Vec<(String, Answered)> {
+    pub async fn ask_switched<S: Sender>(&self, sender: &S, now: Timestamp) -> Vec<Answer> {
         let mut answers = Vec::new();
         let Some(tenant) = self.plan.tenants.first() else {
             return answers;
         };
         for probe in self.plan.probes.iter().filter(|probe| probe.disabled.is_some()) {
             // What cannot be asked at all says nothing about the switch.
-            let Ok(exchange) = self.ask(sender, probe, *tenant, now).await else {
+            let Ok((exchange, probe)) = self.ask(sender, probe, *tenant, now).await else {
                 continue;
             };
-            let silent = exchange.result.is_err();
+            let (silent, probe) = (exchange.result.is_err(), &probe);
             let sample = Sample::of(probe, &self.plan.answers, &[exchange], &self.redactor);
-            answers.extend(sample.map(|sample| (probe.name.clone(), Answered::of(&sample, silent))));
+            answers.extend(sample.map(|sample| Answer::of(probe, &sample, silent)));
         }
         answers
     }
 
-    fn prepare(&self, probe: &Probe, tenant: Uuid, now: Timestamp) -> Result<PreparedRequest, String> {
+    /// The request of `probe`, and the probe with the variables of its expectations filled in.
+    fn prepare(&self, probe: &Probe, tenant: Uuid, now: Timestamp) -> Result<(PreparedRequest, Probe), String> {
         let Some(spec) = &probe.request else {
             return Err("the probe has no request".to_owned());
         };
         let token = self.token(probe, now)?;
         let vars = vars_of(&self.plan.vars, tenant);
-        prepare(&self.base, spec, token.as_ref(), &vars).map_err(|error| match error {
+        let told = |error: PrepareError| match error {
             PrepareError::NotKnown(name) => format!("${name} is not known: name a test {name} in the lens file"),
             other => other.to_string(),
-        })
+        };
+        let request = prepare(&self.base, spec, token.as_ref(), &vars).map_err(told)?;
+        Ok((request, probe.filled(&vars).map_err(told)?))
     }
 
     fn token(&self, probe: &Probe, now: Timestamp) -> Result<Option<Token>, String> {

@@ -26,7 +26,7 @@ pub mod tenants;
 mod timetable;
 pub mod watchdog;
 
-pub use answered::Answered;
+pub use answered::{Answer, Answered, told_off};
 pub use before::Before;
 pub use lines::{announce_rollback, overall, tell};
 pub use run::run;

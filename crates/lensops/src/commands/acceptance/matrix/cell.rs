@@ -9,7 +9,7 @@ use lensops_core::plan::acceptance::omit;
 use lensops_core::plan::prepare::{prepare, set, signature, vars_of};
 use lensops_core::redaction::{Redactor, Transcript};
 use lensops_core::verdict::acceptance::CaseResult;
-use lensops_core::verdict::registry::{Action, Expected, Judged, Variant};
+use lensops_core::verdict::registry::{Action, Expected, Judged, Refusal, Variant};
 use serde_json::{Value, json};
 
 use super::role_matrix::RoleMatrix;
@@ -34,23 +34,27 @@ impl RoleMatrix {
         rng: &mut fastrand::Rng,
     ) -> Cell {
         let Some(user) = user else {
-            return self.unjudged("no user of this role");
+            return self.skipped("no user of this role");
         };
         let signs_as = (action.variant == Variant::Signed).then(|| user.signing_role());
         let expected = action
             .refusal(&user.role, signs_as)
             .map_or(Expected::LetIn, Expected::Denied);
         if expected == Expected::LetIn && action.variant != Variant::Read && !self.destructive {
-            let reason = self
-                .redactor
-                .text("would be let in: runs only against a target marked `destructive: allowed` in lensops.yml");
-            return Cell {
-                result: CaseResult::Skipped { reason },
-                mark: Mark::NotRun,
-                transcript: None,
-            };
+            return self
+                .skipped("would be let in: runs only against a target marked `destructive: allowed` in lensops.yml");
         }
         self.send(sender, action, user, expected, rng).await
+    }
+
+    fn skipped(&self, reason: &str) -> Cell {
+        Cell {
+            result: CaseResult::Skipped {
+                reason: self.redactor.text(reason),
+            },
+            mark: Mark::NotRun,
+            transcript: None,
+        }
     }
 
     pub(super) fn unjudged(&self, reason: &str) -> Cell {
@@ -136,7 +140,10 @@ impl RoleMatrix {
             if action.variant != Variant::Signed {
                 omit(body, &self.matrix.signature);
             }
-            if expected == Expected::LetIn {
+            // An API may ask for all fields before it looks who signs. With leave to change something they
+            // are sent, so that such a cell can be judged.
+            let signer_alone = expected == Expected::Denied(Refusal::Signer) && self.destructive;
+            if expected == Expected::LetIn || signer_alone {
                 self.fill(action, body);
             }
         }

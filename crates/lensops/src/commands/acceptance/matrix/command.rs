@@ -8,7 +8,7 @@ use lensops_core::exchange::Sender;
 use lensops_core::lens::Lens;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::verdict::Verdict;
-use lensops_core::verdict::acceptance::{Case, CaseResult, judge_cells};
+use lensops_core::verdict::acceptance::{Case, CaseResult, judge_cases};
 use lensops_core::verdict::registry::Registry;
 
 use super::fetch::fetch_registry;
@@ -99,8 +99,8 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
         columns: run.columns(),
         rows,
     };
-    let (mut verdict, mut reason) = judge_cells(&cases);
-    if stop.is_cancelled() && verdict == Verdict::Pass {
+    let (mut verdict, mut reason) = judge_cases(&cases);
+    if stop.is_cancelled() && verdict != Verdict::Fail {
         // Half a table proves nothing.
         (verdict, reason) = (Verdict::CouldNotJudge, format!("interrupted ({reason})"));
     }

@@ -4,7 +4,7 @@ use lensops_core::exchange::Sender;
 use serde_json::json;
 
 use super::context::{Context, Order};
-use crate::commands::worker::Answered;
+use crate::commands::worker::{Answer, Answered, told_off};
 use crate::flags::{FlagProvider as _, Provider};
 use crate::store::{Rollback, Switch};
 
@@ -97,8 +97,8 @@ impl<S: Sender> Context<'_, S> {
 }
 
 /// That the API was seen to be switched off, at which probes, and at which it was not.
-fn follows(answers: &[(String, Answered)]) -> String {
-    let mut told = "the API answers 503 FEATURE_DISABLED".to_owned();
+fn follows(answers: &[Answer]) -> String {
+    let mut told = format!("the API answers {}", told_off(answers));
     if let Some(off) = Answered::Disabled.probes(answers) {
         told += &format!(" ({off})");
     }
@@ -117,12 +117,13 @@ fn follows(answers: &[(String, Answered)]) -> String {
 }
 
 /// What is recorded of what the API showed after `waited` seconds.
-pub(super) fn outcome(kind: Switch, seen: Seen, answers: &[(String, Answered)], waited: u64) -> String {
+pub(super) fn outcome(kind: Switch, seen: Seen, answers: &[Answer], waited: u64) -> String {
     match (kind, seen) {
         (Switch::Rollback, Seen::Follows) => follows(answers),
-        (Switch::Restore, Seen::Follows) => "the API answers, and not with 503 FEATURE_DISABLED".to_owned(),
+        (Switch::Restore, Seen::Follows) => format!("the API answers, and not with {}", told_off(answers)),
         (Switch::Rollback, Seen::Contradicts) => format!(
-            "after {waited} s the API still answers: it has not started anew, or its dialect never says 503 FEATURE_DISABLED"
+            "after {waited} s the API still answers: it has not started anew, or it never says {}",
+            told_off(answers)
         ),
         (Switch::Restore, Seen::Contradicts) => format!("after {waited} s the API does not answer as switched on"),
         (_, Seen::Silent) => format!("after {waited} s the API does not answer at all"),

@@ -13,7 +13,7 @@ use super::propagate;
 use super::report::{Seen, outcome};
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::exit::Exit;
-use crate::commands::worker::Answered;
+use crate::commands::worker::{Answer, Answered};
 use crate::flags::{Deploy, FlagError, FlagProvider as _, is_on};
 use crate::store::{Progress, Rollback, Switch};
 
@@ -187,14 +187,14 @@ impl<S: Sender> Context<'_, S> {
     }
 
     /// What the API shows now, probe by probe.
-    async fn ask(&self, kind: Switch) -> (Seen, Vec<(String, Answered)>) {
+    async fn ask(&self, kind: Switch) -> (Seen, Vec<Answer>) {
         let answers = self.monitor.ask_switched(self.sender, Timestamp::now()).await;
-        let any = |wanted: Answered| answers.iter().any(|(_, answered)| *answered == wanted);
+        let any = |wanted: Answered| answers.iter().any(|answer| answer.answered == wanted);
         let seen = match kind {
             _ if answers.is_empty() => Seen::NoProbe,
             Switch::Rollback if any(Answered::Disabled) => Seen::Follows,
-            Switch::Restore if answers.iter().all(|(_, answered)| *answered == Answered::Good) => Seen::Follows,
-            _ if answers.iter().all(|(_, answered)| *answered == Answered::Silent) => Seen::Silent,
+            Switch::Restore if answers.iter().all(|answer| answer.answered == Answered::Good) => Seen::Follows,
+            _ if answers.iter().all(|answer| answer.answered == Answered::Silent) => Seen::Silent,
             _ => Seen::Contradicts,
         };
         (seen, answers)
