@@ -50,7 +50,7 @@ pub struct SignedAction {
     #[serde(default)]
     pub entities: Vec<Uuid>,
     /// Whether a success uses the entity up (supersede, delete, decommission).
-    #[serde(default)]
+    #[serde(deserialize_with = "crate::yaml::own_boolean", default)]
     pub consumes_entity: bool,
     /// How the database proves that a success happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -95,7 +95,10 @@ struct RawExpect {
     #[serde(skip_serializing_if = "Option::is_none")]
     within_ms: Option<u64>,
     /// Whether the body must be JSON, whatever it holds.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(
+        deserialize_with = "crate::yaml::own_boolean",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
     json: bool,
     /// Why `status: 503` without an error code is the right answer here, for whoever reads the plan.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -58,10 +58,10 @@ pub struct Probe {
     /// Its name in reports.
     pub name: String,
     /// Whether an unjudged probe makes the check degraded.
-    #[serde(default = "yes")]
+    #[serde(deserialize_with = "crate::yaml::own_boolean", default = "yes")]
     pub required: bool,
     /// Whether it takes the plan's samples and counts in latency and error rate.
-    #[serde(default)]
+    #[serde(deserialize_with = "crate::yaml::own_boolean", default)]
     pub timed: bool,
     /// The user it runs as; without one no token is sent.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]

@@ -39,7 +39,11 @@ pub struct StressPlan {
     pub warm_up: Option<Span>,
     /// Whether a connection carries one request after the other. `false` opens one for each, and
     /// `connect_us` tells what that took.
-    #[serde(default = "reused", skip_serializing_if = "is_reused")]
+    #[serde(
+        deserialize_with = "crate::yaml::own_boolean",
+        default = "reused",
+        skip_serializing_if = "is_reused"
+    )]
     pub reuse: bool,
     /// How long a request may take, connecting included; 15 s where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -34,10 +34,10 @@ pub(crate) struct Output {
     #[serde(default)]
     pub(super) plan: Option<PlanKind>,
     /// Rendered once for all lenses, not once a lens.
-    #[serde(default)]
+    #[serde(deserialize_with = "crate::yaml::own_boolean", default)]
     pub(super) once: bool,
     /// Its services are entered into a file that others write too, instead of replacing it.
-    #[serde(default)]
+    #[serde(deserialize_with = "crate::yaml::own_boolean", default)]
     pub(super) blueprint: bool,
     /// An expression; the output is left out where it is false.
     #[serde(default)]

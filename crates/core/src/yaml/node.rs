@@ -30,6 +30,7 @@ impl Node {
         let options = serde_saphyr::options! {
             with_snippet: false,
             duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
+            strict_booleans: true,
         };
         serde_saphyr::from_str_with_options(text, options).ok()
     }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::number::decimal;
 use super::schema::Shape;
 use super::validate::{Mistake, mistakes};
 
@@ -46,7 +47,9 @@ fn snippet_block(snippet: &str) -> String {
 /// # Errors
 /// Malformed YAML, an unknown or duplicate key, a wrong type or a value that `T` refuses.
 pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, YamlError> {
-    let options = serde_saphyr::options! { with_snippet: false };
+    // The core schema of YAML 1.2: `NO`, `off` and `y` are text.
+    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
+    let text = &*decimal(text);
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
         let first = error.to_string();
@@ -166,6 +169,19 @@ mod tests {
                 "{case}: {told}"
             );
         }
+    }
+
+    /// Fault V9: the core schema of YAML 1.2, in every place.
+    #[test]
+    fn what_older_yaml_took_for_a_boolean_or_octal_is_text_and_a_decimal() {
+        let text = "country: NO\nanswer: off\naxis: y\nzip: 017\nlow: [-007, {n: 00}]\nquoted: '017'\n# 017\n\
+                    version: 1.0\nlist: [0, 017 , 08]\nlong: |\n  017\ntext: a 017\n";
+        let read: serde_json::Value = read("x", text).unwrap();
+        assert_eq!(
+            read,
+            serde_json::json!({"country": "NO", "answer": "off", "axis": "y", "zip": 17, "low": [-7, {"n": 0}],
+                "quoted": "017", "version": 1.0, "list": [0, 17, 8], "long": "017\n", "text": "a 017"})
+        );
     }
 
     #[test]

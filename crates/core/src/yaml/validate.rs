@@ -7,6 +7,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::boolean::old;
 use super::node::{Kind, Node, told};
 use super::schema::Shape;
 use crate::ident::nearest;
@@ -44,12 +45,31 @@ pub fn mistakes_of_part(shape: &Shape, text: &str, path: &[&str]) -> Vec<Mistake
         .unwrap_or_default()
 }
 
+/// The booleans of `text` that are written as older YAML wrote them, each as a warning. Empty where
+/// there is none, and where `text` is no YAML.
+#[must_use]
+pub fn old_booleans(shape: &Shape, text: &str) -> Vec<Mistake> {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let node = words
+        .any(|word| old(word).is_some())
+        .then(|| Node::read(text))
+        .flatten();
+    let Some(node) = node else {
+        return Vec::new();
+    };
+    let mut walk = Walk::new(shape, false);
+    walk.value(walk.root, &node, "the file");
+    walk.old
+}
+
 struct Walk<'a> {
     root: &'a Value,
     parsers: &'a Parsers,
     /// Whether what is looked at is merged into a whole.
     partial: bool,
     found: Vec<Mistake>,
+    /// Booleans in their older form.
+    old: Vec<Mistake>,
 }
 
 impl<'a> Walk<'a> {
@@ -59,6 +79,7 @@ impl<'a> Walk<'a> {
             parsers: &shape.parsers,
             partial,
             found: Vec::new(),
+            old: Vec::new(),
         }
     }
 
@@ -88,6 +109,7 @@ impl<'a> Walk<'a> {
     fn trial(&self, schema: &'a Value, node: &Node, name: &str) -> Vec<Mistake> {
         let mut trial = Walk {
             found: Vec::new(),
+            old: Vec::new(),
             ..*self
         };
         trial.value(schema, node, name);
@@ -115,6 +137,15 @@ impl<'a> Walk<'a> {
             Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
             _ => return,
         };
+        let is_old = |text| old(text).map(|value| (text, value));
+        if let (true, Some((text, value))) = (kinds.contains(&"boolean"), node.text().and_then(is_old)) {
+            self.old.push(Mistake {
+                line: node.line,
+                column: node.column,
+                message: format!("{name} is read as {value}: write {value}, `{text}` is text in YAML 1.2"),
+            });
+            return;
+        }
         if !kinds.iter().any(|kind| node.kind.is(kind)) {
             let wanted = kinds
                 .iter()

@@ -63,6 +63,9 @@ impl At {
         let mut settings = Settings::load(&self.root, self.env)?;
         settings.api_url = api_url;
         settings.store = self.store;
+        for name in settings.secrets_with_line_break() {
+            eprintln!("⚠️ {name} ends in a line break: it is removed");
+        }
         Ok(settings)
     }
 }

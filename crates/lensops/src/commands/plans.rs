@@ -11,7 +11,7 @@ use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::names::Undefined;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::template::{lens_hash, override_mistakes};
-use lensops_core::yaml::{self, Mistake, YamlErrors};
+use lensops_core::yaml::{self, Mistake, Shape, YamlErrors};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
@@ -161,6 +161,9 @@ fn load_file<P: Plan>(settings: &Settings, path: &Path) -> Result<Loaded<P>> {
         };
         return Err(YamlErrors::at(&shown, &text, undefined.iter().map(mistake).collect()).into());
     }
+    for old in old_forms::<P>(&shown, &text) {
+        eprintln!("⚠️ {old}");
+    }
     plan.check().with_context(|| format!("{} cannot run", path.display()))?;
     let origin = match origin(&text) {
         Origin::Foreign => "foreign",
@@ -234,9 +237,18 @@ pub fn load_lens(settings: &Settings, path: &Path, allow_placeholders: bool) -> 
     mistakes.extend(resolved.as_ref().err().iter().flat_map(|errors| &errors.0).map(mistake));
     mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
     if mistakes.is_empty() {
-        return Ok(resolved?);
+        let (lens, mut told) = resolved?;
+        told.extend(old_forms::<Lens>(&shown, &text));
+        return Ok((lens, told));
     }
     Err(YamlErrors::at(&shown, &text, mistakes).into())
+}
+
+/// What `text` writes in an older form that is read all the same, a line each.
+fn old_forms<T: JsonSchema>(shown: &str, text: &str) -> Vec<String> {
+    let old = yaml::old_booleans(&Shape::of::<T>(), text);
+    let line = |old: Mistake| format!("{shown}:{}:{}: {}", old.line, old.column, old.message);
+    old.into_iter().map(line).collect()
 }
 
 /// The lens files of the repository, sorted.

@@ -107,6 +107,7 @@ impl Default for WorkerFile {
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsFile {
     /// Whether figures are told tenant by tenant: a series each.
+    #[serde(deserialize_with = "lensops_core::yaml::own_boolean")]
     pub tenant_label: bool,
 }
 

@@ -29,6 +29,11 @@ impl Settings {
         SECRETS.iter().filter_map(|name| Some((*name, self.var(name)?)))
     }
 
+    /// The secrets of the environment that end in a line break, by the names of their variables.
+    pub fn secrets_with_line_break(&self) -> impl Iterator<Item = &'static str> {
+        SECRETS.iter().copied().filter(|name| self.ends_in_line_break(name))
+    }
+
     /// Knows every secret of the environment.
     #[must_use]
     pub fn redactor(&self) -> Redactor {

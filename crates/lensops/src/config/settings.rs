@@ -67,13 +67,20 @@ impl Settings {
         })
     }
 
-    /// A variable by the name that a plan gives it; an empty one counts as unset.
+    /// A variable by the name that a plan gives it; an empty one counts as unset. A line break at its end
+    /// is not part of it: files of secrets end in one.
     #[must_use]
     pub fn var(&self, name: &str) -> Option<&str> {
         self.env
             .get(name)
-            .map(String::as_str)
+            .map(|value| value.trim_end_matches(['\r', '\n']))
             .filter(|value| !value.trim().is_empty())
+    }
+
+    /// Whether a variable ends in a line break, which [`Settings::var`] removes.
+    #[must_use]
+    pub fn ends_in_line_break(&self, name: &str) -> bool {
+        self.env.get(name).is_some_and(|value| value.ends_with(['\r', '\n']))
     }
 
     /// What lenses take from the project.

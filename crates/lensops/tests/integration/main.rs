@@ -46,6 +46,7 @@ mod secrets;
 mod stores;
 mod stress;
 mod switching;
+mod three_answers;
 mod tls_server;
 mod web;
 mod web_charts;

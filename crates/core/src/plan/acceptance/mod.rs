@@ -75,7 +75,7 @@ pub struct FromEnv {
     /// The environment variable. Unset, the cases that need it are unjudged.
     pub from: EnvName,
     /// Whether its value is hidden wherever it comes up.
-    #[serde(default)]
+    #[serde(deserialize_with = "crate::yaml::own_boolean", default)]
     pub secret: bool,
 }
 

@@ -28,12 +28,12 @@ impl Progress {
         }
     }
 
-    /// A progress of its own for the scenario at `index`.
+    /// A progress of its own for the scenario at `index`: what it captures ends with it.
     pub(super) fn fork(&self, index: usize) -> Self {
         let seed = self.rng.clone().u64(..).wrapping_add(index as u64);
         Self {
             vars: self.vars.clone(),
-            used_up: Vec::new(),
+            used_up: self.used_up.clone(),
             last: Vars::new(),
             secrets: self.secrets.clone(),
             rng: fastrand::Rng::with_seed(seed),

@@ -85,7 +85,10 @@ impl Acceptance {
         let mut cases = Vec::new();
         if plan.parallel == 1 {
             for (index, scenario) in plan.scenarios.iter().enumerate() {
-                let case = self.run_scenario(sender, index, scenario, progress, stop).await;
+                let mut own = progress.fork(index);
+                let case = self.run_scenario(sender, index, scenario, &mut own, stop).await;
+                // One after the other, the next one knows which entities are used up.
+                progress.used_up = own.used_up;
                 each(&case);
                 cases.push(case);
             }

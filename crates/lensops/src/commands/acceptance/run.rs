@@ -82,6 +82,9 @@ impl Acceptance {
                         source.from
                     );
                 }
+                if settings.ends_in_line_break(source.from.as_str()) {
+                    eprintln!("⚠️ {} ends in a line break: it is removed", source.from);
+                }
                 secrets.push(Secret::new(value));
             }
             environment.insert(
