@@ -10,6 +10,7 @@ use lensops::store::Journal;
 use lensops_core::history::schedule::slot_id;
 use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use serde_json::json;
 use uuid::Uuid;
@@ -35,8 +36,10 @@ fn record(lens: &LensId, number: i64) -> CheckRecord {
         error_rate_hundredths: Some(0),
         sample_size: 21,
         observed_at: due,
-        notes: redactor
-            .json(json!({"samples_us": samples, "endpoints": {"List endpoint": {"n": 7, "p95_us": 100_007}}})),
+        notes: RecordNotes::of_json(
+            json!({"samples_us": samples, "endpoints": {"List endpoint": {"n": 7, "p95_us": 100_007}}}),
+            &redactor,
+        ),
         events: vec![EventRecord {
             id: event_id(id, 0),
             level: Level::Warning,

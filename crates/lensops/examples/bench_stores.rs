@@ -16,6 +16,7 @@ use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use lensops_core::stats::histogram::{Latencies, Quantile};
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -106,11 +107,7 @@ async fn roll(url: &str, user: &mut PgConnection) -> Done<()> {
                 if hours.last().is_none_or(|hour| hour.starts_at != starts_at) {
                     hours.push(Rollup::empty(tenant(n), lens.clone(), Span::Hour, starts_at));
                 }
-                let samples = check.notes["samples_us"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_u64);
+                let samples = check.notes.read().samples_us.iter().copied();
                 if let Some(hour) = hours.last_mut() {
                     hour.add(check.status, check.sample_size, check.error_rate_percent, samples);
                 }
@@ -260,7 +257,7 @@ fn record(lens: &LensId, due: Timestamp) -> CheckRecord {
         error_rate_hundredths: Some(0),
         sample_size: 21,
         observed_at: due,
-        notes: redactor.json(notes.clone()),
+        notes: RecordNotes::of_json(notes, &redactor),
         events: vec![EventRecord {
             id: event_id(id, 0),
             level: Level::Warning,

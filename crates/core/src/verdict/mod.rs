@@ -9,6 +9,7 @@ pub mod check;
 pub mod judge;
 pub mod load_generator;
 mod number;
+pub mod notes;
 pub mod outcome;
 pub mod probe;
 pub mod record;

@@ -117,7 +117,7 @@ fn check_json(report: &CheckReport, delivery: &Value) -> Value {
         "sample_size": record.sample_size,
         "observed_at": record.observed_at,
         "delivery": delivery,
-        "notes": record.notes.to_value(),
+        "notes": record.notes.text().to_value(),
         "events": record.events.iter().map(|event| json!({"level": event.level, "detail": event.detail.to_value()})).collect::<Vec<_>>(),
     })
 }

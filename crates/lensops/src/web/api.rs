@@ -138,7 +138,7 @@ fn check(check: StoredCheck) -> Check {
         error_rate_percent: check.error_rate_percent,
         sample_size: check.sample_size,
         observed_at: check.observed_at,
-        notes: check.notes,
+        notes: check.notes.into_stored(),
     }
 }
 

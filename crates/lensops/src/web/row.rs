@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use lensops_core::history::gate::Decision;
 use lensops_core::history::status::{Standing, age_at, tell_age};
-use lensops_core::lens::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
+use lensops_core::verdict::notes::CheckNotes;
 use lensops_core::verdict::record::Status;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -111,13 +111,10 @@ pub(super) struct Found<'a> {
 pub(super) fn row(plan: &MonitorPlan, tenant: Uuid, found: &Found<'_>, alerts: &[Alert], now: Timestamp) -> Row {
     let latest = found.latest.as_ref();
     let age = latest.map(|check| age_at(now, check.observed_at));
-    let muted = latest
-        .and_then(|check| Muted::of_notes(&check.notes))
-        .map(|muted| muted.why);
-    let flags = latest.and_then(|check| check.notes["flags"].as_object());
-    let flags = flags.into_iter().flatten().map(|(name, on)| Flag {
+    let notes = latest.map(|check| check.notes.read());
+    let flags = notes.iter().flat_map(|notes| &notes.flags).map(|(name, on)| Flag {
         name: name.clone(),
-        on: on == true,
+        on: *on,
     });
     let fires =
         |alert: &&Alert| alert.firing && alert.tenant == Some(tenant) && alert.lens.as_ref() == Some(&plan.monitor);
@@ -129,7 +126,7 @@ pub(super) fn row(plan: &MonitorPlan, tenant: Uuid, found: &Found<'_>, alerts: &
             plan.every,
             plan.paused.is_some(),
             latest.map(|check| check.status),
-            muted,
+            notes.and_then(CheckNotes::muted_why),
             age,
         ),
         status: latest.map(|check| check.status),
@@ -140,7 +137,7 @@ pub(super) fn row(plan: &MonitorPlan, tenant: Uuid, found: &Found<'_>, alerts: &
         flags: flags.collect(),
         gate: None,
         firing: alerts.iter().filter(fires).map(|alert| alert.rule.clone()).collect(),
-        virtual_clock: latest.is_some_and(|check| check.notes["clock"] == "virtual"),
+        virtual_clock: notes.is_some_and(CheckNotes::is_virtual),
         spark: spark(plan, found.day, now),
         age: age.map_or_else(|| "never".to_owned(), tell_age),
     }

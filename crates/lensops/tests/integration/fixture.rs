@@ -12,6 +12,7 @@ use lensops_core::exchange::Base;
 use lensops_core::history::schedule::slot_id;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use lensops_sandbox::{Dialect, Sandbox};
 use serde_json::json;
@@ -70,7 +71,7 @@ pub(crate) fn check_of(tenant: Uuid, lens: &str, n: i64) -> CheckRecord {
         error_rate_hundredths: Some(476),
         sample_size: 21,
         observed_at: at,
-        notes: redactor.json(json!({"samples_us": [1, 2, 3], "n": n})),
+        notes: RecordNotes::of_json(json!({"samples_us": [1, 2, 3], "n": n}), &redactor),
         events: vec![event(0, Level::Error), event(1, Level::Info)],
     }
 }

@@ -9,6 +9,7 @@ use lensops_core::alert::{AlertsFile, RuleBook};
 use lensops_core::history::schedule::slot_id;
 use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -35,7 +36,7 @@ fn record(lens: &LensId, due: Timestamp) -> CheckRecord {
         error_rate_hundredths: Some(476),
         sample_size: 21,
         observed_at: due,
-        notes: redactor.json(json!({"samples_us": [1, 2]})),
+        notes: RecordNotes::of_json(json!({"samples_us": [1, 2]}), &redactor),
         events: vec![event],
     }
 }
@@ -73,7 +74,7 @@ async fn a_check_recorded_twice_is_one_row_with_its_events_once() {
         (stored[0].status, stored[0].p95_latency_ms, stored[0].error_rate_percent),
         (Status::Degraded, Some(867), Some(4.76))
     );
-    assert_eq!(stored[0].notes["samples_us"], json!([1, 2]));
+    assert_eq!(stored[0].notes.read().samples_us, [1, 2]);
     assert_eq!(
         journal.events(check.id).await.unwrap(),
         [("warning".to_owned(), json!({"kind": "warning"}))]

@@ -241,7 +241,7 @@ pub(crate) async fn write_check(writer: &mut SqliteConnection, check: &CheckReco
     .bind(error_rate)
     .bind(check.sample_size)
     .bind(&observed_at)
-    .bind(check.notes.as_str())
+    .bind(check.notes.text().as_str())
     .execute(&mut *writer)
     .await?;
     for event in &check.events {
