@@ -10,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use lensops::commands::worker::delivery::Delivery;
 use lensops::http::Client;
 use lensops::store::{Archive, History, Journal, Owner, Postgres, Store, begin_as};
+use lensops_core::duration::Every;
 use lensops_core::history::rollup::{Rollup, Span};
-use lensops_core::history::schedule::slot_id;
+use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
@@ -242,7 +243,7 @@ fn cpu() -> f64 {
 
 fn record(lens: &LensId, due: Timestamp) -> CheckRecord {
     let redactor = Redactor::default();
-    let id = slot_id(tenant(1), lens, due);
+    let id = Schedule::new(Every::QUARTER_HOUR, lens, tenant(1)).slot_id(due);
     let samples: Vec<u64> = (0..21).map(|n| 100_000 + n * 977).collect();
     let endpoint = || json!({"n": 7, "p50_us": 100_007, "p95_us": 200_007, "failed": 0, "retries": 0});
     let notes = json!({"samples_us": samples, "plan": "generated", "disabled": [],

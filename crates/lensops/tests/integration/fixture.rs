@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use lensops::commands::worker::delivery::{Delivery, Flushed};
 use lensops::http::{Client, TIMEOUT};
 use lensops::store::{Journal, Postgres, Rest, Returned, Store};
+use lensops_core::duration::Every;
 use lensops_core::exchange::Base;
-use lensops_core::history::schedule::slot_id;
+use lensops_core::history::schedule::Schedule;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use lensops_core::verdict::notes::RecordNotes;
@@ -55,7 +56,7 @@ pub(crate) fn start() -> Timestamp {
 /// The check of slot `n` (quarter hours from [`start`]) of a lens of a tenant, with two events.
 pub(crate) fn check_of(tenant: Uuid, lens: &str, n: i64) -> CheckRecord {
     let (lens, at) = (lens.parse().unwrap(), start() + SignedDuration::from_mins(15 * n));
-    let id = slot_id(tenant, &lens, at);
+    let id = Schedule::new(Every::QUARTER_HOUR, &lens, tenant).slot_id(at);
     let redactor = Redactor::default();
     let event = |index, level| EventRecord {
         id: event_id(id, index),

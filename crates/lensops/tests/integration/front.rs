@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use lensops::store::{Board, Journal};
 use lensops::web::{Run, Runs, Setup, serve};
-use lensops_core::history::schedule::ad_hoc_id;
+use lensops_core::duration::Every;
+use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::redaction::Redactor;
@@ -77,7 +78,8 @@ pub(crate) async fn plan(lens: &str, tenants: &[Uuid]) -> MonitorPlan {
 /// A healthy check of `lens`, observed now.
 pub(crate) fn fresh(tenant: Uuid, lens: &str, p95_ms: i64) -> CheckRecord {
     let now = Timestamp::now();
-    let id = ad_hoc_id(tenant, &lens.parse().unwrap(), now, fastrand::u64(..));
+    let id = lens.parse().unwrap();
+    let id = Schedule::new(Every::QUARTER_HOUR, &id, tenant).ad_hoc_id(now, fastrand::u64(..));
     let mut check = check_of(tenant, lens, 0);
     for (index, event) in check.events.iter_mut().enumerate() {
         event.id = lensops_core::verdict::record::event_id(id, index);

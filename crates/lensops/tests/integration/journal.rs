@@ -6,7 +6,8 @@ use std::process::Stdio;
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{Alerting, History as _, Journal, StoreError};
 use lensops_core::alert::{AlertsFile, RuleBook};
-use lensops_core::history::schedule::slot_id;
+use lensops_core::duration::Every;
+use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
 use lensops_core::verdict::notes::RecordNotes;
@@ -21,7 +22,7 @@ use crate::harness::Project;
 const TENANT: Uuid = Uuid::from_u128(0x53fb_df09);
 
 fn record(lens: &LensId, due: Timestamp) -> CheckRecord {
-    let (id, redactor) = (slot_id(TENANT, lens, due), Redactor::default());
+    let (id, redactor) = (Schedule::new(Every::QUARTER_HOUR, lens, TENANT).slot_id(due), Redactor::default());
     let event = EventRecord {
         id: event_id(id, 0),
         level: Level::Warning,

@@ -12,7 +12,6 @@ use lensops::commands::worker::clock::Clock;
 use lensops::commands::worker::{Change, Pulse, Worker};
 use lensops::store::{History as _, Journal, Store, StoredCheck};
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Sender, Timings};
-use lensops_core::history::schedule::slot_id;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::redaction::Redactor;
 use lensops_sandbox::{Dialect, Faults};
@@ -127,8 +126,8 @@ impl Left {
     /// Whether check `at` has the id of the slot it was observed in.
     fn has_its_slot(&self, at: usize) -> bool {
         let (tenant, check) = (self.monitor.plan.tenants[0], &self.stored[at]);
-        let due = self.monitor.schedule(tenant).latest(check.observed_at);
-        check.id == slot_id(tenant, self.monitor.lens(), due)
+        let schedule = self.monitor.schedule(tenant);
+        check.id == schedule.slot_id(schedule.latest(check.observed_at))
     }
 }
 
@@ -286,7 +285,7 @@ async fn every_slot_is_settled_once(journal: &Journal, monitor: &Monitor, tenant
     let mut slots = 0;
     for due in schedule.between(from, last.observed_at) {
         let (checked, skipped) = (
-            checks.contains(&slot_id(tenant, lens, due)),
+            checks.contains(&schedule.slot_id(due)),
             missed_slots.contains(&due),
         );
         assert_ne!(

@@ -67,7 +67,7 @@ pub async fn gate<H: History>(
         virtual_clock |= checks.iter().any(is_virtual);
         let points: Vec<CheckPoint> = checks.iter().map(point).collect();
         let schedule = Schedule::new(plan.every, &plan.monitor, *tenant);
-        reports.push(decide(&plan.monitor, *tenant, &schedule, window, at, now, &points));
+        reports.push(decide(&schedule, window, at, now, &points));
     }
     Ok(Gated {
         decision: worst(&reports),

@@ -53,7 +53,7 @@ pub struct Monitor {
 impl Monitor {
     /// The timetable of the lens for `tenant`.
     #[must_use]
-    pub fn schedule(&self, tenant: Uuid) -> Schedule {
+    pub fn schedule(&self, tenant: Uuid) -> Schedule<'_> {
         Schedule::new(self.plan.every, &self.plan.monitor, tenant)
     }
 

@@ -7,7 +7,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::exchange::Sender;
-use lensops_core::history::schedule::ad_hoc_id;
 use lensops_core::verdict::notes::{CheckNotes, RecordNotes};
 use uuid::Uuid;
 
@@ -37,7 +36,7 @@ pub(crate) async fn publish<S: Sender>(ground: &Context<'_, S>, entry: &Rollback
         return Ok(None);
     };
     let now = Timestamp::now();
-    let id = ad_hoc_id(tenant, monitor.lens(), now, nonce);
+    let id = monitor.schedule(tenant).ad_hoc_id(now, nonce);
     let before = monitor.before(ground.journal, ground.store, tenant, now).await?;
     let mut record = monitor.check(ground.sender, tenant, id, now, now, before).await.record;
     let notes = CheckNotes {
