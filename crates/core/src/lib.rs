@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod history;
 pub mod ident;
 pub mod lens;
+pub mod named;
 pub mod plan;
 pub mod redaction;
 pub mod schema;

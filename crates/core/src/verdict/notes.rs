@@ -14,6 +14,8 @@ use serde_json::{Map, Value};
 
 use crate::lens::mute::{Muted, MutedWhy};
 use crate::lens::rollback::Rollback;
+use crate::named::Named;
+use crate::plan::header::PlanOrigin;
 use crate::redaction::{Redacted, Redactor};
 
 /// What a check notes besides its figures. Written in the order of the fields.
@@ -42,9 +44,9 @@ pub struct CheckNotes {
     /// The clock, where it was not the real one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<Clock>,
-    /// Where the plan came from, unless it was as generated.
+    /// How the plan stands to what is generated; absent where it is as generated.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub plan: Option<String>,
+    pub plan: Option<Named<PlanOrigin>>,
     /// The rollback or restore that the check makes known to other machines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Rollback>,
@@ -135,7 +137,7 @@ struct AnyNotes {
     #[serde(deserialize_with = "lenient")]
     clock: Option<Clock>,
     #[serde(deserialize_with = "lenient")]
-    plan: Option<String>,
+    plan: Option<Named<PlanOrigin>>,
     #[serde(deserialize_with = "lenient")]
     rollback: Option<Rollback>,
 }
@@ -368,6 +370,9 @@ mod tests {
         assert_eq!((read.endpoints.len(), read.disabled.len()), (1, 1));
         assert_eq!(read.flags, IndexMap::from([("A".to_owned(), true)]));
         assert_eq!(read.muted, None);
+        // A text that only a newer version knows is kept, not lost.
+        let plan = CheckNotes::of(&json!({"plan": "signed"})).plan.unwrap();
+        assert_eq!((plan.known(), plan.to_string().as_str()), (None, "signed"));
     }
 
     #[test]

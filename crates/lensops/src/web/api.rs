@@ -8,7 +8,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
+use lensops_core::alert::{Rule, Urgency};
 use lensops_core::ident::LensId;
+use lensops_core::named::Named;
 use lensops_core::verdict::record::Status;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -67,8 +69,8 @@ struct Checks {
 /// What fires.
 #[derive(Serialize, JsonSchema)]
 struct Firing {
-    rule: String,
-    severity: String,
+    rule: Named<Rule>,
+    severity: Named<Urgency>,
     lens: Option<String>,
     tenant: Option<Uuid>,
     #[schemars(with = "Option<String>")]

@@ -1,8 +1,10 @@
 //! A lens of a tenant as pages and the read API show it, made from its checks at a given time. Pure.
 
 use jiff::Timestamp;
+use lensops_core::alert::Rule;
 use lensops_core::history::gate::Decision;
 use lensops_core::history::status::{Standing, age_at, tell_age};
+use lensops_core::named::Named;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::verdict::notes::CheckNotes;
 use lensops_core::verdict::record::Status;
@@ -44,7 +46,7 @@ pub(super) struct Row {
     #[schemars(with = "Option<String>")]
     pub(super) gate: Option<Decision>,
     /// Rules that fire.
-    pub(super) firing: Vec<String>,
+    pub(super) firing: Vec<Named<Rule>>,
     /// Whether the latest check was made under a virtual clock.
     pub(super) virtual_clock: bool,
     #[serde(skip)]
@@ -87,6 +89,11 @@ impl Row {
 
     pub(super) fn gate_word(&self) -> &'static str {
         self.gate.map_or("reading\u{2026}", decision_word)
+    }
+
+    pub(super) fn firing_rules(&self) -> String {
+        let rules: Vec<String> = self.firing.iter().map(ToString::to_string).collect();
+        rules.join(", ")
     }
 
     pub(super) fn flags_on(&self) -> usize {

@@ -15,6 +15,7 @@ use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use lensops_core::verdict::record::CheckRecord;
+use lensops_core::verdict::{RunKind, Verdict};
 use lensops_sandbox::Dialect;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -49,8 +50,8 @@ impl Runs for Left {
         let (id, tenants, _) = RUNS.iter().find(|(own, ..)| *own == id)?;
         Some(Run {
             id: (*id).to_owned(),
-            kind: "acceptance".to_owned(),
-            verdict: "pass".to_owned(),
+            kind: RunKind::Acceptance.into(),
+            verdict: Verdict::Pass.into(),
             tenants: tenants.map(<[Uuid]>::to_vec),
             finished_at: "2026-01-01T00:00:00Z".to_owned(),
             intact: true,

@@ -12,6 +12,7 @@ use lensops::commands::worker::clock::Clock;
 use lensops::commands::worker::{Change, Pulse, Worker};
 use lensops::store::{History as _, Journal, Store, StoredCheck};
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Sender, Timings};
+use lensops_core::plan::header::PlanOrigin;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::redaction::Redactor;
 use lensops_sandbox::{Dialect, Faults};
@@ -96,7 +97,7 @@ pub(crate) fn monitor() -> Monitor {
     let plan: MonitorPlan = lensops_core::yaml::read("plan.yml", PLAN).unwrap();
     Monitor {
         plan,
-        plan_origin: "generated",
+        plan_origin: PlanOrigin::Generated,
         base: Base::parse("http://127.0.0.1:9").unwrap(),
         jwt_secret: None,
         issuer: String::new(),
@@ -284,10 +285,7 @@ async fn every_slot_is_settled_once(journal: &Journal, monitor: &Monitor, tenant
     let from = schedule.latest(first.observed_at) - SignedDuration::from_millis(1);
     let mut slots = 0;
     for due in schedule.between(from, last.observed_at) {
-        let (checked, skipped) = (
-            checks.contains(&schedule.slot_id(due)),
-            missed_slots.contains(&due),
-        );
+        let (checked, skipped) = (checks.contains(&schedule.slot_id(due)), missed_slots.contains(&due));
         assert_ne!(
             checked, skipped,
             "slot {due} of {tenant}: checked {checked}, missed {skipped}; {missed:?}"

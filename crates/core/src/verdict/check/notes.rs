@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 
 use super::context::CheckContext;
 use super::figures::{samples_us, timed};
+use crate::plan::header::PlanOrigin;
 use crate::stats::histogram::{Latencies, Quantile};
 use crate::verdict::notes::{CheckNotes, Clock, EndpointNotes, WindowNotes};
 use crate::verdict::probe::{ProbeReport, ProbeResult};
@@ -27,7 +28,7 @@ pub(super) fn notes(context: &CheckContext, probes: &[ProbeReport], window: &Lat
         flags: context.flags.iter().cloned().collect::<IndexMap<_, _>>(),
         muted: context.muted.clone(),
         clock: context.virtual_clock.then_some(Clock::Virtual),
-        plan: (context.plan_origin != "generated").then(|| context.plan_origin.to_owned()),
+        plan: (context.plan_origin != PlanOrigin::Generated).then(|| context.plan_origin.into()),
         rollback: None,
     }
 }

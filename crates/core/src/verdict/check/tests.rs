@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::*;
 use crate::exchange::{Exchange, FailureClass};
 use crate::lens::Slo;
+use crate::plan::header::PlanOrigin;
 use crate::plan::monitor::{MonitorPlan, Probe};
 use crate::stats::histogram::Latencies;
 use crate::verdict::Sample;
@@ -57,7 +58,7 @@ fn context() -> CheckContext {
         flags_before: BTreeMap::new(),
         muted: None,
         virtual_clock: false,
-        plan_origin: "generated",
+        plan_origin: PlanOrigin::Generated,
     }
 }
 
@@ -346,7 +347,7 @@ fn notes_are_written_with_these_keys_in_this_order() {
         why: crate::lens::mute::MutedWhy::Paused,
         reason: "too \"slow\"".to_owned(),
     });
-    (context.virtual_clock, context.plan_origin) = (true, "edited");
+    (context.virtual_clock, context.plan_origin) = (true, PlanOrigin::Edited);
     let off = vec![
         Ok((503, r#"{"error_code":"FEATURE_DISABLED"}"#)),
         Err(FailureClass::Timeout),
