@@ -5,6 +5,8 @@
 //! Nothing here opens a socket or a file, reads the environment or looks at a clock: those live in
 //! the `lensops` crate, which hands their results in.
 
+#![warn(clippy::indexing_slicing)]
+
 pub mod alert;
 pub mod crypto;
 pub mod duration;

@@ -182,8 +182,8 @@ impl RuleBook {
 
     /// The plan of `rule`.
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "every rule has a plan: `of` makes one of each")]
     pub fn plan(&self, rule: Rule) -> &RulePlan {
-        // Every rule has a plan: `of` makes one of each.
         &self.plans[&rule]
     }
 }
