@@ -5,6 +5,8 @@
 //! Nothing here opens a socket or a file, reads the environment or looks at a clock: those live in
 //! the `lensops` crate, which hands their results in.
 
+#![warn(clippy::indexing_slicing)]
+
 pub mod alert;
 pub mod crypto;
 pub mod duration;
@@ -13,6 +15,7 @@ pub mod exchange;
 pub mod history;
 pub mod ident;
 pub mod lens;
+pub mod named;
 pub mod plan;
 pub mod redaction;
 pub mod schema;

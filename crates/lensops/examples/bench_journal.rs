@@ -7,9 +7,11 @@ use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::Journal;
-use lensops_core::history::schedule::slot_id;
+use lensops_core::duration::Every;
+use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use serde_json::json;
 use uuid::Uuid;
@@ -23,7 +25,7 @@ const RUNS: usize = 5;
 fn record(lens: &LensId, number: i64) -> CheckRecord {
     let (tenant, redactor) = (Uuid::from_u128(1), Redactor::default());
     let due = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(number);
-    let id = slot_id(tenant, lens, due);
+    let id = Schedule::new(Every::QUARTER_HOUR, lens, tenant).slot_id(due);
     let samples: Vec<u64> = (0..21).map(|n| 100_000 + n).collect();
     let detail = redactor.json(json!({"kind": "warning", "reason": "a line of usual length that says why"}));
     CheckRecord {
@@ -35,8 +37,10 @@ fn record(lens: &LensId, number: i64) -> CheckRecord {
         error_rate_hundredths: Some(0),
         sample_size: 21,
         observed_at: due,
-        notes: redactor
-            .json(json!({"samples_us": samples, "endpoints": {"List endpoint": {"n": 7, "p95_us": 100_007}}})),
+        notes: RecordNotes::of_json(
+            json!({"samples_us": samples, "endpoints": {"List endpoint": {"n": 7, "p95_us": 100_007}}}),
+            &redactor,
+        ),
         events: vec![EventRecord {
             id: event_id(id, 0),
             level: Level::Warning,

@@ -10,12 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 use lensops::commands::worker::delivery::Delivery;
 use lensops::http::Client;
 use lensops::store::{Archive, History, Journal, Owner, Postgres, Store, begin_as};
+use lensops_core::duration::Every;
 use lensops_core::history::rollup::{Rollup, Span};
-use lensops_core::history::schedule::slot_id;
+use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use lensops_core::stats::histogram::{Latencies, Quantile};
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -106,11 +108,7 @@ async fn roll(url: &str, user: &mut PgConnection) -> Done<()> {
                 if hours.last().is_none_or(|hour| hour.starts_at != starts_at) {
                     hours.push(Rollup::empty(tenant(n), lens.clone(), Span::Hour, starts_at));
                 }
-                let samples = check.notes["samples_us"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_u64);
+                let samples = check.notes.read().samples_us.iter().copied();
                 if let Some(hour) = hours.last_mut() {
                     hour.add(check.status, check.sample_size, check.error_rate_percent, samples);
                 }
@@ -245,7 +243,7 @@ fn cpu() -> f64 {
 
 fn record(lens: &LensId, due: Timestamp) -> CheckRecord {
     let redactor = Redactor::default();
-    let id = slot_id(tenant(1), lens, due);
+    let id = Schedule::new(Every::QUARTER_HOUR, lens, tenant(1)).slot_id(due);
     let samples: Vec<u64> = (0..21).map(|n| 100_000 + n * 977).collect();
     let endpoint = || json!({"n": 7, "p50_us": 100_007, "p95_us": 200_007, "failed": 0, "retries": 0});
     let notes = json!({"samples_us": samples, "plan": "generated", "disabled": [],
@@ -260,7 +258,7 @@ fn record(lens: &LensId, due: Timestamp) -> CheckRecord {
         error_rate_hundredths: Some(0),
         sample_size: 21,
         observed_at: due,
-        notes: redactor.json(notes.clone()),
+        notes: RecordNotes::of_json(notes, &redactor),
         events: vec![EventRecord {
             id: event_id(id, 0),
             level: Level::Warning,

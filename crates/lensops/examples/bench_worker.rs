@@ -67,7 +67,7 @@ impl Sender for Stub {
 fn monitor(number: usize) -> Result<Monitor, Box<dyn std::error::Error>> {
     Ok(Monitor {
         plan: lensops_core::yaml::read("plan.yml", &format!("monitor: lens_{number}{PLAN}"))?,
-        plan_origin: "generated",
+        plan_origin: lensops_core::plan::header::PlanOrigin::Generated,
         base: Base::parse("http://127.0.0.1:9")?,
         jwt_secret: Some(Secret::new("a made-up signing secret of enough length")),
         issuer: "http://127.0.0.1:9".to_owned(),

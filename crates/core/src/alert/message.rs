@@ -206,8 +206,8 @@ pub fn pagerduty_body(told: &Notification, routing_key: &str) -> Value {
             },
         },
     });
-    if let Some(page) = &told.runbook {
-        body["links"] = json!([{"href": page, "text": "Runbook"}]);
+    if let (Some(page), Some(body)) = (&told.runbook, body.as_object_mut()) {
+        body.insert("links".to_owned(), json!([{"href": page, "text": "Runbook"}]));
     }
     body
 }
@@ -216,7 +216,9 @@ pub fn pagerduty_body(told: &Notification, routing_key: &str) -> Value {
 #[must_use]
 pub fn webhook_body(told: &Notification) -> Value {
     let mut body = json!(told);
-    body["summary"] = json!(told.summary());
+    if let Some(body) = body.as_object_mut() {
+        body.insert("summary".to_owned(), json!(told.summary()));
+    }
     body
 }
 

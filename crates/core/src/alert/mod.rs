@@ -13,7 +13,7 @@ mod state;
 
 pub use message::{Notification, pagerduty_body, slack_body, webhook_body};
 pub use observe::{Finding, Seen, is_muted, observe};
-pub use rules::{AlertsFile, BookError, BookErrors, ReceiverFile, ReceiverKind, RuleBook, RuleFile, RulePlan, Span};
+pub use rules::{AlertsFile, BookError, BookErrors, ReceiverFile, ReceiverKind, RuleBook, RuleFile, RulePlan};
 pub use state::{Firing, Notice, State, Step, fold};
 
 pub use rule::{Rule, Subject, Urgency, key};

@@ -39,8 +39,7 @@ const OF_A_CHECK: [Rule; 5] = [
 /// resolves nothing, and nobody is reminded.
 #[must_use]
 pub fn is_muted(check: &CheckRecord) -> bool {
-    let notes = check.notes.to_value();
-    notes["muted"].is_object() || notes["paused"].is_string()
+    check.notes.read().muted.is_some()
 }
 
 /// What `check` says to each rule; nothing where it is muted, or was made under a virtual clock,
@@ -48,7 +47,7 @@ pub fn is_muted(check: &CheckRecord) -> bool {
 #[must_use]
 pub fn observe(check: &CheckRecord) -> Vec<(Rule, Seen)> {
     let mut seen = vec![(Rule::NoCheck, Seen::Clear)];
-    if is_muted(check) || check.notes.to_value()["clock"] == "virtual" {
+    if is_muted(check) || check.notes.read().is_virtual() {
         return seen;
     }
     let events: Vec<Value> = check.events.iter().map(|event| event.detail.to_value()).collect();
@@ -146,6 +145,7 @@ mod tests {
 
     use super::*;
     use crate::redaction::Redactor;
+    use crate::verdict::notes::RecordNotes;
     use crate::verdict::record::{EventRecord, Level};
 
     fn check(status: Status, notes: &Value, events: &[Value]) -> CheckRecord {
@@ -159,7 +159,7 @@ mod tests {
             error_rate_hundredths: Some(0),
             sample_size: 21,
             observed_at: "2026-01-28T15:00:00Z".parse().unwrap(),
-            notes: redactor.json(notes.clone()),
+            notes: RecordNotes::of_json(notes.clone(), &redactor),
             events: events
                 .iter()
                 .map(|detail| EventRecord {

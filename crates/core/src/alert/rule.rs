@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ident::LensId;
+use crate::named::names;
 
 /// A rule. What each looks at stands in `observe`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -100,18 +101,12 @@ pub enum Urgency {
     Critical,
 }
 
-impl Urgency {
-    /// As in files and messages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
-        }
-    }
-}
+names!(Urgency {
+    Info => "info",
+    Warning => "warning",
+    Error => "error",
+    Critical => "critical",
+});
 
 /// What an alert is about: a lens of a tenant, or the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rule::{Rule, Urgency};
-use crate::duration::{DurationError, parse_span};
+use crate::duration::Period;
 use crate::ident::{EnvName, Ident};
 
 /// The longest window of observations.
@@ -17,31 +17,6 @@ const LONGEST: u32 = 32;
 /// How often what still fires is told again.
 const REMINDER: SignedDuration = SignedDuration::from_hours(4);
 
-/// A span such as `4h`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Span(pub SignedDuration);
-
-crate::text_form::text_form!(
-    Span,
-    "span of time",
-    "",
-    "A number of seconds, minutes, hours or days: 90s, 4h."
-);
-
-impl TryFrom<String> for Span {
-    type Error = DurationError;
-    fn try_from(text: String) -> Result<Self, DurationError> {
-        parse_span(&text).map(Self)
-    }
-}
-
-impl From<Span> for String {
-    fn from(span: Span) -> String {
-        format!("{}s", span.0.as_secs())
-    }
-}
-
 /// `alerts:` of `lensops.yml`. Everything may be left out; there are no secrets in it, only the names
 /// of variables that hold them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,7 +24,7 @@ impl From<Span> for String {
 pub struct AlertsFile {
     /// How often what still fires is told again; 4h where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reminder: Option<Span>,
+    pub reminder: Option<Period>,
     /// The page that says what to do; `{lens}` and `{rule}` in it are filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runbook: Option<String>,
@@ -138,7 +113,7 @@ pub struct RuleFile {
     pub runbook: Option<String>,
     /// How often it is told again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reminder: Option<Span>,
+    pub reminder: Option<Period>,
     /// Who is told; every receiver where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receivers: Option<Vec<String>>,
@@ -207,8 +182,8 @@ impl RuleBook {
 
     /// The plan of `rule`.
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "every rule has a plan: `of` makes one of each")]
     pub fn plan(&self, rule: Rule) -> &RulePlan {
-        // Every rule has a plan: `of` makes one of each.
         &self.plans[&rule]
     }
 }
@@ -261,7 +236,7 @@ fn settle(rule: Rule, own: RuleFile, file: &AlertsFile, receivers: &[String]) ->
         needed,
         of,
         runbook,
-        reminder: own.reminder.or(file.reminder).map_or(REMINDER, |span| span.0),
+        reminder: own.reminder.or(file.reminder).map_or(REMINDER, Period::get),
         receivers: named,
     })
 }

@@ -30,9 +30,10 @@ pub fn uuid_v8(prefix: u64, parts: &[&[u8]]) -> Uuid {
         input.extend_from_slice(part);
     }
     let hash = digest(&SHA256, &input);
-    let mut bytes = [0_u8; 16];
-    bytes[..6].copy_from_slice(&prefix.to_be_bytes()[2..]);
-    bytes[6..].copy_from_slice(&hash.as_ref()[..10]);
+    let prefix = prefix.to_be_bytes().into_iter().skip(2);
+    let mut bytes = prefix.chain(hash.as_ref().iter().copied());
+    // 6 bytes of the prefix and 10 of the 32 of the hash.
+    let bytes = std::array::from_fn(|_| bytes.next().unwrap_or_default());
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 

@@ -85,13 +85,14 @@ pub fn verify(secret: &Secret, compact: &str, now: Timestamp) -> Result<Value, N
     let claims = decode::<Value>(compact, &key, &rules)
         .map_err(|_| NotLetIn::Malformed)?
         .claims;
-    let number = |name: &str| claims[name].as_f64();
+    let number = |name: &str| claims.get(name).and_then(Value::as_f64);
     #[expect(clippy::cast_precision_loss, reason = "seconds of an epoch lie far below 2^52")]
     let second = now.as_second() as f64;
     if number("exp").is_none_or(|exp| exp <= second) || number("nbf").is_some_and(|nbf| nbf > second) {
         return Err(NotLetIn::Expired);
     }
-    let is_user = claims["role"] == "authenticated" && claims["sub"].as_str().is_some_and(|sub| !sub.is_empty());
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let is_user = text("role") == Some("authenticated") && text("sub").is_some_and(|sub| !sub.is_empty());
     is_user.then_some(claims).ok_or(NotLetIn::NotAUser)
 }
 

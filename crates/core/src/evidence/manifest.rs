@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::crypto::digest::sha256_hex;
+use crate::named::Named;
+use crate::plan::header::PlanOrigin;
+use crate::verdict::{RunKind, Verdict};
 
 /// The manifest's file name within a run's folder.
 pub const FILE: &str = "manifest.json";
@@ -20,18 +23,18 @@ pub struct Manifest {
     /// The run.
     pub run_id: String,
     /// `acceptance`, `stress`, …
-    pub kind: String,
+    pub kind: Named<RunKind>,
     /// The lens.
     pub lens: String,
     /// The tenants that the run's files may speak of; absent where nobody knows all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenants: Option<Vec<Uuid>>,
     /// `pass`, `fail` or `could_not_judge`.
-    pub verdict: String,
+    pub verdict: Named<Verdict>,
     /// SHA-256 of the plan that ran.
     pub plan_sha256: String,
     /// Whether that plan was as it was generated.
-    pub plan_origin: String,
+    pub plan_origin: Named<PlanOrigin>,
     /// When the run ended, RFC 3339.
     pub finished_at: String,
     /// The tool's version.
@@ -97,11 +100,11 @@ impl Manifest {
         let (before, head) = previous.as_ref().map_or(("", ""), |run| (&run.run_id, &run.head));
         let mut seed = [
             run_id,
-            kind,
+            &kind.to_string(),
             lens,
-            verdict,
+            &verdict.to_string(),
             plan_sha256,
-            plan_origin,
+            &plan_origin.to_string(),
             finished_at,
             lensops,
             before,

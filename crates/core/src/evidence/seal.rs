@@ -165,18 +165,20 @@ mod tests {
 
     use super::super::manifest::Previous;
     use super::*;
+    use crate::plan::header::PlanOrigin;
     use crate::secret::Secret;
+    use crate::verdict::{RunKind, Verdict};
 
     fn manifest() -> Manifest {
         let text = |text: &str| text.to_owned();
         Manifest {
             run_id: text("r2"),
-            kind: text("acceptance"),
+            kind: RunKind::Acceptance.into(),
             lens: text("faults"),
             tenants: Some(vec![Uuid::nil()]),
-            verdict: text("pass"),
+            verdict: Verdict::Pass.into(),
             plan_sha256: text("p"),
-            plan_origin: text("generated"),
+            plan_origin: PlanOrigin::Generated.into(),
             finished_at: text("2026-01-28T15:00:00Z"),
             lensops: text("0"),
             previous: Some(Previous {
@@ -272,7 +274,7 @@ mod tests {
         assert!(findings(reordered)[0].contains("manifest.json was changed"));
         // Whoever rewrites the story and chains it anew still lacks the key.
         let mut story: Manifest = serde_json::from_slice(&whole[FILE]).unwrap();
-        story.verdict = "fail".to_owned();
+        story.verdict = Verdict::Fail.into();
         let artefacts: Files = whole
             .iter()
             .filter(|(name, _)| !name.starts_with("manifest"))

@@ -11,8 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::history::schedule::{Schedule, slot_id};
-use crate::ident::LensId;
+use crate::history::schedule::Schedule;
 use crate::lens::mute::MutedWhy;
 use crate::verdict::record::Status;
 
@@ -130,9 +129,7 @@ impl fmt::Display for Named {
 /// next one is not due yet may still be running.
 #[must_use]
 pub fn decide(
-    lens: &LensId,
-    tenant: Uuid,
-    schedule: &Schedule,
+    schedule: &Schedule<'_>,
     window: SignedDuration,
     at: Timestamp,
     now: Timestamp,
@@ -149,7 +146,7 @@ pub fn decide(
     // A slot is covered by the check with its id, whenever that check was observed.
     let mut ids: Vec<(Uuid, bool)> = checks.iter().map(|check| (check.id, check.muted.is_some())).collect();
     ids.sort_unstable();
-    let slots = coverage(lens, tenant, schedule, from, at, now, &ids);
+    let slots = coverage(schedule, from, at, now, &ids);
     let count = |status: Status| judged.iter().filter(|check| check.status == status).count() as u64;
     let unhealthy = count(Status::Unhealthy);
     let worst = if unhealthy > 0 {
@@ -160,7 +157,7 @@ pub fn decide(
     let named = newest_first(judged.iter().filter(|check| check.status == worst));
     let (decision, reason) = policy(&slots, &named, muted.len(), schedule);
     GateReport {
-        tenant,
+        tenant: schedule.tenant(),
         decision,
         reason,
         from,
@@ -189,7 +186,7 @@ fn newest_first<'a>(checks: impl Iterator<Item = &'a &'a CheckPoint>) -> Vec<Nam
 }
 
 /// The policy. `worst` holds the unhealthy checks; the degraded ones where no check is unhealthy.
-fn policy(slots: &Slots, worst: &[Named], muted: usize, schedule: &Schedule) -> (Decision, String) {
+fn policy(slots: &Slots, worst: &[Named], muted: usize, schedule: &Schedule<'_>) -> (Decision, String) {
     let Slots {
         due,
         covered,
@@ -247,19 +244,11 @@ struct Slots {
 }
 
 /// Counts the slots that are due in the window.
-fn coverage(
-    lens: &LensId,
-    tenant: Uuid,
-    schedule: &Schedule,
-    from: Timestamp,
-    at: Timestamp,
-    now: Timestamp,
-    ids: &[(Uuid, bool)],
-) -> Slots {
+fn coverage(schedule: &Schedule<'_>, from: Timestamp, at: Timestamp, now: Timestamp, ids: &[(Uuid, bool)]) -> Slots {
     let newest = schedule.latest(now);
     let (mut due, mut covered, mut gap, mut longest_gap) = (0, 0, 0, 0);
     for slot in schedule.between(from, at) {
-        let id = slot_id(tenant, lens, slot);
+        let id = schedule.slot_id(slot);
         let found = ids
             .binary_search_by_key(&id, |(id, _)| *id)
             .ok()
@@ -302,15 +291,19 @@ pub fn worst(reports: &[GateReport]) -> Decision {
 mod tests {
     use super::*;
     use crate::duration::Every;
+    use crate::ident::LensId;
 
     const TENANT: Uuid = Uuid::from_u128(0x53fb_df09);
 
-    fn week() -> (LensId, Schedule, Timestamp, Vec<CheckPoint>) {
-        let lens: LensId = "faults".parse().unwrap();
-        let schedule = Schedule::new(Every::QUARTER_HOUR, &lens, TENANT);
+    fn faults() -> LensId {
+        "faults".parse().unwrap()
+    }
+
+    fn week(lens: &LensId) -> (Schedule<'_>, Timestamp, Vec<CheckPoint>) {
+        let schedule = Schedule::new(Every::QUARTER_HOUR, lens, TENANT);
         let at: Timestamp = "2026-01-08T00:00:00Z".parse().unwrap();
         let check = |due| CheckPoint {
-            id: slot_id(TENANT, &lens, due),
+            id: schedule.slot_id(due),
             status: Status::Healthy,
             observed_at: due,
             muted: None,
@@ -319,7 +312,7 @@ mod tests {
             .between(at - SignedDuration::from_hours(168), at)
             .map(check)
             .collect();
-        (lens, schedule, at, checks)
+        (schedule, at, checks)
     }
 
     fn decision(change: impl Fn(&mut Vec<CheckPoint>)) -> GateReport {
@@ -328,18 +321,11 @@ mod tests {
 
     /// The decision as it looks `later`.
     fn decision_at(change: impl Fn(&mut Vec<CheckPoint>), later: SignedDuration) -> GateReport {
-        let (lens, schedule, at, mut checks) = week();
+        let lens = faults();
+        let (schedule, at, mut checks) = week(&lens);
         change(&mut checks);
         let now = at + later;
-        decide(
-            &lens,
-            TENANT,
-            &schedule,
-            SignedDuration::from_hours(168),
-            at,
-            now,
-            &checks,
-        )
+        decide(&schedule, SignedDuration::from_hours(168), at, now, &checks)
     }
 
     fn status(checks: &mut [CheckPoint], index: usize, status: Status) {
@@ -464,9 +450,10 @@ mod tests {
 
     #[test]
     fn an_ad_hoc_check_does_not_cover_a_slot_but_its_failure_counts() {
-        let (lens, _, at, _) = week();
+        let lens = faults();
+        let (schedule, at, _) = week(&lens);
         let extra = CheckPoint {
-            id: crate::history::schedule::ad_hoc_id(TENANT, &lens, at, 1),
+            id: schedule.ad_hoc_id(at, 1),
             status: Status::Unhealthy,
             observed_at: at,
             muted: None,

@@ -11,17 +11,20 @@ use crate::crypto::digest::uuid_v8;
 use crate::duration::Every;
 use crate::ident::LensId;
 
-/// The timetable of one lens for one tenant.
+/// The timetable of one lens for one tenant, with the ids of its checks: a slot of one pair never gets
+/// the id of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Schedule {
+pub struct Schedule<'a> {
+    lens: &'a LensId,
+    tenant: Uuid,
     every_ms: i64,
     offset_ms: i64,
 }
 
-impl Schedule {
+impl<'a> Schedule<'a> {
     /// The timetable of `lens` for `tenant`: every `every`, at this pair's offset.
     #[must_use]
-    pub fn new(every: Every, lens: &LensId, tenant: Uuid) -> Self {
+    pub fn new(every: Every, lens: &'a LensId, tenant: Uuid) -> Self {
         let every_ms = every.as_ms();
         let hash = uuid_v8(0, &[b"offset", lens.as_str().as_bytes(), tenant.as_bytes()]).as_u128();
         #[expect(
@@ -29,7 +32,24 @@ impl Schedule {
             reason = "62 bits of a hash, taken modulo the interval"
         )]
         let offset_ms = (hash as u64 >> 2) as i64 % every_ms;
-        Self { every_ms, offset_ms }
+        Self {
+            lens,
+            tenant,
+            every_ms,
+            offset_ms,
+        }
+    }
+
+    /// Whose timetable it is.
+    #[must_use]
+    pub fn lens(&self) -> &'a LensId {
+        self.lens
+    }
+
+    /// For which tenant.
+    #[must_use]
+    pub fn tenant(&self) -> Uuid {
+        self.tenant
     }
 
     /// The interval in milliseconds.
@@ -61,33 +81,31 @@ impl Schedule {
             slot
         })
     }
+
+    /// The id of the check that fills the slot at `due`: 48 bits of due time in ms and a hash of lens, tenant
+    /// and time. The same slot has the same id on every machine, so a second delivery is the same row.
+    #[must_use]
+    pub fn slot_id(&self, due: Timestamp) -> Uuid {
+        self.check_id(due, b"")
+    }
+
+    /// The id of a check outside the timetable; `nonce` keeps two of the same millisecond apart.
+    #[must_use]
+    pub fn ad_hoc_id(&self, at: Timestamp, nonce: u64) -> Uuid {
+        self.check_id(at, &nonce.to_be_bytes())
+    }
+
+    fn check_id(&self, at: Timestamp, nonce: &[u8]) -> Uuid {
+        let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        let (tenant, lens) = (self.tenant.as_bytes(), self.lens.as_str().as_bytes());
+        uuid_v8(ms, &[tenant, lens, &ms.to_be_bytes(), nonce])
+    }
 }
 
 /// A time from milliseconds since the epoch; clamped at the ends of the calendar.
 #[must_use]
 pub fn from_ms(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
-}
-
-/// The id of the check that fills a slot: 48 bits of due time in ms and a hash of all three.
-/// The same slot has the same id on every machine, so a second delivery is the same row.
-#[must_use]
-pub fn slot_id(tenant: Uuid, lens: &LensId, due: Timestamp) -> Uuid {
-    check_id(tenant, lens, due, b"")
-}
-
-/// The id of a check outside the timetable; `nonce` keeps two of the same millisecond apart.
-#[must_use]
-pub fn ad_hoc_id(tenant: Uuid, lens: &LensId, at: Timestamp, nonce: u64) -> Uuid {
-    check_id(tenant, lens, at, &nonce.to_be_bytes())
-}
-
-fn check_id(tenant: Uuid, lens: &LensId, at: Timestamp, nonce: &[u8]) -> Uuid {
-    let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
-    uuid_v8(
-        ms,
-        &[tenant.as_bytes(), lens.as_str().as_bytes(), &ms.to_be_bytes(), nonce],
-    )
 }
 
 #[cfg(test)]
@@ -108,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_week_at_fifteen_minutes_has_672_slots() {
-        let schedule = Schedule::new(Every::QUARTER_HOUR, &lens("faults"), TENANT);
+        let faults = lens("faults");
+        let schedule = Schedule::new(Every::QUARTER_HOUR, &faults, TENANT);
         let slots: Vec<_> = schedule
             .between(at("2026-01-01T00:00:00Z"), at("2026-01-08T00:00:00Z"))
             .collect();
@@ -118,7 +137,8 @@ mod tests {
 
     #[test]
     fn the_timetable_does_not_depend_on_when_one_looks() {
-        let schedule = Schedule::new(Every::QUARTER_HOUR, &lens("faults"), TENANT);
+        let faults = lens("faults");
+        let schedule = Schedule::new(Every::QUARTER_HOUR, &faults, TENANT);
         let due = schedule.next(at("2026-01-01T00:00:00Z"));
         assert_eq!(schedule.next(due - SignedDuration::from_millis(1)), due);
         assert_eq!(schedule.latest(due + SignedDuration::from_secs(899)), due);
@@ -127,9 +147,9 @@ mod tests {
 
     #[test]
     fn pairs_are_spread_over_the_interval() {
-        let mut minutes = [0_u32; 15];
+        let (faults, mut minutes) = (lens("faults"), [0_u32; 15]);
         for n in 0..1_500_u128 {
-            let schedule = Schedule::new(Every::QUARTER_HOUR, &lens("faults"), Uuid::from_u128(n));
+            let schedule = Schedule::new(Every::QUARTER_HOUR, &faults, Uuid::from_u128(n));
             minutes[usize::try_from(schedule.offset_ms / 60_000).unwrap()] += 1;
         }
         assert!(minutes.iter().all(|count| (60..=140).contains(count)), "{minutes:?}");
@@ -138,11 +158,24 @@ mod tests {
     #[test]
     fn a_slot_has_one_id_and_ids_sort_by_time() {
         let (early, late) = (at("2026-01-01T00:00:00Z"), at("2026-01-01T00:15:00Z"));
-        let id = slot_id(TENANT, &lens("faults"), early);
-        assert_eq!(id, slot_id(TENANT, &lens("faults"), early));
-        assert!(id < slot_id(TENANT, &lens("faults"), late));
-        assert_ne!(id, slot_id(TENANT, &lens("parts"), early));
-        assert_ne!(id, ad_hoc_id(TENANT, &lens("faults"), early, 0));
+        let (faults, parts) = (lens("faults"), lens("parts"));
+        let schedule = Schedule::new(Every::QUARTER_HOUR, &faults, TENANT);
+        let id = schedule.slot_id(early);
+        // As every version has made it: rows of all of them lie beside one another.
+        assert_eq!(id.to_string(), "019b76da-a800-86ca-bc35-05c4d9b3ea68");
+        assert_eq!(
+            schedule.ad_hoc_id(early, 7).to_string(),
+            "019b76da-a800-80bd-80dd-f7575f6597ad"
+        );
+        // The interval has no part in an id.
+        assert_eq!(id, Schedule::new("1s".parse().unwrap(), &faults, TENANT).slot_id(early));
+        assert!(id < schedule.slot_id(late));
+        assert_ne!(id, Schedule::new(Every::QUARTER_HOUR, &parts, TENANT).slot_id(early));
+        assert_ne!(
+            id,
+            Schedule::new(Every::QUARTER_HOUR, &faults, Uuid::nil()).slot_id(early)
+        );
+        assert_ne!(id, schedule.ad_hoc_id(early, 0));
         assert_eq!(
             (id.get_version_num(), id.as_u128() >> 80),
             (8, u128::try_from(early.as_millisecond()).unwrap())

@@ -8,6 +8,7 @@ mod definition;
 mod error;
 pub mod mute;
 mod resolve;
+pub mod rollback;
 
 pub use definition::{Defaults, Idempotency, Lens, Limits, Overrides, Proof, ReadAction, SignedAction, Slo, User};
 pub use error::{LensError, LensErrors};

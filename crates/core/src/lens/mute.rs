@@ -8,7 +8,6 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 const DAY: i64 = 86_400;
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -257,18 +256,6 @@ impl Muted {
             reason: window.reason.clone(),
         })
     }
-
-    /// From the notes of a stored check; earlier versions wrote `paused: reason`.
-    #[must_use]
-    pub fn of_notes(notes: &Value) -> Option<Self> {
-        if let Some(reason) = notes["paused"].as_str() {
-            return Some(Self {
-                why: MutedWhy::Paused,
-                reason: reason.to_owned(),
-            });
-        }
-        Self::deserialize(notes.get("muted")?).ok()
-    }
 }
 
 #[cfg(test)]
@@ -353,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_goes_before_maintenance_and_both_are_read_back_from_notes() {
+    fn a_pause_goes_before_maintenance() {
         let window = every("day 00:00-23:59");
         let paused = Paused {
             reason: "off".to_owned(),
@@ -362,14 +349,7 @@ mod tests {
         let now = at("2026-02-01T02:00:00Z");
         let muted = Muted::at(now, Some(&paused), [&window]).unwrap();
         assert_eq!(muted.why, MutedWhy::Paused);
-        let notes = serde_json::json!({"muted": muted});
-        assert_eq!(notes.to_string(), r#"{"muted":{"why":"paused","reason":"off"}}"#);
-        assert_eq!(Muted::of_notes(&notes), Some(muted));
         assert_eq!(Muted::at(now, None, [&window]).unwrap().why, MutedWhy::Maintenance);
         assert_eq!(Muted::at(now, None, []), None);
-        assert_eq!(
-            Muted::of_notes(&serde_json::json!({"paused": "off"})).unwrap().why,
-            MutedWhy::Paused
-        );
     }
 }

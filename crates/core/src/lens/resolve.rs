@@ -12,14 +12,14 @@ use crate::lens::mute::{Maintenance, Paused};
 #[must_use]
 pub fn is_placeholder(id: Uuid) -> bool {
     let hex = id.simple().to_string();
-    let first = hex.as_bytes()[0];
-    let one_digit = hex.bytes().filter(|b| *b != first).count() <= 2;
+    let first = hex.bytes().next();
+    let one_digit = hex.bytes().filter(|b| Some(*b) != first).count() <= 2;
     // 11111111-2222-… and its kin: each group repeats one digit.
     let groups = id
         .hyphenated()
         .to_string()
         .split('-')
-        .all(|group| group.bytes().all(|b| b == group.as_bytes()[0]));
+        .all(|group| group.bytes().all(|b| Some(b) == group.bytes().next()));
     one_digit
         || groups
         || hex.starts_with("123456781234")
@@ -166,7 +166,7 @@ impl Lens {
             let (_, item) = items
                 .iter()
                 .enumerate()
-                .find(|(at, item)| items[..*at].contains(item))?;
+                .find(|(at, item)| items.iter().take(*at).any(|earlier| earlier == *item))?;
             Some(LensError::Twice {
                 lens: self.lens.clone(),
                 field,

@@ -4,13 +4,13 @@
 //! load down) or when requests leave whatever the server does (*open*: a slow server gets no
 //! relief, and what waits is measured). A burst is all at once.
 
-use std::fmt;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PlanError;
+use crate::duration::Span;
 
 /// The most requests a burst may hold, and the most connections of any shape: each takes a socket.
 pub const LARGEST_BURST: u32 = 10_000;
@@ -23,67 +23,6 @@ pub const LONGEST: Duration = Duration::from_secs(6 * 3_600);
 
 /// Connections of an open shape that says nothing of them.
 pub const USUAL_CONNECTIONS: u32 = 100;
-
-/// A length of time: `500ms`, `30s`, `10m`, `1h`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Span(Duration);
-
-impl Span {
-    /// So many seconds.
-    #[must_use]
-    pub const fn seconds(seconds: u64) -> Self {
-        Self(Duration::from_secs(seconds))
-    }
-
-    /// The time itself.
-    #[must_use]
-    pub fn get(self) -> Duration {
-        self.0
-    }
-}
-
-impl TryFrom<String> for Span {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let refuse = || format!("{text:?} is no length of time: write a whole number and ms, s, m or h, such as 30s");
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().map_err(|_| refuse())?;
-        let ms = match unit {
-            "ms" => Some(number),
-            "s" => number.checked_mul(1_000),
-            "m" => number.checked_mul(60_000),
-            "h" => number.checked_mul(3_600_000),
-            _ => None,
-        };
-        Ok(Self(Duration::from_millis(ms.ok_or_else(refuse)?)))
-    }
-}
-
-impl From<Span> for String {
-    fn from(span: Span) -> Self {
-        span.to_string()
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = self.0.as_millis();
-        let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-        match units.iter().find(|(size, _)| ms > 0 && ms.is_multiple_of(*size)) {
-            Some((size, unit)) => write!(f, "{}{unit}", ms / size),
-            None => write!(f, "{ms}ms"),
-        }
-    }
-}
-
-crate::text_form::text_form!(
-    Span,
-    "length of time",
-    "^[0-9]+(ms|s|m|h)$",
-    "a whole number and ms, s, m or h, such as 30s"
-);
 
 /// A load shape.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -322,8 +261,8 @@ mod tests {
             ("open: {rate: .nan, for: 1s}", "a rate is above 0"),
             ("open: {rate: 5, for: 0s}", "longer than nothing"),
             ("open: {rate: 5, for: 7h}", "at most 6h"),
-            ("open: {rate: 5, for: 10}", "length of time"),
-            ("open: {rate: 5, for: 10 s}", "length of time"),
+            ("open: {rate: 5, for: 10}", "not a valid duration"),
+            ("open: {rate: 5, for: 10 s}", "not a valid duration"),
             ("open: {rate: 5, for: 1s, arrivals: even}", "constant"),
             ("stages: []", "a rate is above 0"),
             ("steady: 5", "burst"),

@@ -229,14 +229,14 @@ impl AcceptancePlan {
         let mut here = known.clone();
         here.extend(step.with.keys().map(Ident::as_str));
         here.extend(step.sign_as.as_ref().map(|_| "signature"));
-        if let Some(request) = self.requests.get(&step.send) {
-            let mut request = request.clone();
+        if let Some(sent) = self.requests.get(&step.send) {
+            let mut request = sent.clone();
             if let Some(body) = request.json_mut() {
                 step.omit.iter().for_each(|place| super::acceptance::omit(body, place));
             }
             let names: Vec<String> = request.names().into_iter().map(str::to_owned).collect();
             // The request stands elsewhere: what it lacks is told at the step that sends it.
-            let names: Vec<&str> = self.requests[&step.send]
+            let names: Vec<&str> = sent
                 .names()
                 .into_iter()
                 .filter(|name| names.iter().any(|left| left == name))

@@ -169,7 +169,9 @@ impl Prebuilt {
         out.clear();
         out.extend_from_slice(&self.bytes);
         for (what, range) in &self.holes {
-            fill.write(*what, &mut out[range.clone()]);
+            if let Some(hole) = out.get_mut(range.clone()) {
+                fill.write(*what, hole);
+            }
         }
     }
 

@@ -5,9 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::load_shape::{Load, Span};
+use super::load_shape::Load;
 use super::rules::{check_tenants, check_unique, check_user};
 use super::{Dialect, Expect, PlanError, Request, Vars};
+use crate::duration::Span;
 use crate::ident::{Ident, LensId};
 use crate::lens::User;
 

@@ -35,6 +35,10 @@ pub(crate) struct Finder {
 
 impl Finder {
     /// A finder for `secrets`; `None` when there is nothing to find.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "it is within bounds, and without it secrets would be written"
+    )]
     pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>, speed: Speed) -> Option<Self> {
         let mut all: Vec<String> = secrets.flat_map(|secret| forms(secret.expose())).collect();
         all.sort_unstable_by(|a, b| a.bytes().rev().cmp(b.bytes().rev()));
@@ -71,6 +75,10 @@ impl Finder {
     }
 
     /// `text` with a mark wherever a form of a secret stands.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "offsets are those of matches, and a wrong one must not let a secret through"
+    )]
     pub(crate) fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if text.len() < self.shortest {
             return Cow::Borrowed(text);

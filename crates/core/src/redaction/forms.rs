@@ -91,12 +91,8 @@ fn forms_of(secret: &str) -> Vec<String> {
 }
 
 fn hex_digit(value: u16, upper: bool) -> char {
-    let digits: &[u8; 16] = if upper {
-        b"0123456789ABCDEF"
-    } else {
-        b"0123456789abcdef"
-    };
-    char::from(digits[usize::from(value & 0xf)])
+    let digit = char::from_digit(u32::from(value & 0xf), 16).unwrap_or('0');
+    if upper { digit.to_ascii_uppercase() } else { digit }
 }
 
 /// The characters besides letters and digits that encoders of URLs and forms leave as they are.

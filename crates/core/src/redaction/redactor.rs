@@ -154,6 +154,12 @@ impl Redactor {
         Redacted(self.value(value).to_string())
     }
 
+    /// The same with the value that the text holds.
+    pub(crate) fn json_and_value(&self, value: Value) -> (Redacted, Value) {
+        let clean = self.value(value);
+        (Redacted(clean.to_string()), clean)
+    }
+
     /// `value` as indented JSON without secrets.
     #[must_use]
     pub fn json_pretty(&self, value: Value) -> Redacted {

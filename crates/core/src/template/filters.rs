@@ -66,7 +66,8 @@ fn scalar(text: &str) -> String {
         && !WORDS.contains(&text.to_ascii_lowercase().as_str())
         && text != "n"
         && text != "N";
-    let span = text.len() <= 9 && crate::duration::parse_span(text).is_ok();
+    // Milliseconds stay quoted, as in the files that earlier versions generated.
+    let span = text.len() <= 9 && !text.ends_with("ms") && crate::duration::parse_span(text).is_ok();
     if plain || span || uuid::Uuid::try_parse(text).is_ok_and(|id| id.hyphenated().to_string() == text) {
         return text.to_owned();
     }

@@ -135,8 +135,8 @@ impl TemplateSet {
         }
         let mut paths: Vec<&str> = files.iter().map(|file: &Rendered| file.path.as_str()).collect();
         paths.sort_unstable();
-        match paths.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(TemplateError::SamePath(pair[0].to_owned())),
+        match paths.iter().zip(paths.iter().skip(1)).find(|(path, next)| path == next) {
+            Some((path, _)) => Err(TemplateError::SamePath((*path).to_owned())),
             None => Ok(files),
         }
     }

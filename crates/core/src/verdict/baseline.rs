@@ -73,9 +73,9 @@ pub fn compare(earlier: &Value, tallies: &[Tally]) -> (Vec<Change>, Vec<String>)
 
 fn figures(before: &Value, tally: &Tally) -> Vec<Change> {
     let one = |(name, quantile): &(&str, crate::stats::histogram::Quantile)| {
-        let then = before["latency_us"][name].as_u64()?;
+        let then = before.get("latency_us")?.get(*name)?.as_u64()?;
         let now = tally.latencies.at(*quantile)?;
-        let interval: Interval = serde_json::from_value(before["interval_us"][name].clone()).ok()?;
+        let interval: Interval = serde_json::from_value(before.get("interval_us")?.get(*name)?.clone()).ok()?;
         Some(Change {
             target: tally.name.clone(),
             figure: quantile.label(),

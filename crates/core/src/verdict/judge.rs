@@ -26,8 +26,10 @@ pub fn judge(expect: &Expect, severity: Severity, dialect: &Dialect, exchange: &
         Err(failure) => return vec![Outcome::Broken(severity, failure.into())],
     };
     let body = response.json();
-    let mut outcomes = vec![judge_status(expect, severity, dialect, response, body.as_ref())];
-    if !matches!(outcomes[0], Outcome::Met) {
+    let status = judge_status(expect, severity, dialect, response, body.as_ref());
+    let met = status == Outcome::Met;
+    let mut outcomes = vec![status];
+    if !met {
         return outcomes;
     }
     outcomes.extend(judge_envelope(expect, severity, exchange, response));

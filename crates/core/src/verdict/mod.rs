@@ -8,6 +8,7 @@ pub mod baseline;
 pub mod check;
 pub mod judge;
 pub mod load_generator;
+pub mod notes;
 mod number;
 pub mod outcome;
 pub mod probe;
@@ -19,6 +20,8 @@ pub mod tally;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::named::names;
 
 pub use check::{CheckContext, CheckReport, judge_check};
 pub use probe::{ProbeReport, ProbeResult, Sample};
@@ -35,17 +38,13 @@ pub enum Verdict {
     CouldNotJudge,
 }
 
-impl Verdict {
-    /// As stored and shown.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::CouldNotJudge => "could_not_judge",
-        }
-    }
+names!(Verdict {
+    Pass => "pass",
+    Fail => "fail",
+    CouldNotJudge => "could_not_judge",
+});
 
+impl Verdict {
     /// For people, with its mark.
     #[must_use]
     pub fn tell(self) -> &'static str {
@@ -56,3 +55,21 @@ impl Verdict {
         }
     }
 }
+
+/// What kind of run left evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// The scenarios of an acceptance plan.
+    Acceptance,
+    /// Load.
+    Stress,
+    /// Action × role × tenant, held to the API's registry.
+    Matrix,
+}
+
+names!(RunKind {
+    Acceptance => "acceptance",
+    Stress => "stress",
+    Matrix => "matrix",
+});

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::crypto::digest::uuid_v8;
 use crate::ident::LensId;
 use crate::redaction::Redacted;
+use crate::verdict::notes::RecordNotes;
 
 /// The status of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -105,8 +106,8 @@ pub struct CheckRecord {
     pub sample_size: i64,
     /// When it was observed.
     pub observed_at: Timestamp,
-    /// JSON.
-    pub notes: Redacted,
+    /// What it notes.
+    pub notes: RecordNotes,
     /// Its events, in order.
     pub events: Vec<EventRecord>,
 }

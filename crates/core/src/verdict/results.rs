@@ -10,27 +10,30 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ident::LensId;
+use crate::plan::header::PlanOrigin;
 use crate::redaction::Transcript;
 use crate::stats::confidence::{Difference, Interval};
 use crate::stats::histogram::{Latencies, Quantile};
-use crate::verdict::Verdict;
 use crate::verdict::acceptance::Case;
 use crate::verdict::baseline::Change;
 use crate::verdict::load_generator::Generator;
 use crate::verdict::tally::{FIGURES, Second, Tally};
+use crate::verdict::{RunKind, Verdict};
 
 /// What a run of cases came to: acceptance, or the role matrix.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CaseResults<'a> {
     /// `acceptance` or `matrix`.
-    pub kind: &'a str,
+    #[schemars(with = "String")]
+    pub kind: RunKind,
     /// The lens.
     pub lens: &'a LensId,
     /// What the run was about: `api`, `dialect`, `tenant` and, by kind, more.
     #[serde(flatten)]
     pub facts: IndexMap<&'a str, &'a str>,
     /// How the plan stands to what is generated: `generated`, `edited`, `stale` or `foreign`.
-    pub plan_origin: &'a str,
+    #[schemars(with = "String")]
+    pub plan_origin: PlanOrigin,
     /// When it ended.
     pub finished_at: String,
     /// What it came to.
@@ -51,7 +54,7 @@ pub struct StressResults<'a> {
     /// The API's address.
     pub api: String,
     /// The plan that ran.
-    pub plan: PlanFile<'a>,
+    pub plan: PlanFile,
     /// When it ended.
     pub finished_at: String,
     /// What it came to.
@@ -69,11 +72,12 @@ pub struct StressResults<'a> {
 
 /// A plan's file.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct PlanFile<'a> {
+pub struct PlanFile {
     /// Where it lies.
     pub path: String,
     /// `generated`, `edited`, `stale` or `foreign`.
-    pub origin: &'a str,
+    #[schemars(with = "String")]
+    pub origin: PlanOrigin,
 }
 
 /// What the requests of a target came to.

@@ -23,8 +23,10 @@ pub fn schema_of_written<T: JsonSchema>(title: &str) -> Value {
 
 fn made<T: JsonSchema>(title: &str, settings: SchemaSettings) -> Value {
     let mut schema = settings.into_generator().root_schema_for::<T>().to_value();
-    schema["title"] = Value::String(title.to_owned());
-    schema["$id"] = Value::String(address(title));
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("title".to_owned(), Value::String(title.to_owned()));
+        schema.insert("$id".to_owned(), Value::String(address(title)));
+    }
     schema
 }
 
@@ -50,7 +52,7 @@ impl Shape {
     /// The same without the key `name` at its top.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
-        if let Some(keys) = self.schema["properties"].as_object_mut() {
+        if let Some(keys) = self.schema.get_mut("properties").and_then(Value::as_object_mut) {
             keys.shift_remove(name);
         }
         self

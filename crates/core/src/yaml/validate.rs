@@ -100,7 +100,9 @@ impl<'a> Walk<'a> {
     /// The schema that `schema` stands for.
     fn meant(&self, mut schema: &'a Value) -> &'a Value {
         while let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
-            schema = &self.root["$defs"][name];
+            static NOTHING: Value = Value::Null;
+            let defined = self.root.get("$defs").and_then(|types| types.get(name));
+            schema = defined.unwrap_or(&NOTHING);
         }
         schema
     }
@@ -270,7 +272,11 @@ impl<'a> Walk<'a> {
             .and_then(|patterns| patterns.values().next());
         for (index, (key, value)) in fields.iter().enumerate() {
             let Some(text) = key.text() else { continue };
-            if fields[..index].iter().any(|(earlier, _)| earlier.text() == Some(text)) {
+            if fields
+                .iter()
+                .take(index)
+                .any(|(earlier, _)| earlier.text() == Some(text))
+            {
                 self.say(key, format!("{name} has the key {text:?} twice"));
                 continue;
             }

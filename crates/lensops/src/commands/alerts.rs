@@ -1,7 +1,7 @@
 //! `lensops alerts`: what fires, whom it was told, whether receivers take messages, and quiet.
 
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::alert::{AlertsFile, Finding, Notice, Notification, Rule, RuleBook, State, Subject};
+use lensops_core::alert::{AlertsFile, Finding, Notice, Notification, Rule, RuleBook, State, Subject, Urgency};
 use lensops_core::exchange::Sender;
 use lensops_core::ident::{LensId, nearest};
 use lensops_core::redaction::Redactor;
@@ -46,9 +46,9 @@ pub async fn list(journal: &Journal, now: Timestamp, trail: u32, as_json: bool) 
         trail.iter().rev().for_each(print_trail);
     }
     let firing = |grave: bool| {
-        alerts
-            .iter()
-            .any(|alert| alert.firing && matches!(alert.severity.as_str(), "critical" | "error") == grave)
+        alerts.iter().any(|alert| {
+            alert.firing && matches!(alert.severity.known(), Some(Urgency::Critical | Urgency::Error)) == grave
+        })
     };
     Ok(match () {
         () if firing(true) => Exit::Bad,

@@ -1,7 +1,6 @@
 //! `lensops check`: the probes of a lens once for every tenant, printed and recorded.
 
 use jiff::Timestamp;
-use lensops_core::history::schedule::ad_hoc_id;
 use lensops_core::verdict::CheckReport;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -62,7 +61,7 @@ impl Once<'_> {
     /// Checks, prints and records `tenant`; says where the check is on its way to the store.
     async fn check(&self, tenant: Uuid) -> Result<(CheckReport, Value)> {
         let (monitor, now) = (&self.monitor, Timestamp::now());
-        let id = ad_hoc_id(tenant, monitor.lens(), now, fastrand::u64(..));
+        let id = monitor.schedule(tenant).ad_hoc_id(now, fastrand::u64(..));
         let before = monitor.before(&self.journal, &self.store, tenant, now).await?;
         let prefix = if self.several {
             format!("[{tenant}] ")
@@ -117,7 +116,7 @@ fn check_json(report: &CheckReport, delivery: &Value) -> Value {
         "sample_size": record.sample_size,
         "observed_at": record.observed_at,
         "delivery": delivery,
-        "notes": record.notes.to_value(),
+        "notes": record.notes.text().to_value(),
         "events": record.events.iter().map(|event| json!({"level": event.level, "detail": event.detail.to_value()})).collect::<Vec<_>>(),
     })
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use lensops_core::evidence::manifest;
 use lensops_core::evidence::seal::Signed;
 use lensops_core::ident::LensId;
+use lensops_core::named::Named;
 use lensops_core::plan::monitor::MonitorPlan;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -42,8 +43,8 @@ impl Bundles {
     fn verified(&self, id: &str) -> Run {
         let wrecked = |told: String| Run {
             id: id.to_owned(),
-            kind: "run".to_owned(),
-            verdict: "unknown".to_owned(),
+            kind: Named::of("run"),
+            verdict: Named::of("unknown"),
             tenants: None,
             finished_at: id.to_owned(),
             intact: false,

@@ -5,6 +5,7 @@ use std::future::Future;
 
 use jiff::Timestamp;
 use lensops_core::ident::LensId;
+use lensops_core::verdict::notes::StoredNotes;
 use lensops_core::verdict::record::Status;
 use serde_json::Value;
 use uuid::Uuid;
@@ -31,7 +32,7 @@ pub struct StoredCheck {
     /// When it was observed.
     pub observed_at: Timestamp,
     /// Its notes.
-    pub notes: Value,
+    pub notes: StoredNotes,
 }
 
 /// A check with the level and detail of each of its events.

@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
-use lensops_core::alert::Rule;
+use lensops_core::alert::{Rule, Urgency};
 use lensops_core::ident::LensId;
+use lensops_core::named::Named;
 use uuid::Uuid;
 
 use super::app::App;
@@ -53,8 +54,8 @@ pub(super) async fn read(app: &App, who: &Who, now: Timestamp) -> Result<Seen, S
 }
 
 struct Shown {
-    rule: String,
-    severity: String,
+    rule: Named<Rule>,
+    severity: Named<Urgency>,
     about: String,
     since: String,
     times: u32,

@@ -8,7 +8,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
+use lensops_core::alert::{Rule, Urgency};
 use lensops_core::ident::LensId;
+use lensops_core::named::Named;
 use lensops_core::verdict::record::Status;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -67,8 +69,8 @@ struct Checks {
 /// What fires.
 #[derive(Serialize, JsonSchema)]
 struct Firing {
-    rule: String,
-    severity: String,
+    rule: Named<Rule>,
+    severity: Named<Urgency>,
     lens: Option<String>,
     tenant: Option<Uuid>,
     #[schemars(with = "Option<String>")]
@@ -138,7 +140,7 @@ fn check(check: StoredCheck) -> Check {
         error_rate_percent: check.error_rate_percent,
         sample_size: check.sample_size,
         observed_at: check.observed_at,
-        notes: check.notes,
+        notes: check.notes.into_stored(),
     }
 }
 

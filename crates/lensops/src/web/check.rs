@@ -6,6 +6,8 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use lensops_core::stats::histogram::ms;
+use lensops_core::verdict::notes::EndpointNotes;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -53,22 +55,14 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
-fn ms(value: &Value) -> String {
-    value
-        .as_u64()
-        .map_or_else(|| "none".to_owned(), lensops_core::stats::histogram::ms)
-}
-
-fn probes(notes: &Value) -> Vec<Probe> {
-    let endpoints = notes["endpoints"].as_object().into_iter().flatten();
-    endpoints
-        .map(|(name, note)| Probe {
-            name: name.clone(),
-            p50: ms(&note["p50_us"]),
-            p95: ms(&note["p95_us"]),
-            n: text(&note["n"]),
-        })
-        .collect()
+fn probe((name, measured): (&String, &EndpointNotes)) -> Probe {
+    let or_none = |figure: Option<String>| figure.unwrap_or_else(|| "none".to_owned());
+    Probe {
+        name: name.clone(),
+        p50: or_none(measured.p50_us.map(ms)),
+        p95: or_none(measured.p95_us.map(ms)),
+        n: or_none(measured.n.map(|n| n.to_string())),
+    }
 }
 
 fn event((level, detail): &(String, Value)) -> Event {
@@ -104,8 +98,7 @@ pub(super) async fn check(State(app): State<Arc<App>>, who: Who, Path(id): Path<
             );
         }
     };
-    let others = check.notes.as_object().into_iter().flatten();
-    let others = others.filter(|(name, _)| !["samples_us", "endpoints"].contains(&name.as_str()));
+    let others = check.notes.others();
     show(&Check {
         frame: Frame::new(format!("Check of {}", check.lens_id.title()), "", &who),
         id,
@@ -116,7 +109,7 @@ pub(super) async fn check(State(app): State<Arc<App>>, who: Who, Path(id): Path<
         at: format::time(check.observed_at),
         p95: format::p95(check.p95_latency_ms, check.sample_size),
         errors: format::error_rate(check.error_rate_percent),
-        probes: probes(&check.notes),
+        probes: check.notes.read().endpoints.iter().map(probe).collect(),
         events: events.iter().map(event).collect(),
         notes: others.map(|(name, value)| (name.clone(), text(value))).collect(),
     })

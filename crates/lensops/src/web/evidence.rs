@@ -84,6 +84,8 @@ pub(super) async fn file(State(app): State<Arc<App>>, who: Who, Path((run, file)
 
 #[cfg(test)]
 mod tests {
+    use lensops_core::verdict::{RunKind, Verdict};
+
     use super::*;
 
     #[test]
@@ -100,8 +102,8 @@ mod tests {
         ] {
             let run = Run {
                 id: "r".to_owned(),
-                kind: "acceptance".to_owned(),
-                verdict: "pass".to_owned(),
+                kind: RunKind::Acceptance.into(),
+                verdict: Verdict::Pass.into(),
                 finished_at: String::new(),
                 tenants,
                 intact,

@@ -15,7 +15,7 @@ pub(super) const WINDOW: SignedDuration = SignedDuration::from_hours(168);
 pub(super) fn report(plan: &MonitorPlan, tenant: Uuid, points: &[Point], now: Timestamp) -> GateReport {
     let points: Vec<CheckPoint> = points.iter().map(point).collect();
     let schedule = Schedule::new(plan.every, &plan.monitor, tenant);
-    decide(&plan.monitor, tenant, &schedule, WINDOW, now, now, &points)
+    decide(&schedule, WINDOW, now, now, &points)
 }
 
 /// A check as the gate looks at it.

@@ -1,10 +1,12 @@
 //! A lens of a tenant as pages and the read API show it, made from its checks at a given time. Pure.
 
 use jiff::Timestamp;
+use lensops_core::alert::Rule;
 use lensops_core::history::gate::Decision;
 use lensops_core::history::status::{Standing, age_at, tell_age};
-use lensops_core::lens::mute::Muted;
+use lensops_core::named::Named;
 use lensops_core::plan::monitor::MonitorPlan;
+use lensops_core::verdict::notes::CheckNotes;
 use lensops_core::verdict::record::Status;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -44,7 +46,7 @@ pub(super) struct Row {
     #[schemars(with = "Option<String>")]
     pub(super) gate: Option<Decision>,
     /// Rules that fire.
-    pub(super) firing: Vec<String>,
+    pub(super) firing: Vec<Named<Rule>>,
     /// Whether the latest check was made under a virtual clock.
     pub(super) virtual_clock: bool,
     #[serde(skip)]
@@ -89,6 +91,11 @@ impl Row {
         self.gate.map_or("reading\u{2026}", decision_word)
     }
 
+    pub(super) fn firing_rules(&self) -> String {
+        let rules: Vec<String> = self.firing.iter().map(ToString::to_string).collect();
+        rules.join(", ")
+    }
+
     pub(super) fn flags_on(&self) -> usize {
         self.flags.iter().filter(|flag| flag.on).count()
     }
@@ -111,13 +118,10 @@ pub(super) struct Found<'a> {
 pub(super) fn row(plan: &MonitorPlan, tenant: Uuid, found: &Found<'_>, alerts: &[Alert], now: Timestamp) -> Row {
     let latest = found.latest.as_ref();
     let age = latest.map(|check| age_at(now, check.observed_at));
-    let muted = latest
-        .and_then(|check| Muted::of_notes(&check.notes))
-        .map(|muted| muted.why);
-    let flags = latest.and_then(|check| check.notes["flags"].as_object());
-    let flags = flags.into_iter().flatten().map(|(name, on)| Flag {
+    let notes = latest.map(|check| check.notes.read());
+    let flags = notes.iter().flat_map(|notes| &notes.flags).map(|(name, on)| Flag {
         name: name.clone(),
-        on: on == true,
+        on: *on,
     });
     let fires =
         |alert: &&Alert| alert.firing && alert.tenant == Some(tenant) && alert.lens.as_ref() == Some(&plan.monitor);
@@ -129,7 +133,7 @@ pub(super) fn row(plan: &MonitorPlan, tenant: Uuid, found: &Found<'_>, alerts: &
             plan.every,
             plan.paused.is_some(),
             latest.map(|check| check.status),
-            muted,
+            notes.and_then(CheckNotes::muted_why),
             age,
         ),
         status: latest.map(|check| check.status),
@@ -140,7 +144,7 @@ pub(super) fn row(plan: &MonitorPlan, tenant: Uuid, found: &Found<'_>, alerts: &
         flags: flags.collect(),
         gate: None,
         firing: alerts.iter().filter(fires).map(|alert| alert.rule.clone()).collect(),
-        virtual_clock: latest.is_some_and(|check| check.notes["clock"] == "virtual"),
+        virtual_clock: notes.is_some_and(CheckNotes::is_virtual),
         spark: spark(plan, found.day, now),
         age: age.map_or_else(|| "never".to_owned(), tell_age),
     }

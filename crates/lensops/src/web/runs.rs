@@ -1,6 +1,8 @@
 //! The runs that left evidence, and where the dashboard finds them.
 
 use lensops_core::ident::LensId;
+use lensops_core::named::Named;
+use lensops_core::verdict::{RunKind, Verdict};
 use uuid::Uuid;
 
 /// A run that left evidence, as it verifies now.
@@ -8,10 +10,10 @@ use uuid::Uuid;
 pub struct Run {
     /// Its id, which is the name of its folder.
     pub id: String,
-    /// `acceptance` or `stress`.
-    pub kind: String,
+    /// What kind of run.
+    pub kind: Named<RunKind>,
     /// What it came to.
-    pub verdict: String,
+    pub verdict: Named<Verdict>,
     /// The tenants that its files may speak of; `None` where nobody knows all of them.
     pub tenants: Option<Vec<Uuid>>,
     /// When it ended.
@@ -22,6 +24,13 @@ pub struct Run {
     pub told: String,
     /// Names of its files.
     pub files: Vec<String>,
+}
+
+impl Run {
+    /// Whether it came to a pass.
+    pub(super) fn passed(&self) -> bool {
+        self.verdict.is(Verdict::Pass)
+    }
 }
 
 /// Where evidence is found. Reading may block.

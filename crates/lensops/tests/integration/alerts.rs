@@ -14,6 +14,7 @@ use lensops::config::{Env, Settings};
 use lensops::http::Client;
 use lensops::store::{Alerting, Journal};
 use lensops_core::redaction::Redactor;
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use lensops_sandbox::{Dialect, Faults};
 use serde_json::{Value, json};
@@ -302,7 +303,10 @@ async fn muted_checks_change_nothing_and_silenced_alerts_are_told_when_the_silen
     let world = World::new("", receiver.env()).await;
     let mut muted = [1, 2, 3].map(|n| with_status(SOUTH, n, Unhealthy));
     for check in &mut muted {
-        check.notes = Redactor::default().json(json!({"muted": {"why": "maintenance", "reason": "upgrade"}}));
+        check.notes = RecordNotes::of_json(
+            json!({"muted": {"why": "maintenance", "reason": "upgrade"}}),
+            &Redactor::default(),
+        );
         world.journal.record(check.clone()).await.unwrap();
     }
     assert!(world.journal.alerts().await.unwrap().is_empty());

@@ -12,6 +12,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{Board, Journal};
 use lensops_core::redaction::Redactor;
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{Level, Status};
 use serde_json::{Value, json};
 
@@ -152,7 +153,7 @@ pub(crate) async fn lived_in() -> (tempfile::TempDir, Journal, Front, String) {
         if (70..75).contains(&n) {
             notes["muted"] = json!({"why": "maintenance", "reason": "backups"});
         }
-        check.notes = redactor.json(notes);
+        check.notes = RecordNotes::of_json(notes, &redactor);
         let (kind, level) = if n == 20 {
             ("flag_toggled", Level::Warning)
         } else {

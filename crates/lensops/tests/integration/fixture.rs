@@ -8,10 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use lensops::commands::worker::delivery::{Delivery, Flushed};
 use lensops::http::{Client, TIMEOUT};
 use lensops::store::{Journal, Postgres, Rest, Returned, Store};
+use lensops_core::duration::Every;
 use lensops_core::exchange::Base;
-use lensops_core::history::schedule::slot_id;
+use lensops_core::history::schedule::Schedule;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use lensops_sandbox::{Dialect, Sandbox};
 use serde_json::json;
@@ -54,7 +56,7 @@ pub(crate) fn start() -> Timestamp {
 /// The check of slot `n` (quarter hours from [`start`]) of a lens of a tenant, with two events.
 pub(crate) fn check_of(tenant: Uuid, lens: &str, n: i64) -> CheckRecord {
     let (lens, at) = (lens.parse().unwrap(), start() + SignedDuration::from_mins(15 * n));
-    let id = slot_id(tenant, &lens, at);
+    let id = Schedule::new(Every::QUARTER_HOUR, &lens, tenant).slot_id(at);
     let redactor = Redactor::default();
     let event = |index, level| EventRecord {
         id: event_id(id, index),
@@ -70,7 +72,7 @@ pub(crate) fn check_of(tenant: Uuid, lens: &str, n: i64) -> CheckRecord {
         error_rate_hundredths: Some(476),
         sample_size: 21,
         observed_at: at,
-        notes: redactor.json(json!({"samples_us": [1, 2, 3], "n": n})),
+        notes: RecordNotes::of_json(json!({"samples_us": [1, 2, 3], "n": n}), &redactor),
         events: vec![event(0, Level::Error), event(1, Level::Info)],
     }
 }

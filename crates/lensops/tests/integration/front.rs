@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use lensops::store::{Board, Journal};
 use lensops::web::{Run, Runs, Setup, serve};
-use lensops_core::history::schedule::ad_hoc_id;
+use lensops_core::duration::Every;
+use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use lensops_core::verdict::record::CheckRecord;
+use lensops_core::verdict::{RunKind, Verdict};
 use lensops_sandbox::Dialect;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -48,8 +50,8 @@ impl Runs for Left {
         let (id, tenants, _) = RUNS.iter().find(|(own, ..)| *own == id)?;
         Some(Run {
             id: (*id).to_owned(),
-            kind: "acceptance".to_owned(),
-            verdict: "pass".to_owned(),
+            kind: RunKind::Acceptance.into(),
+            verdict: Verdict::Pass.into(),
             tenants: tenants.map(<[Uuid]>::to_vec),
             finished_at: "2026-01-01T00:00:00Z".to_owned(),
             intact: true,
@@ -77,7 +79,8 @@ pub(crate) async fn plan(lens: &str, tenants: &[Uuid]) -> MonitorPlan {
 /// A healthy check of `lens`, observed now.
 pub(crate) fn fresh(tenant: Uuid, lens: &str, p95_ms: i64) -> CheckRecord {
     let now = Timestamp::now();
-    let id = ad_hoc_id(tenant, &lens.parse().unwrap(), now, fastrand::u64(..));
+    let id = lens.parse().unwrap();
+    let id = Schedule::new(Every::QUARTER_HOUR, &id, tenant).ad_hoc_id(now, fastrand::u64(..));
     let mut check = check_of(tenant, lens, 0);
     for (index, event) in check.events.iter_mut().enumerate() {
         event.id = lensops_core::verdict::record::event_id(id, index);

@@ -5,10 +5,12 @@ use std::process::Stdio;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{Alerting, History as _, Journal, StoreError};
-use lensops_core::alert::{AlertsFile, RuleBook};
-use lensops_core::history::schedule::slot_id;
+use lensops_core::alert::{AlertsFile, Rule, RuleBook};
+use lensops_core::duration::Every;
+use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -20,7 +22,10 @@ use crate::harness::Project;
 const TENANT: Uuid = Uuid::from_u128(0x53fb_df09);
 
 fn record(lens: &LensId, due: Timestamp) -> CheckRecord {
-    let (id, redactor) = (slot_id(TENANT, lens, due), Redactor::default());
+    let (id, redactor) = (
+        Schedule::new(Every::QUARTER_HOUR, lens, TENANT).slot_id(due),
+        Redactor::default(),
+    );
     let event = EventRecord {
         id: event_id(id, 0),
         level: Level::Warning,
@@ -35,7 +40,7 @@ fn record(lens: &LensId, due: Timestamp) -> CheckRecord {
         error_rate_hundredths: Some(476),
         sample_size: 21,
         observed_at: due,
-        notes: redactor.json(json!({"samples_us": [1, 2]})),
+        notes: RecordNotes::of_json(json!({"samples_us": [1, 2]}), &redactor),
         events: vec![event],
     }
 }
@@ -73,7 +78,7 @@ async fn a_check_recorded_twice_is_one_row_with_its_events_once() {
         (stored[0].status, stored[0].p95_latency_ms, stored[0].error_rate_percent),
         (Status::Degraded, Some(867), Some(4.76))
     );
-    assert_eq!(stored[0].notes["samples_us"], json!([1, 2]));
+    assert_eq!(stored[0].notes.read().samples_us, [1, 2]);
     assert_eq!(
         journal.events(check.id).await.unwrap(),
         [("warning".to_owned(), json!({"kind": "warning"}))]
@@ -269,6 +274,54 @@ async fn w4_a_silence_that_nobody_can_read_keeps_no_check_from_being_recorded() 
         assert!(journal.holds(check.id).await.unwrap(), "{status:?}");
     }
     assert!(journal.silences(start()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn w4_an_alert_or_a_message_of_a_newer_version_fails_no_page_and_holds_up_no_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let journal = Journal::open(&path).await.unwrap();
+    let mut other = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    let state = json!({"window": 1, "times": 3, "since": null, "finding": null, "firing": null}).to_string();
+    for (rule, severity, state) in [
+        ("rule_of_tomorrow", "mild", state.as_str()),
+        ("unhealthy", "critical", state.as_str()),
+        ("server_error", "critical", "no state that this version reads"),
+    ] {
+        sqlx::query("INSERT INTO lensops_alerts VALUES ($1, $1, '', '', $2, 1, $3, '2026-01-28T14:00:00.000Z')")
+            .bind(rule)
+            .bind(severity)
+            .bind(state)
+            .execute(&mut other)
+            .await
+            .unwrap();
+    }
+    for (n, rule) in [(1, "rule_of_tomorrow"), (2, "unhealthy")] {
+        let body = json!({"id": Uuid::from_u128(n), "notice": "firing", "rule": rule, "severity": "critical",
+            "dedup_key": rule, "lens": "faults", "tenant": TENANT, "reason": "List: 500", "response": null,
+            "runbook": null, "since": "2026-01-28T14:00:00Z", "times": 1, "at": "2026-01-28T14:00:00Z"});
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+            "INSERT INTO lensops_notifications VALUES ('{n}', '{rule}', '2026-01-28T14:00:00.000Z', '{body}'); \
+             INSERT INTO lensops_alert_deliveries (notification_id, receiver) VALUES ('{n}', 'hook')"
+        )))
+        .execute(&mut other)
+        .await
+        .unwrap();
+    }
+    let alerts = journal.alerts().await.unwrap();
+    let told: Vec<String> = alerts
+        .iter()
+        .map(|alert| format!("{} {}", alert.severity, alert.rule))
+        .collect();
+    assert_eq!(told, ["critical unhealthy", "mild rule_of_tomorrow"]);
+    assert_eq!(
+        (alerts[0].rule.known(), alerts[1].rule.known()),
+        (Some(&Rule::Unhealthy), None)
+    );
+    let due = journal.alert_due("hook").await.unwrap().unwrap();
+    assert_eq!(due.told.rule, Rule::Unhealthy);
+    let trail = journal.alert_trail(10).await.unwrap();
+    assert_eq!(trail.len(), 1, "{trail:?}");
 }
 
 #[tokio::test]

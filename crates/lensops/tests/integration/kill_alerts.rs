@@ -8,6 +8,7 @@ use std::process::Stdio;
 use lensops::config::Settings;
 use lensops::store::Journal;
 use lensops_core::redaction::Redactor;
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level};
 use lensops_sandbox::{Dialect, Faults};
 use serde_json::json;
@@ -34,7 +35,7 @@ async fn checks(journal: &Journal) -> Vec<CheckRecord> {
         error_rate_hundredths: check.error_rate_percent.map(|_| 0),
         sample_size: check.sample_size,
         observed_at: check.observed_at,
-        notes: redactor.json(check.notes.clone()),
+        notes: RecordNotes::of_json(check.notes.into_stored(), &redactor),
         events: events
             .iter()
             .map(|(_, detail)| EventRecord {

@@ -9,7 +9,7 @@ use super::module_graph::{Edge, Tree};
 /// The rooms of `lensops-core`, each storey using only those above it. Rooms of one storey may use one
 /// another, but for those of `APART`.
 const CORE: [&[&str]; 10] = [
-    &["ident", "duration", "text_form", "secret"],
+    &["ident", "duration", "text_form", "named", "secret"],
     &["crypto", "stats", "yaml"],
     &["exchange"],
     &["redaction"],

@@ -8,7 +8,7 @@ use lensops::commands::worker::tenants::TenantWatch;
 use lensops::http::Client;
 use lensops::store::{Journal, REGISTRY, TenantSource};
 use lensops_core::duration::Every;
-use lensops_core::history::schedule::{Schedule, slot_id};
+use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
 use lensops_sandbox::{Dialect, Faults, Sandbox};
@@ -272,7 +272,7 @@ async fn settled(project: &Project, tenant: Uuid) -> (usize, BTreeMap<String, us
     let from = schedule.latest(first.observed_at) - jiff::SignedDuration::from_millis(1);
     let mut slots = 0;
     for due in schedule.between(from, last.observed_at) {
-        let id = slot_id(tenant, &lens, due);
+        let id = schedule.slot_id(due);
         let (checks, skipped) = (
             mine.iter().filter(|check| check.id == id).count(),
             missed.iter().filter(|(at, _)| *at == due).count(),

@@ -6,6 +6,7 @@ use lensops::store::{Archive, Owner};
 use lensops_core::history::rollup::Span;
 use lensops_core::redaction::Redactor;
 use lensops_core::stats::histogram::{Latencies, Quantile};
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::CheckRecord;
 use serde_json::json;
 
@@ -26,7 +27,7 @@ fn sampled(n: i64) -> CheckRecord {
     if n == PAUSED {
         notes["muted"] = json!({"why": "paused", "reason": "rolled back"});
     }
-    let notes = Redactor::default().json(notes);
+    let notes = RecordNotes::of_json(notes, &Redactor::default());
     CheckRecord { notes, ..check(n) }
 }
 

@@ -4,6 +4,8 @@ use std::pin::Pin;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{History as _, StoredCheck};
+use lensops_core::redaction::Redactor;
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, Status};
 use serde_json::json;
 
@@ -51,7 +53,7 @@ fn stored(check: &CheckRecord) -> StoredCheck {
         error_rate_percent: Some(4.76),
         sample_size: check.sample_size,
         observed_at: check.observed_at,
-        notes: check.notes.to_value(),
+        notes: check.notes.text().to_value().into(),
     }
 }
 
@@ -144,8 +146,8 @@ async fn what_was_not_measured_stays_absent(fixture: &Fixture) {
 
 async fn a_null_character_costs_the_character_and_not_the_check(fixture: &Fixture) {
     let mut odd = check(0);
-    odd.notes = lensops_core::redaction::Redactor::default().json(json!({"body": "a\0b"}));
-    odd.events[0].detail = odd.notes.clone();
+    odd.notes = RecordNotes::of_json(json!({"body": "a\0b"}), &Redactor::default());
+    odd.events[0].detail = odd.notes.text().clone();
     fixture.record([odd]).await;
     assert_eq!(fixture.deliver().await.parked, 0);
     let expected = if fixture.kind == Kind::Sqlite {
@@ -153,7 +155,7 @@ async fn a_null_character_costs_the_character_and_not_the_check(fixture: &Fixtur
     } else {
         "a\u{fffd}b"
     };
-    assert_eq!(everything(fixture).await[0].notes["body"], expected);
+    assert_eq!(everything(fixture).await[0].notes.stored()["body"], expected);
 }
 
 async fn more_checks_than_a_batch_or_a_page_arrive(fixture: &Fixture) {

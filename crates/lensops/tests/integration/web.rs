@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{Board, Journal, Silence};
 use lensops_core::redaction::Redactor;
+use lensops_core::verdict::notes::RecordNotes;
 use proptest::prelude::{ProptestConfig, Strategy as _, any};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
@@ -114,8 +115,10 @@ fn nothing_that_is_stored_or_asked_for_becomes_markup() {
         runtime.block_on(async {
             let mut check = fresh(A, "faults", 100);
             let redactor = Redactor::default();
-            check.notes =
-                redactor.json(json!({"unjudged": [text], "flags": {text: true}, "endpoints": {text: {"n": 1}}}));
+            check.notes = RecordNotes::of_json(
+                json!({"unjudged": [text], "flags": {text: true}, "endpoints": {text: {"n": 1}}}),
+                &redactor,
+            );
             check.events[0].detail =
                 redactor.json(json!({"kind": text, "reason": text, "request": text, "response": text}));
             let id = check.id;

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use lensops::commands::storage::retention::{retention, roll_up};
 use lensops::store::{Archive, Board, Journal, Owner};
 use lensops_core::redaction::Redactor;
+use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status};
 use serde_json::json;
 
@@ -17,7 +18,7 @@ fn thirty_hours_in() -> Timestamp {
 fn sampled(n: i64) -> CheckRecord {
     let us = |k: i64| u64::try_from(n * 1_500 + k * 37).unwrap();
     let samples: Vec<u64> = (1..=21).map(us).collect();
-    let notes = Redactor::default().json(json!({"samples_us": samples}));
+    let notes = RecordNotes::of_json(json!({"samples_us": samples}), &Redactor::default());
     CheckRecord { notes, ..check(n) }
 }
 
@@ -101,7 +102,7 @@ async fn what_was_switched_muted_or_not_checked_is_marked_and_is_no_line() {
         check.events.clear();
         if (40..44).contains(&n) {
             let notes = json!({"muted": {"why": "maintenance", "reason": "backups"}, "samples_us": [1000]});
-            check.notes = redactor.json(notes);
+            check.notes = RecordNotes::of_json(notes, &redactor);
         }
         if n == 90 {
             let detail = json!({"kind": "flag_toggled", "reason": "FAULT_LENS_V1_ENABLED went off"});

@@ -12,7 +12,7 @@ use lensops::commands::worker::clock::Clock;
 use lensops::commands::worker::{Change, Pulse, Worker};
 use lensops::store::{History as _, Journal, Store, StoredCheck};
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Sender, Timings};
-use lensops_core::history::schedule::slot_id;
+use lensops_core::plan::header::PlanOrigin;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::redaction::Redactor;
 use lensops_sandbox::{Dialect, Faults};
@@ -97,7 +97,7 @@ pub(crate) fn monitor() -> Monitor {
     let plan: MonitorPlan = lensops_core::yaml::read("plan.yml", PLAN).unwrap();
     Monitor {
         plan,
-        plan_origin: "generated",
+        plan_origin: PlanOrigin::Generated,
         base: Base::parse("http://127.0.0.1:9").unwrap(),
         jwt_secret: None,
         issuer: String::new(),
@@ -127,8 +127,8 @@ impl Left {
     /// Whether check `at` has the id of the slot it was observed in.
     fn has_its_slot(&self, at: usize) -> bool {
         let (tenant, check) = (self.monitor.plan.tenants[0], &self.stored[at]);
-        let due = self.monitor.schedule(tenant).latest(check.observed_at);
-        check.id == slot_id(tenant, self.monitor.lens(), due)
+        let schedule = self.monitor.schedule(tenant);
+        check.id == schedule.slot_id(schedule.latest(check.observed_at))
     }
 }
 
@@ -285,10 +285,7 @@ async fn every_slot_is_settled_once(journal: &Journal, monitor: &Monitor, tenant
     let from = schedule.latest(first.observed_at) - SignedDuration::from_millis(1);
     let mut slots = 0;
     for due in schedule.between(from, last.observed_at) {
-        let (checked, skipped) = (
-            checks.contains(&slot_id(tenant, lens, due)),
-            missed_slots.contains(&due),
-        );
+        let (checked, skipped) = (checks.contains(&schedule.slot_id(due)), missed_slots.contains(&due));
         assert_ne!(
             checked, skipped,
             "slot {due} of {tenant}: checked {checked}, missed {skipped}; {missed:?}"

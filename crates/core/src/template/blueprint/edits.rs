@@ -44,11 +44,10 @@ pub(super) fn plan(
         return refuse("its `services:` does not read as one entry a dash");
     }
     let mut edits = Vec::new();
-    for (index, entry) in wanted.iter().enumerate() {
-        let from = &rendered.items[index];
-        let at = existing.iter().position(|there| name_of(there) == name_of(entry));
-        match at {
-            Some(at) => edits.extend(update(file, &list.items[at], &existing[at], source, from, entry)?),
+    for (entry, from) in wanted.iter().zip(&rendered.items) {
+        let mut items = list.items.iter().zip(existing);
+        match items.find(|(_, there)| name_of(there) == name_of(entry)) {
+            Some((item, there)) => edits.extend(update(file, item, there, source, from, entry)?),
             None => {
                 let text = source.shifted(from.clone(), rendered.dash, list.dash);
                 edits.push((list.end..list.end, text));
@@ -153,9 +152,10 @@ fn update_variables(
     let mut edits = Vec::new();
     for (fresh, from) in wanted.iter().zip(&rendered.items) {
         let text = || source.shifted(from.clone(), rendered.dash, list.dash);
-        match existing.iter().position(|old| old["key"] == fresh["key"]) {
-            Some(index) if variable_does(&existing[index], fresh) => {}
-            Some(index) => edits.push((list.items[index].clone(), text())),
+        let mut items = list.items.iter().zip(existing);
+        match items.find(|(_, old)| old["key"] == fresh["key"]) {
+            Some((_, old)) if variable_does(old, fresh) => {}
+            Some((item, _)) => edits.push((item.clone(), text())),
             None => edits.push((list.end..list.end, text())),
         }
     }

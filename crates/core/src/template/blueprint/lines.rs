@@ -39,9 +39,14 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// A line; an empty one beyond the end. That the whole reads as it should is proven afterwards.
+    fn line(&self, at: usize) -> &'a str {
+        self.lines.get(at).copied().unwrap_or_default()
+    }
+
     /// The column of the first character of `line`; `None` for one that is blank or a comment.
     fn column(&self, line: usize) -> Option<usize> {
-        let text = self.lines[line].trim_end();
+        let text = self.line(line).trim_end();
         let rest = text.trim_start_matches(' ');
         (!rest.is_empty() && !rest.starts_with('#')).then(|| text.len() - rest.len())
     }
@@ -50,7 +55,7 @@ impl<'a> Lines<'a> {
     fn trimmed(&self, range: Range<usize>, column: usize) -> Range<usize> {
         let mut end = range.end;
         while end > range.start + 1 && self.column(end - 1).is_none() {
-            let text = self.lines[end - 1];
+            let text = self.line(end - 1);
             let deeper = text.trim_start().starts_with('#') && text.len() - text.trim_start().len() > column;
             if deeper {
                 break;
@@ -64,7 +69,7 @@ impl<'a> Lines<'a> {
     /// there is no such key, or its value stands on the same line.
     pub(super) fn list(&self, key: &str, within: Range<usize>, column: usize) -> Result<Option<List>, Refusal> {
         let opens = |line: &usize| {
-            let text = self.lines[*line].trim_start_matches('\u{feff}');
+            let text = self.line(*line).trim_start_matches('\u{feff}');
             // A key may open an item: the dash and the spaces after it belong to its column.
             let text = text.get(column..).unwrap_or_default();
             let rest = text.strip_prefix(key).and_then(|rest| rest.strip_prefix(':'));
@@ -77,7 +82,7 @@ impl<'a> Lines<'a> {
         while end < within.end {
             match self.column(end) {
                 Some(found) if found < column => break,
-                Some(found) if found == column && !self.lines[end].trim_start().starts_with('-') => break,
+                Some(found) if found == column && !self.line(end).trim_start().starts_with('-') => break,
                 _ => end += 1,
             }
         }
@@ -85,7 +90,7 @@ impl<'a> Lines<'a> {
         let Some((first, dash)) = first.and_then(|line| Some((line, self.column(line)?))) else {
             return Ok(None);
         };
-        if !self.lines[first].trim_start().starts_with('-') {
+        if !self.line(first).trim_start().starts_with('-') {
             return refuse(format!("`{key}:` is no list of dashes"));
         }
         let starts: Vec<usize> = (first..end).filter(|line| self.column(*line) == Some(dash)).collect();
@@ -107,19 +112,19 @@ impl<'a> Lines<'a> {
 
     /// The keys of the mapping that an item of a list is.
     pub(super) fn keys(&self, item: &Range<usize>) -> Result<Keys, Refusal> {
-        let first = self.lines[item.start];
+        let first = self.line(item.start);
         let rest = first.trim_start().trim_start_matches('-').trim_start_matches(' ');
         if rest.trim().is_empty() || rest.starts_with(['{', '*', '&']) {
             return refuse("an entry of lensops does not open with a key");
         }
         let column = first.len() - rest.len();
         let opens = |line: usize| {
-            line == item.start || (self.column(line) == Some(column) && !self.lines[line].trim_start().starts_with('-'))
+            line == item.start || (self.column(line) == Some(column) && !self.line(line).trim_start().starts_with('-'))
         };
         let starts: Vec<usize> = item.clone().filter(|line| opens(*line)).collect();
         let ends = starts.iter().skip(1).copied().chain([item.end]);
         let blocks = starts.iter().copied().zip(ends).map(|(start, end)| {
-            let text = self.lines[start].get(column..).unwrap_or_default();
+            let text = self.line(start).get(column..).unwrap_or_default();
             let name = text.split(':').next().unwrap_or_default();
             (
                 name.trim().trim_matches(['"', '\'']).to_owned(),
@@ -135,7 +140,7 @@ impl<'a> Lines<'a> {
     /// The lines of `range`, moved from column `from` to column `to`.
     pub(super) fn shifted(&self, range: Range<usize>, from: usize, to: usize) -> String {
         let mut text = String::new();
-        for line in &self.lines[range] {
+        for line in self.lines.get(range).unwrap_or_default() {
             let rest = line.get(from..).unwrap_or_else(|| line.trim_start());
             text.push_str(&" ".repeat(if rest.trim().is_empty() { 0 } else { to }));
             text.push_str(rest);
@@ -149,7 +154,7 @@ impl<'a> Lines<'a> {
         let mut text = String::new();
         let mut at = 0;
         for (range, new) in edits {
-            text.push_str(&self.lines[at..range.start].concat());
+            text.push_str(&self.lines.get(at..range.start).unwrap_or_default().concat());
             let new = if self.crlf { new.replace('\n', "\r\n") } else { new };
             if !new.is_empty() && !text.is_empty() && !text.ends_with('\n') {
                 text.push_str(if self.crlf { "\r\n" } else { "\n" });
@@ -157,7 +162,7 @@ impl<'a> Lines<'a> {
             text.push_str(&new);
             at = range.end.max(at);
         }
-        text.push_str(&self.lines[at..].concat());
+        text.push_str(&self.lines.get(at..).unwrap_or_default().concat());
         text
     }
 }

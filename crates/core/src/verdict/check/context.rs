@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::ident::LensId;
 use crate::lens::Slo;
 use crate::lens::mute::Muted;
+use crate::plan::header::PlanOrigin;
 use crate::stats::histogram::Latencies;
 
 /// What a check is, besides its probes.
@@ -35,6 +36,6 @@ pub struct CheckContext {
     pub muted: Option<Muted>,
     /// Whether the clock was a virtual one.
     pub virtual_clock: bool,
-    /// Whether the plan was as generated, edited or foreign.
-    pub plan_origin: &'static str,
+    /// How the plan stands to what is generated.
+    pub plan_origin: PlanOrigin,
 }

@@ -46,12 +46,16 @@ fn probe_finding(probe: &ProbeReport) -> Option<Finding> {
         ProbeResult::Unjudged(_) => (Status::Healthy, Level::Info, "unjudged", None),
     };
     let mut detail = json!({"kind": kind, "probe": probe.name, "reason": probe.line(), "samples": probe.taken, "failed": probe.failed, "retries": probe.retries});
-    if let Some(class) = why.and_then(Why::class) {
-        detail["class"] = json!(class);
-    }
-    if let Some(transcript) = &probe.transcript {
-        detail["request"] = json!(excerpt(transcript.request.as_str()));
-        detail["response"] = json!(excerpt(transcript.response.as_str()));
+    let shown = probe.transcript.as_ref();
+    let more = [
+        ("class", why.and_then(Why::class).map(|class| json!(class))),
+        ("request", shown.map(|shown| json!(excerpt(shown.request.as_str())))),
+        ("response", shown.map(|shown| json!(excerpt(shown.response.as_str())))),
+    ];
+    for (key, value) in more {
+        if let (Some(detail), Some(value)) = (detail.as_object_mut(), value) {
+            detail.insert(key.to_owned(), value);
+        }
     }
     Some(Finding {
         status,

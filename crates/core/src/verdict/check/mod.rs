@@ -10,6 +10,7 @@ use figures::Figures;
 use findings::{Finding, findings};
 use notes::notes;
 
+use super::notes::RecordNotes;
 use super::probe::{ProbeReport, ProbeResult};
 use super::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use crate::lens::mute::Muted;
@@ -62,7 +63,7 @@ pub fn judge_check(context: &CheckContext, probes: Vec<ProbeReport>, redactor: &
         error_rate_hundredths: figures.error_rate_hundredths,
         sample_size: i64::try_from(figures.taken).unwrap_or(i64::MAX),
         observed_at: context.observed_at,
-        notes: redactor.json(notes(context, &probes, &figures.window)),
+        notes: RecordNotes::new(&notes(context, &probes, &figures.window), redactor),
         events: findings.iter().enumerate().map(event).collect(),
     };
     let mut lines = lines(context, &probes, &findings);

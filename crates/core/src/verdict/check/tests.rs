@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
 use crate::exchange::{Exchange, FailureClass};
 use crate::lens::Slo;
+use crate::plan::header::PlanOrigin;
 use crate::plan::monitor::{MonitorPlan, Probe};
 use crate::stats::histogram::Latencies;
 use crate::verdict::Sample;
@@ -58,7 +58,7 @@ fn context() -> CheckContext {
         flags_before: BTreeMap::new(),
         muted: None,
         virtual_clock: false,
-        plan_origin: "generated",
+        plan_origin: PlanOrigin::Generated,
     }
 }
 
@@ -270,7 +270,7 @@ fn a_switched_off_feature_is_told_apart_from_an_outage_and_its_changes_are_event
         "{:?}",
         kinds(&report)
     );
-    assert_eq!(report.record.notes.to_value()["disabled"], json!(["List endpoint"]));
+    assert_eq!(report.record.notes.read().disabled, ["List endpoint"]);
     context.disabled_before = Some(vec!["List endpoint".to_owned()]);
     let back = check_with(&context, Ok((200, GOOD_HEALTH)), &good_list, &suggest, &read);
     assert!(
@@ -333,4 +333,25 @@ fn connecting_is_no_part_of_the_latency() {
     let mut slow_connect = exchange(Ok((200, GOOD_LIST)), 1_000);
     slow_connect.timings.connect_us = Some(900_000);
     assert_eq!(sample(&plan().probes[2], &[slow_connect]).latency_us, Some(1_000));
+}
+
+/// Rows of all versions lie beside one another: what is written today is written the same tomorrow.
+#[test]
+fn notes_are_written_with_these_keys_in_this_order() {
+    let [list, suggest, _] = good();
+    let mut context = context();
+    let plain = check_with(&context, Ok((200, GOOD_HEALTH)), &list[..1], &[], &[]);
+    insta::assert_snapshot!(plain.record.notes.text(), @r#"{"samples_us":[100000],"endpoints":{"List endpoint":{"n":1,"failed":0,"retries":0,"p50_us":100031,"p95_us":100031,"statuses":{"200":1}},"Suggestions endpoint":{"n":0,"failed":0,"retries":0,"p50_us":null,"p95_us":null,"statuses":{}},"Read action":{"n":0,"failed":0,"retries":0,"p50_us":null,"p95_us":null,"statuses":{}}},"window":{"p95_us":100031,"n":1},"unjudged":["Feature flags","Suggestions endpoint","Read action"]}"#);
+    context.flags = vec![("B".to_owned(), true), ("A".to_owned(), false), ("B".to_owned(), false)];
+    context.muted = Some(Muted {
+        why: crate::lens::mute::MutedWhy::Paused,
+        reason: "too \"slow\"".to_owned(),
+    });
+    (context.virtual_clock, context.plan_origin) = (true, PlanOrigin::Edited);
+    let off = vec![
+        Ok((503, r#"{"error_code":"FEATURE_DISABLED"}"#)),
+        Err(FailureClass::Timeout),
+    ];
+    let full = check_with(&context, Ok((200, GOOD_HEALTH)), &off, &suggest[..2], &[]);
+    insta::assert_snapshot!(full.record.notes.text(), @r#"{"samples_us":[100000,100000,100000,100000],"endpoints":{"List endpoint":{"n":2,"failed":2,"retries":0,"p50_us":100031,"p95_us":100031,"statuses":{"503":1}},"Suggestions endpoint":{"n":2,"failed":0,"retries":0,"p50_us":100031,"p95_us":100031,"statuses":{"200":2}},"Read action":{"n":0,"failed":0,"retries":0,"p50_us":null,"p95_us":null,"statuses":{}}},"window":{"p95_us":100031,"n":4},"disabled":["List endpoint"],"unjudged":["Feature flags","Read action"],"flags":{"B":false,"A":false},"muted":{"why":"paused","reason":"too \"slow\""},"clock":"virtual","plan":"edited"}"#);
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use lensops_core::plan::acceptance::AcceptancePlan;
-use lensops_core::verdict::Verdict;
 use lensops_core::verdict::acceptance::{Case, judge_cases};
+use lensops_core::verdict::{RunKind, Verdict};
 
 use super::flag_proof;
 use super::phases::Accepted;
@@ -68,7 +68,7 @@ impl Acceptance {
             facts.push(("scenarios", format!("only {}", self.chosen.join(", "))));
         }
         Report {
-            kind: "acceptance",
+            kind: RunKind::Acceptance,
             title: format!("Acceptance evidence: {}", plan.acceptance.title()),
             lens: plan.acceptance.clone(),
             tenants: Some(plan.tenants.clone()),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::history::schedule::slot_id;
 use lensops_core::verdict::record::Status;
 use lensops_sandbox::{Act, Answer, Faults, Rule, Sandbox};
 use uuid::Uuid;
@@ -126,7 +125,7 @@ async fn run_slot(
 ) -> Result<Status> {
     let store = Store::<Client>::Sqlite(journal.clone());
     let before = monitor.before(journal, &store, tenant, due).await?;
-    let id = slot_id(tenant, monitor.lens(), due);
+    let id = monitor.schedule(tenant).slot_id(due);
     let report = monitor.check(client, tenant, id, due, Timestamp::now(), before).await;
     journal.record(report.record).await?;
     Ok(report.status)

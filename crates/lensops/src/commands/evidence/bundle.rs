@@ -9,8 +9,9 @@ use lensops_core::crypto::digest::sha256_hex;
 use lensops_core::evidence::manifest::{self, Manifest, Previous};
 use lensops_core::evidence::seal::Files;
 use lensops_core::ident::LensId;
+use lensops_core::plan::header::PlanOrigin;
 use lensops_core::redaction::{Redacted, Redactor};
-use lensops_core::verdict::Verdict;
+use lensops_core::verdict::{RunKind, Verdict};
 use uuid::Uuid;
 
 use super::key::signing_key;
@@ -25,8 +26,8 @@ const STAMP: &str = "%Y%m%dT%H%M%S%3fZ";
 /// What a run leaves behind.
 #[derive(Debug)]
 pub struct Bundle<'a> {
-    /// `acceptance` or `stress`.
-    pub kind: &'static str,
+    /// What kind of run.
+    pub kind: RunKind,
     /// The lens.
     pub lens: &'a LensId,
     /// The tenants that its files may speak of; `None` where nobody knows all of them.
@@ -35,8 +36,8 @@ pub struct Bundle<'a> {
     pub verdict: Verdict,
     /// The plan that ran.
     pub plan_text: &'a str,
-    /// `generated`, `edited`, `stale` or `foreign`.
-    pub plan_origin: &'static str,
+    /// How that plan stands to what is generated.
+    pub plan_origin: PlanOrigin,
     /// When the run ended.
     pub finished_at: Timestamp,
     /// Keeps two runs of one second apart.
@@ -76,12 +77,12 @@ pub fn write(settings: &Settings, bundle: Bundle<'_>, redactor: &Redactor) -> Re
     let folder = runs.join(&run_id);
     let manifest = Manifest {
         run_id,
-        kind: bundle.kind.to_owned(),
+        kind: bundle.kind.into(),
         lens: bundle.lens.to_string(),
         tenants: bundle.tenants,
-        verdict: bundle.verdict.as_str().to_owned(),
+        verdict: bundle.verdict.into(),
         plan_sha256: sha256_hex(bundle.plan_text.as_bytes()),
-        plan_origin: bundle.plan_origin.to_owned(),
+        plan_origin: bundle.plan_origin.into(),
         finished_at: bundle.finished_at.to_string(),
         lensops: env!("CARGO_PKG_VERSION").to_owned(),
         previous,

@@ -194,9 +194,9 @@ pub fn show(folder: &Path, as_json: bool) -> Result<Exit> {
     let plan = format!("{} ({})", manifest.plan_sha256, manifest.plan_origin);
     for (name, value) in [
         ("run", &manifest.run_id),
-        ("kind", &manifest.kind),
+        ("kind", &manifest.kind.to_string()),
         ("lens", &manifest.lens),
-        ("verdict", &manifest.verdict),
+        ("verdict", &manifest.verdict.to_string()),
         ("plan", &plan),
         ("finished", &manifest.finished_at),
         ("previous", &previous),

@@ -4,7 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 use lensops_core::duration::parse_span;
 use lensops_core::history::gate::{CheckPoint, Decision, GateReport, decide, worst};
 use lensops_core::history::schedule::Schedule;
-use lensops_core::lens::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
 use serde_json::{Value, json};
 
@@ -68,7 +67,7 @@ pub async fn gate<H: History>(
         virtual_clock |= checks.iter().any(is_virtual);
         let points: Vec<CheckPoint> = checks.iter().map(point).collect();
         let schedule = Schedule::new(plan.every, &plan.monitor, *tenant);
-        reports.push(decide(&plan.monitor, *tenant, &schedule, window, at, now, &points));
+        reports.push(decide(&schedule, window, at, now, &points));
     }
     Ok(Gated {
         decision: worst(&reports),
@@ -80,7 +79,7 @@ pub async fn gate<H: History>(
 /// Whether a check was made under a virtual clock.
 #[must_use]
 pub fn is_virtual(check: &StoredCheck) -> bool {
-    check.notes["clock"] == "virtual"
+    check.notes.read().is_virtual()
 }
 
 fn point(check: &StoredCheck) -> CheckPoint {
@@ -88,7 +87,7 @@ fn point(check: &StoredCheck) -> CheckPoint {
         id: check.id,
         status: check.status,
         observed_at: check.observed_at,
-        muted: Muted::of_notes(&check.notes).map(|muted| muted.why),
+        muted: check.notes.read().muted_why(),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::status::{Standing, tell_age};
-use lensops_core::lens::mute::Muted;
 use lensops_core::plan::monitor::MonitorPlan;
 use serde_json::json;
 use uuid::Uuid;
@@ -25,12 +24,11 @@ struct Row {
 
 fn row(plan: &MonitorPlan, tenant: Uuid, check: Option<StoredCheck>, now: Timestamp) -> Row {
     let age = check.as_ref().map(|check| now.duration_since(check.observed_at));
-    let muted = check.as_ref().and_then(|check| Muted::of_notes(&check.notes));
     let standing = Standing::of(
         plan.every,
         plan.paused.is_some(),
         check.as_ref().map(|check| check.status),
-        muted.map(|muted| muted.why),
+        check.as_ref().and_then(|check| check.notes.read().muted_why()),
         age,
     );
     Row {
@@ -111,7 +109,7 @@ fn row_json(row: &Row) -> serde_json::Value {
         "sample_size": row.check.as_ref().map(|check| check.sample_size),
         "observed_at": row.check.as_ref().map(|check| check.observed_at),
         "age_seconds": row.age.map(|age| age.as_secs()),
-        "muted": row.check.as_ref().and_then(|check| Muted::of_notes(&check.notes)),
+        "muted": row.check.as_ref().and_then(|check| check.notes.read().muted.as_ref()),
         "virtual_clock": row.check.as_ref().is_some_and(is_virtual),
     })
 }

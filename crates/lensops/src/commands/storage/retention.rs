@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::duration::parse_span;
 use lensops_core::history::rollup::{Rollup, Span};
-use lensops_core::lens::mute::Muted;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::commands::context::open_journal;
 use crate::commands::error::{Error, Result};
@@ -57,12 +56,12 @@ pub async fn roll_up<A: Archive>(archive: &A, now: Timestamp) -> Result<Retained
 async fn roll_hour<A: Archive>(archive: &A, hour: &Hour) -> Result<Rollup> {
     let mut rollup = Rollup::empty(hour.tenant, hour.lens.clone(), Span::Hour, hour.starts_at);
     for check in archive.checks(hour).await? {
-        if Muted::of_notes(&check.notes).is_some() {
+        let notes = check.notes.read();
+        if notes.muted.is_some() {
             rollup.add_muted();
             continue;
         }
-        let samples = check.notes["samples_us"].as_array();
-        let samples: Vec<u64> = samples.into_iter().flatten().filter_map(Value::as_u64).collect();
+        let samples = notes.samples_us.iter().copied();
         rollup.add(check.status, check.sample_size, check.error_rate_percent, samples);
     }
     Ok(rollup)

@@ -1,6 +1,7 @@
 //! What a stress run leaves behind: its results as files, sealed as evidence.
 
 use jiff::Timestamp;
+use lensops_core::verdict::RunKind;
 use lensops_core::verdict::results::{PlanFile, StressResults, TargetResult};
 use serde_json::json;
 
@@ -31,7 +32,7 @@ impl Stress {
             ),
         ];
         let bundle = Bundle {
-            kind: "stress",
+            kind: RunKind::Stress,
             lens,
             tenants: Some(self.loaded.plan.tenants.clone()),
             verdict: ran.verdict.verdict,

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use lensops_core::lens::mute::{Muted, Paused};
+use lensops_core::lens::mute::Paused;
 use lensops_core::stats::histogram::Latencies;
-use serde_json::Value;
 
 use crate::store::StoredCheck;
 
@@ -24,32 +23,18 @@ impl Before {
     pub fn of(checks: &[StoredCheck]) -> Self {
         let samples = checks
             .iter()
-            .filter(|check| Muted::of_notes(&check.notes).is_none())
-            .flat_map(|check| numbers(&check.notes["samples_us"]))
+            .map(|check| check.notes.read())
+            .filter(|notes| notes.muted.is_none())
+            .flat_map(|notes| notes.samples_us.iter().copied())
             .collect();
-        let disabled = checks.last().map(|check| strings(&check.notes["disabled"]));
-        let flags = checks.iter().rev().find_map(|check| check.notes["flags"].as_object());
+        let flags = checks.iter().rev().map(|check| &check.notes.read().flags);
+        let flags = flags.into_iter().find(|flags| !flags.is_empty());
         let flags = flags.into_iter().flatten();
         Self {
             samples,
-            disabled,
-            flags: flags
-                .filter_map(|(name, on)| Some((name.clone(), on.as_bool()?)))
-                .collect(),
+            disabled: checks.last().map(|check| check.notes.read().disabled.clone()),
+            flags: flags.map(|(name, on)| (name.clone(), *on)).collect(),
             rolled_back: None,
         }
     }
-}
-
-pub(crate) fn numbers(value: &Value) -> impl Iterator<Item = u64> + '_ {
-    value.as_array().into_iter().flatten().filter_map(Value::as_u64)
-}
-
-pub(crate) fn strings(value: &Value) -> Vec<String> {
-    value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|item| item.as_str().map(str::to_owned))
-        .collect()
 }

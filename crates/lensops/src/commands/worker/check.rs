@@ -10,6 +10,7 @@ use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::lens::mute::{Maintenance, Muted, Paused};
 use lensops_core::plan::fill::PrepareError;
+use lensops_core::plan::header::PlanOrigin;
 use lensops_core::plan::monitor::{MonitorPlan, Probe};
 use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::redaction::Redactor;
@@ -32,8 +33,8 @@ const ASK_FOR: Duration = Duration::from_secs(3);
 pub struct Monitor {
     /// The plan.
     pub plan: MonitorPlan,
-    /// `generated`, `edited`, `stale` or `foreign`.
-    pub plan_origin: &'static str,
+    /// How the plan stands to what is generated.
+    pub plan_origin: PlanOrigin,
     /// The API.
     pub base: Base,
     /// The secret that tokens are signed with.
@@ -53,7 +54,7 @@ pub struct Monitor {
 impl Monitor {
     /// The timetable of the lens for `tenant`.
     #[must_use]
-    pub fn schedule(&self, tenant: Uuid) -> Schedule {
+    pub fn schedule(&self, tenant: Uuid) -> Schedule<'_> {
         Schedule::new(self.plan.every, &self.plan.monitor, tenant)
     }
 

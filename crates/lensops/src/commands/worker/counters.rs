@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::ident::LensId;
 use lensops_core::verdict::record::{CheckRecord, Status};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::openmetrics::{Histogram, Metrics};
@@ -55,18 +54,8 @@ impl Counters {
 
     /// A check ended at `ended` and is recorded.
     pub(super) fn checked(&mut self, check: &CheckRecord, ended: Timestamp) {
-        let notes = check.notes.to_value();
-        let samples = notes["samples_us"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_u64);
-        let failed = notes["endpoints"]
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, endpoint)| endpoint["failed"].as_u64())
-            .sum::<u64>();
+        let notes = check.notes.read();
+        let failed = notes.endpoints.values().filter_map(|endpoint| endpoint.failed);
         let key = (
             check.lens_id.as_str().to_owned(),
             self.tenant_label.then_some(check.yacht_id),
@@ -74,8 +63,8 @@ impl Counters {
         let checks = self.checks.entry(key).or_default();
         checks.by_status[place(check.status)] += 1;
         checks.samples += u64::try_from(check.sample_size).unwrap_or(0);
-        checks.failed += failed;
-        samples.for_each(|us| checks.latency.add_us(us));
+        checks.failed += failed.sum::<u64>();
+        notes.samples_us.iter().for_each(|us| checks.latency.add_us(*us));
         checks.length.add_us(micros(ended.duration_since(check.observed_at)));
         checks.last = Some(check.observed_at);
     }

@@ -112,7 +112,7 @@ impl<C: Clock> Watchdog<C> {
         for rule in Rule::ALL {
             let firing = alerts
                 .iter()
-                .filter(|alert| alert.firing && alert.rule == rule.as_str())
+                .filter(|alert| alert.firing && alert.rule.is(rule))
                 .count();
             metrics.sample("lensops_alerts_firing", &[("rule", rule.as_str())], firing);
         }

@@ -255,7 +255,7 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
                     "❌ A check of lens={} yacht={tenant} broke off: {error}",
                     monitor.lens()
                 );
-                slot::miss(&self.shared, (monitor.lens(), tenant), "", due, "defect").await;
+                slot::miss(&self.shared, &monitor.schedule(tenant), "", due, "defect").await;
                 due
             }
         };

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
-use lensops_core::history::schedule::{ad_hoc_id, slot_id};
-use lensops_core::ident::LensId;
+use lensops_core::history::schedule::Schedule;
 use lensops_core::verdict::record::CheckRecord;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::before::Before;
 use super::clock::Clock;
@@ -101,11 +99,12 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
                 tracing::error!("{prefix}❌ History could not be read: {error}");
                 Before::default()
             });
+        let schedule = monitor.schedule(tenant);
         // A slot that was settled before the clock went back is not settled twice.
         let id = if self.work.again {
-            ad_hoc_id(tenant, lens, due, fastrand::u64(..))
+            schedule.ad_hoc_id(due, fastrand::u64(..))
         } else {
-            slot_id(tenant, lens, due)
+            schedule.slot_id(due)
         };
         let report = monitor
             .check(&shared.sender, tenant, id, now, Timestamp::now(), before)
@@ -159,20 +158,19 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
     }
 
     async fn miss(&self, due: Timestamp, reason: &str) {
-        let pair = (self.work.monitor.lens(), self.work.tenant);
-        miss(self.shared, pair, self.prefix, due, reason).await;
+        let schedule = self.work.monitor.schedule(self.work.tenant);
+        miss(self.shared, &schedule, self.prefix, due, reason).await;
     }
 }
 
 /// Records that the slot at `due` has no check, and why.
 pub(super) async fn miss<C, S>(
     shared: &Shared<C, S>,
-    (lens, tenant): (&LensId, Uuid),
+    schedule: &Schedule<'_>,
     prefix: &str,
     due: Timestamp,
     reason: &str,
 ) {
-    let id = slot_id(tenant, lens, due);
     let line = format!(
         "{prefix}⚠️ Missed the slot of {}: {reason}",
         due.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -184,8 +182,8 @@ pub(super) async fn miss<C, S>(
         tracing::warn!("{line}");
     }
     shared.pulse.has_missed();
-    shared.health.missed(lens, reason);
-    let missed = shared.journal.record_missed(id, tenant, lens.clone(), due, reason);
+    shared.health.missed(schedule.lens(), reason);
+    let missed = shared.journal.record_missed(schedule, due, reason);
     if let Err(error) = missed.await {
         tracing::error!("{prefix}❌ The missed slot could not be recorded: {error}");
     }

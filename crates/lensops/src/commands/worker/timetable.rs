@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lensops_core::history::schedule::{Schedule, from_ms, slot_id};
+use lensops_core::history::schedule::{Schedule, from_ms};
 use lensops_core::ident::LensId;
 use uuid::Uuid;
 
@@ -40,7 +40,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn schedule(&self) -> Schedule {
+    fn schedule(&self) -> Schedule<'_> {
         self.monitor.schedule(self.tenant)
     }
 }
@@ -128,7 +128,7 @@ impl Timetable {
     fn add(&mut self, monitor: Arc<Monitor>, tenant: Uuid, now: Timestamp, settled: Option<&HashSet<Uuid>>) {
         let schedule = monitor.schedule(tenant);
         let current = schedule.latest(now);
-        let undone = settled.is_some_and(|settled| !settled.contains(&slot_id(tenant, monitor.lens(), current)));
+        let undone = settled.is_some_and(|settled| !settled.contains(&schedule.slot_id(current)));
         let host = self.hosts.of(monitor.base.authority());
         let due_ms = if undone { current } else { schedule.next(now) }.as_millisecond();
         let pair = Pair {

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use lensops_core::ident::LensId;
 use lensops_core::lens::mute::{Muted, MutedWhy};
 use lensops_core::verdict::record::Status;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// The kinds of events that are marked in charts.
@@ -88,8 +87,8 @@ pub(crate) fn initial(letter: &str) -> Option<Status> {
 }
 
 pub(crate) fn muted(text: Option<&str>) -> Option<MutedWhy> {
-    let muted: Value = serde_json::from_str(text?).ok()?;
-    Muted::of_notes(&json!({ "muted": muted })).map(|muted| muted.why)
+    let muted: Muted = serde_json::from_str(text?).ok()?;
+    Some(muted.why)
 }
 
 pub(crate) fn samples(text: Option<&str>) -> Vec<u64> {

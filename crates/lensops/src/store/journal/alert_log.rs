@@ -1,8 +1,9 @@
 //! Reads alerts from the journal: active ones, messages that wait for a receiver, and every attempt.
 
 use jiff::Timestamp;
-use lensops_core::alert::{Notification, State};
+use lensops_core::alert::{Notification, Rule, State, Urgency};
 use lensops_core::ident::LensId;
+use lensops_core::named::Named;
 use serde::Serialize;
 use sqlx::Row;
 use uuid::Uuid;
@@ -28,9 +29,9 @@ pub struct Due {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alert {
     /// The rule.
-    pub rule: String,
+    pub rule: Named<Rule>,
     /// How much it matters.
-    pub severity: String,
+    pub severity: Named<Urgency>,
     /// The tenant; none for the store.
     pub tenant: Option<Uuid>,
     /// The lens; none for the store.
@@ -60,23 +61,33 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn alert_due(&self, receiver: &str) -> Result<Option<Due>, StoreError> {
-        let row = sqlx::query(
-            "SELECT d.seq, d.not_before, n.body, EXISTS (SELECT 1 FROM lensops_alert_attempts a \
-             WHERE a.delivery = d.seq AND a.unsure = 1) AS unsure FROM lensops_alert_deliveries d \
-             JOIN lensops_notifications n ON n.id = d.notification_id \
-             WHERE d.receiver = $1 AND d.state = 'waiting' ORDER BY d.seq LIMIT 1",
-        )
-        .bind(receiver)
-        .fetch_optional(&self.reader)
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let not_before: Option<&str> = row.try_get("not_before")?;
-        Ok(Some(Due {
-            seq: row.try_get("seq")?,
-            told: body(&row)?,
-            not_before: not_before.and_then(|text| text.parse().ok()),
-            perhaps_again: row.try_get("unsure")?,
-        }))
+        let mut after = i64::MIN;
+        loop {
+            let row = sqlx::query(
+                "SELECT d.seq, d.not_before, n.body, EXISTS (SELECT 1 FROM lensops_alert_attempts a \
+                 WHERE a.delivery = d.seq AND a.unsure = 1) AS unsure FROM lensops_alert_deliveries d \
+                 JOIN lensops_notifications n ON n.id = d.notification_id \
+                 WHERE d.receiver = $1 AND d.state = 'waiting' AND d.seq > $2 ORDER BY d.seq LIMIT 1",
+            )
+            .bind(receiver)
+            .bind(after)
+            .fetch_optional(&self.reader)
+            .await?;
+            let Some(row) = row else { return Ok(None) };
+            let seq = row.try_get("seq")?;
+            let Some(told) = readable("Message", &seq, body(&row)) else {
+                // It waits for a version that reads it, and holds up no other.
+                after = seq;
+                continue;
+            };
+            let not_before: Option<&str> = row.try_get("not_before")?;
+            return Ok(Some(Due {
+                seq,
+                told,
+                not_before: not_before.and_then(|text| text.parse().ok()),
+                perhaps_again: row.try_get("unsure")?,
+            }));
+        }
     }
 
     /// Rules that saw something broken, the most severe first, firing ones before others.
@@ -94,15 +105,19 @@ impl Journal {
             let (tenant, lens): (&str, &str) = (row.try_get("yacht_id")?, row.try_get("lens_id")?);
             let state = serde_json::from_str(row.try_get("state")?);
             Ok(Alert {
-                rule: row.try_get("rule")?,
-                severity: row.try_get("severity")?,
+                rule: Named::of(row.try_get("rule")?),
+                severity: Named::of(row.try_get("severity")?),
                 tenant: tenant.parse().ok(),
                 lens: lens.parse().ok(),
                 firing: row.try_get("firing")?,
                 state: state.map_err(|error| decode_error("state", error))?,
             })
         };
-        Ok(rows.iter().map(alert).collect::<Result<_, _>>()?)
+        let named = |row: &sqlx::sqlite::SqliteRow| row.try_get::<String, _>("rule").unwrap_or_default();
+        let alerts = rows
+            .iter()
+            .filter_map(|row| readable("Alert of rule", &named(row), alert(row)));
+        Ok(alerts.collect())
     }
 
     /// The latest `limit` messages, newest first, one entry a receiver.
@@ -119,13 +134,17 @@ impl Journal {
         .await?;
         let mut trail = Vec::with_capacity(rows.len());
         for row in &rows {
+            let seq: i64 = row.try_get("seq")?;
+            let Some(told) = readable("Message", &seq, body(row)) else {
+                continue;
+            };
             let attempts =
                 sqlx::query_as("SELECT begun_at, said FROM lensops_alert_attempts WHERE delivery = $1 ORDER BY id")
-                    .bind(row.try_get::<i64, _>("seq")?)
+                    .bind(seq)
                     .fetch_all(&self.reader)
                     .await?;
             trail.push(Trail {
-                told: body(row)?,
+                told,
                 receiver: row.try_get("receiver")?,
                 state: row.try_get("state")?,
                 attempts,
@@ -146,6 +165,13 @@ impl Journal {
         .fetch_all(&self.reader)
         .await?)
     }
+}
+
+/// What could be read. Another version may have written what this one does not know: it is named and
+/// left out, and fails neither a page nor the messages behind it.
+fn readable<T>(what: &str, which: &dyn std::fmt::Display, read: Result<T, sqlx::Error>) -> Option<T> {
+    read.inspect_err(|error| tracing::warn!("⚠️ {what} {which} cannot be read and is left out: {error}"))
+        .ok()
 }
 
 fn body(row: &sqlx::sqlite::SqliteRow) -> Result<Notification, sqlx::Error> {

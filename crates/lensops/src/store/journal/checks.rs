@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
+use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::verdict::record::CheckRecord;
 use serde_json::Value;
@@ -80,22 +81,15 @@ impl Journal {
         self.write(RecordCheck { check, rules }).await
     }
 
-    /// Records that the slot `id`, due at `due`, has no check, and why.
+    /// Records that the slot of `schedule` that was due at `due` has no check, and why.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub async fn record_missed(
-        &self,
-        id: Uuid,
-        tenant: Uuid,
-        lens: LensId,
-        due: Timestamp,
-        reason: &str,
-    ) -> Result<(), StoreError> {
+    pub async fn record_missed(&self, schedule: &Schedule<'_>, due: Timestamp, reason: &str) -> Result<(), StoreError> {
         self.write(RecordMissed {
-            id,
-            tenant,
-            lens,
+            id: schedule.slot_id(due),
+            tenant: schedule.tenant(),
+            lens: schedule.lens().clone(),
             due,
             reason: reason.to_owned(),
         })
@@ -241,7 +235,7 @@ pub(crate) async fn write_check(writer: &mut SqliteConnection, check: &CheckReco
     .bind(error_rate)
     .bind(check.sample_size)
     .bind(&observed_at)
-    .bind(check.notes.as_str())
+    .bind(check.notes.text().as_str())
     .execute(&mut *writer)
     .await?;
     for event in &check.events {

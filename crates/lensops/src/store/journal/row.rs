@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use lensops_core::verdict::notes::StoredNotes;
 use lensops_core::verdict::record::Status;
 use serde_json::Value;
 use sqlx::Row;
@@ -46,6 +47,6 @@ pub(in crate::store) fn stored(row: &SqliteRow) -> Result<StoredCheck, StoreErro
         error_rate_percent: row.try_get("error_rate_percent")?,
         sample_size: row.try_get::<Option<i64>, _>("sample_size")?.unwrap_or(0),
         observed_at: parsed(row, "observed_at")?,
-        notes: json(row, "notes")?,
+        notes: StoredNotes::of_text(row.try_get("notes")?),
     })
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use lensops_core::history::schedule::from_ms;
 use lensops_core::ident::LensId;
+use lensops_core::verdict::notes::StoredNotes;
 use lensops_core::verdict::record::Status;
-use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
@@ -125,8 +125,6 @@ pub(crate) fn stored(row: &PgRow) -> Result<StoredCheck, sqlx::Error> {
         error_rate_percent: row.try_get("error_rate_percent")?,
         sample_size: row.try_get::<Option<i32>, _>("sample_size")?.map_or(0, i64::from),
         observed_at: from_ms(row.try_get("observed_ms")?),
-        notes: notes
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or(Value::Null),
+        notes: notes.map(StoredNotes::of_text).unwrap_or_default(),
     })
 }

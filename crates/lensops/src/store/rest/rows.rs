@@ -56,6 +56,6 @@ pub(super) fn stored(row: &Value) -> Option<StoredCheck> {
         error_rate_percent: row["error_rate_percent"].as_f64(),
         sample_size: row["sample_size"].as_i64().unwrap_or(0),
         observed_at: text("observed_at")?.parse().ok()?,
-        notes: row["notes"].clone(),
+        notes: row["notes"].clone().into(),
     })
 }

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use lensops_core::lens::Lens;
 use lensops_core::plan::acceptance::AcceptancePlan;
-use lensops_core::verdict::Verdict;
 use lensops_core::verdict::acceptance::{Case, CaseResult, judge_cases};
 use lensops_core::verdict::registry::Registry;
+use lensops_core::verdict::{RunKind, Verdict};
 
 use super::fetch::fetch_registry;
 use super::role_matrix::RoleMatrix;
@@ -122,7 +122,7 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
 /// What the run says of itself.
 fn report(run: &RoleMatrix, cases: Vec<Case>, verdict: Verdict, reason: String) -> Report {
     Report {
-        kind: "matrix",
+        kind: RunKind::Matrix,
         title: format!("Role matrix: {}", run.lens.title()),
         lens: run.lens.clone(),
         // Nobody says which tenant an outsider is of.

@@ -2,17 +2,18 @@
 
 use jiff::Timestamp;
 use lensops_core::ident::LensId;
+use lensops_core::plan::header::PlanOrigin;
 use lensops_core::redaction::Redacted;
-use lensops_core::verdict::Verdict;
 use lensops_core::verdict::acceptance::Case;
 use lensops_core::verdict::results::CaseResults;
+use lensops_core::verdict::{RunKind, Verdict};
 use uuid::Uuid;
 
 /// A run of cases.
 #[derive(Debug)]
 pub struct Report {
-    /// `acceptance` or `matrix`.
-    pub kind: &'static str,
+    /// Acceptance, or the role matrix.
+    pub kind: RunKind,
     /// The heading.
     pub title: String,
     /// The lens.
@@ -21,8 +22,8 @@ pub struct Report {
     pub tenants: Option<Vec<Uuid>>,
     /// What the run was about: name and value.
     pub facts: Vec<(&'static str, String)>,
-    /// `generated`, `edited`, `stale` or `foreign`.
-    pub plan_origin: &'static str,
+    /// How the plan stands to what is generated.
+    pub plan_origin: PlanOrigin,
     /// The plan that ran.
     pub plan_text: String,
     /// When it ended.
@@ -40,7 +41,11 @@ pub struct Report {
 impl Report {
     /// The name of its files without their ending: `FAULTS_ACCEPTANCE_EVIDENCE`.
     pub(super) fn stem(&self) -> String {
-        format!("{}_{}_EVIDENCE", self.lens.upper(), self.kind.to_ascii_uppercase())
+        format!(
+            "{}_{}_EVIDENCE",
+            self.lens.upper(),
+            self.kind.as_str().to_ascii_uppercase()
+        )
     }
 
     /// The run as JSON.

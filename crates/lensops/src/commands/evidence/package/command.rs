@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use lensops_core::duration::parse_span;
 use lensops_core::ident::LensId;
+use lensops_core::verdict::RunKind;
 use serde_json::Value;
 
 use super::criteria::Gates;
@@ -85,11 +86,11 @@ fn sections(lens: &LensId, runs: &Runs, gates: &Gates) -> Vec<Section> {
     let has =
         |run: &Value, wanted: fn(&Value) -> bool| run["cases"].as_array().is_some_and(|cases| cases.iter().any(wanted));
     // A run of chosen scenarios says nothing of those that were left out.
-    let acceptance = runs.newest("acceptance", |run| run["scenarios"].is_null());
-    let stress = runs.newest("stress", |_| true);
-    let matrix = runs.newest("matrix", |_| true);
-    let flag_run = runs.newest("acceptance", |run| has(run, is_flag_case));
-    let twice = runs.newest("acceptance", |run| has(run, is_idempotency));
+    let acceptance = runs.newest(RunKind::Acceptance, |run| run["scenarios"].is_null());
+    let stress = runs.newest(RunKind::Stress, |_| true);
+    let matrix = runs.newest(RunKind::Matrix, |_| true);
+    let flag_run = runs.newest(RunKind::Acceptance, |run| has(run, is_flag_case));
+    let twice = runs.newest(RunKind::Acceptance, |run| has(run, is_idempotency));
     let mut sections = vec![
         signatures(lens, acceptance),
         stress_section(lens, stress),

@@ -3,9 +3,9 @@
 use lensops_core::history::gate::Decision;
 use lensops_core::ident::LensId;
 use lensops_core::stats::histogram::ms;
-use serde_json::Value;
+use lensops_core::verdict::Verdict;
 
-use super::results::{case_rows, is_flag_case, is_idempotency, outcome, text};
+use super::results::{Finished, case_rows, is_flag_case, is_idempotency, outcome, text};
 use super::section::Section;
 use crate::commands::rollout::gate::Gated;
 
@@ -18,7 +18,7 @@ pub struct Gates {
     pub week: Gated,
 }
 
-pub(crate) fn signatures(lens: &LensId, run: Option<&Value>) -> Section {
+pub(crate) fn signatures(lens: &LensId, run: Option<&Finished>) -> Section {
     const TITLE: &str = "Signature validation";
     let Some(run) = run else {
         return Section::missing(TITLE, "no acceptance run", &format!("lensops accept {lens}"));
@@ -27,10 +27,10 @@ pub(crate) fn signatures(lens: &LensId, run: Option<&Value>) -> Section {
     section.text.push(outcome(run));
     section.text.push(format!(
         "Dialect {}, tenant {}, API {}, plan {}.",
-        text(&run["dialect"]),
-        text(&run["tenant"]),
-        text(&run["api"]),
-        text(&run["plan_origin"])
+        text(&run.results["dialect"]),
+        text(&run.results["tenant"]),
+        text(&run.results["api"]),
+        run.manifest.plan_origin
     ));
     section.head = vec!["case", "result", "what came"];
     section.rows = case_rows(run, |case| case["signed_flow"] == true);
@@ -42,7 +42,7 @@ pub(crate) fn signatures(lens: &LensId, run: Option<&Value>) -> Section {
     section
 }
 
-pub(crate) fn stress_section(lens: &LensId, run: Option<&Value>) -> Section {
+pub(crate) fn stress_section(lens: &LensId, run: Option<&Finished>) -> Section {
     const TITLE: &str = "Stress";
     let Some(run) = run else {
         return Section::missing(TITLE, "no stress run", &format!("lensops stress {lens}"));
@@ -50,7 +50,7 @@ pub(crate) fn stress_section(lens: &LensId, run: Option<&Value>) -> Section {
     let mut section = Section::new(TITLE);
     section.text.push(outcome(run));
     section.head = vec!["target", "answered", "P50", "P95", "P99", "n"];
-    let targets = run["targets"].as_array().into_iter().flatten();
+    let targets = run.results["targets"].as_array().into_iter().flatten();
     section.rows = targets
         .map(|target| {
             // A figure that its sample does not support carries the sample's size.
@@ -80,7 +80,7 @@ pub(crate) fn stress_section(lens: &LensId, run: Option<&Value>) -> Section {
     section
 }
 
-pub(crate) fn flags(lens: &LensId, run: Option<&Value>) -> Section {
+pub(crate) fn flags(lens: &LensId, run: Option<&Finished>) -> Section {
     const TITLE: &str = "Feature flags";
     let rows = run.map(|run| case_rows(run, is_flag_case)).unwrap_or_default();
     if rows.is_empty() {
@@ -99,7 +99,7 @@ pub(crate) fn flags(lens: &LensId, run: Option<&Value>) -> Section {
     section
 }
 
-pub(crate) fn idempotency(run: Option<&Value>) -> Section {
+pub(crate) fn idempotency(run: Option<&Finished>) -> Section {
     const TITLE: &str = "Idempotency";
     let rows = run.map(|run| case_rows(run, is_idempotency)).unwrap_or_default();
     let mut section = Section::new(TITLE);
@@ -111,7 +111,7 @@ pub(crate) fn idempotency(run: Option<&Value>) -> Section {
     section
 }
 
-pub(crate) fn roles(lens: &LensId, run: Option<&Value>) -> Section {
+pub(crate) fn roles(lens: &LensId, run: Option<&Finished>) -> Section {
     const TITLE: &str = "Roles";
     let Some(run) = run else {
         return Section::missing(TITLE, "no role matrix", &format!("lensops matrix {lens}"));
@@ -153,13 +153,14 @@ pub(crate) fn scripts(lens: &LensId) -> Section {
 }
 
 pub(crate) fn readiness(
-    acceptance: Option<&Value>,
-    stress: Option<&Value>,
-    matrix: Option<&Value>,
+    acceptance: Option<&Finished>,
+    stress: Option<&Finished>,
+    matrix: Option<&Finished>,
     gates: &Gates,
 ) -> Section {
     let mut section = Section::new("Rollout readiness");
-    let run = |run: Option<&Value>| run.map_or_else(|| "not there yet".to_owned(), |run| text(&run["verdict"]));
+    let run =
+        |run: Option<&Finished>| run.map_or_else(|| "not there yet".to_owned(), |run| run.manifest.verdict.to_string());
     let gate = |gated: &Gated| {
         let reason = gated
             .reports
@@ -184,7 +185,7 @@ pub(crate) fn readiness(
     .to_vec();
     let passed = [acceptance, stress, matrix]
         .iter()
-        .all(|run| run.is_some_and(|run| run["verdict"] == "pass"));
+        .all(|run| run.is_some_and(|run| run.manifest.verdict.is(Verdict::Pass)));
     let ready = passed && gates.day.decision == Decision::Proceed && gates.week.decision == Decision::Proceed;
     section.text.push(if ready {
         "✅ Every criterion is met.".to_owned()

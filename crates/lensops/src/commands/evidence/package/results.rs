@@ -1,16 +1,26 @@
 //! The results of the runs of a lens, as far as a package may take anything from them.
 
+use lensops_core::evidence::manifest::Manifest;
 use lensops_core::ident::LensId;
+use lensops_core::plan::header::PlanOrigin;
 use lensops_core::redaction::one_line;
+use lensops_core::verdict::RunKind;
 use serde_json::Value;
 
 use crate::commands::error::{Context as _, Result};
 use crate::commands::evidence::runs::{folders, verified};
 use crate::config::Settings;
 
+/// A run whose folder is as the run left it.
+pub(crate) struct Finished {
+    pub(super) manifest: Manifest,
+    /// Its results, of any version.
+    pub(super) results: Value,
+}
+
 /// The results of the runs of a lens whose folders are as the runs left them, newest first.
 pub(crate) struct Runs {
-    pub(super) results: Vec<Value>,
+    pub(super) finished: Vec<Finished>,
     /// Folders that are not, and why: nothing is taken from them.
     pub(super) refused: Vec<String>,
     /// Runs of plans that were not generated: they may ask for less than the lens needs.
@@ -20,7 +30,7 @@ pub(crate) struct Runs {
 impl Runs {
     pub(super) fn of(settings: &Settings, lens: &LensId) -> Result<Self> {
         let mut runs = Self {
-            results: Vec::new(),
+            finished: Vec::new(),
             refused: Vec::new(),
             foreign: Vec::new(),
         };
@@ -41,7 +51,7 @@ impl Runs {
             let Some(manifest) = found.manifest.filter(|manifest| manifest.lens == lens.as_str()) else {
                 continue;
             };
-            if manifest.plan_origin == "foreign" {
+            if manifest.plan_origin.is(PlanOrigin::Foreign) {
                 runs.foreign.push(name);
                 continue;
             }
@@ -51,18 +61,17 @@ impl Runs {
                     .any(|suffix| **name == format!("{}_{suffix}.json", lens.upper()))
             });
             if let Some((_, bytes)) = results {
-                let mut value: Value = serde_json::from_slice(bytes).with_context(|| format!("{name} is not JSON"))?;
-                value["run_id"] = Value::String(manifest.run_id);
-                value["of_kind"] = Value::String(manifest.kind);
-                runs.results.push(value);
+                let results = serde_json::from_slice(bytes).with_context(|| format!("{name} is not JSON"))?;
+                runs.finished.push(Finished { manifest, results });
             }
         }
         Ok(runs)
     }
 
     /// The newest run of `kind` that `fits`.
-    pub(super) fn newest(&self, kind: &str, fits: impl Fn(&Value) -> bool) -> Option<&Value> {
-        self.results.iter().find(|run| run["of_kind"] == kind && fits(run))
+    pub(super) fn newest(&self, kind: RunKind, fits: impl Fn(&Value) -> bool) -> Option<&Finished> {
+        let mut finished = self.finished.iter();
+        finished.find(|run| run.manifest.kind.is(kind) && fits(&run.results))
     }
 }
 
@@ -79,18 +88,18 @@ pub(crate) fn text(value: &Value) -> String {
 }
 
 /// `pass: 5 passed, …, finished 2026-…`.
-pub(crate) fn outcome(run: &Value) -> String {
+pub(crate) fn outcome(run: &Finished) -> String {
     format!(
         "{}: {} (finished {}, run {})",
-        text(&run["verdict"]),
-        text(&run["reason"]),
-        text(&run["finished_at"]),
-        text(&run["run_id"])
+        run.manifest.verdict,
+        text(&run.results["reason"]),
+        run.manifest.finished_at,
+        run.manifest.run_id
     )
 }
 
-pub(crate) fn case_rows(run: &Value, wanted: impl Fn(&Value) -> bool) -> Vec<Vec<String>> {
-    let cases = run["cases"]
+pub(crate) fn case_rows(run: &Finished, wanted: impl Fn(&Value) -> bool) -> Vec<Vec<String>> {
+    let cases = run.results["cases"]
         .as_array()
         .into_iter()
         .flatten()

@@ -7,17 +7,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::exchange::Sender;
-use lensops_core::history::schedule::ad_hoc_id;
-use serde_json::{Value, json};
+use lensops_core::verdict::notes::{CheckNotes, RecordNotes};
 use uuid::Uuid;
 
 use super::context::Context;
 use crate::commands::error::{Context as _, Result};
 use crate::commands::worker::check::Monitor;
 use crate::store::{History as _, Journal, Rollback, Store, Switch};
-
-/// The key of the record in a check's notes.
-const KEY: &str = "rollback";
 
 /// How far back a worker looks when it starts.
 const AT_START: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -40,12 +36,14 @@ pub(crate) async fn publish<S: Sender>(ground: &Context<'_, S>, entry: &Rollback
         return Ok(None);
     };
     let now = Timestamp::now();
-    let id = ad_hoc_id(tenant, monitor.lens(), now, nonce);
+    let id = monitor.schedule(tenant).ad_hoc_id(now, nonce);
     let before = monitor.before(ground.journal, ground.store, tenant, now).await?;
     let mut record = monitor.check(ground.sender, tenant, id, now, now, before).await.record;
-    let mut notes = record.notes.to_value();
-    notes[KEY] = json!(entry);
-    record.notes = monitor.redactor.json(notes);
+    let notes = CheckNotes {
+        rollback: Some(entry.clone()),
+        ..record.notes.read().clone()
+    };
+    record.notes = RecordNotes::new(&notes, &monitor.redactor);
     ground
         .journal
         .record(record)
@@ -81,7 +79,7 @@ impl News {
                 continue;
             };
             let checks = store.between(*tenant, monitor.lens(), back, now).await?;
-            let told = checks.iter().filter_map(|check| read(&check.notes, monitor));
+            let told = checks.iter().filter_map(|check| read(check.notes.read(), monitor));
             let Some(latest) = told.max_by_key(|entry| entry.begun_at) else {
                 continue;
             };
@@ -97,7 +95,7 @@ impl News {
 }
 
 /// The record within `notes`; one of another lens, or one that cannot be read, is none.
-fn read(notes: &Value, monitor: &Monitor) -> Option<Rollback> {
-    let entry = serde_json::from_value::<Rollback>(notes.get(KEY)?.clone()).ok()?;
-    (entry.lens == *monitor.lens() && !entry.is_unfinished()).then_some(entry)
+fn read(notes: &CheckNotes, monitor: &Monitor) -> Option<Rollback> {
+    let entry = notes.rollback.as_ref()?;
+    (entry.lens == *monitor.lens() && !entry.is_unfinished()).then(|| entry.clone())
 }
