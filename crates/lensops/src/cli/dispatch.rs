@@ -25,7 +25,7 @@ use crate::store::Switch;
 /// Bad usage or configuration, an unreadable file, or what cannot be written.
 pub fn dispatch(cli: Cli, env: Env) -> Result<Exit> {
     // A check that is not asked for JSON is its lines.
-    let to = if matches!(&cli.command, Command::Check(args) if !args.json) {
+    let to = if matches!(&cli.command, Command::Check { plan, .. } if !plan.json) {
         Stream::Output
     } else {
         Stream::Error
@@ -78,7 +78,10 @@ async fn run(command: Command, at: At) -> Result<Exit> {
             let (settings, options) = (Settings::load(&root, at.env)?, args.options());
             generate::generate(&settings, args.new_lens(), &options)
         }
-        Command::Check(args) => check::run(&at.settings(args.api_url.clone())?, &args.which()?, args.json).await,
+        Command::Check { plan, no_record } => {
+            let settings = at.settings(plan.api_url.clone())?;
+            check::run(&settings, &plan.which()?, plan.json, !no_record).await
+        }
         Command::Worker {
             lenses,
             api_url,

@@ -17,11 +17,12 @@ use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
 use crate::store::{Journal, Store};
 
-/// Checks the lens of the plan `which` for each of its tenants.
+/// Checks the lens of the plan `which` for each of its tenants. One that is not `recorded` is printed alone:
+/// no history, gate or alert hears of it.
 ///
 /// # Errors
 /// A plan or a setting that is not valid, or a journal that cannot be read or written.
-pub async fn run(settings: &Settings, which: &Which<'_>, as_json: bool) -> Result<Exit> {
+pub async fn run(settings: &Settings, which: &Which<'_>, as_json: bool, recorded: bool) -> Result<Exit> {
     if let Some(warning) = flag_proof::warning(settings) {
         tracing::warn!("{warning}");
     }
@@ -31,6 +32,7 @@ pub async fn run(settings: &Settings, which: &Which<'_>, as_json: bool) -> Resul
         settings,
         store: open_store(settings, &journal)?,
         client: Client::new(TIMEOUT),
+        recorded,
         several: monitor.plan.tenants.len() > 1,
         monitor,
         journal,
@@ -55,6 +57,7 @@ struct Once<'a> {
     store: Store<Client>,
     client: Client,
     several: bool,
+    recorded: bool,
 }
 
 impl Once<'_> {
@@ -75,6 +78,12 @@ impl Once<'_> {
         let report = monitor.check(&self.client, tenant, id, now, now, before).await;
         for (level, line) in &report.lines {
             tell(*level, &format!("{prefix}{line}"));
+        }
+        if !self.recorded {
+            tracing::info!("{prefix}Not recorded: --no-record");
+            let (level, line) = overall(&report);
+            tell(level, &format!("{prefix}{line}"));
+            return Ok((report, json!("not recorded")));
         }
         self.journal.record(report.record.clone()).await?;
         if self.store.is_elsewhere() {

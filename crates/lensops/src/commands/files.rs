@@ -85,6 +85,17 @@ pub fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
     }
 }
 
+/// Removes a file that may be missing.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub(crate) fn remove_if_there(path: &Path) -> Result<(), FileError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::remove(path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Replaces files, each atomically: all are written beside their targets before the first takes
 /// its place, so that a full disk or a missing right leaves everything as it was.
 ///

@@ -158,11 +158,8 @@ async fn v12_variables_work_in_with_vars_and_expectations() {
     assert!(sent.target.ends_with("domain=faults"), "{}", sent.target);
 }
 
-/// Fault V15: `disabled` means what the plan says, in check, flags and rollback.
-#[tokio::test(flavor = "multi_thread")]
-async fn v15_off_is_what_the_plan_says_it_is() {
-    let sandbox = sandbox(Dialect::Documented).await;
-    let mut project = Project::with_faults(&sandbox);
+fn at_provider(sandbox: &Sandbox) -> Project {
+    let mut project = Project::with_faults(sandbox);
     for (name, value) in [
         ("RENDER_API_URL", sandbox.url()),
         ("RENDER_API_KEY", sandbox.config().provider_key.clone()),
@@ -170,6 +167,14 @@ async fn v15_off_is_what_the_plan_says_it_is() {
     ] {
         project.env.insert(name.to_owned(), value);
     }
+    project
+}
+
+/// Fault V15: `disabled` means what the plan says, in check, flags and rollback.
+#[tokio::test(flavor = "multi_thread")]
+async fn v15_off_is_what_the_plan_says_it_is() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = at_provider(&sandbox);
     let plan = "tools/ops/monitors/faults_health_worker.yml";
     let text = project.read(plan);
     project.write(
@@ -196,4 +201,78 @@ async fn v15_off_is_what_the_plan_says_it_is() {
     );
     let rolled = project.run("rollback faults --reason slow").expect(0).out;
     assert!(rolled.contains("the API answers 404 (List endpoint)"), "{rolled}");
+}
+
+/// Fault V17: a service that calls itself unhealthy is unhealthy, also with 200 and all handlers.
+#[tokio::test(flavor = "multi_thread")]
+async fn v17_a_service_that_says_unhealthy_is_unhealthy() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = Project::with_faults(&sandbox);
+    for (status, code, line) in [
+        (
+            "unhealthy",
+            1,
+            "❌ Service health: $[?@ == 'unhealthy' || @ == 'down'] is unhealthy",
+        ),
+        ("degraded", 4, "⚠️ Service health: degraded (4/4 handlers)"),
+        ("healthy", 0, "✅ Service health: healthy (4/4 handlers)"),
+    ] {
+        let body = json!({"status": status, "handlers_loaded": 4, "total_handlers": 4});
+        let rule = json!({"rules": [{"path": "/v1/actions/health", "act": {"status": {"code": 200, "body": body}}}]});
+        sandbox.set_faults(serde_json::from_value::<Faults>(rule).unwrap());
+        let ran = project.run("check faults").expect(code);
+        assert!(ran.out.contains(line), "{}", ran.out);
+    }
+}
+
+/// The record of a flag proof that was killed.
+const CUT_OFF: &str =
+    r#"{"service": "srv-made-up", "flag": "FAULT_LENS_V1_ENABLED", "found": "true", "wrote": ["false"]}"#;
+
+/// Fault F1: a provider that may be read and not written leaves nothing to undo, and no command sends to
+/// another that sends back.
+#[tokio::test(flavor = "multi_thread")]
+async fn f1_a_refused_switch_leaves_nothing_to_undo() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = at_provider(&sandbox);
+    let refuses = json!({"rules": [{"path": "/v1/services", "method": "PUT", "act": {"status": {"code": 403}}}]});
+    sandbox.set_faults(serde_json::from_value::<Faults>(refuses).unwrap());
+    let ran = project.run("accept faults --flag-proof").expect(3);
+    assert!(ran.out.contains("the provider did not switch it"), "{}", ran.out);
+    assert!(!project.path(".lensops/flag-proof.json").exists());
+    project.run("accept faults").expect(0);
+    let rolled = project.run("rollback faults --reason slow").expect(1);
+    assert!(rolled.err.contains("was not set to false"), "{}", rolled.err);
+    // A record that an older version left, of a flag that the provider shows as it was found, is closed.
+    project.write(".lensops/flag-proof.json", CUT_OFF);
+    let ran = project.run("accept faults").expect(0);
+    assert!(ran.err.contains("an earlier flag proof was cut off"), "{}", ran.err);
+    assert!(!project.path(".lensops/flag-proof.json").exists());
+}
+
+/// Fault F1: a rollback waits for no proof, and what it decides is not undone by the end of one.
+#[tokio::test(flavor = "multi_thread")]
+async fn f1_a_rollback_closes_the_record_of_a_proof() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = at_provider(&sandbox);
+    project.write(".lensops/flag-proof.json", CUT_OFF);
+    let ran = project.run("rollback faults --reason slow").expect(0);
+    assert!(ran.err.contains("its record is closed"), "{}", ran.err);
+    project.run("accept faults --scenario \"Missing signature\"");
+    let flags = project.run("flags faults").out;
+    assert!(flags.contains("provider: off"), "{flags}");
+}
+
+/// Fault F7: a check that is made to look at something counts for nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn f7_a_check_that_is_not_recorded_is_printed_alone() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = Project::with_faults(&sandbox);
+    let ran = project.run("check faults --no-record").expect(0);
+    assert!(
+        ran.out.contains("Not recorded: --no-record") && ran.out.contains("OVERALL: CANARY HEALTHY"),
+        "{}",
+        ran.out
+    );
+    assert!(project.run("status").expect(0).out.contains("never"));
 }

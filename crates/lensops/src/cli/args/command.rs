@@ -17,7 +17,13 @@ pub(in crate::cli) enum Command {
     /// Make everything that follows from the lens files, or from a new lens
     Generate(Box<GenerateArgs>),
     /// Check a lens once, print and record it
-    Check(PlanArgs),
+    Check {
+        #[command(flatten)]
+        plan: PlanArgs,
+        /// Print the check alone: no history, gate or alert hears of it
+        #[arg(long)]
+        no_record: bool,
+    },
     /// Check lenses at their slots until told to stop
     Worker {
         /// The lenses; all where none is named

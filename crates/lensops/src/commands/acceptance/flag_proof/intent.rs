@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::commands::files::{self, FileError};
 use crate::config::Settings;
 
 /// What was found before the first switch, and what was written since: whatever else stands at the
@@ -25,8 +26,24 @@ pub(super) fn intent_path(settings: &Settings) -> PathBuf {
 
 /// Whether a proof was cut off and must be undone before anything else switches flags.
 #[must_use]
-pub fn is_pending(settings: &Settings) -> bool {
+pub(super) fn is_pending(settings: &Settings) -> bool {
     intent_path(settings).exists()
+}
+
+/// Closes the record of a proof of `flag`: what a rollback or restore decides is not to be undone by the
+/// end of a proof. Whether there was one.
+///
+/// # Errors
+/// When the record cannot be read or removed.
+pub fn close(settings: &Settings, flag: &str) -> Result<bool, FileError> {
+    let path = intent_path(settings);
+    let text = files::read_if_there(&path)?;
+    let intent = text.and_then(|text| serde_json::from_str::<Intent>(&text).ok());
+    if intent.is_none_or(|intent| intent.flag != flag) {
+        return Ok(false);
+    }
+    files::remove_if_there(&path)?;
+    Ok(true)
 }
 
 /// What whoever looks at flags must know: that a proof was cut off and left one switched, or runs now.

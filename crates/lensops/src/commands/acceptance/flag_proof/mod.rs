@@ -8,5 +8,5 @@ mod intent;
 mod prove;
 mod restore;
 
-pub use intent::{is_pending, warning};
+pub use intent::{close, warning};
 pub(super) use restore::{alone, undo};

@@ -13,7 +13,7 @@ use super::restore::{provider, restore};
 use crate::commands::acceptance::captures::Progress;
 use crate::commands::acceptance::run::Acceptance;
 use crate::commands::error::{Context as _, Error, Result};
-use crate::commands::files::{self, FileError};
+use crate::commands::files;
 use crate::config::Settings;
 use crate::flags::{FlagError, FlagProvider as _, Provider};
 
@@ -99,6 +99,10 @@ impl Acceptance {
             let mut case = match &switched {
                 Ok(_) => self.ask_until(sender, index, step, tries, stop).await,
                 Err(error) => {
+                    if error.is_refusal() {
+                        // What was refused was not written, and leaves nothing to undo.
+                        intent.wrote.pop();
+                    }
                     let reason = self.redactor.text(&format!("the provider did not switch it: {error}"));
                     unasked(index, CaseResult::Unjudged { reason })
                 }
@@ -111,7 +115,8 @@ impl Acceptance {
             }
         }
         if intent.wrote.is_empty() {
-            // Told to stop before the first switch: there is nothing to put back.
+            // Told to stop before the first switch, or the provider refused it: there is nothing to put back.
+            files::remove_if_there(&path)?;
             return Ok(cases);
         }
         // First what was found, then what came of it.
@@ -132,6 +137,12 @@ impl Acceptance {
         intent: &Intent,
         path: &Path,
     ) -> Result<Option<CaseResult>> {
+        if !path.exists() {
+            let reason =
+                "somebody rolled the lens back or restored it during the proof: the flag stays as that left it";
+            let reason = self.redactor.text(reason);
+            return Ok(Some(CaseResult::Unjudged { reason }));
+        }
         let result = match restore(provider, sender, intent).await {
             Ok(None) => {
                 match &intent.found {
@@ -158,7 +169,7 @@ impl Acceptance {
                 return Ok(Some(CaseResult::Failed { why }));
             }
         };
-        std::fs::remove_file(path).map_err(FileError::remove(path))?;
+        files::remove_if_there(path)?;
         Ok(result)
     }
 

@@ -55,7 +55,7 @@ pub(crate) async fn undo<S: Sender>(settings: &Settings, sender: &S) -> Result<(
     let put_back = restore(&provider, sender, &intent)
         .await
         .context("an earlier flag proof was cut off and cannot be undone")?;
-    std::fs::remove_file(&path).map_err(FileError::remove(&path))?;
+    files::remove_if_there(&path)?;
     match put_back {
         None => eprintln!(
             "⚠️ an earlier flag proof was cut off: {} is {:?} again",
@@ -76,10 +76,17 @@ pub(super) async fn restore<S: Sender>(provider: &Provider, sender: &S, intent: 
     let found = intent.found.as_deref().unwrap_or("false");
     let there = provider.read(sender).await?.get(&intent.flag).cloned();
     let ours = |there: &String| there == found || intent.wrote.contains(there);
-    if let Some(other) = there.filter(|there| !ours(there)) {
+    if let Some(other) = there.clone().filter(|there| !ours(there)) {
         return Ok(Some(other));
     }
+    let as_found = there.as_ref().is_none_or(|there| there == found);
     // Switching to what it is already may still be what the service has not started with.
-    provider.switch(sender, &intent.flag, found).await?;
-    Ok(None)
+    match provider.switch(sender, &intent.flag, found).await {
+        // A provider that may be read and not written, and shows what was found: nothing is left to undo.
+        Err(error) if error.is_refusal() && as_found => Ok(None),
+        switched => switched.map(|_| None).map_err(|error| {
+            let way_out = format!("set {} to {found:?} there by hand, then run this again", intent.flag);
+            Error::not_switched(way_out, error)
+        }),
+    }
 }

@@ -62,11 +62,6 @@ pub async fn run(settings: &Settings, asked: &Asked<'_>, kind: Switch) -> Result
         return Err(Error::usage("--reason is empty: say why, for whoever reads the record"));
     }
     let wait = parse_span(asked.wait)?;
-    if flag_proof::is_pending(settings) {
-        return Err(Error::usage(
-            "a flag proof was cut off, and its end would undo this: run `lensops accept` first",
-        ));
-    }
     let monitor = monitor(settings, load(settings, &Which::Lens(asked.lens))?)?;
     let provider = settings
         .provider()?
@@ -90,6 +85,14 @@ pub async fn run(settings: &Settings, asked: &Asked<'_>, kind: Switch) -> Result
         store: &store,
     };
     let exit = context.carry_out(&order, &stop_on_signal()).await;
+    let master = monitor.plan.flags().first().map(ToString::to_string);
+    if let (Ok(_), Some(flag), false) = (&exit, master, order.dry_run)
+        && flag_proof::close(settings, &flag)?
+    {
+        eprintln!(
+            "⚠️ A flag proof of {flag} runs or was cut off: its record is closed, and the flag stays as it is now"
+        );
+    }
     if store.is_elsewhere() {
         // What does not arrive now waits in the journal, and is told.
         let limit = settings.journal_limit()?;
