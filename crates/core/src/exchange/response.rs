@@ -91,15 +91,24 @@ pub struct Failure {
 /// How long the phases of an exchange took, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Timings {
-    /// Name lookup and TCP connect; `None` on a reused connection.
+    /// Name lookup, part of `connect_us`; `None` where nothing was looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns_us: Option<u64>,
+    /// Name lookup, TCP connect and the proxy's consent; `None` on a reused connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_us: Option<u64>,
     /// TLS handshake; `None` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_us: Option<u64>,
-    /// From the start of writing to the head of the answer; `None` when there was none.
+    /// From the start of writing to the last byte written; `None` when nothing was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_us: Option<u64>,
+    /// From the start of writing to the first byte of the answer; `None` when there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_byte_us: Option<u64>,
-    /// From the start of writing to the last byte, or to the failure. Connecting is not in it.
+    /// From the first byte of the answer to its last; `None` when it was not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receive_us: Option<u64>,
+    /// All of it, from the name lookup to the last byte or the failure. In a stress run connecting is not in it.
     pub total_us: u64,
 }

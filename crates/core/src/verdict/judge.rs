@@ -234,7 +234,7 @@ fn short(value: &Value) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::exchange::{Base, Failure, Method, PreparedRequest, Timings};
+    use crate::exchange::{Base, Failure, Method, PreparedRequest, Route, Timings};
     use std::sync::Arc;
 
     /// An exchange that came to `result` in `total_us`.
@@ -258,6 +258,7 @@ pub(crate) mod tests {
                 total_us,
                 ..Timings::default()
             },
+            route: Route::default(),
         }
     }
 

@@ -30,7 +30,7 @@ pub async fn run(settings: &Settings, which: &Which<'_>, as_json: bool) -> Resul
     let once = Once {
         settings,
         store: open_store(settings, &journal)?,
-        client: Client::new(TIMEOUT),
+        client: Client::new(TIMEOUT).for_probes(),
         several: monitor.plan.tenants.len() > 1,
         monitor,
         journal,

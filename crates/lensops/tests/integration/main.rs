@@ -9,6 +9,8 @@ mod browser;
 mod browser_plain;
 mod browser_users;
 mod check;
+mod connections;
+mod daemons;
 mod database;
 mod delivery;
 mod demo;

@@ -327,12 +327,12 @@ fn a_required_probe_that_is_unjudged_degrades_and_nothing_judged_is_said() {
     assert_eq!((empty.status, empty.judged), (Status::Degraded, false));
 }
 
-/// Defect 16, as far as the judge is concerned: connecting is no part of a sample's latency.
+/// V1 of the faults, as far as the judge is concerned: what connecting took counts as any other wait.
 #[test]
-fn connecting_is_no_part_of_the_latency() {
-    let mut slow_connect = exchange(Ok((200, GOOD_LIST)), 1_000);
+fn connecting_is_part_of_the_latency() {
+    let mut slow_connect = exchange(Ok((200, GOOD_LIST)), 901_000);
     slow_connect.timings.connect_us = Some(900_000);
-    assert_eq!(sample(&plan().probes[2], &[slow_connect]).latency_us, Some(1_000));
+    assert_eq!(sample(&plan().probes[2], &[slow_connect]).latency_us, Some(901_000));
 }
 
 /// Rows of all versions lie beside one another: what is written today is written the same tomorrow.
