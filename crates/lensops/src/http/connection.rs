@@ -18,6 +18,8 @@ pub(super) struct Connection {
     reader: Reader,
     cache: HeadCache,
     scratch: Box<[u8]>,
+    /// Whether a request was sent over it.
+    used: bool,
     /// How requests are written for it, where a proxy forwards them.
     pub(super) proxied: Option<Proxied>,
     pub(super) route: Route,
@@ -61,6 +63,7 @@ impl Connection {
             reader: Reader::default(),
             cache: HeadCache::default(),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
+            used: false,
             proxied: way.proxied(),
             route: Route {
                 address: Some(address),
@@ -78,6 +81,11 @@ impl Connection {
         deadline: Instant,
         timings: &mut Timings,
     ) -> Result<(Response, bool), Unanswered> {
+        if !self.used {
+            // What came while the connection was made is known once the system was asked for news.
+            tokio::task::yield_now().await;
+        }
+        self.used = true;
         match self.stream.look() {
             Look::Quiet => {}
             Look::Ended => return Err(self.unsent(TurnError::Closed)),

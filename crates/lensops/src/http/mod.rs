@@ -10,3 +10,6 @@ mod failure;
 mod idle;
 
 pub use client::{Client, TIMEOUT};
+
+#[cfg(test)]
+mod tests;

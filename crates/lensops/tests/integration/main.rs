@@ -20,6 +20,7 @@ mod evidence;
 mod examples;
 mod exit_codes;
 mod fixture;
+mod framings;
 mod front;
 mod generate;
 mod harness;
