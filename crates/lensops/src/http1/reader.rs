@@ -7,7 +7,7 @@ use super::head::{Body, Head, HeadCache, LARGEST_HEAD, parse, whole};
 use super::malformed::{Malformed, malformed};
 
 /// The largest body that is read.
-const LARGEST_BODY: u64 = 8 * 1024 * 1024;
+pub(super) const LARGEST_BODY: u64 = 8 * 1024 * 1024;
 
 /// Reads one answer after the other.
 #[derive(Debug, Clone)]

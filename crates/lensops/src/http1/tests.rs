@@ -172,7 +172,9 @@ fn the_answer_to_head_or_connect_is_a_head_whatever_it_says_of_a_body() {
         let mut reader = Reader::default();
         reader.begin_head_only();
         let answer = format!("{head}rest");
-        let used = reader.feed(answer.as_bytes(), &mut HeadCache::default(), &|_| false).unwrap();
+        let used = reader
+            .feed(answer.as_bytes(), &mut HeadCache::default(), &|_| false)
+            .unwrap();
         assert!(reader.is_done() && used == head.len(), "{head:?}");
         assert_eq!(reader.head().unwrap().status, 200, "{head:?}");
     }

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use lensops_core::exchange::FailureClass;
 use lensops_core::plan::request_template::Fill;
 use tokio::time::Instant;
 
@@ -10,6 +11,7 @@ use super::connection::{Answer, Connection};
 use super::job::LoadTarget;
 use super::judge::{Asked, Judge, Request};
 use super::task::Task;
+use crate::http1::decode;
 
 /// Sends the requests of one worker, and has a judge for what comes of them.
 pub(super) struct Requester {
@@ -86,7 +88,7 @@ impl Requester {
         if !self.task.reuse {
             connection.close();
         }
-        match answer {
+        match answer.and_then(decoded) {
             Ok(answer) => self.judge.answered(target, request, answer),
             Err(why) => self.judge.broken(target, &request, why),
         }
@@ -140,4 +142,13 @@ impl Requester {
             random: self.random.borrow_mut().u128(..),
         }
     }
+}
+
+/// The answer with its body as it was before its encoding, where it was kept.
+fn decoded(answer: Answer) -> Result<Answer, Broken> {
+    let whole = answer.whole.map(decode).transpose();
+    Ok(Answer {
+        whole: whole.map_err(|error| Broken::of(FailureClass::BadBody, error.to_string()))?,
+        ..answer
+    })
 }

@@ -218,7 +218,7 @@ fn table() -> Vec<(&'static str, String, Expected)> {
 }
 
 /// Answers every request with `answer`, and closes.
-async fn serve(answer: String) -> Base {
+async fn serve(answer: Vec<u8>) -> Base {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = Base::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move {
@@ -228,7 +228,7 @@ async fn serve(answer: String) -> Base {
             tokio::spawn(async move {
                 if matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {
                     // A client that has seen enough closes first.
-                    drop(stream.write_all(answer.as_bytes()).await);
+                    drop(stream.write_all(&answer).await);
                 }
             });
         }
@@ -276,7 +276,7 @@ async fn v16_both_senders_take_and_refuse_the_same_framings() {
     let table = table();
     assert!(table.len() > 40);
     for (what, answer, expected) in table {
-        let base = serve(answer).await;
+        let base = serve(answer.into_bytes()).await;
         let single = Client::new(Duration::from_secs(5)).send(Arc::new(request(&base))).await;
         let (single, load) = (came(&single), came(&load(&base).await));
         assert_eq!(single, load, "{what}: the senders do not agree");
@@ -311,4 +311,26 @@ async fn v16_an_answer_that_comes_before_the_request_is_a_bad_answer() {
         (class, words.as_str()),
         (FailureClass::BadBody, "the server answered before it was asked")
     );
+}
+
+/// V14: `body is not JSON` was all that was told of an answer in gzip.
+#[tokio::test(flavor = "multi_thread")]
+async fn v14_both_senders_decode_a_body_that_comes_encoded_unasked() {
+    use base64::Engine as _;
+    let packed = "H4sIAAAAAAAAA6tWys9WsiopKk3VUcpLzE1VslJKTkw7vFKpFgBN9oaTGgAAAA==";
+    let mut body = base64::engine::general_purpose::STANDARD.decode(packed).unwrap();
+    let whole = Ok((200, r#"{"ok":true,"name":"café"}"#.to_owned()));
+    for (is_whole, expected) in [(true, whole), (false, Err(FailureClass::BadBody))] {
+        if !is_whole {
+            body[20] ^= 0xff;
+        }
+        let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length";
+        let mut answer = format!("{head}: {}\r\n\r\n", body.len()).into_bytes();
+        answer.extend_from_slice(&body);
+        let base = serve(answer).await;
+        let single = Client::new(Duration::from_secs(5)).send(Arc::new(request(&base))).await;
+        let (single, load) = (came(&single), came(&load(&base).await));
+        assert_eq!(single, load, "the senders do not agree");
+        assert_eq!(single.map_err(|(class, _)| class), expected);
+    }
 }

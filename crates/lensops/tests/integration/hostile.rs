@@ -104,7 +104,7 @@ async fn each_misbehaviour_has_its_class() {
         (
             "a compressed body nobody asked for",
             bytes("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc"),
-            Ok((200, 3)),
+            Err(BadBody),
         ),
     ];
     for (what, answer, expected) in table {
