@@ -139,8 +139,10 @@ fn own_port(url: &str) -> bool {
 mod tests {
     use super::*;
 
+    type Variables<'a> = &'a [(&'a str, &'a str)];
+
     /// Which proxy stands before `base`, by name, with what it is told of who asks.
-    fn before(variables: &[(&str, &str)], base: &str) -> Result<Option<(String, Option<String>)>, String> {
+    fn before(variables: Variables<'_>, base: &str) -> Result<Option<(String, Option<String>)>, String> {
         let value = |name: &str| {
             variables
                 .iter()
@@ -161,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_proxy_is_found_where_curl_finds_it() {
-        let table: [(&[(&str, &str)], &str, Option<&str>); 11] = [
+        let table: [(Variables<'_>, &str, Option<&str>); 11] = [
             (&[], "https://api.test", None),
             (&[("HTTPS_PROXY", "http://p:1")], "https://api.test", Some("p:1")),
             (
