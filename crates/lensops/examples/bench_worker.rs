@@ -12,7 +12,7 @@ use lensops::commands::worker::check::Monitor;
 use lensops::commands::worker::clock::SystemClock;
 use lensops::commands::worker::{Change, Worker};
 use lensops::store::{Journal, Store};
-use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Sender, Timings};
+use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Route, Sender, Timings};
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use lensops_core::stats::histogram::{Quantile, ms};
@@ -60,6 +60,7 @@ impl Sender for Stub {
                 total_us: 1_000,
                 ..Timings::default()
             },
+            route: Route::default(),
         }
     }
 }

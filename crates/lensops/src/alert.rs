@@ -145,8 +145,8 @@ impl Receiver {
             Err(failure) => Err(Refusal::Later {
                 what: format!("{} ({})", failure.detail, failure.class.as_str()),
                 after: None,
-                // No connection is used twice, so that one that was never made is told apart.
-                unsure: exchange.timings.connect_us.is_some(),
+                // What was never sent, the receiver does not have.
+                unsure: exchange.timings.send_us.is_some(),
             }),
         }
     }

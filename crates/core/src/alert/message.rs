@@ -68,7 +68,7 @@ impl Notification {
             id: uuid_v8(at_ms, &[key.as_bytes(), notice.as_str().as_bytes(), cause.as_bytes()]),
             notice,
             rule,
-            severity: plan.urgency,
+            severity: state.urgency(plan),
             dedup_key: key,
             lens: subject.lens().cloned(),
             tenant: subject.tenant(),
@@ -238,6 +238,7 @@ mod tests {
             finding: Some(Finding {
                 reason: reason.to_owned(),
                 response: Some(response.to_owned()),
+                urgency: None,
             }),
             firing: None,
         };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::rule::Rule;
+use super::rule::{Rule, Urgency};
 use crate::verdict::record::{CheckRecord, Status};
 
 /// What an alert shows of why.
@@ -13,6 +13,9 @@ pub struct Finding {
     /// The answer that shows it, where there is one, redacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<String>,
+    /// How much it matters, where that is more than its rule says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub urgency: Option<Urgency>,
 }
 
 /// One observation of a rule.
@@ -27,12 +30,13 @@ pub enum Seen {
 }
 
 /// The rules that a check speaks to, besides that there is one.
-const OF_A_CHECK: [Rule; 5] = [
+const OF_A_CHECK: [Rule; 6] = [
     Rule::Unhealthy,
     Rule::P95AboveSlo,
     Rule::ErrorRateAboveSlo,
     Rule::ServerError,
     Rule::FlagToggled,
+    Rule::CertificateExpires,
 ];
 
 /// Whether `check` was made while its lens was paused or in a maintenance window: then it fires and
@@ -78,6 +82,11 @@ fn look(rule: Rule, check: &CheckRecord, events: &[Value]) -> Seen {
             (found, check.sample_size > 0)
         }
         Rule::FlagToggled => (toggled(events), true),
+        // Where none was seen, it may be the one that has expired.
+        Rule::CertificateExpires => (
+            first(&|event| event["kind"] == "certificate"),
+            check.notes.read().certificate_expires.is_some(),
+        ),
         Rule::StoreFailing | Rule::NoCheck => (None, false),
     };
     match found {
@@ -99,6 +108,7 @@ fn toggled(events: &[Value]) -> Option<Finding> {
     (!reasons.is_empty()).then(|| Finding {
         reason: reasons.join("; "),
         response: None,
+        urgency: None,
     })
 }
 
@@ -120,6 +130,7 @@ fn finding(event: &Value) -> Finding {
     Finding {
         reason: told(event),
         response: event["response"].as_str().map(str::to_owned),
+        urgency: (event["critical"] == true).then_some(Urgency::Critical),
     }
 }
 
@@ -133,6 +144,7 @@ fn worst(events: &[Value]) -> Finding {
         || Finding {
             reason: "the check is unhealthy".to_owned(),
             response: None,
+            urgency: None,
         },
         finding,
     )
@@ -190,7 +202,8 @@ mod tests {
         let rate = json!({"kind": "slo", "figure": "error_rate", "reason": "error rate 4.76 % above 1%"});
         let toggle = json!({"kind": "flag_toggled", "name": "A", "from": true, "to": false});
         let change = json!({"kind": "transition", "reason": "List: 200→503"});
-        use Rule::{ErrorRateAboveSlo, FlagToggled, P95AboveSlo, ServerError, Unhealthy};
+        let soon = json!({"kind": "certificate", "reason": "the certificate expires in 12 days"});
+        use Rule::{CertificateExpires, ErrorRateAboveSlo, FlagToggled, P95AboveSlo, ServerError, Unhealthy};
         for (case, status, events, expected) in [
             ("nothing", Status::Healthy, vec![], vec![]),
             (
@@ -235,12 +248,37 @@ mod tests {
                 vec![&toggle, &change],
                 vec![(FlagToggled, "A: true → false; List: 200→503")],
             ),
+            (
+                "certificate",
+                Status::Healthy,
+                vec![&soon],
+                vec![(CertificateExpires, "the certificate expires in 12 days")],
+            ),
         ] {
             let events: Vec<Value> = events.into_iter().cloned().collect();
             let expected: Vec<(Rule, String)> =
                 expected.into_iter().map(|(rule, why)| (rule, why.to_owned())).collect();
             assert_eq!(broken(&check(status, &json!({}), &events)), expected, "{case}");
         }
+    }
+
+    /// W17: what is critical is told as such; a check without a certificate says nothing of one.
+    #[test]
+    fn w17_a_certificate_is_critical_in_its_last_days_and_unknown_where_none_was_seen() {
+        let rule = |notes: Value, events: &[Value]| {
+            let seen = observe(&check(Status::Healthy, &notes, events));
+            seen.into_iter()
+                .find(|(rule, _)| *rule == Rule::CertificateExpires)
+                .map(|(_, seen)| seen)
+        };
+        let expires = json!({"certificate_expires": "2026-01-29T15:00:00Z"});
+        let event = json!({"kind": "certificate", "reason": "tomorrow", "critical": true});
+        let Some(Seen::Broken(finding)) = rule(expires.clone(), &[event]) else {
+            panic!("not broken");
+        };
+        assert_eq!(finding.urgency, Some(Urgency::Critical));
+        assert_eq!(rule(expires, &[]), Some(Seen::Clear));
+        assert_eq!(rule(json!({}), &[]), Some(Seen::Unknown));
     }
 
     #[test]

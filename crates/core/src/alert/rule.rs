@@ -28,11 +28,13 @@ pub enum Rule {
     StoreFailing,
     /// Two intervals went by without a check.
     NoCheck,
+    /// The server's certificate expires within 14 days; within 3 it is critical.
+    CertificateExpires,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Unhealthy,
         Self::P95AboveSlo,
         Self::ErrorRateAboveSlo,
@@ -40,6 +42,7 @@ impl Rule {
         Self::FlagToggled,
         Self::StoreFailing,
         Self::NoCheck,
+        Self::CertificateExpires,
     ];
 
     /// As in files and messages: `p95_above_slo`.
@@ -53,6 +56,7 @@ impl Rule {
             Self::FlagToggled => "flag_toggled",
             Self::StoreFailing => "store_failing",
             Self::NoCheck => "no_check",
+            Self::CertificateExpires => "certificate_expires",
         }
     }
 
@@ -67,6 +71,7 @@ impl Rule {
             Self::FlagToggled => "flag toggled",
             Self::StoreFailing => "store write failing",
             Self::NoCheck => "no check for 2 intervals",
+            Self::CertificateExpires => "certificate expires",
         }
     }
 }

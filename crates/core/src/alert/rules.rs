@@ -197,6 +197,16 @@ fn usual(rule: Rule) -> (Urgency, u32) {
         // Looked at every 15 s: one failed try is what a back-off is for.
         Rule::StoreFailing => (Urgency::Error, 2),
         Rule::NoCheck => (Urgency::Critical, 1),
+        Rule::CertificateExpires => (Urgency::Warning, 1),
+    }
+}
+
+/// How often a rule is told again where no file says so.
+fn remind_after(rule: Rule) -> SignedDuration {
+    match rule {
+        // It fires for days by its nature.
+        Rule::CertificateExpires => SignedDuration::from_hours(24),
+        _ => REMINDER,
     }
 }
 
@@ -236,7 +246,7 @@ fn settle(rule: Rule, own: RuleFile, file: &AlertsFile, receivers: &[String]) ->
         needed,
         of,
         runbook,
-        reminder: own.reminder.or(file.reminder).map_or(REMINDER, Period::get),
+        reminder: own.reminder.or(file.reminder).map_or(remind_after(rule), Period::get),
         receivers: named,
     })
 }

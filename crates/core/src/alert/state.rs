@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::rule::Rule;
+use super::rule::{Rule, Urgency};
 use super::{Finding, RulePlan, Seen};
 
 /// What is told.
@@ -62,6 +62,13 @@ impl State {
     pub fn is_quiet(&self) -> bool {
         self.window == 0 && self.firing.is_none()
     }
+
+    /// How much it matters: as its rule says, or more where what was found does.
+    #[must_use]
+    pub fn urgency(&self, plan: &RulePlan) -> Urgency {
+        let found = self.finding.as_ref().and_then(|finding| finding.urgency);
+        found.map_or(plan.urgency, |found| found.max(plan.urgency))
+    }
 }
 
 /// What an observation leads to. A resolved notice tells of the state before.
@@ -80,6 +87,7 @@ pub fn fold(rule: Rule, plan: &RulePlan, mut state: State, seen: &Seen, at: Time
     if !plan.enabled {
         return end(state);
     }
+    let mut rises = false;
     let broken = match seen {
         Seen::Unknown => return Step { state, notice: None },
         Seen::Clear => false,
@@ -88,7 +96,9 @@ pub fn fold(rule: Rule, plan: &RulePlan, mut state: State, seen: &Seen, at: Time
                 (state.since, state.times) = (Some(at), 0);
             }
             state.times = state.times.saturating_add(1);
+            let before = state.urgency(plan);
             state.finding = Some(finding.clone());
+            rises = state.urgency(plan) > before;
             true
         }
     };
@@ -108,6 +118,8 @@ pub fn fold(rule: Rule, plan: &RulePlan, mut state: State, seen: &Seen, at: Time
         None => Some(Notice::Firing),
         // Each toggle is news, not more of the same.
         Some(_) if rule == Rule::FlagToggled && broken => Some(Notice::Firing),
+        // What matters more than it did is told now, not with the next reminder.
+        Some(_) if rises => Some(Notice::Firing),
         Some(told) if at.duration_since(told) >= plan.reminder.max(SignedDuration::from_secs(1)) => {
             Some(Notice::Reminder)
         }
@@ -148,11 +160,43 @@ mod tests {
         }
     }
 
+    /// W17: three days before its end a certificate is critical, and that waits for no reminder.
+    #[test]
+    fn what_matters_more_than_it_did_is_told_at_once() {
+        let plan = plan(Rule::CertificateExpires, 1, 1);
+        let found = |urgency| {
+            Seen::Broken(Finding {
+                reason: "soon".to_owned(),
+                response: None,
+                urgency,
+            })
+        };
+        let at: Timestamp = "2026-01-28T15:00:00Z".parse().unwrap();
+        let (mut state, mut told) = (State::default(), Vec::new());
+        for (minute, urgency) in [
+            (0, None),
+            (1, None),
+            (2, Some(Urgency::Critical)),
+            (3, Some(Urgency::Critical)),
+        ] {
+            let at = at + SignedDuration::from_mins(minute);
+            let step = fold(Rule::CertificateExpires, &plan, state, &found(urgency), at, false);
+            told.push((step.notice, step.state.urgency(&plan)));
+            state = step.state;
+        }
+        let (firing, warning, critical) = (Some(Notice::Firing), Urgency::Warning, Urgency::Critical);
+        assert_eq!(
+            told,
+            [(firing, warning), (None, warning), (firing, critical), (None, critical)]
+        );
+    }
+
     fn seen(letter: char) -> Seen {
         match letter {
             'B' | 'S' => Seen::Broken(Finding {
                 reason: "broken".to_owned(),
                 response: None,
+                urgency: None,
             }),
             '?' => Seen::Unknown,
             _ => Seen::Clear,

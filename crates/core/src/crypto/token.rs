@@ -13,6 +13,9 @@ use crate::secret::Secret;
 /// How long a token is valid: two hours.
 pub const LIFETIME_SECONDS: i64 = 7_200;
 
+/// How far back a token says it was issued: a verifier whose clock is behind refuses one of the future.
+const ISSUED_BACK_SECONDS: i64 = 30;
+
 /// A minted token and what it says.
 #[derive(Debug, Clone)]
 pub struct Token {
@@ -27,16 +30,17 @@ pub struct Token {
 #[error("the token could not be signed")]
 pub struct TokenError(#[from] jsonwebtoken::errors::Error);
 
-/// Mints a token for `user` at `now`, real time. `issuer` is the tenant's address without path.
+/// Mints a token for `user` at `now`, real time, from which on it is valid for two hours. `issuer` is the tenant's address without path.
 ///
 /// # Errors
 /// When the secret cannot be used as a key.
 pub fn mint(secret: &Secret, issuer: &str, user: Uuid, now: Timestamp) -> Result<Token, TokenError> {
-    let iat = now.as_second();
-    let session = uuid_v8(u64::try_from(iat).unwrap_or(0), &[b"session", user.as_bytes()]);
+    let seconds = now.as_second();
+    let iat = seconds - ISSUED_BACK_SECONDS;
+    let session = uuid_v8(u64::try_from(seconds).unwrap_or(0), &[b"session", user.as_bytes()]);
     let claims = json!({
         "aud": "authenticated",
-        "exp": iat + LIFETIME_SECONDS,
+        "exp": seconds + LIFETIME_SECONDS,
         "iat": iat,
         "iss": format!("{}/auth/v1", issuer.trim_end_matches('/')),
         "sub": user,
@@ -134,6 +138,22 @@ mod tests {
                 "session_id"
             ]
         );
+    }
+
+    /// V19: a strict verifier whose clock is a second behind answered 401.
+    #[test]
+    fn v19_a_token_is_issued_half_a_minute_back_and_valid_for_two_hours_from_now() {
+        let now = Timestamp::from_second(1_770_000_000).unwrap();
+        let secret = Secret::new("a made-up signing secret");
+        let claims = mint(&secret, "http://127.0.0.1:1", Uuid::from_u128(7), now)
+            .unwrap()
+            .claims;
+        assert_eq!(claims["iat"], 1_769_999_970_i64);
+        assert_eq!(
+            claims["amr"][0]["timestamp"], claims["iat"],
+            "nobody signs in after the issue"
+        );
+        assert_eq!(claims["exp"], 1_770_007_200_i64);
     }
 
     #[test]

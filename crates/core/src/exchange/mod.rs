@@ -6,6 +6,8 @@
 mod base;
 mod request;
 mod response;
+mod route;
+mod wire;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use jiff::Timestamp;
 pub use base::{Base, BaseError};
 pub use request::{Header, Method, PreparedRequest};
 pub use response::{Failure, FailureClass, Response, Timings};
+pub use route::Route;
+pub use wire::{ControlCharacter, Proxied};
 
 /// One request with what came of it.
 #[derive(Debug, Clone)]
@@ -27,6 +31,8 @@ pub struct Exchange {
     pub result: Result<Response, Failure>,
     /// How long it took.
     pub timings: Timings,
+    /// Over which connection it went.
+    pub route: Route,
 }
 
 impl Exchange {

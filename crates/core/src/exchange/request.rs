@@ -32,6 +32,12 @@ impl Method {
             Self::Delete => "DELETE",
         }
     }
+
+    /// Whether sending it twice does what sending it once does (RFC 9110 §9.2.2).
+    #[must_use]
+    pub fn is_idempotent(self) -> bool {
+        matches!(self, Self::Get | Self::Put | Self::Delete)
+    }
 }
 
 /// A header of a prepared request.

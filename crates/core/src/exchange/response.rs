@@ -1,8 +1,13 @@
 //! What came of a request: a response, or the class of its failure; and how long it took.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// What some programs put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +26,42 @@ impl Response {
     /// The body as JSON; `None` when it is not.
     #[must_use]
     pub fn json(&self) -> Option<Value> {
-        serde_json::from_slice(&self.body).ok()
+        self.parse_json().ok()
+    }
+
+    /// The body as JSON. A byte order mark is skipped, and Latin-1 read where the content type says so.
+    ///
+    /// # Errors
+    /// What the parser says, with its place.
+    pub fn parse_json(&self) -> Result<Value, serde_json::Error> {
+        if self.is_latin1() {
+            return serde_json::from_str(&self.text());
+        }
+        serde_json::from_slice(self.body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.body))
+    }
+
+    /// The body as text, without a byte order mark; what is not text is replaced by U+FFFD.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        if self.is_latin1() {
+            return self.body.iter().map(|byte| char::from(*byte)).collect();
+        }
+        String::from_utf8_lossy(self.body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.body))
+    }
+
+    /// Whether the content type says that each byte is a character.
+    fn is_latin1(&self) -> bool {
+        let parameters = self.header("content-type").unwrap_or_default().split(';').skip(1);
+        let mut charsets = parameters.filter_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            name.trim()
+                .eq_ignore_ascii_case("charset")
+                .then(|| value.trim().trim_matches('"'))
+        });
+        let names = ["iso-8859-1", "iso8859-1", "latin1", "latin-1"];
+        charsets
+            .next()
+            .is_some_and(|charset| names.iter().any(|name| name.eq_ignore_ascii_case(charset)))
     }
 
     /// The first header of that name.
@@ -91,15 +131,24 @@ pub struct Failure {
 /// How long the phases of an exchange took, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Timings {
-    /// Name lookup and TCP connect; `None` on a reused connection.
+    /// Name lookup, part of `connect_us`; `None` where nothing was looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns_us: Option<u64>,
+    /// Name lookup, TCP connect and the proxy's consent; `None` on a reused connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_us: Option<u64>,
     /// TLS handshake; `None` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_us: Option<u64>,
-    /// From the start of writing to the head of the answer; `None` when there was none.
+    /// From the start of writing to the last byte written; `None` when nothing was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_us: Option<u64>,
+    /// From the start of writing to the first byte of the answer; `None` when there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_byte_us: Option<u64>,
-    /// From the start of writing to the last byte, or to the failure. Connecting is not in it.
+    /// From the first byte of the answer to its last; `None` when it was not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receive_us: Option<u64>,
+    /// All of it, from the name lookup to the last byte or the failure. In a stress run connecting is not in it.
     pub total_us: u64,
 }

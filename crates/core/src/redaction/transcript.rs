@@ -23,6 +23,15 @@ pub struct Transcript {
     pub claims: Option<Redacted>,
     /// How long its phases took.
     pub timings: Timings,
+    /// The address that the connection went to: the API's, or the proxy's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The proxy between, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// Whether a kept connection had ended, so that the request was sent again over a new one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reconnected: bool,
 }
 
 impl Transcript {
@@ -40,6 +49,9 @@ impl Transcript {
                 .as_ref()
                 .map(|claims| redactor.json_pretty(claims.clone())),
             timings: exchange.timings,
+            address: exchange.route.address.map(|address| address.to_string()),
+            proxy: exchange.route.proxy.clone(),
+            reconnected: exchange.route.reconnected,
         }
     }
 }
@@ -50,6 +62,9 @@ fn request_text(request: &PreparedRequest, redactor: &Redactor) -> Redacted {
         .words("\nHost: ")
         .push(&request.base.authority())
         .words("\n");
+    if let Some((name, value)) = request.accept_encoding() {
+        push_header(&mut text, name, value, redactor);
+    }
     for header in &request.headers {
         push_header(&mut text, &header.name, header.value.expose(), redactor);
     }
@@ -132,7 +147,7 @@ pub fn reason(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{Base, Method, Response};
+    use crate::exchange::{Base, Method, Response, Route};
     use crate::secret::Secret;
     use serde_json::json;
     use std::sync::Arc;
@@ -158,11 +173,13 @@ mod tests {
                 body: br#"{"error":"bad hash 0a1b2c3d for eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl"}"#.to_vec(),
             }),
             timings: Timings::default(),
+            route: Route::default(),
         };
         let transcript = Transcript::of(&exchange, &Redactor::default());
         insta::assert_snapshot!(format!("{}\n\n{}", transcript.request, transcript.response), @r#"
         POST /v1/actions/execute HTTP/1.1
         Host: 127.0.0.1:8080
+        Accept-Encoding: identity
         Authorization: Bearer eyJ…[redacted]
         Content-Type: application/json
         Content-Length: 59
@@ -223,6 +240,7 @@ mod tests {
                         body: body.clone().into_bytes(),
                     }),
                     timings: Timings::default(),
+            route: Route::default(),
                 };
                 let transcript = Transcript::of(&exchange, redactor);
                 let written = format!("{}\n{}", transcript.request, transcript.response);

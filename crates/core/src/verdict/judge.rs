@@ -25,8 +25,8 @@ pub fn judge(expect: &Expect, severity: Severity, dialect: &Dialect, exchange: &
         Ok(response) => response,
         Err(failure) => return vec![Outcome::Broken(severity, failure.into())],
     };
-    let body = response.json();
-    let status = judge_status(expect, severity, dialect, response, body.as_ref());
+    let body = response.parse_json();
+    let status = judge_status(expect, severity, dialect, response, body.as_ref().ok());
     let met = status == Outcome::Met;
     let mut outcomes = vec![status];
     if !met {
@@ -37,8 +37,8 @@ pub fn judge(expect: &Expect, severity: Severity, dialect: &Dialect, exchange: &
         return outcomes;
     }
     match &body {
-        Some(body) => outcomes.extend(judge_body(expect, severity, dialect, body)),
-        None => outcomes.push(Outcome::Broken(severity, not_json(response))),
+        Ok(body) => outcomes.extend(judge_body(expect, severity, dialect, body)),
+        Err(why) => outcomes.push(Outcome::Broken(severity, not_json(response, why))),
     }
     outcomes
 }
@@ -51,12 +51,12 @@ pub fn matches(expect: &Expect, dialect: &Dialect, exchange: &Exchange) -> bool 
         .all(|outcome| *outcome == Outcome::Met)
 }
 
-fn not_json(response: &Response) -> Why {
+fn not_json(response: &Response, why: &serde_json::Error) -> Why {
     let kind = response.header("content-type").unwrap_or("no content type");
     let detail = if response.body.is_empty() {
         "empty body".to_owned()
     } else {
-        format!("body is not JSON ({})", line(kind))
+        format!("body is not JSON ({}): {why}", line(kind))
     };
     Why::Failed {
         class: FailureClass::BadBody,
@@ -100,7 +100,7 @@ fn judge_envelope(expect: &Expect, severity: Severity, exchange: &Exchange, resp
         });
     }
     if let Some(text) = &expect.contains {
-        let found = String::from_utf8_lossy(&response.body).contains(text.as_str());
+        let found = response.text().contains(text.as_str());
         outcomes.push(if found {
             Outcome::Met
         } else {
@@ -234,7 +234,7 @@ fn short(value: &Value) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::exchange::{Base, Failure, Method, PreparedRequest, Timings};
+    use crate::exchange::{Base, Failure, Method, PreparedRequest, Route, Timings};
     use std::sync::Arc;
 
     /// An exchange that came to `result` in `total_us`.
@@ -258,6 +258,7 @@ pub(crate) mod tests {
                 total_us,
                 ..Timings::default()
             },
+            route: Route::default(),
         }
     }
 
@@ -445,7 +446,7 @@ pub(crate) mod tests {
                 "is: {$.s: healthy}",
                 Fail,
                 Ok((200, "<html>")),
-                "met | Fail: 200 with body is not JSON (no content type) (bad_body)",
+                "met | Fail: 200 with body is not JSON (no content type): expected value at line 1 column 1 (bad_body)",
             ),
             (
                 "is: {$.s: healthy}",
@@ -456,6 +457,58 @@ pub(crate) mod tests {
         ];
         for (expect, severity, result, told) in table {
             assert_eq!(outcomes(expect, severity, result), told, "{expect} on {result:?}");
+        }
+    }
+
+    /// V14: all that was told of any of these was `body is not JSON (application/json)`.
+    #[test]
+    fn v14_a_body_that_cannot_be_read_is_told_with_the_parsers_reason_and_place() {
+        let json = "application/json";
+        let table: [(&str, &[u8], Result<&str, &str>); 8] = [
+            (json, b"\xef\xbb\xbf{\"s\":\"ok\"}", Ok("ok")),
+            (json, b"{\"s\":\"caf\xc3\xa9\"}", Ok("caf\u{e9}")),
+            (
+                "application/json; charset=ISO-8859-1",
+                b"{\"s\":\"caf\xe9\"}",
+                Ok("caf\u{e9}"),
+            ),
+            (
+                "application/json;charset=\"latin1\"",
+                b"{\"s\":\"caf\xe9\"}",
+                Ok("caf\u{e9}"),
+            ),
+            (
+                json,
+                b"{\"s\":\"caf\xe9\"}",
+                Err("invalid unicode code point at line 1 column 10"),
+            ),
+            (json, b"{\"s\":\"\\ud800\"}", Err("at line 1 column 13")),
+            (json, b"{\"s\":1,}", Err("trailing comma at line 1 column 8")),
+            (json, &[b'['; 200], Err("recursion limit exceeded at line 1 column 128")),
+        ];
+        for (kind, body, expected) in table {
+            let response = Response {
+                version: "HTTP/1.1",
+                status: 200,
+                headers: vec![("Content-Type".to_owned(), kind.to_owned())],
+                body: body.to_vec(),
+            };
+            let shown = String::from_utf8_lossy(body);
+            match (response.parse_json(), expected) {
+                (Ok(got), Ok(text)) => assert_eq!(got["s"], text, "{kind} {shown}"),
+                (Err(_), Err(why)) => {
+                    let mut exchange = exchange(Ok((200, "")), 1_000);
+                    exchange.result = Ok(response);
+                    let expect = serde_json::from_str(r#"{"is": {"$.s": "ok"}}"#).unwrap();
+                    let outcomes = judge(&expect, Severity::Fail, &Dialect::default(), &exchange);
+                    let told = outcomes.last().and_then(Outcome::broken).unwrap().1.to_string();
+                    assert!(
+                        told.starts_with("200 with body is not JSON (application/json): ") && told.contains(why),
+                        "{told}"
+                    );
+                }
+                (got, expected) => panic!("{kind} {shown}: {got:?}, not {expected:?}"),
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -50,6 +51,9 @@ pub struct CheckNotes {
     /// The rollback or restore that the check makes known to other machines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Rollback>,
+    /// When the server's certificate expires; `None` where none was met.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_expires: Option<Timestamp>,
 }
 
 /// What a timed probe measured. A figure that is not there was not written, or not measured.
@@ -65,6 +69,9 @@ pub struct EndpointNotes {
     /// Attempts after the first, over all samples.
     #[serde(deserialize_with = "lenient")]
     pub retries: Option<u64>,
+    /// Attempts that were sent again over a new connection; left out where there were none.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub reconnected: Option<u64>,
     /// The median in microseconds.
     #[serde(deserialize_with = "lenient")]
     pub p50_us: Option<u64>,
@@ -140,6 +147,8 @@ struct AnyNotes {
     plan: Option<Named<PlanOrigin>>,
     #[serde(deserialize_with = "lenient")]
     rollback: Option<Rollback>,
+    #[serde(deserialize_with = "lenient")]
+    certificate_expires: Option<Timestamp>,
 }
 
 impl From<AnyNotes> for CheckNotes {
@@ -159,6 +168,7 @@ impl From<AnyNotes> for CheckNotes {
             clock: any.clock,
             plan: any.plan,
             rollback: any.rollback,
+            certificate_expires: any.certificate_expires,
         }
     }
 }

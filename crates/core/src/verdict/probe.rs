@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -29,6 +30,10 @@ pub struct Sample {
     pub disabled: Option<Why>,
     /// Attempts after the first.
     pub retries: u32,
+    /// Attempts that were sent again over a new connection, since the server had ended the kept one.
+    pub reconnected: u32,
+    /// When the server's certificate expires; `None` without TLS.
+    pub certificate_expires: Option<Timestamp>,
     /// What of the answer is worth showing.
     pub shown: Option<String>,
     /// The exchange that broke the expectation, redacted.
@@ -72,6 +77,8 @@ impl Sample {
             latency_us: last.latency_us(),
             disabled,
             retries: u32::try_from(attempts.len() - 1).unwrap_or(u32::MAX),
+            reconnected: attempts.iter().map(|try_| u32::from(try_.route.reconnected)).sum(),
+            certificate_expires: attempts.iter().filter_map(|try_| try_.route.certificate_expires).min(),
             shown: probe.show.as_ref().and_then(|show| show.render(&json_of(last)?)),
             transcript: keep.then(|| Transcript::of(worst, redactor)),
             outcomes,
@@ -124,6 +131,10 @@ pub struct ProbeReport {
     pub failed: u64,
     /// Attempts after the first, over all samples.
     pub retries: u64,
+    /// Attempts that were sent again over a new connection, over all samples.
+    pub reconnected: u64,
+    /// When the certificate expires that the samples met; the earliest where there were several.
+    pub certificate_expires: Option<Timestamp>,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
     /// Latencies in microseconds, in the order taken.
@@ -150,6 +161,8 @@ impl ProbeReport {
             taken: 0,
             failed: 0,
             retries: 0,
+            reconnected: 0,
+            certificate_expires: None,
             statuses: BTreeMap::new(),
             samples_us: Vec::new(),
             disabled: false,
@@ -166,6 +179,8 @@ impl ProbeReport {
         report.taken = samples.len() as u64;
         report.failed = samples.iter().filter(|sample| sample.failure().is_some()).count() as u64;
         report.retries = samples.iter().map(|sample| u64::from(sample.retries)).sum();
+        report.reconnected = samples.iter().map(|sample| u64::from(sample.reconnected)).sum();
+        report.certificate_expires = samples.iter().filter_map(|sample| sample.certificate_expires).min();
         for status in samples.iter().filter_map(|sample| sample.status) {
             *report.statuses.entry(status).or_default() += 1;
         }
@@ -216,7 +231,8 @@ impl ProbeReport {
             .collect::<Latencies>()
             .at(Quantile::P50)
             .map(ms);
-        let inside: Vec<String> = self.shown.iter().cloned().chain(median).collect();
+        let again = (self.reconnected > 0).then(|| format!("reconnected {}×", self.reconnected));
+        let inside: Vec<String> = self.shown.iter().cloned().chain(median).chain(again).collect();
         format!("{} ({})", status.trim_end(), inside.join(", "))
     }
 }

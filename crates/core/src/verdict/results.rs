@@ -105,6 +105,8 @@ pub struct TargetResult<'a> {
     pub late: u64,
     /// Requests that this machine had no socket or port for.
     pub own_faults: u64,
+    /// Requests that were sent again over a new connection, since a kept one had ended before its answer began.
+    pub reconnected: u64,
     /// Requests without the asserted answer in percent of all; `null` when there was none.
     pub error_rate_percent: Option<f64>,
     /// The size of the sample.
@@ -203,6 +205,7 @@ impl<'a> TargetResult<'a> {
             unsent: tally.unsent,
             late: tally.late,
             own_faults: tally.own_faults,
+            reconnected: tally.reconnected,
             error_rate_percent: tally.error_rate_percent(),
             n: tally.latencies.len(),
             latency_us: Figures::of(&tally.latencies),

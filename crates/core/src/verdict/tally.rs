@@ -66,6 +66,8 @@ pub struct Tally {
     pub late: u64,
     /// Requests that this machine could not send: no socket or port was left.
     pub own_faults: u64,
+    /// Requests that were sent again over a new connection, since a kept one had ended before its answer began.
+    pub reconnected: u64,
     /// How long the measured part of its load took, in microseconds.
     pub elapsed_us: u64,
     /// The load, for people: `burst of 50`.

@@ -137,7 +137,11 @@ pub async fn test<S: Sender>(
     let state = State {
         since: Some(now),
         times: 1,
-        finding: Some(Finding { reason, response: None }),
+        finding: Some(Finding {
+            reason,
+            response: None,
+            urgency: None,
+        }),
         ..State::default()
     };
     let cause = Uuid::new_v4();

@@ -31,7 +31,7 @@ pub async fn run(settings: &Settings, which: &Which<'_>, as_json: bool, recorded
     let once = Once {
         settings,
         store: open_store(settings, &journal)?,
-        client: Client::new(TIMEOUT),
+        client: Client::new(TIMEOUT).for_probes(),
         recorded,
         several: monitor.plan.tenants.len() > 1,
         monitor,

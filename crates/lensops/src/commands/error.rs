@@ -197,7 +197,7 @@ invalid!(
     lensops_core::lens::LensErrors,
     lensops_core::plan::PlanError,
     lensops_core::plan::fill::PrepareError,
-    lensops_core::plan::request_template::ControlCharacter,
+    lensops_core::exchange::ControlCharacter,
     lensops_core::template::TemplateError,
     lensops_core::yaml::YamlError,
     serde_json::Error,

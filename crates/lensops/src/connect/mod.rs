@@ -1,13 +1,29 @@
-//! Connecting: names and addresses, TCP and TLS, for whoever sends over a socket.
+//! Connecting: names, addresses, TCP, TLS and proxies, for whoever sends over a socket.
 //!
-//! The ground that `http` and `load` share. It opens a connection and says what went wrong; the class
-//! of a failure and its time-out belong to the sender.
+//! The ground that `http` and `load` share. A [`Connector`] finds the way to an API once, a [`Way`] opens
+//! connections along it, each under the deadline of whoever waits. The resolver and the proxies are passed
+//! in. Protocol and class of a failure are told; what follows from it belongs to the sender. A library of
+//! connections was not taken: it hides which address answered, and what each phase took.
 
-mod address;
+mod addresses;
+mod certificate;
+mod connector;
+mod error;
 mod micros;
-mod tcp;
-pub(crate) mod tls;
+mod no_proxy;
+mod proxy;
+mod resolver;
+mod stream;
+mod tls;
+mod trust;
+mod tunnel;
+mod way;
 
-pub(crate) use address::lookup;
+pub use connector::Connector;
+pub use error::ConnectError;
 pub(crate) use micros::micros;
-pub(crate) use tcp::{TcpError, tcp};
+pub use proxy::{Proxies, ProxyError};
+pub use resolver::Resolver;
+pub(crate) use stream::{Look, Stream};
+pub use trust::Trust;
+pub(crate) use way::{Opened, Way};

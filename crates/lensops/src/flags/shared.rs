@@ -100,7 +100,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Timings};
+    use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Route, Timings};
     use lensops_core::secret::Secret;
     use tokio::time::Instant;
 
@@ -141,6 +141,7 @@ mod tests {
                 sent_at: Timestamp::UNIX_EPOCH,
                 result: Ok(response),
                 timings: Timings::default(),
+                route: Route::default(),
             }
         }
     }

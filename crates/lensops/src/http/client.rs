@@ -1,148 +1,164 @@
 //! Sends prepared requests over kept connections, and times their phases.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use lensops_core::exchange::{Base, Exchange, Failure, PreparedRequest, Sender, Timings};
+use lensops_core::exchange::{
+    ControlCharacter, Exchange, Failure, FailureClass, PreparedRequest, Response, Route, Sender, Timings,
+};
+use tokio::time::Instant;
 
-use super::connection::{Connection, Connector};
-use super::exchange::{closes, exchange};
-use super::failure::timed_out;
-use crate::connect::micros;
+use super::connection::{Connection, Unanswered, decoded};
+use super::failure::{timed_out, unconnected};
+use super::idle::Idle;
+use crate::connect::{Connector, micros};
 
 /// The time a request may take, connecting included.
 pub const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// An idle connection older than this is not used again: servers close idle ones at will, and a
-/// request lost to that race would look like an outage.
-const IDLE: Duration = Duration::from_secs(2);
-
 /// Sends requests over kept connections.
+///
+/// A kept connection that ended before the first byte of an answer is replaced once, and the request sent
+/// again: by its method it must be one that does no more twice than once.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    repeats_any: bool,
 }
 
 struct Inner {
     timeout: Duration,
     connector: Connector,
-    idle: Mutex<HashMap<String, Vec<(Connection, Instant)>>>,
+    idle: Idle,
 }
 
 impl Client {
-    /// A client whose requests take `timeout` at most.
+    /// A client whose requests take `timeout` at most, connecting included.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
+        Self::over(Connector::system(), timeout)
+    }
+
+    /// A client over the connections of `connector`.
+    #[must_use]
+    pub fn over(connector: Connector, timeout: Duration) -> Self {
         let inner = Inner {
             timeout,
-            connector: Connector::default(),
-            idle: Mutex::default(),
+            connector,
+            idle: Idle::default(),
         };
-        Self { inner: Arc::new(inner) }
-    }
-
-    /// Opens a connection to `base`, outside the kept ones.
-    ///
-    /// # Errors
-    /// Why it could not be opened, with what it took.
-    pub async fn connect(&self, base: &Base) -> Result<Connection, Failure> {
-        let deadline = tokio::time::timeout(self.inner.timeout, self.inner.connector.open(base));
-        deadline
-            .await
-            .unwrap_or_else(|_| Err(timed_out("connecting", self.inner.timeout)))
-    }
-
-    /// Sends `request` over `connection` and gives the connection back where it can be used again.
-    pub async fn send_over(
-        &self,
-        mut connection: Connection,
-        request: Arc<PreparedRequest>,
-    ) -> (Exchange, Option<Connection>) {
-        let sent_at = Timestamp::now();
-        let started = Instant::now();
-        let mut first_byte_us = None;
-        let exchange = exchange(&mut connection.send, &request, started, &mut first_byte_us);
-        let result = tokio::time::timeout(self.inner.timeout, exchange).await;
-        let timings = Timings {
-            connect_us: connection.connect_us.take(),
-            tls_us: connection.tls_us.take(),
-            first_byte_us,
-            total_us: micros(started.elapsed()),
-        };
-        let result = result.unwrap_or_else(|_| Err(timed_out("waiting for the answer", self.inner.timeout)));
-        let keep = matches!(&result, Ok(response) if !closes(response));
-        (
-            Exchange {
-                request,
-                sent_at,
-                result,
-                timings,
-            },
-            keep.then_some(connection),
-        )
-    }
-
-    /// A kept connection that can be used again.
-    async fn take_idle(&self, key: &str) -> Option<Connection> {
-        loop {
-            let (mut connection, since) = self.pop_idle(key)?;
-            if since.elapsed() < IDLE && connection.send.ready().await.is_ok() {
-                return Some(connection);
-            }
+        Self {
+            inner: Arc::new(inner),
+            repeats_any: false,
         }
     }
 
-    fn pop_idle(&self, key: &str) -> Option<(Connection, Instant)> {
-        self.inner
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_mut(key)?
-            .pop()
+    /// The same client for the probes of a monitor: any of them may be sent twice, whatever its method.
+    #[must_use]
+    pub fn for_probes(self) -> Self {
+        Self {
+            repeats_any: true,
+            ..self
+        }
     }
 
-    fn keep_idle(&self, key: String, connection: Connection) {
-        let mut idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = idle.entry(key).or_default();
-        kept.retain(|(_, since)| since.elapsed() < IDLE);
-        kept.push((connection, Instant::now()));
+    fn repeats(&self, request: &PreparedRequest) -> bool {
+        self.repeats_any || request.method.is_idempotent()
     }
+
+    async fn open(&self, turn: &mut Attempt<'_>) -> Result<Connection, Failure> {
+        let deadline = turn.deadline;
+        let opened = async {
+            let way = self.inner.connector.way(&turn.request.base, deadline).await?;
+            Connection::open(&way, deadline, &mut turn.timings).await
+        };
+        opened.await.map_err(|error| unconnected(&error, self.inner.timeout))
+    }
+
+    /// Sends the request of `turn`, over a kept connection if there is one.
+    async fn answer(&self, turn: &mut Attempt<'_>) -> Result<Response, Failure> {
+        let key = turn.request.base.to_string();
+        if let Some(mut kept) = self.inner.idle.take(&key) {
+            match self.ask(turn, &mut kept).await? {
+                Ok(answer) => return self.kept(key, kept, answer),
+                Err(why) if why.is_replaceable(self.repeats(turn.request)) => turn.route.reconnected = true,
+                Err(why) => return Err(self.unanswered(&why)),
+            }
+        }
+        let mut fresh = self.open(turn).await?;
+        match self.ask(turn, &mut fresh).await? {
+            Ok(answer) => self.kept(key, fresh, answer),
+            Err(why) => Err(self.unanswered(&why)),
+        }
+    }
+
+    async fn ask(
+        &self,
+        turn: &mut Attempt<'_>,
+        connection: &mut Connection,
+    ) -> Result<Result<(Response, bool), Unanswered>, Failure> {
+        let bytes = turn.request.wire(connection.proxied.as_ref()).map_err(unwritable)?;
+        turn.route = Route {
+            reconnected: turn.route.reconnected,
+            ..connection.route.clone()
+        };
+        Ok(connection.ask(&bytes, turn.deadline, &mut turn.timings).await)
+    }
+
+    fn kept(&self, key: String, connection: Connection, answer: (Response, bool)) -> Result<Response, Failure> {
+        let (response, is_reusable) = answer;
+        if is_reusable {
+            self.inner.idle.keep(key, connection);
+        }
+        decoded(response)
+    }
+
+    fn unanswered(&self, why: &Unanswered) -> Failure {
+        match why {
+            Unanswered::Late => timed_out("waiting for the answer", self.inner.timeout),
+            Unanswered::Failed { error, .. } => Failure {
+                class: error.class(),
+                detail: error.to_string(),
+            },
+        }
+    }
+}
+
+/// One request under way.
+struct Attempt<'a> {
+    request: &'a PreparedRequest,
+    deadline: Instant,
+    timings: Timings,
+    route: Route,
 }
 
 impl Sender for Client {
     async fn send(&self, request: Arc<PreparedRequest>) -> Exchange {
-        let key = request.base.to_string();
-        let started = Instant::now();
-        let connection = match self.take_idle(&key).await {
-            Some(connection) => Ok(connection),
-            None => self.connect(&request.base).await,
+        let (sent_at, started) = (Timestamp::now(), Instant::now());
+        let mut attempt = Attempt {
+            request: &request,
+            // Looking up, connecting, sending and waiting share it.
+            deadline: started + self.inner.timeout,
+            timings: Timings::default(),
+            route: Route::default(),
         };
-        match connection {
-            Ok(connection) => {
-                let (exchange, kept) = self.send_over(connection, request).await;
-                if let Some(connection) = kept {
-                    self.keep_idle(key, connection);
-                }
-                exchange
-            }
-            Err(failure) => unsent(request, failure, started),
+        let result = self.answer(&mut attempt).await;
+        let Attempt { mut timings, route, .. } = attempt;
+        timings.total_us = micros(started.elapsed());
+        Exchange {
+            request,
+            sent_at,
+            result,
+            timings,
+            route,
         }
     }
 }
 
-/// The exchange of a request that found no connection.
-#[must_use]
-pub fn unsent(request: Arc<PreparedRequest>, failure: Failure, started: Instant) -> Exchange {
-    let timings = Timings {
-        total_us: micros(started.elapsed()),
-        ..Timings::default()
-    };
-    Exchange {
-        request,
-        sent_at: Timestamp::now(),
-        result: Err(failure),
-        timings,
+fn unwritable(error: ControlCharacter) -> Failure {
+    Failure {
+        class: FailureClass::Connectivity,
+        detail: format!("the request cannot be sent: {error}"),
     }
 }

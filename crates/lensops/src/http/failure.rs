@@ -4,33 +4,16 @@ use std::time::Duration;
 
 use lensops_core::exchange::{Failure, FailureClass};
 
-/// The innermost cause of an error: what the system said.
-pub(super) fn deepest(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
-}
+use crate::connect::ConnectError;
 
-pub(super) fn connectivity(detail: String) -> Failure {
-    Failure {
-        class: FailureClass::Connectivity,
-        detail,
-    }
-}
-
-pub(super) fn bad_body(detail: String) -> Failure {
-    Failure {
-        class: FailureClass::BadBody,
-        detail,
-    }
-}
-
-pub(super) fn tls(detail: String) -> Failure {
-    Failure {
-        class: FailureClass::Tls,
-        detail,
+/// Why no connection was made, of at most `timeout`.
+pub(super) fn unconnected(error: &ConnectError, timeout: Duration) -> Failure {
+    match error {
+        ConnectError::Late(doing) => timed_out(doing, timeout),
+        _ => Failure {
+            class: error.class(),
+            detail: error.to_string(),
+        },
     }
 }
 

@@ -1,11 +1,14 @@
 //! Why a request has no answer, classed as every other failure of lensops.
 
-use std::io;
+use std::time::Duration;
 
 use lensops_core::exchange::{Failure, FailureClass};
 
+use crate::connect::ConnectError;
+use crate::http1::TurnError;
+
 /// Why a request has no answer; `own` when this machine could not even try.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Broken {
     pub(super) failure: Failure,
     pub(super) own: bool,
@@ -21,13 +24,20 @@ impl Broken {
         Self { failure, own: false }
     }
 
-    /// What the system said of a socket.
-    pub(super) fn connectivity(error: &io::Error) -> Self {
-        // Too many open files, in the process or the system; and no port left.
-        let own = matches!(error.raw_os_error(), Some(23 | 24)) || error.kind() == io::ErrorKind::AddrNotAvailable;
+    /// Why no connection was made within `timeout`.
+    pub(super) fn unconnected(error: &ConnectError, timeout: Duration) -> Self {
+        let detail = match error {
+            ConnectError::Late(doing) => format!("no connection within {timeout:?}, {doing}"),
+            _ => error.to_string(),
+        };
         Self {
-            own,
-            ..Self::of(FailureClass::Connectivity, error.to_string())
+            own: error.is_own(),
+            ..Self::of(error.class(), detail)
         }
+    }
+
+    /// What came of a connection instead of an answer.
+    pub(super) fn unanswered(error: &TurnError) -> Self {
+        Self::of(error.class(), error.to_string())
     }
 }

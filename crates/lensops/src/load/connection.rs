@@ -2,20 +2,17 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use lensops_core::exchange::{FailureClass, Response};
-use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::broken::Broken;
 use super::deadline::Watch;
-use super::http1::{HeadCache, Reader};
-use super::peer::Peer;
-use super::stream::{Stream, connect};
+use crate::connect::{Look, Stream, Way};
+use crate::http1::{HeadCache, Reader, Reading, Turn, TurnError};
 
 /// How much is read at once; one buffer serves all connections of a worker.
 const SCRATCH: usize = 64 * 1024;
@@ -51,12 +48,18 @@ pub(super) struct Connection {
     shared: Rc<Shared>,
     watch: Rc<Watch>,
     timeout: Duration,
-    /// When the last answer was complete.
-    used: Instant,
+    /// Whether an answer has come over it.
+    reused: bool,
 }
 
-/// A connection that rested this long is looked at before it is used: the server may have closed it.
-const RESTED: Duration = Duration::from_millis(500);
+/// Why a request got no answer over a connection.
+pub(super) struct Unanswered {
+    pub(super) why: Broken,
+    /// Whether the connection was a kept one that its server ended before the first byte of an answer.
+    pub(super) stale: bool,
+    /// Whether any of the request was sent.
+    pub(super) sent: bool,
+}
 
 impl Connection {
     pub(super) fn new(shared: Rc<Shared>, watch: Rc<Watch>, timeout: Duration) -> Self {
@@ -66,55 +69,31 @@ impl Connection {
             shared,
             watch,
             timeout,
-            used: Instant::now(),
+            reused: false,
         }
     }
 
     /// Opens it where it is not; says what that took.
     pub(super) async fn open(
         &mut self,
-        peer: &Peer,
+        way: &Result<Way, Broken>,
         now: Instant,
         deadline: Instant,
     ) -> Result<Option<Duration>, Broken> {
-        self.forget_closed(now);
         if self.stream.is_some() {
             return Ok(None);
         }
-        let opened = tokio::time::timeout_at(deadline, connect(peer)).await;
-        let late = || {
-            Broken::of(
-                FailureClass::Timeout,
-                format!("no connection within {:?}", self.timeout),
-            )
-        };
-        self.stream = Some(opened.map_err(|_| late())??);
-        self.used = Instant::now();
-        Ok(Some(self.used.saturating_duration_since(now)))
+        let way = way.as_ref().map_err(Clone::clone)?;
+        let opened = way.open(deadline).await;
+        let opened = opened.map_err(|error| Broken::unconnected(&error, self.timeout))?;
+        self.stream = Some(opened.stream);
+        self.reused = false;
+        Ok(Some(Instant::now().saturating_duration_since(now)))
     }
 
     /// Closes it; the next request opens it anew.
     pub(super) fn close(&mut self) {
         self.stream = None;
-    }
-
-    /// Drops a stream that the server closed while it rested.
-    fn forget_closed(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.used) < RESTED {
-            return;
-        }
-        let closed = match &self.stream {
-            Some(Stream::Tcp(stream)) => {
-                let mut byte = [0];
-                !matches!(stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-            }
-            // A look into a TLS stream would need a poll; one that rested is opened anew.
-            Some(Stream::Tls(_)) => true,
-            None => false,
-        };
-        if closed {
-            self.stream = None;
-        }
     }
 
     /// Sends `bytes` and reads the answer; `keep` says by status whether it is kept whole.
@@ -123,111 +102,85 @@ impl Connection {
         bytes: &[u8],
         deadline: Instant,
         keep: &dyn Fn(u16) -> bool,
-    ) -> Result<Answer, Broken> {
-        self.reader.begin();
-        self.watch.arm(deadline);
-        let mut written = 0;
-        let result = poll_fn(|cx| self.poll_ask(cx, bytes, &mut written, keep)).await;
-        self.watch.disarm();
+    ) -> Result<Answer, Unanswered> {
+        let mut turn = Turn::default();
+        let result = match self.look() {
+            Some(error) => Err(Ended::Turn(error)),
+            None => {
+                self.reader.begin();
+                self.watch.arm(deadline);
+                let result = poll_fn(|cx| self.poll_ask(cx, bytes, &mut turn, keep)).await;
+                self.watch.disarm();
+                result
+            }
+        };
         match result {
             Ok(clean) => {
-                let Some(head) = self.reader.head() else {
-                    self.stream = None;
-                    return Err(Broken::of(FailureClass::BadBody, "an answer without a head"));
-                };
-                if head.closes || !clean {
+                let head = self.reader.head();
+                if !clean || head.is_none_or(|head| head.closes) {
                     self.stream = None;
                 }
-                self.used = Instant::now();
+                self.reused = true;
                 Ok(Answer {
-                    status: head.status,
+                    status: head.map_or(0, |head| head.status),
                     whole: self.reader.take_response(),
-                    at: self.used,
+                    at: Instant::now(),
                 })
             }
-            Err(why) => {
+            Err(ended) => {
                 self.stream = None;
-                Err(why)
+                let (why, stale) = match ended {
+                    Ended::Late => {
+                        let detail = format!("no complete answer within {:?}", self.timeout);
+                        (Broken::of(FailureClass::Timeout, detail), false)
+                    }
+                    Ended::Turn(error) => (Broken::unanswered(&error), self.reused && error.is_stale()),
+                };
+                let sent = turn.written() > 0;
+                Err(Unanswered { why, stale, sent })
             }
         }
     }
 
-    /// Writes what is left, then reads. Ready with whether the connection is as clean as before.
+    /// What has come before anything was asked, if it has.
+    fn look(&mut self) -> Option<TurnError> {
+        match self.stream.as_mut().map_or(Look::Ended, Stream::look) {
+            Look::Quiet => None,
+            // A kept connection that spoke is dropped as one that ended: nothing was asked on it.
+            Look::Spoke if !self.reused => Some(TurnError::Unasked),
+            Look::Spoke | Look::Ended => Some(TurnError::Closed),
+        }
+    }
+
     fn poll_ask(
         &mut self,
         cx: &mut Context<'_>,
         bytes: &[u8],
-        written: &mut usize,
+        turn: &mut Turn,
         keep: &dyn Fn(u16) -> bool,
-    ) -> Poll<Result<bool, Broken>> {
+    ) -> Poll<Result<bool, Ended>> {
         if self.watch.is_over() {
-            let detail = format!("no complete answer within {:?}", self.timeout);
-            return Poll::Ready(Err(Broken::of(FailureClass::Timeout, detail)));
+            return Poll::Ready(Err(Ended::Late));
         }
         let Some(stream) = &mut self.stream else {
-            return Poll::Ready(Err(Broken::of(FailureClass::Connectivity, "the connection is closed")));
+            return Poll::Ready(Err(Ended::Turn(TurnError::Closed)));
         };
-        while *written < bytes.len() {
-            match stream.poll_write(cx, &bytes[*written..]) {
-                Poll::Ready(Ok(size)) if size > 0 => *written += size,
-                Poll::Ready(Ok(_)) => {
-                    return Poll::Ready(Err(Broken::of(
-                        FailureClass::Connectivity,
-                        "nothing more can be written",
-                    )));
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::connectivity(&error))),
-                Poll::Pending => {
-                    self.watch.register(cx);
-                    return Poll::Pending;
-                }
-            }
+        let reading = Reading {
+            reader: &mut self.reader,
+            cache: &mut self.shared.cache.borrow_mut(),
+            scratch: &mut self.shared.scratch.borrow_mut(),
+            keep,
+        };
+        let polled = turn.poll(cx, stream, bytes, reading);
+        if polled.is_pending() {
+            self.watch.register(cx);
         }
-        let shared = &self.shared;
-        let mut scratch = shared.scratch.borrow_mut();
-        loop {
-            let mut buffer = ReadBuf::new(&mut scratch);
-            match stream.poll_read(cx, &mut buffer) {
-                Poll::Pending => {
-                    self.watch.register(cx);
-                    return Poll::Pending;
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(broken_off(&error, &self.reader))),
-                Poll::Ready(Ok(())) => {}
-            }
-            let data = buffer.filled();
-            if data.is_empty() {
-                return Poll::Ready(ended(&mut self.reader));
-            }
-            match self.reader.feed(data, &mut shared.cache.borrow_mut(), keep) {
-                Err(why) => return Poll::Ready(Err(Broken::of(FailureClass::BadBody, why.to_string()))),
-                // Bytes beyond the answer belong to nothing that was asked.
-                Ok(used) if self.reader.is_done() => return Poll::Ready(Ok(used == data.len())),
-                Ok(_) => {}
-            }
-        }
+        polled.map_err(Ended::Turn)
     }
 }
 
-/// The connection ended while an answer was read.
-fn ended(reader: &mut Reader) -> Result<bool, Broken> {
-    let class = if reader.has_begun() {
-        FailureClass::BadBody
-    } else {
-        FailureClass::Connectivity
-    };
-    match reader.end() {
-        Ok(()) => Ok(false),
-        Err(why) => Err(Broken::of(class, why.to_string())),
-    }
-}
-
-fn broken_off(error: &io::Error, reader: &Reader) -> Broken {
-    match reader.head() {
-        Some(head) => Broken::of(
-            FailureClass::BadBody,
-            format!("{} with a body that breaks off: {error}", head.status),
-        ),
-        None => Broken::connectivity(error),
-    }
+/// How a turn ended without an answer.
+enum Ended {
+    Late,
+    Turn(TurnError),
 }

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use lensops_core::exchange::Proxied;
 use lensops_core::plan::load_shape::Load;
 use tokio::sync::{Barrier, mpsc};
 use tokio::time::Instant;
 
-use super::job::Job;
-use super::peer::Peer;
+use super::broken::Broken;
+use super::job::{Job, LoadTarget};
 use super::progress::{Flow, Outcome, Progress};
 use super::tally::Figures;
 use super::task::{Snapshot, Task};
 use super::thread;
+use crate::connect::Way;
 
 /// How many processors there are to send from.
 #[must_use]
@@ -93,8 +95,10 @@ async fn begin(
     start: &Arc<Barrier>,
 ) -> io::Result<(mpsc::UnboundedReceiver<Snapshot>, Threads)> {
     let (out, snapshots) = mpsc::unbounded_channel();
-    let peer = Peer::of(&job).await;
-    let targets = Arc::new(job.targets);
+    let way = job.connector.way(&job.base, Instant::now() + job.timeout).await;
+    // What is wrong with it is told by each connection.
+    let way = way.map_err(|error| Broken::unconnected(&error, job.timeout));
+    let targets = Arc::new(written_for(job.targets, way.as_ref().ok().and_then(Way::proxied))?);
     let mut threads = Vec::new();
     for worker in 0..workers {
         let task = Task {
@@ -102,7 +106,7 @@ async fn begin(
             load: job.load.clone(),
             worker,
             workers,
-            peer: peer.clone(),
+            way: way.clone(),
             timeout: job.timeout,
             reuse: job.reuse,
             // A burst is over before it is warm.
@@ -124,4 +128,16 @@ async fn begin(
         })?);
     }
     Ok((snapshots, threads))
+}
+
+/// The targets as a proxy that forwards requests must have them, where there is one.
+fn written_for(targets: Vec<LoadTarget>, proxied: Option<Proxied>) -> io::Result<Vec<LoadTarget>> {
+    let Some(proxied) = proxied else {
+        return Ok(targets);
+    };
+    let written = targets.into_iter().map(|target| {
+        let prebuilt = target.prebuilt.proxied(&proxied).map_err(io::Error::other)?;
+        Ok(LoadTarget { prebuilt, ..target })
+    });
+    written.collect()
 }

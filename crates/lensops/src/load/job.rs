@@ -6,7 +6,8 @@ use lensops_core::exchange::Base;
 use lensops_core::plan::load_shape::Load;
 use lensops_core::plan::request_template::Prebuilt;
 use lensops_core::plan::{Dialect, Expect};
-use tokio_rustls::TlsConnector;
+
+use crate::connect::Connector;
 
 /// A request that is sent again and again.
 #[derive(Debug, Clone)]
@@ -25,8 +26,8 @@ pub struct LoadTarget {
 pub struct Job {
     /// Where to.
     pub base: Base,
-    /// How TLS is spoken; not looked at for plain HTTP.
-    pub tls: Result<TlsConnector, String>,
+    /// Who finds the way there.
+    pub connector: Connector,
     /// What is sent.
     pub targets: Vec<LoadTarget>,
     /// How much of it when.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lensops_core::exchange::{Exchange, Failure, FailureClass, Response, Timings};
+use lensops_core::exchange::{Exchange, Failure, FailureClass, Response, Route, Timings};
 use lensops_core::plan::load_shape::Load;
 use lensops_core::plan::request_template::Fill;
 use lensops_core::verdict::judge::judge;
@@ -35,6 +35,8 @@ pub(super) struct Request {
     pub(super) due: Option<Instant>,
     pub(super) started: Instant,
     pub(super) connect: Option<Duration>,
+    /// Whether it was sent again over a new connection.
+    pub(super) reconnected: bool,
 }
 
 /// An answer of a burst that is judged when the others are in.
@@ -166,6 +168,7 @@ impl Judge {
         if let Some(connect) = request.connect {
             figures.connects.record(micros(connect));
         }
+        figures.reconnected += u64::from(request.reconnected);
         if unexpected {
             figures.unexpected += 1;
             state.unasserted.set(state.unasserted.get() + 1);
@@ -223,6 +226,10 @@ impl Judge {
                 connect_us: request.connect.map(micros),
                 total_us,
                 ..Timings::default()
+            },
+            route: Route {
+                reconnected: request.reconnected,
+                ..Route::default()
             },
         }
     }

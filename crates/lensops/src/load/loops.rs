@@ -22,7 +22,7 @@ pub(super) async fn connection(worker: Rc<Worker>, index: usize, shared: Rc<Shar
         let _permit = worker.opening.acquire().await;
         let now = Instant::now();
         // One that fails is tried again with its first request, which then tells of it.
-        drop(connection.open(&worker.task.peer, now, now + worker.task.timeout).await);
+        drop(connection.open(&worker.task.way, now, now + worker.task.timeout).await);
     }
     worker.unready.set(worker.unready.get() - 1);
     worker.ready.notify_one();

@@ -2,12 +2,16 @@
 
 use std::cell::{Cell, RefCell};
 
+use lensops_core::exchange::FailureClass;
 use lensops_core::plan::request_template::Fill;
 use tokio::time::Instant;
 
-use super::connection::Connection;
+use super::broken::Broken;
+use super::connection::{Answer, Connection};
+use super::job::LoadTarget;
 use super::judge::{Asked, Judge, Request};
 use super::task::Task;
+use crate::http1::decode;
 
 /// Sends the requests of one worker, and has a judge for what comes of them.
 pub(super) struct Requester {
@@ -62,15 +66,8 @@ impl Requester {
             due,
             started: now,
             connect: None,
+            reconnected: false,
         };
-        match connection.open(&self.task.peer, now, deadline).await {
-            Ok(None) => {}
-            Ok(Some(connect)) => {
-                request.connect = Some(connect);
-                request.started = now + connect;
-            }
-            Err(why) => return self.judge.broken(target, &request, why),
-        }
         let spec = &self.task.targets[target];
         let state = &self.judge.targets()[target];
         let claimed = Cell::new(false);
@@ -79,22 +76,58 @@ impl Requester {
             state.keeping.set(state.keeping.get() + u32::from(claimed.get()));
             claimed.get() || spec.expect.needs_json()
         };
-        let answer = match spec.prebuilt.same() {
-            Some(bytes) => connection.ask(bytes, deadline, &keep).await,
-            None => {
-                let mut bytes = Vec::new();
-                spec.prebuilt.fill(request.fill, &mut bytes);
-                connection.ask(&bytes, deadline, &keep).await
-            }
-        };
+        let mut filled = Vec::new();
+        let bytes = spec.prebuilt.same().unwrap_or_else(|| {
+            spec.prebuilt.fill(request.fill, &mut filled);
+            &filled
+        });
+        let answer = self
+            .answer(connection, spec, bytes, &mut request, deadline, &keep)
+            .await;
         state.keeping.set(state.keeping.get() - u32::from(claimed.get()));
         if !self.task.reuse {
             connection.close();
         }
-        match answer {
+        match answer.and_then(decoded) {
             Ok(answer) => self.judge.answered(target, request, answer),
             Err(why) => self.judge.broken(target, &request, why),
         }
+    }
+
+    /// The answer to `bytes`. A kept connection that its server ended before the first byte of one is replaced
+    /// once, where nothing was sent or the method allows to send it twice.
+    async fn answer(
+        &self,
+        connection: &mut Connection,
+        spec: &LoadTarget,
+        bytes: &[u8],
+        request: &mut Request,
+        deadline: Instant,
+        keep: &dyn Fn(u16) -> bool,
+    ) -> Result<Answer, Broken> {
+        self.open(connection, request, request.started, deadline).await?;
+        match connection.ask(bytes, deadline, keep).await {
+            Ok(answer) => return Ok(answer),
+            Err(ended) if !ended.stale || (ended.sent && !spec.prebuilt.is_idempotent()) => return Err(ended.why),
+            Err(_) => request.reconnected = true,
+        }
+        self.open(connection, request, Instant::now(), deadline).await?;
+        connection.ask(bytes, deadline, keep).await.map_err(|ended| ended.why)
+    }
+
+    /// Opens `connection` where it is not. What that took from `now` on is no part of the request's time.
+    async fn open(
+        &self,
+        connection: &mut Connection,
+        request: &mut Request,
+        now: Instant,
+        deadline: Instant,
+    ) -> Result<(), Broken> {
+        if let Some(connect) = connection.open(&self.task.way, now, deadline).await? {
+            request.connect = Some(connect);
+            request.started += connect;
+        }
+        Ok(())
     }
 
     fn fill(&self, target: usize) -> Fill {
@@ -109,4 +142,13 @@ impl Requester {
             random: self.random.borrow_mut().u128(..),
         }
     }
+}
+
+/// The answer with its body as it was before its encoding, where it was kept.
+fn decoded(answer: Answer) -> Result<Answer, Broken> {
+    let whole = answer.whole.map(decode).transpose();
+    Ok(Answer {
+        whole: whole.map_err(|error| Broken::of(FailureClass::BadBody, error.to_string()))?,
+        ..answer
+    })
 }

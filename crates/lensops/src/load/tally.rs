@@ -32,6 +32,8 @@ pub struct Figures {
     pub waited: Latencies,
     /// From write to last byte, where that is not the latency.
     pub service: Latencies,
+    /// Requests that were sent again, since a kept connection had ended.
+    pub reconnected: u64,
     /// What connecting took.
     pub connects: Latencies,
     /// Whole exchanges: the first of each status and failure class, and unasserted ones.
@@ -100,6 +102,7 @@ impl Figures {
         self.unsent += other.unsent;
         self.late += other.late;
         self.own_faults += other.own_faults;
+        self.reconnected += other.reconnected;
         self.first_unexpected = self.first_unexpected.take().or(other.first_unexpected);
         for (mine, theirs) in self.classes.iter_mut().zip(other.classes) {
             match (mine, theirs) {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use lensops_core::plan::load_shape::Load;
 use tokio::sync::{Barrier, mpsc};
 
+use super::broken::Broken;
 use super::job::LoadTarget;
-use super::peer::Peer;
 use super::tally::Figures;
+use crate::connect::Way;
 
 /// What a worker has counted in one second.
 pub(super) struct Snapshot {
@@ -26,7 +27,8 @@ pub(super) struct Task {
     pub(super) load: Load,
     pub(super) worker: u32,
     pub(super) workers: u32,
-    pub(super) peer: Peer,
+    /// The way to the API, looked up once: a name server under load is not what is measured.
+    pub(super) way: Result<Way, Broken>,
     pub(super) timeout: Duration,
     pub(super) reuse: bool,
     pub(super) warm_up: Duration,

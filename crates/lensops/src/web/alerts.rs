@@ -89,7 +89,7 @@ struct Alerts {
     trail: Vec<Told>,
     lenses: Vec<String>,
     tenants: Vec<Uuid>,
-    rules: [Rule; 7],
+    rules: [Rule; 8],
 }
 
 fn about(lens: Option<&LensId>, tenant: Option<Uuid>) -> String {

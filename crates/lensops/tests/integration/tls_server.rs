@@ -3,10 +3,13 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedKey, DnType, IsCa, KeyPair, generate_simple_self_signed,
+};
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -17,6 +20,10 @@ pub(crate) enum Handshakes {
     Complete,
     /// Every third breaks off, and connections end with their first answer.
     ThirdBreaks,
+    /// Each takes so long, and connections end with their first answer.
+    Slow(Duration),
+    /// Each takes so long, and nothing is answered.
+    SlowAndSilent(Duration),
 }
 
 /// A server that runs as long as the test does.
@@ -26,11 +33,27 @@ pub(crate) struct TlsServer {
     pub(crate) url: String,
     /// Who must be trusted for it, as PEM.
     pub(crate) authority: String,
+    /// The same in DER.
+    pub(crate) der: Vec<u8>,
 }
 
 impl TlsServer {
     pub(crate) fn start(handshakes: Handshakes) -> Self {
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let names = ["127.0.0.1".to_owned(), "0.0.0.0".to_owned()];
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
+        Self::with(&cert, &signing_key, handshakes)
+    }
+
+    /// A server whose certificate is that of an authority.
+    pub(crate) fn authority() -> Self {
+        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "an authority");
+        let key = KeyPair::generate().unwrap();
+        Self::with(&params.self_signed(&key).unwrap(), &key, Handshakes::Complete)
+    }
+
+    fn with(cert: &Certificate, signing_key: &KeyPair, handshakes: Handshakes) -> Self {
         let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
         let config = ServerConfig::builder()
             .with_no_client_auth()
@@ -49,6 +72,7 @@ impl TlsServer {
         let base64 = STANDARD.encode(cert.der());
         Self {
             url: format!("https://{address}"),
+            der: cert.der().to_vec(),
             authority: format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n"),
         }
     }
@@ -60,10 +84,17 @@ fn attend(mut stream: TcpStream, n: usize, config: Arc<ServerConfig>, handshakes
         let _hello = stream.read(&mut buffer)?;
         return stream.write_all(b"no handshake");
     }
+    if let Handshakes::Slow(time) | Handshakes::SlowAndSilent(time) = handshakes {
+        // Being slow is the fault itself; nothing is waited for.
+        std::thread::sleep(time);
+    }
     let connection = ServerConnection::new(config).map_err(std::io::Error::other)?;
     let mut stream = StreamOwned::new(connection, stream);
     while stream.read(&mut buffer)? > 0 {
-        let ends = handshakes == Handshakes::ThirdBreaks;
+        if matches!(handshakes, Handshakes::SlowAndSilent(_)) {
+            continue;
+        }
+        let ends = handshakes != Handshakes::Complete;
         let connection = if ends { "close" } else { "keep-alive" };
         write!(
             stream,

@@ -11,7 +11,7 @@ use lensops::commands::worker::check::Monitor;
 use lensops::commands::worker::clock::Clock;
 use lensops::commands::worker::{Change, Pulse, Worker};
 use lensops::store::{History as _, Journal, Store, StoredCheck};
-use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Sender, Timings};
+use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Route, Sender, Timings};
 use lensops_core::plan::header::PlanOrigin;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::redaction::Redactor;
@@ -87,6 +87,7 @@ impl Sender for SlowApi {
             sent_at: self.clock.now(),
             result: Ok(response),
             timings: Timings::default(),
+            route: Route::default(),
         }
     }
 }
@@ -264,6 +265,7 @@ impl Sender for Counting {
             sent_at: Timestamp::UNIX_EPOCH,
             result: Ok(response),
             timings: Timings::default(),
+            route: Route::default(),
         }
     }
 }

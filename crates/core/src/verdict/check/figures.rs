@@ -1,5 +1,7 @@
 //! The figures of a check: what its timed probes measured, and the window of the SLO with it.
 
+use jiff::Timestamp;
+
 use crate::stats::histogram::Latencies;
 use crate::verdict::probe::ProbeReport;
 
@@ -46,4 +48,9 @@ pub(super) fn samples_us(probes: &[ProbeReport]) -> impl Iterator<Item = u64> {
 /// The probes that count for the SLO.
 pub(super) fn timed(probes: &[ProbeReport]) -> impl Iterator<Item = &ProbeReport> {
     probes.iter().filter(|probe| probe.timed)
+}
+
+/// When the first of the certificates expires that the probes met.
+pub(super) fn certificate_expires(probes: &[ProbeReport]) -> Option<Timestamp> {
+    probes.iter().filter_map(|probe| probe.certificate_expires).min()
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::context::CheckContext;
-use super::figures::Figures;
+use super::figures::{Figures, certificate_expires};
 use crate::lens::Limits;
 use crate::stats::histogram::{Latencies, Quantile, ms};
 use crate::verdict::outcome::Why;
@@ -12,6 +12,10 @@ use crate::verdict::record::{Level, Status};
 
 /// The most of a response that an event carries, in characters.
 const EXCERPT: usize = 2_000;
+
+/// Days before its end from which on a certificate is told of, and those in which that is critical.
+const CERTIFICATE_WARNING_DAYS: i64 = 14;
+const CERTIFICATE_CRITICAL_DAYS: i64 = 3;
 
 /// Something that a check found: it bears on the status, becomes an event and may be a line.
 pub(super) struct Finding {
@@ -28,6 +32,7 @@ pub(super) fn findings(context: &CheckContext, probes: &[ProbeReport], figures: 
     findings.extend(p95_finding(&figures.window, context.slo.p95_ms));
     findings.extend(transition_findings(context, probes));
     findings.extend(toggle_findings(context));
+    findings.extend(certificate_finding(context, probes));
     findings
 }
 
@@ -165,6 +170,38 @@ fn toggle_findings(context: &CheckContext) -> impl Iterator<Item = Finding> + '_
             detail,
             line: Some(format!("⚠️ {reason}")),
         })
+    })
+}
+
+/// A certificate that expires soon. It bears on no status: the API is as well as it was.
+fn certificate_finding(context: &CheckContext, probes: &[ProbeReport]) -> Option<Finding> {
+    // A certificate expires in real time.
+    let expires = certificate_expires(probes).filter(|_| !context.virtual_clock)?;
+    let days = expires.duration_since(context.observed_at).as_hours().div_euclid(24);
+    if days >= CERTIFICATE_WARNING_DAYS {
+        return None;
+    }
+    let critical = days < CERTIFICATE_CRITICAL_DAYS;
+    let until = match days {
+        0 => "within a day".to_owned(),
+        1 => "in 1 day".to_owned(),
+        days => format!("in {days} days"),
+    };
+    let reason = format!(
+        "the certificate expires {until}, {}",
+        expires.strftime("%Y-%m-%d %H:%M:%SZ")
+    );
+    let detail = json!({"kind": "certificate", "expires": expires.to_string(), "days": days, "critical": critical, "reason": reason});
+    let (level, mark) = if critical {
+        (Level::Error, "❌")
+    } else {
+        (Level::Warning, "⚠️")
+    };
+    Some(Finding {
+        status: Status::Healthy,
+        level,
+        detail,
+        line: Some(format!("{mark} {reason}")),
     })
 }
 

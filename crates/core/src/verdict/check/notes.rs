@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::context::CheckContext;
-use super::figures::{samples_us, timed};
+use super::figures::{certificate_expires, samples_us, timed};
 use crate::plan::header::PlanOrigin;
 use crate::stats::histogram::{Latencies, Quantile};
 use crate::verdict::notes::{CheckNotes, Clock, EndpointNotes, WindowNotes};
@@ -30,6 +30,7 @@ pub(super) fn notes(context: &CheckContext, probes: &[ProbeReport], window: &Lat
         clock: context.virtual_clock.then_some(Clock::Virtual),
         plan: (context.plan_origin != PlanOrigin::Generated).then(|| context.plan_origin.into()),
         rollback: None,
+        certificate_expires: certificate_expires(probes),
     }
 }
 
@@ -39,6 +40,7 @@ fn endpoint_notes(probe: &ProbeReport) -> EndpointNotes {
         n: Some(probe.taken),
         failed: Some(probe.failed),
         retries: Some(probe.retries),
+        reconnected: Some(probe.reconnected).filter(|count| *count > 0),
         p50_us: window.at(Quantile::P50),
         p95_us: window.at(Quantile::P95),
         statuses: probe.statuses.clone(),

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::*;
@@ -327,12 +327,12 @@ fn a_required_probe_that_is_unjudged_degrades_and_nothing_judged_is_said() {
     assert_eq!((empty.status, empty.judged), (Status::Degraded, false));
 }
 
-/// Defect 16, as far as the judge is concerned: connecting is no part of a sample's latency.
+/// V1 of the faults, as far as the judge is concerned: what connecting took counts as any other wait.
 #[test]
-fn connecting_is_no_part_of_the_latency() {
-    let mut slow_connect = exchange(Ok((200, GOOD_LIST)), 1_000);
+fn connecting_is_part_of_the_latency() {
+    let mut slow_connect = exchange(Ok((200, GOOD_LIST)), 901_000);
     slow_connect.timings.connect_us = Some(900_000);
-    assert_eq!(sample(&plan().probes[2], &[slow_connect]).latency_us, Some(1_000));
+    assert_eq!(sample(&plan().probes[2], &[slow_connect]).latency_us, Some(901_000));
 }
 
 /// Rows of all versions lie beside one another: what is written today is written the same tomorrow.
@@ -354,4 +354,53 @@ fn notes_are_written_with_these_keys_in_this_order() {
     ];
     let full = check_with(&context, Ok((200, GOOD_HEALTH)), &off, &suggest[..2], &[]);
     insta::assert_snapshot!(full.record.notes.text(), @r#"{"samples_us":[100000,100000,100000,100000],"endpoints":{"List endpoint":{"n":2,"failed":2,"retries":0,"p50_us":100031,"p95_us":100031,"statuses":{"503":1}},"Suggestions endpoint":{"n":2,"failed":0,"retries":0,"p50_us":100031,"p95_us":100031,"statuses":{"200":2}},"Read action":{"n":0,"failed":0,"retries":0,"p50_us":null,"p95_us":null,"statuses":{}}},"window":{"p95_us":100031,"n":4},"disabled":["List endpoint"],"unjudged":["Feature flags","Read action"],"flags":{"B":false,"A":false},"muted":{"why":"paused","reason":"too \"slow\""},"clock":"virtual","plan":"edited"}"#);
+}
+
+/// W17: no word was said of a certificate that ends tomorrow.
+#[test]
+fn w17_a_certificate_that_expires_soon_is_told_and_changes_no_status() {
+    let [list, suggest, read] = good();
+    let table = [
+        (SignedDuration::from_hours(24 * 15), None),
+        (SignedDuration::from_hours(24 * 14), None),
+        (
+            SignedDuration::from_hours(24 * 14 - 1),
+            Some("⚠️ the certificate expires in 13 days, "),
+        ),
+        (
+            SignedDuration::from_hours(24 * 3),
+            Some("⚠️ the certificate expires in 3 days, "),
+        ),
+        (
+            SignedDuration::from_hours(24 * 3 - 1),
+            Some("❌ the certificate expires in 2 days, "),
+        ),
+        (
+            SignedDuration::from_hours(25),
+            Some("❌ the certificate expires in 1 day, "),
+        ),
+        (
+            SignedDuration::from_hours(1),
+            Some("❌ the certificate expires within a day, "),
+        ),
+    ];
+    for (left, told) in table {
+        let mut report = check(Ok((200, GOOD_HEALTH)), &list, &suggest, &read);
+        let expires = context().observed_at + left;
+        report.probes[1].certificate_expires = Some(expires);
+        report.probes[2].certificate_expires = Some(expires + SignedDuration::from_hours(1));
+        let report = judge_check(&context(), report.probes, &Redactor::default());
+        assert_eq!(report.status, Status::Healthy, "{left:?}");
+        assert_eq!(
+            report.record.notes.read().certificate_expires,
+            Some(expires),
+            "{left:?}"
+        );
+        let line = report.lines.iter().find(|(_, line)| line.contains("certificate"));
+        assert_eq!(line.is_some(), told.is_some(), "{left:?}: {line:?}");
+        assert!(
+            told.is_none_or(|told| line.unwrap().1.starts_with(told)),
+            "{left:?}: {line:?}"
+        );
+    }
 }

@@ -10,6 +10,7 @@ use lensops_core::plan::stress::Target as PlanTarget;
 
 use super::load_run::{Group, Stress};
 use crate::commands::error::Result;
+use crate::connect::Connector;
 use crate::load::{Job, LoadTarget};
 
 /// The time a request may take where the plan says nothing, connecting included.
@@ -21,11 +22,7 @@ impl Stress {
         let targets = group.targets.iter().map(|target| self.prepare(target));
         Ok(Job {
             targets: targets.collect::<Result<Vec<_>>>()?,
-            tls: if self.base.is_tls() {
-                crate::connect::tls::connector()
-            } else {
-                Err("TLS is not spoken".to_owned())
-            },
+            connector: Connector::system(),
             base: self.base.clone(),
             load: group.load.clone(),
             reuse: plan.reuse,

@@ -174,6 +174,7 @@ impl Stress {
             unsent: figures.unsent,
             late: figures.late,
             own_faults: figures.own_faults,
+            reconnected: figures.reconnected,
             limits: target.thresholds,
             ..Tally::default()
         };

@@ -25,6 +25,13 @@ pub(super) fn notes(tally: &Tally) -> String {
         let (count, p95) = (tally.connects.len(), tally.connects.tell(Quantile::P95));
         let _infallible = write!(text, " {count} connections were opened under load: {p95}.");
     }
+    if tally.reconnected > 0 {
+        let _infallible = write!(
+            text,
+            " {} were sent again over a new connection, since the server had ended the kept one.",
+            tally.reconnected
+        );
+    }
     text
 }
 

@@ -35,6 +35,8 @@ struct Pair {
     /// The last check, or the time from which on it was waited for.
     last: Timestamp,
     status: Option<Status>,
+    /// When the certificate expires that was met last.
+    certificate_expires: Option<Timestamp>,
     /// Intervals without a check that were told of.
     told: i64,
 }
@@ -70,6 +72,7 @@ impl Health {
                     every_ms,
                     last: now,
                     status: None,
+                    certificate_expires: None,
                     told: 0,
                 }),
             );
@@ -86,6 +89,8 @@ impl Health {
         let mut inner = self.inner();
         if let Some(pair) = inner.pairs.get_mut(&(check.yacht_id, check.lens_id.clone())) {
             (pair.last, pair.status, pair.told) = (check.observed_at, Some(check.status), 0);
+            let expires = check.notes.read().certificate_expires;
+            pair.certificate_expires = expires.or(pair.certificate_expires);
         }
         inner.counters.checked(check, ended);
     }
@@ -114,7 +119,11 @@ impl Health {
                 "no check since {} ({intervals} intervals)",
                 pair.last.strftime("%Y-%m-%dT%H:%M:%SZ")
             );
-            let seen = Seen::Broken(Finding { reason, response: None });
+            let seen = Seen::Broken(Finding {
+                reason,
+                response: None,
+                urgency: None,
+            });
             late.push((Rule::NoCheck, Subject::Lens(*tenant, lens.clone()), seen));
         }
         late
@@ -164,6 +173,30 @@ impl Inner {
         );
         for ((lens, status), count) in pairs {
             metrics.sample("lensops_tenants", &[("lens", lens), ("status", status)], count);
+        }
+        self.write_certificates(metrics);
+    }
+    /// When the first certificate of a lens expires; lenses without TLS have none.
+    fn write_certificates(&self, metrics: &mut Metrics) {
+        let mut expire: BTreeMap<&str, Timestamp> = BTreeMap::new();
+        for ((_, lens), pair) in &self.pairs {
+            let Some(expires) = pair.certificate_expires else {
+                continue;
+            };
+            let first = expire.entry(lens.as_str()).or_insert(expires);
+            *first = expires.min(*first);
+        }
+        metrics.family(
+            "lensops_certificate_expires_timestamp_seconds",
+            "gauge",
+            "When the server's certificate expires, as seen by the last check of a lens",
+        );
+        for (lens, expires) in expire {
+            metrics.sample(
+                "lensops_certificate_expires_timestamp_seconds",
+                &[("lens", lens)],
+                expires.as_second(),
+            );
         }
     }
 }

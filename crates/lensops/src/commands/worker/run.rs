@@ -61,7 +61,13 @@ pub async fn run(settings: &Settings, lenses: &[String], listen: Option<SocketAd
         per_host,
         changes: Some(changed),
         health,
-        ..Worker::new(SystemClock, Client::new(TIMEOUT), journal.clone(), store, monitors)
+        ..Worker::new(
+            SystemClock,
+            Client::new(TIMEOUT).for_probes(),
+            journal.clone(),
+            store,
+            monitors,
+        )
     };
     let reloading = tokio::spawn(reloader.run(hangup, stop.clone()));
     let deadline = worker.run(stop).await;

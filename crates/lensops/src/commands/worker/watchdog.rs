@@ -84,6 +84,7 @@ impl<C: Clock> Watchdog<C> {
                 Seen::Broken(Finding {
                     reason: self.redactor.text(&reason).as_str().to_owned(),
                     response: None,
+                    urgency: None,
                 })
             });
             seen.push((Rule::StoreFailing, Subject::Store, found));

@@ -192,7 +192,7 @@ async fn put_state(
     .bind(rule.as_str())
     .bind(tenant)
     .bind(lens)
-    .bind(alerting.book.plan(rule).urgency.as_str())
+    .bind(state.urgency(alerting.book.plan(rule)).as_str())
     .bind(state.firing.is_some())
     .bind(alerting.redactor.json(serde_json::json!(state)).as_str())
     .bind(time_text(at))

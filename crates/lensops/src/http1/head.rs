@@ -53,7 +53,7 @@ pub(super) fn parse(data: &[u8]) -> Result<Option<(usize, Head)>, Malformed> {
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default()
         .parse_response_with_uninit_headers(&mut response, data, &mut headers)
-        .map_err(|error| Malformed(format!("the answer is not HTTP: {error}")))?;
+        .map_err(|error| not_http(error, data))?;
     let httparse::Status::Complete(size) = parsed else {
         return Ok(None);
     };
@@ -79,7 +79,7 @@ fn understand(status: u16, old: bool, headers: &[httparse::Header<'_>]) -> Resul
                 }
             }
             14 if named("content-length") => {
-                let size = number(header.value)?;
+                let size = length_of(header.value)?;
                 if length.is_some_and(|earlier| earlier != size) {
                     return malformed("two lengths that differ");
                 }
@@ -87,12 +87,16 @@ fn understand(status: u16, old: bool, headers: &[httparse::Header<'_>]) -> Resul
             }
             17 if named("transfer-encoding") => {
                 if !header.value.trim_ascii().eq_ignore_ascii_case(b"chunked") || chunked {
-                    return malformed("a transfer encoding other than chunked");
+                    return malformed("a transfer encoding other than chunked, which nobody asked for");
                 }
                 chunked = true;
             }
             _ => {}
         }
+    }
+    // One of the two lies: an answer that is read differently by two readers smuggles another one in.
+    if chunked && length.is_some() {
+        return malformed("Transfer-Encoding beside Content-Length");
     }
     let body = match (chunked, length) {
         _ if status < 200 || matches!(status, 204 | 304) => Body::Length(0),
@@ -102,10 +106,31 @@ fn understand(status: u16, old: bool, headers: &[httparse::Header<'_>]) -> Resul
     };
     Ok(Head {
         status,
-        // A length beside chunks is what smuggled answers look like: read, and not trusted further.
-        closes: closes || body == Body::UntilClose || (chunked && length.is_some()),
+        closes: closes || body == Body::UntilClose,
         body,
         old,
+    })
+}
+
+/// What httparse refuses, in words; `data` is what has come of it.
+fn not_http(error: httparse::Error, data: &[u8]) -> Malformed {
+    // An HTTP/2 server begins with a frame of settings, or repeats the preface of its client.
+    let is_http2 =
+        data.starts_with(b"PRI * HTTP/2") || data.starts_with(b"HTTP/2") || data.get(3) == Some(&4) && data[0] == 0;
+    Malformed(match error {
+        _ if is_http2 => "the server speaks HTTP/2, which was not asked for".to_owned(),
+        httparse::Error::TooManyHeaders => format!("a head of more than {MOST_HEADERS} headers"),
+        error => format!("the answer is not HTTP: {error}"),
+    })
+}
+
+/// The value of a `Content-Length`, which may be given several times in one line (RFC 9110 §8.6).
+fn length_of(value: &[u8]) -> Result<u64, Malformed> {
+    let mut lengths = value.split(|byte| *byte == b',').map(number);
+    let first = lengths.next().unwrap_or_else(|| number(b""))?;
+    lengths.try_fold(first, |first, next| match next? {
+        same if same == first => Ok(first),
+        _ => malformed("two lengths that differ"),
     })
 }
 
@@ -124,9 +149,7 @@ fn number(value: &[u8]) -> Result<u64, Malformed> {
 pub(super) fn whole(bytes: &[u8], head: Head) -> Result<Response, Malformed> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
-    response
-        .parse(bytes)
-        .map_err(|error| Malformed(format!("the answer is not HTTP: {error}")))?;
+    response.parse(bytes).map_err(|error| not_http(error, bytes))?;
     Ok(Response {
         version: if head.old { "HTTP/1.0" } else { "HTTP/1.1" },
         status: head.status,

@@ -6,8 +6,8 @@ use super::framing::{CHUNK_BEGINS, State, frame};
 use super::head::{Body, Head, HeadCache, LARGEST_HEAD, parse, whole};
 use super::malformed::{Malformed, malformed};
 
-/// The largest body that is read, as for every other request of lensops.
-const LARGEST_BODY: u64 = 8 * 1024 * 1024;
+/// The largest body that is read.
+pub(super) const LARGEST_BODY: u64 = 8 * 1024 * 1024;
 
 /// Reads one answer after the other.
 #[derive(Debug, Clone)]
@@ -18,7 +18,14 @@ pub(crate) struct Reader {
     head: Option<Head>,
     body_bytes: u64,
     kept: Option<Response>,
+    /// Interim answers so far.
+    interim: u8,
+    /// Whether the answer has a head alone, as that to HEAD or CONNECT.
+    head_only: bool,
 }
+
+/// The most interim answers (1xx) before the real one.
+const MOST_INTERIM: u8 = 16;
 
 impl Default for Reader {
     fn default() -> Self {
@@ -28,6 +35,8 @@ impl Default for Reader {
             head: None,
             body_bytes: 0,
             kept: None,
+            interim: 0,
+            head_only: false,
         }
     }
 }
@@ -40,6 +49,14 @@ impl Reader {
         self.head = None;
         self.body_bytes = 0;
         self.kept = None;
+        self.interim = 0;
+        self.head_only = false;
+    }
+
+    /// Makes ready for an answer that is a head alone, whatever it says of a body: that to HEAD or CONNECT.
+    pub(crate) fn begin_head_only(&mut self) {
+        self.begin();
+        self.head_only = true;
     }
 
     /// Whether the answer is complete.
@@ -51,7 +68,16 @@ impl Reader {
     /// Whether any of the answer has come.
     #[must_use]
     pub(crate) fn has_begun(&self) -> bool {
-        self.head.is_some() || !self.part.is_empty()
+        self.head.is_some() || !self.part.is_empty() || self.interim > 0
+    }
+
+    /// The part of the answer that the reader is in; `None` before it has begun.
+    #[must_use]
+    pub(crate) fn place(&self) -> Option<String> {
+        match self.head {
+            Some(head) => Some(format!("{} with a body that", head.status)),
+            None => self.has_begun().then(|| "the head of the answer".to_owned()),
+        }
     }
 
     /// The head, once it is complete.
@@ -97,9 +123,10 @@ impl Reader {
                 self.state = State::Done;
                 Ok(())
             }
-            (_, Some(head)) => malformed(format!("{} with a body that breaks off", head.status)),
-            _ if self.part.is_empty() => malformed("the connection was closed without an answer"),
-            _ => malformed("the head of the answer breaks off"),
+            _ => match self.place() {
+                Some(place) => malformed(format!("{place} breaks off")),
+                None => malformed("the connection was closed without an answer"),
+            },
         }
     }
 
@@ -151,14 +178,18 @@ impl Reader {
     fn begin_body(&mut self, head: Head, bytes: &[u8], keep: &dyn Fn(u16) -> bool) -> Result<(), Malformed> {
         if head.status < 200 {
             // An interim answer; the real one follows. Nobody asked to switch protocols.
-            return if head.status == 101 {
-                malformed("101 without having been asked to switch protocols")
-            } else {
-                Ok(())
+            self.interim += 1;
+            return match head.status {
+                101 => malformed("101 without having been asked to switch protocols"),
+                _ if self.interim > MOST_INTERIM => {
+                    malformed(format!("more than {MOST_INTERIM} interim answers (1xx)"))
+                }
+                _ => Ok(()),
             };
         }
         self.head = Some(head);
         self.state = match head.body {
+            _ if self.head_only => State::Done,
             Body::Length(0) => State::Done,
             Body::Length(size) if size > LARGEST_BODY => return too_large(head.status),
             Body::Length(size) => State::Length(size),

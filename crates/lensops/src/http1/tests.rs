@@ -160,3 +160,22 @@ fn a_head_without_end_is_refused() {
     let refused = (0..100).find_map(|_| reader.feed(&filler, &mut cache, &|_| false).err());
     assert!(refused.unwrap().to_string().contains("a head of more than"));
 }
+
+#[test]
+fn the_answer_to_head_or_connect_is_a_head_whatever_it_says_of_a_body() {
+    for head in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
+    ] {
+        let mut reader = Reader::default();
+        reader.begin_head_only();
+        let answer = format!("{head}rest");
+        let used = reader
+            .feed(answer.as_bytes(), &mut HeadCache::default(), &|_| false)
+            .unwrap();
+        assert!(reader.is_done() && used == head.len(), "{head:?}");
+        assert_eq!(reader.head().unwrap().status, 200, "{head:?}");
+    }
+}

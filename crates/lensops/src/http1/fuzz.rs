@@ -94,7 +94,7 @@ fn agree(data: &[u8], pieces: &[usize], stale: &mut HeadCache) -> bool {
 }
 
 fn corpus() -> Vec<Vec<u8>> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/load/http1/__fuzz__/http1/corpus");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http1/__fuzz__/http1/corpus");
     let files = std::fs::read_dir(folder).unwrap();
     let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
     paths.sort();
