@@ -86,7 +86,9 @@ pub enum FailureClass {
     Tls,
     /// An answer that is cut short, too large, or not what it says it is.
     BadBody,
-    /// An unasserted 4xx.
+    /// 429: the client asks more often than it may.
+    RateLimited,
+    /// Another unasserted 4xx.
     #[serde(rename = "client_4xx")]
     Client4xx,
     /// A 5xx.
@@ -103,6 +105,7 @@ impl FailureClass {
             Self::Timeout => "timeout",
             Self::Tls => "tls",
             Self::BadBody => "bad_body",
+            Self::RateLimited => "rate_limited",
             Self::Client4xx => "client_4xx",
             Self::Server5xx => "server_5xx",
         }
@@ -113,6 +116,7 @@ impl FailureClass {
     pub fn of_status(status: u16) -> Option<Self> {
         match status {
             500..=599 => Some(Self::Server5xx),
+            429 => Some(Self::RateLimited),
             400..=499 => Some(Self::Client4xx),
             _ => None,
         }

@@ -58,6 +58,11 @@ pub enum Why {
         /// The error code that came with it.
         code: Option<String>,
     },
+    /// 429 where another status is expected: the probe asks more often than it may.
+    RateLimited {
+        /// How long the API asks to be left alone, in seconds, where it says so.
+        after_s: Option<u64>,
+    },
     /// Another status than expected.
     Status {
         /// What was expected.
@@ -97,6 +102,7 @@ impl Why {
     pub fn class(&self) -> Option<FailureClass> {
         match self {
             Self::Failed { class, .. } => Some(*class),
+            Self::RateLimited { .. } => Some(FailureClass::RateLimited),
             Self::Status { got, .. } => FailureClass::of_status(*got),
             _ => None,
         }
@@ -116,6 +122,13 @@ impl fmt::Display for Why {
                     .as_ref()
                     .map_or_else(String::new, |code| format!(" {}", line(code)));
                 write!(f, "{status}{code}: the feature is switched off")
+            }
+            Self::RateLimited { after_s } => {
+                let asked = after_s.map_or_else(String::new, |after| format!(", Retry-After: {after}"));
+                write!(
+                    f,
+                    "429, rate limited{asked}: lower `samples`, or allow this client more requests"
+                )
             }
             Self::Status {
                 expected,

@@ -28,6 +28,8 @@ pub struct Sample {
     pub server_errors: Vec<u16>,
     /// How the API said that the feature is switched off, where it did: [`Why::Disabled`].
     pub disabled: Option<Why>,
+    /// [`Why::RateLimited`], where the last attempt was answered with 429 and the plan expects none.
+    pub limited: Option<Why>,
     /// Attempts after the first.
     pub retries: u32,
     /// Attempts that were sent again over a new connection, since the server had ended the kept one.
@@ -58,6 +60,9 @@ impl Sample {
         }
         // What the plan asserts, and what says that the feature is switched off, is no server error.
         let asserted = |try_: &&Exchange| says_off(try_) || matches(&probe.expect, dialect, try_);
+        let limited = (last.status() == Some(429) && !met).then(|| Why::RateLimited {
+            after_s: retry_after(last),
+        });
         let server_errors: Vec<u16> = attempts
             .iter()
             .filter(|try_| !asserted(try_))
@@ -76,6 +81,7 @@ impl Sample {
             status: last.status(),
             latency_us: last.latency_us(),
             disabled,
+            limited,
             retries: u32::try_from(attempts.len() - 1).unwrap_or(u32::MAX),
             reconnected: attempts.iter().map(|try_| u32::from(try_.route.reconnected)).sum(),
             certificate_expires: attempts.iter().filter_map(|try_| try_.route.certificate_expires).min(),
@@ -90,8 +96,19 @@ impl Sample {
     fn failure(&self) -> Option<&Why> {
         let broken = self.outcomes.iter().filter_map(Outcome::broken);
         let mut broken = broken.filter(|(severity, _)| *severity == Severity::Fail);
+        if self.limited.is_some() {
+            // What the monitor is not allowed to ask says nothing of the API.
+            return None;
+        }
         self.disabled.as_ref().or_else(|| broken.next().map(|(_, why)| why))
     }
+}
+
+/// How many seconds an answer asks to be left alone, where it says so in seconds.
+#[must_use]
+pub fn retry_after(exchange: &Exchange) -> Option<u64> {
+    let response = exchange.result.as_ref().ok()?;
+    response.header("retry-after")?.trim().parse().ok()
 }
 
 fn json_of(exchange: &Exchange) -> Option<Value> {
@@ -135,6 +152,8 @@ pub struct ProbeReport {
     pub reconnected: u64,
     /// When the certificate expires that the samples met; the earliest where there were several.
     pub certificate_expires: Option<Timestamp>,
+    /// Why samples were left out that the plan asks for, where some were.
+    pub left_out: Option<String>,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
     /// Latencies in microseconds, in the order taken.
@@ -161,6 +180,7 @@ impl ProbeReport {
             taken: 0,
             failed: 0,
             retries: 0,
+            left_out: None,
             reconnected: 0,
             certificate_expires: None,
             statuses: BTreeMap::new(),
@@ -184,7 +204,8 @@ impl ProbeReport {
         for status in samples.iter().filter_map(|sample| sample.status) {
             *report.statuses.entry(status).or_default() += 1;
         }
-        report.samples_us = samples.iter().filter_map(|sample| sample.latency_us).collect();
+        let counted = samples.iter().filter(|sample| sample.limited.is_none());
+        report.samples_us = counted.filter_map(|sample| sample.latency_us).collect();
         report.disabled = samples.iter().any(|sample| sample.disabled.is_some());
         report.shown = samples
             .iter()
@@ -197,9 +218,21 @@ impl ProbeReport {
     /// The probe as one line without its mark.
     #[must_use]
     pub fn line(&self) -> String {
+        match &self.left_out {
+            Some(why) => format!("{}; {why}", self.told()),
+            None => self.told(),
+        }
+    }
+
+    fn told(&self) -> String {
         let name = &self.name;
         match &self.result {
             ProbeResult::Healthy => format!("{name}: {}", self.good()),
+            ProbeResult::Warned(why @ Why::RateLimited { .. }) if self.taken > 1 => {
+                let limited = self.statuses.get(&429).copied().unwrap_or(0);
+                format!("{name}: {limited} of {} samples: {why}", self.taken)
+            }
+            ProbeResult::Warned(why @ Why::RateLimited { .. }) => format!("{name}: {why}"),
             ProbeResult::Warned(_) if self.shown.is_some() && !self.timed => {
                 format!("{name}: {}", self.good())
             }
@@ -260,10 +293,14 @@ fn fold(samples: &[Sample]) -> ProbeResult {
     if let Some(off) = samples.iter().find_map(|sample| sample.disabled.clone()) {
         return ProbeResult::Broken(off);
     }
+    let limited: Vec<&Why> = samples.iter().filter_map(|sample| sample.limited.as_ref()).collect();
     match failures.first() {
-        Some(why) if failures.len() == samples.len() => return ProbeResult::Broken((*why).clone()),
+        Some(why) if failures.len() + limited.len() == samples.len() => return ProbeResult::Broken((*why).clone()),
         Some(why) => return ProbeResult::Flaky((*why).clone()),
         None => {}
+    }
+    if let Some(why) = limited.first() {
+        return ProbeResult::Warned((*why).clone());
     }
     let outcomes = || samples.iter().flat_map(|sample| &sample.outcomes);
     if let Some((_, why)) = outcomes().find_map(Outcome::broken) {

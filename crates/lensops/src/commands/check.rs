@@ -75,10 +75,11 @@ impl Once<'_> {
             "{prefix}Starting health check for lens={} yacht={tenant}",
             monitor.lens()
         );
-        let report = monitor.check(&self.client, tenant, id, now, now, before).await;
-        for (level, line) in &report.lines {
-            tell(*level, &format!("{prefix}{line}"));
-        }
+        let report = monitor
+            .check(&self.client, tenant, id, now, now, before, &|level, line| {
+                tell(level, &format!("{prefix}{line}"));
+            })
+            .await;
         if !self.recorded {
             tracing::info!("{prefix}Not recorded: --no-record");
             let (level, line) = overall(&report);

@@ -53,8 +53,8 @@ async fn each_fault_has_its_status_and_exit_code() {
         (
             "defect 2: rate limited",
             json!({"rules": [{"path": "/v1/actions/", "act": {"status": {"code": 429}}}]}),
-            1,
-            "got 429",
+            4,
+            "List endpoint: 7 of 7 samples: 429, rate limited",
         ),
         // Defect 7, live.
         (

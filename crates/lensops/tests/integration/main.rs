@@ -8,6 +8,7 @@ mod bridge;
 mod browser;
 mod browser_plain;
 mod browser_users;
+mod budget;
 mod check;
 mod connections;
 mod daemons;

@@ -29,7 +29,7 @@ pub(super) struct Finding {
 pub(super) fn findings(context: &CheckContext, probes: &[ProbeReport], figures: &Figures) -> Vec<Finding> {
     let mut findings: Vec<Finding> = probes.iter().filter_map(probe_finding).collect();
     findings.extend(error_rate_finding(figures, context.slo.error_rate_percent));
-    findings.extend(p95_finding(&figures.window, context.slo.p95_ms));
+    findings.extend(p95_finding(figures, context.slo.p95_ms));
     findings.extend(transition_findings(context, probes));
     findings.extend(toggle_findings(context));
     findings.extend(certificate_finding(context, probes));
@@ -86,14 +86,22 @@ fn error_rate_finding(figures: &Figures, limits: Limits) -> Option<Finding> {
     )
 }
 
-fn p95_finding(window: &Latencies, limits: Limits) -> Option<Finding> {
-    let us = window.at(Quantile::P95)?;
-    if window.len() < Quantile::P95.supported_from() {
+/// The P95 of the check's own samples decides. That of the window degrades at most, and only while the
+/// check's own samples support it: a slow check an hour ago is no finding of this one.
+fn p95_finding(figures: &Figures, limits: Limits) -> Option<Finding> {
+    let own_us = figures.pooled.at(Quantile::P95)?;
+    let supported = |latencies: &Latencies| latencies.len() >= Quantile::P95.supported_from();
+    if supported(&figures.pooled) {
+        let told = format!("P95 {} (n={})", ms(own_us), figures.pooled.len());
+        if let Some(finding) = limit_finding("p95", milliseconds(own_us), limits, told, "ms") {
+            return Some(finding);
+        }
+    } else if !supported(&figures.window) {
         let reason = format!(
             "P95 not judged: {} samples within the window, 20 are needed",
-            window.len()
+            figures.window.len()
         );
-        let detail = json!({"kind": "unjudged", "figure": "p95", "reason": reason, "samples": window.len()});
+        let detail = json!({"kind": "unjudged", "figure": "p95", "reason": reason, "samples": figures.window.len()});
         return Some(Finding {
             status: Status::Healthy,
             level: Level::Info,
@@ -101,15 +109,21 @@ fn p95_finding(window: &Latencies, limits: Limits) -> Option<Finding> {
             line: None,
         });
     }
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds, far below 2^52")]
-    let value = us as f64 / 1000.0;
-    limit_finding(
-        "p95",
-        value,
-        limits,
-        format!("P95 {} (n={})", ms(us), window.len()),
-        "ms",
-    )
+    let window_us = figures.window.at(Quantile::P95)?;
+    if milliseconds(own_us) <= limits.warn || !supported(&figures.window) {
+        return None;
+    }
+    let degrades = Limits {
+        fail: f64::INFINITY,
+        ..limits
+    };
+    let told = format!("P95 {} within the window (n={})", ms(window_us), figures.window.len());
+    limit_finding("p95", milliseconds(window_us), degrades, told, "ms")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds, far below 2^52")]
+fn milliseconds(us: u64) -> f64 {
+    us as f64 / 1000.0
 }
 
 fn limit_finding(figure: &str, value: f64, limits: Limits, told: String, unit: &str) -> Option<Finding> {

@@ -82,22 +82,24 @@ pub fn judge_check(context: &CheckContext, probes: Vec<ProbeReport>, redactor: &
 
 /// The lines a person reads: flags, probes, then what was found besides.
 fn lines(context: &CheckContext, probes: &[ProbeReport], findings: &[Finding]) -> Vec<(Level, String)> {
-    let flag_line = |(name, on): &(String, bool)| {
-        (
-            Level::Info,
-            format!("[FeatureFlags] {name}={}", if *on { "True" } else { "False" }),
-        )
-    };
     let found = |finding: &Finding| Some((finding.level, finding.line.clone()?));
-    let flags = context.flags.iter().map(flag_line);
+    let flags = context.flags.iter().map(|(name, on)| flag_line(name, *on));
     flags
         .chain(probes.iter().map(probe_line))
         .chain(findings.iter().filter_map(found))
         .collect()
 }
 
+/// The line of a flag at the provider.
+#[must_use]
+pub fn flag_line(name: &str, on: bool) -> (Level, String) {
+    let state = if on { "True" } else { "False" };
+    (Level::Info, format!("[FeatureFlags] {name}={state}"))
+}
+
 /// The line of a probe with its mark.
-fn probe_line(probe: &ProbeReport) -> (Level, String) {
+#[must_use]
+pub fn probe_line(probe: &ProbeReport) -> (Level, String) {
     let (level, mark) = match &probe.result {
         ProbeResult::Healthy => (Level::Info, "✅"),
         ProbeResult::Unjudged(_) if !probe.required => (Level::Info, "❔"),

@@ -126,7 +126,9 @@ async fn run_slot(
     let store = Store::<Client>::Sqlite(journal.clone());
     let before = monitor.before(journal, &store, tenant, due).await?;
     let id = monitor.schedule(tenant).slot_id(due);
-    let report = monitor.check(client, tenant, id, due, Timestamp::now(), before).await;
+    let report = monitor
+        .check(client, tenant, id, due, Timestamp::now(), before, &|_, _| {})
+        .await;
     journal.record(report.record).await?;
     Ok(report.status)
 }

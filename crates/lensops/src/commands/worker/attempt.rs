@@ -4,34 +4,77 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lensops_core::exchange::{Exchange, FailureClass, PreparedRequest, Sender};
+use lensops_core::verdict::probe::retry_after;
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// Retries that one probe may spend over all its samples.
 pub(crate) const RETRIES: u32 = 2;
 
+/// How often one probe waits as long as the API asks it to, over all its samples.
+const WAITS: u32 = 30;
+
 /// The wait before the first retry; doubled for the next, jittered by half.
 pub(crate) const RETRY_WAIT_MS: u64 = 100;
 
-/// Sends a request and, while it fails in a way that may pass and retries are left, sends it again.
-/// Every attempt is returned: a retry hides nothing. A time-out is not tried again, it has waited
-/// long enough.
+/// What a probe may still spend on its samples.
+pub(crate) struct Allowance {
+    retries: u32,
+    waits: u32,
+    /// When the check's time is up.
+    deadline: Instant,
+}
+
+impl Allowance {
+    pub(crate) fn until(deadline: Instant) -> Self {
+        Self {
+            retries: RETRIES,
+            waits: WAITS,
+            deadline,
+        }
+    }
+
+    /// How long to wait before `exchange` is tried again; `None` where it is not.
+    fn wait(&mut self, exchange: &Exchange, tries: usize, rng: &mut fastrand::Rng) -> Option<Duration> {
+        if !may_pass(exchange) {
+            return None;
+        }
+        let asked = retry_after(exchange)
+            .map(Duration::from_secs)
+            .filter(|_| exchange.status() == Some(429));
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let wait = match asked {
+            Some(asked) if self.waits > 0 && asked < left => {
+                self.waits -= 1;
+                return Some(asked);
+            }
+            Some(_) => return None,
+            None if self.retries > 0 => RETRY_WAIT_MS << (tries - 1).min(6),
+            None => return None,
+        };
+        self.retries -= 1;
+        Some(Duration::from_millis(rng.u64(wait / 2..=wait * 3 / 2)))
+    }
+}
+
+/// Sends a request and, while it fails in a way that may pass and something is left, sends it again.
+/// Every attempt that ended is returned: a retry hides nothing, and what the deadline cuts off is no
+/// attempt. A time-out is not tried again, it has waited long enough. `Retry-After` is obeyed.
 pub(crate) async fn attempt<S: Sender>(
     sender: &S,
     request: &Arc<PreparedRequest>,
-    retries: &mut u32,
+    allowance: &mut Allowance,
     rng: &mut fastrand::Rng,
 ) -> Vec<Exchange> {
     let mut attempts: Vec<Exchange> = Vec::with_capacity(1);
-    loop {
-        let exchange = sender.send(request.clone()).await;
-        let again = may_pass(&exchange) && *retries > 0;
+    while let Ok(exchange) = timeout_at(allowance.deadline, sender.send(request.clone())).await {
+        let wait = allowance.wait(&exchange, attempts.len() + 1, rng);
         attempts.push(exchange);
-        if !again {
-            return attempts;
+        match wait {
+            Some(wait) => sleep(wait).await,
+            None => break,
         }
-        *retries -= 1;
-        let wait = RETRY_WAIT_MS << (attempts.len() - 1).min(6);
-        tokio::time::sleep(Duration::from_millis(rng.u64(wait / 2..=wait * 3 / 2))).await;
     }
+    attempts
 }
 
 pub(crate) fn may_pass(exchange: &Exchange) -> bool {

@@ -5,25 +5,50 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::crypto::token::{Token, mint};
-use lensops_core::exchange::{Base, Exchange, PreparedRequest, Sender};
+use lensops_core::duration::Every;
+use lensops_core::exchange::{Base, Exchange, FailureClass, PreparedRequest, Sender};
 use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::lens::mute::{Maintenance, Muted, Paused};
+use lensops_core::plan::Vars;
 use lensops_core::plan::fill::PrepareError;
 use lensops_core::plan::header::PlanOrigin;
 use lensops_core::plan::monitor::{MonitorPlan, Probe};
 use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
+use lensops_core::verdict::check::{flag_line, probe_line};
 use lensops_core::verdict::outcome::Why;
+use lensops_core::verdict::record::Level;
 use lensops_core::verdict::{CheckContext, CheckReport, ProbeReport, ProbeResult, Sample, judge_check};
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::answered::Answer;
-use super::attempt::{RETRIES, attempt};
+use super::attempt::{Allowance, attempt};
 use super::before::Before;
 use crate::flags::{SharedFlags, is_on};
 use crate::store::{History, Journal, Store, StoreError};
+
+/// The most that a check may take.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Time-outs after which a probe sends no more samples.
+const MOST_TIME_OUTS: u32 = 3;
+
+/// Why a probe or a sample was cut off.
+const OUT_OF_TIME: &str = "the check's time was up";
+
+/// The time that a check every `every` may take: nine tenths of its interval, so that the next one is on
+/// time, and a minute at most.
+fn budget(every: Every) -> Duration {
+    LONGEST.min(Duration::from_millis(every.as_ms().unsigned_abs() * 9 / 10))
+}
+
+fn is_time_out(exchange: &Exchange) -> bool {
+    let failure = exchange.result.as_ref().err();
+    failure.is_some_and(|failure| failure.class == FailureClass::Timeout)
+}
 
 /// How long a store elsewhere may take to say what was before.
 const ASK_FOR: Duration = Duration::from_secs(3);
@@ -100,7 +125,9 @@ impl Monitor {
     }
 
     /// Runs the probes for `tenant` as check `id`, observed at `observed_at`. Tokens are minted at
-    /// `now`, real time, whatever clock the check is on.
+    /// `now`, real time, whatever clock the check is on. `each` is told every line as it is known: the
+    /// flags, each probe as it ends, then what was found besides.
+    #[expect(clippy::too_many_arguments, reason = "two clocks, and what was before")]
     pub async fn check<S: Sender>(
         &self,
         sender: &S,
@@ -109,18 +136,42 @@ impl Monitor {
         observed_at: Timestamp,
         now: Timestamp,
         before: Before,
+        each: &(dyn Fn(Level, &str) + Sync),
     ) -> CheckReport {
+        let deadline = Instant::now() + budget(self.plan.every);
         let mut rng = fastrand::Rng::with_seed(id.as_u64_pair().1);
-        let (mut probes, mut flags) = (Vec::new(), Vec::new());
-        for probe in &self.plan.probes {
-            probes.push(if probe.request.is_some() {
-                self.run_probe(sender, probe, tenant, now, &mut rng).await
-            } else {
-                let (report, read) = self.run_flag_probe(sender, probe, observed_at).await;
-                flags.extend(read);
-                report
+        let mut flags = Vec::new();
+        let mut flag_reports = Vec::new();
+        // First, for their lines stand before those of the probes.
+        for probe in self.plan.probes.iter().filter(|probe| probe.request.is_none()) {
+            let asked = self.run_flag_probe(sender, probe, observed_at);
+            let (report, read) = timeout_at(deadline, asked).await.unwrap_or_else(|_| {
+                (
+                    ProbeReport::unsent(probe, ProbeResult::Unjudged(OUT_OF_TIME.to_owned())),
+                    Vec::new(),
+                )
             });
+            flags.extend(read);
+            flag_reports.push(report);
         }
+        for (name, on) in &flags {
+            let (level, line) = flag_line(name, *on);
+            each(level, &line);
+        }
+        let vars = vars_of(&self.plan.vars, tenant);
+        let (mut probes, mut flag_reports) = (Vec::new(), flag_reports.into_iter());
+        for probe in &self.plan.probes {
+            let report = if probe.request.is_some() {
+                Some(self.run_probe(sender, probe, &vars, now, deadline, &mut rng).await)
+            } else {
+                flag_reports.next()
+            };
+            let Some(report) = report else { continue };
+            let (level, line) = probe_line(&report);
+            each(level, self.redactor.text(&line).as_str());
+            probes.push(report);
+        }
+        let told = flags.len() + probes.len();
         let context = CheckContext {
             id,
             tenant,
@@ -135,7 +186,11 @@ impl Monitor {
             virtual_clock: self.virtual_clock,
             plan_origin: self.plan_origin,
         };
-        judge_check(&context, probes, &self.redactor)
+        let report = judge_check(&context, probes, &self.redactor);
+        for (level, line) in report.lines.iter().skip(told) {
+            each(*level, line);
+        }
+        report
     }
 
     /// Whether and why a check at `at` counts for nothing.
@@ -181,21 +236,41 @@ impl Monitor {
         &self,
         sender: &S,
         probe: &Probe,
-        tenant: Uuid,
+        vars: &Vars,
         now: Timestamp,
+        deadline: Instant,
         rng: &mut fastrand::Rng,
     ) -> ProbeReport {
-        let (request, probe) = match self.prepare(probe, tenant, now) {
+        if Instant::now() >= deadline {
+            return ProbeReport::unsent(probe, ProbeResult::Unjudged(OUT_OF_TIME.to_owned()));
+        }
+        let (request, probe) = match self.prepare(probe, vars, now) {
             Ok((request, probe)) => (Arc::new(request), probe),
             Err(reason) => return ProbeReport::unsent(probe, ProbeResult::Unjudged(reason)),
         };
         let count = if probe.timed { self.plan.samples } else { 1 };
-        let (mut samples, mut retries) = (Vec::new(), RETRIES);
-        for _ in 0..count {
-            let attempts = attempt(sender, &request, &mut retries, rng).await;
-            samples.extend(Sample::of(&probe, &self.plan.answers, &attempts, &self.redactor));
+        let (mut samples, mut allowance) = (Vec::new(), Allowance::until(deadline));
+        let (mut timed_out, mut left_out) = (0, None);
+        for taken in 0..count {
+            let left = count - taken;
+            if timed_out == MOST_TIME_OUTS {
+                left_out = Some(format!("{left} more were not sent after {timed_out} time-outs"));
+                break;
+            }
+            let attempts = attempt(sender, &request, &mut allowance, rng).await;
+            let Some(sample) = Sample::of(&probe, &self.plan.answers, &attempts, &self.redactor) else {
+                left_out = Some(format!("{left} more were not taken: {OUT_OF_TIME}"));
+                break;
+            };
+            timed_out += u32::from(attempts.last().is_some_and(is_time_out));
+            samples.push(sample);
         }
-        ProbeReport::of(&probe, &samples)
+        if samples.is_empty() {
+            return ProbeReport::unsent(&probe, ProbeResult::Unjudged(OUT_OF_TIME.to_owned()));
+        }
+        let mut report = ProbeReport::of(&probe, &samples);
+        report.left_out = left_out;
+        report
     }
 
     /// Sends a probe's request once; the probe comes back with its variables filled in.
@@ -209,7 +284,8 @@ impl Monitor {
         tenant: Uuid,
         now: Timestamp,
     ) -> Result<(Exchange, Probe), String> {
-        let (request, probe) = self.prepare(probe, tenant, now)?;
+        let vars = vars_of(&self.plan.vars, tenant);
+        let (request, probe) = self.prepare(probe, &vars, now)?;
         Ok((sender.send(Arc::new(request)).await, probe))
     }
 
@@ -233,18 +309,17 @@ impl Monitor {
     }
 
     /// The request of `probe`, and the probe with the variables of its expectations filled in.
-    fn prepare(&self, probe: &Probe, tenant: Uuid, now: Timestamp) -> Result<(PreparedRequest, Probe), String> {
+    fn prepare(&self, probe: &Probe, vars: &Vars, now: Timestamp) -> Result<(PreparedRequest, Probe), String> {
         let Some(spec) = &probe.request else {
             return Err("the probe has no request".to_owned());
         };
         let token = self.token(probe, now)?;
-        let vars = vars_of(&self.plan.vars, tenant);
         let told = |error: PrepareError| match error {
             PrepareError::NotKnown(name) => format!("${name} is not known: name a test {name} in the lens file"),
             other => other.to_string(),
         };
-        let request = prepare(&self.base, spec, token.as_ref(), &vars).map_err(told)?;
-        Ok((request, probe.filled(&vars).map_err(told)?))
+        let request = prepare(&self.base, spec, token.as_ref(), vars).map_err(told)?;
+        Ok((request, probe.filled(vars).map_err(told)?))
     }
 
     fn token(&self, probe: &Probe, now: Timestamp) -> Result<Option<Token>, String> {

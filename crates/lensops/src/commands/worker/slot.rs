@@ -107,13 +107,20 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
             schedule.slot_id(due)
         };
         let report = monitor
-            .check(&shared.sender, tenant, id, now, Timestamp::now(), before)
+            .check(
+                &shared.sender,
+                tenant,
+                id,
+                now,
+                Timestamp::now(),
+                before,
+                &|level, line| {
+                    tell(level, &format!("{prefix}{line}"));
+                },
+            )
             .await;
         // The loop is gone only when the worker is: then nobody waits for the place.
         shared.answered.send(self.work.pair).ok();
-        for (level, line) in &report.lines {
-            tell(*level, &format!("{prefix}{line}"));
-        }
         if self.record(&report.record).await {
             // A check has just been recorded: what follows from it starts here.
             shared.pulse.has_recorded(now);

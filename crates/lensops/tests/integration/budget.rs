@@ -1,0 +1,155 @@
+//! The time of a check: it ends within its interval, says what it left out, and waits as long as it is
+//! asked to. Faults V5 and V7.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lensops::commands::worker::Before;
+use lensops_core::exchange::{Exchange, Failure, FailureClass, PreparedRequest, Response, Route, Sender, Timings};
+use lensops_core::verdict::CheckReport;
+use lensops_core::verdict::record::Status;
+use tokio::time::{Instant, sleep};
+
+use crate::fixture::NORTH;
+use crate::worker::monitor;
+
+/// An API that hangs on a path until the client gives up after 15 s, and answers elsewhere; with `per_second`
+/// it answers no more than so many requests within a second, the rest with 429.
+#[derive(Default)]
+struct Api {
+    hangs_on: &'static str,
+    per_second: Option<usize>,
+    since: Mutex<Option<(Instant, usize)>>,
+    sent: AtomicUsize,
+}
+
+impl Api {
+    fn is_over_its_limit(&self) -> bool {
+        let Some(most) = self.per_second else { return false };
+        let (mut since, now) = (self.since.lock().unwrap(), Instant::now());
+        let (start, count) = since
+            .filter(|(start, _)| now < *start + Duration::from_secs(1))
+            .unwrap_or((now, 0));
+        *since = Some((start, count + 1));
+        count >= most
+    }
+}
+
+impl Sender for Api {
+    async fn send(&self, request: Arc<PreparedRequest>) -> Exchange {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let answer = |status, headers: Vec<(String, String)>| {
+            Ok(Response {
+                version: "HTTP/1.1",
+                status,
+                headers,
+                body: "{}".into(),
+            })
+        };
+        let result = if !self.hangs_on.is_empty() && request.target.starts_with(self.hangs_on) {
+            sleep(Duration::from_secs(15)).await;
+            Err(Failure {
+                class: FailureClass::Timeout,
+                detail: "no complete answer within 15 s".to_owned(),
+            })
+        } else if self.is_over_its_limit() {
+            answer(429, vec![("retry-after".to_owned(), "1".to_owned())])
+        } else {
+            answer(200, Vec::new())
+        };
+        Exchange {
+            request,
+            sent_at: Timestamp::UNIX_EPOCH,
+            result,
+            timings: Timings {
+                total_us: 1_000,
+                ..Timings::default()
+            },
+            route: Route::default(),
+        }
+    }
+}
+
+const PLAN: &str = "monitor: faults\nevery: 1m\nsamples: 7\ntenants: [53fbdf09-b709-509d-aad0-3a6f50239a5d]\nprobes:\n  \
+    - {name: Health, request: {get: /health}}\n  - {name: List, timed: true, request: {get: /list}}\n  \
+    - {name: Read, timed: true, request: {get: /read}}\n  - {name: Search, timed: true, request: {get: /search}}\n";
+
+/// A check against `api`, the lines in the order in which they were told, and the time that it took.
+async fn checked(api: &Api) -> (CheckReport, Vec<(Duration, String)>, Duration) {
+    let mut monitor = monitor();
+    monitor.plan = lensops_core::yaml::read("plan.yml", PLAN).unwrap();
+    let (began, now) = (Instant::now(), Timestamp::now());
+    let id = monitor.schedule(NORTH).ad_hoc_id(now, 1);
+    let lines = Mutex::new(Vec::new());
+    let each = |_, line: &str| lines.lock().unwrap().push((began.elapsed(), line.to_owned()));
+    let report = monitor.check(api, NORTH, id, now, now, Before::default(), &each).await;
+    (report, lines.into_inner().unwrap(), began.elapsed())
+}
+
+/// Fault V5: the check of an API that hangs takes no longer than its interval, and says what it left out.
+#[tokio::test(start_paused = true)]
+async fn v5_an_api_that_hangs_is_unhealthy_within_the_interval() {
+    let api = Api {
+        hangs_on: "/",
+        ..Api::default()
+    };
+    let (report, lines, took) = checked(&api).await;
+    assert_eq!(report.status, Status::Unhealthy);
+    assert_eq!(took, Duration::from_secs(54), "nine tenths of a minute");
+    let told: Vec<(u64, &str)> = lines.iter().map(|(at, line)| (at.as_secs(), line.as_str())).collect();
+    assert_eq!(
+        told[..4],
+        [
+            (15, "❌ Health: no complete answer within 15 s (timeout)"),
+            (
+                54,
+                "❌ List: no complete answer within 15 s (timeout), 2 of 2 samples failed; 5 more were not taken: the check's time was up"
+            ),
+            (54, "⚠️ Read: not judged: the check's time was up"),
+            (54, "⚠️ Search: not judged: the check's time was up"),
+        ]
+    );
+    assert_eq!(report.record.sample_size, 2, "the error rate counts what was sent");
+}
+
+/// Fault V5: three time-outs of a probe are enough; the others are asked.
+#[tokio::test(start_paused = true)]
+async fn v5_three_time_outs_of_a_probe_end_it_and_no_other() {
+    let api = Api {
+        hangs_on: "/list",
+        ..Api::default()
+    };
+    let (report, lines, took) = checked(&api).await;
+    assert_eq!(took, Duration::from_secs(45));
+    assert_eq!(report.status, Status::Unhealthy);
+    assert!(
+        lines[1]
+            .1
+            .contains("3 of 3 samples failed; 4 more were not sent after 3 time-outs"),
+        "{}",
+        lines[1].1
+    );
+    assert_eq!(lines[3].1, "✅ Search: 200 OK (1.0ms)");
+    assert_eq!(api.sent.load(Ordering::Relaxed), 1 + 3 + 7 + 7);
+}
+
+/// Fault V7: `Retry-After` is obeyed within the check's time, and the check is healthy.
+#[tokio::test(start_paused = true)]
+async fn v7_retry_after_is_obeyed() {
+    let api = Api {
+        per_second: Some(10),
+        ..Api::default()
+    };
+    let (report, lines, took) = checked(&api).await;
+    assert_eq!(report.status, Status::Healthy, "{lines:?}");
+    assert!(
+        took >= Duration::from_secs(2) && took < Duration::from_secs(10),
+        "{took:?}"
+    );
+    assert_eq!(
+        (report.record.sample_size, report.record.error_rate_hundredths),
+        (21, Some(0))
+    );
+}
