@@ -91,6 +91,11 @@ impl Connection {
         Ok(Some(Instant::now().saturating_duration_since(now)))
     }
 
+    /// Whether it is open, as far as is known.
+    pub(super) fn is_open(&self) -> bool {
+        self.stream.is_some()
+    }
+
     /// Closes it; the next request opens it anew.
     pub(super) fn close(&mut self) {
         self.stream = None;

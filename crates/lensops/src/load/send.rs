@@ -88,7 +88,11 @@ impl Requester {
         if !self.task.reuse {
             connection.close();
         }
-        match answer.and_then(decoded) {
+        let answer = match answer {
+            Ok(answer) if answer.whole.is_some() => decoded(answer),
+            answer => answer,
+        };
+        match answer {
             Ok(answer) => self.judge.answered(target, request, answer),
             Err(why) => self.judge.broken(target, &request, why),
         }
@@ -105,7 +109,9 @@ impl Requester {
         deadline: Instant,
         keep: &dyn Fn(u16) -> bool,
     ) -> Result<Answer, Broken> {
-        self.open(connection, request, request.started, deadline).await?;
+        if !connection.is_open() {
+            self.open(connection, request, request.started, deadline).await?;
+        }
         match connection.ask(bytes, deadline, keep).await {
             Ok(answer) => return Ok(answer),
             Err(ended) if !ended.stale || (ended.sent && !spec.prebuilt.is_idempotent()) => return Err(ended.why),
