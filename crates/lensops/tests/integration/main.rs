@@ -42,6 +42,7 @@ mod plans;
 mod policies;
 mod production;
 mod random_lenses;
+mod random_scenarios;
 mod receiver;
 mod rollups;
 mod scenarios;
