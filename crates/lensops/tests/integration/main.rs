@@ -25,6 +25,7 @@ mod front;
 mod generate;
 mod harness;
 mod hostile;
+mod incidents;
 mod isolation;
 mod journal;
 mod kill;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use lensops::store::{History as _, Rest, Store, TenantSource};
-use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Sender, Timings};
+use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Route, Sender, Timings};
 use lensops_core::secret::Secret;
 use serde_json::{Value, json};
 
@@ -31,6 +31,7 @@ impl Sender for Repeating {
                 body: self.rows.to_string().into(),
             }),
             timings: Timings::default(),
+            route: Route::default(),
         }
     }
 }
