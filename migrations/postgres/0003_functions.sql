@@ -1,9 +1,51 @@
--- Functions run as who calls them, so that the policies above apply inside. They are dropped first:
--- an earlier version may have returned other columns, which REPLACE refuses. None sets a
--- configuration parameter, so that the planner can look inside; every name is qualified instead.
+-- Functions run as who calls them, so that the policies above apply inside. None sets a configuration
+-- parameter, so that the planner can look inside; every name is qualified instead.
 
-DROP FUNCTION IF EXISTS public.get_latest_health_check(uuid, text);
-CREATE FUNCTION public.get_latest_health_check(p_yacht_id uuid, p_lens_id text)
+-- They are replaced, so that a view over one of them stays. One of an earlier version that takes or returns something
+-- else cannot be replaced: it is dropped, unless something stands on it.
+DO $$
+DECLARE
+    other record;
+    upon text;
+BEGIN
+    FOR other IN
+        SELECT p.oid, wanted.signature
+        FROM (VALUES
+            ('get_latest_health_check(uuid, text)', 'p_yacht_id uuid, p_lens_id text',
+             'TABLE(id uuid, status text, p95_latency_ms integer, error_rate_percent numeric, '
+             'observed_at timestamp with time zone, notes jsonb)'),
+            ('get_health_check_history(uuid, text, integer)',
+             'p_yacht_id uuid, p_lens_id text, p_hours integer DEFAULT 24',
+             'TABLE(id uuid, status text, p95_latency_ms integer, error_rate_percent numeric, '
+             'observed_at timestamp with time zone)'),
+            ('lensops_latest_checks(uuid)', 'p_yacht_id uuid',
+             'TABLE(id uuid, lens_id text, status text, p95_latency_ms integer, error_rate_percent numeric, '
+             'sample_size integer, observed_at timestamp with time zone, notes jsonb)'),
+            ('get_unhealthy_lenses(uuid)', 'p_yacht_id uuid',
+             'TABLE(lens_id text, status text, last_observed timestamp with time zone, error_count bigint)')
+        ) AS wanted (signature, arguments, result)
+        JOIN pg_catalog.pg_proc p ON p.oid = to_regprocedure('public.' || wanted.signature)
+        WHERE pg_catalog.pg_get_function_arguments(p.oid) <> wanted.arguments
+           OR pg_catalog.pg_get_function_result(p.oid) <> wanted.result
+    LOOP
+        SELECT string_agg(DISTINCT pg_catalog.pg_describe_object(
+                   CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_catalog.pg_class'::regclass END,
+                   CASE WHEN w.oid IS NULL THEN d.objid ELSE w.ev_class END, 0), ', ')
+        INTO upon
+        FROM pg_catalog.pg_depend d
+        LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND w.oid = d.objid
+        WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid = other.oid AND d.deptype = 'n';
+        IF upon IS NOT NULL THEN
+            RAISE EXCEPTION 'function % takes or returns something else in this version, and % stands on it: '
+                'drop that, migrate, and create it again', other.signature, upon
+                USING ERRCODE = 'dependent_objects_still_exist';
+        END IF;
+        EXECUTE 'DROP FUNCTION public.' || other.signature;
+    END LOOP;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION public.get_latest_health_check(p_yacht_id uuid, p_lens_id text)
 RETURNS TABLE (id uuid, status text, p95_latency_ms integer, error_rate_percent numeric,
                observed_at timestamptz, notes jsonb)
 LANGUAGE sql STABLE
@@ -15,8 +57,7 @@ AS $$
     LIMIT 1
 $$;
 
-DROP FUNCTION IF EXISTS public.get_health_check_history(uuid, text, integer);
-CREATE FUNCTION public.get_health_check_history(p_yacht_id uuid, p_lens_id text, p_hours integer DEFAULT 24)
+CREATE OR REPLACE FUNCTION public.get_health_check_history(p_yacht_id uuid, p_lens_id text, p_hours integer DEFAULT 24)
 RETURNS TABLE (id uuid, status text, p95_latency_ms integer, error_rate_percent numeric, observed_at timestamptz)
 LANGUAGE sql STABLE
 AS $$
@@ -29,8 +70,7 @@ $$;
 
 -- The latest check of every lens of a tenant: one step down the index a lens, however many checks
 -- there are.
-DROP FUNCTION IF EXISTS public.lensops_latest_checks(uuid);
-CREATE FUNCTION public.lensops_latest_checks(p_yacht_id uuid)
+CREATE OR REPLACE FUNCTION public.lensops_latest_checks(p_yacht_id uuid)
 RETURNS TABLE (id uuid, lens_id text, status text, p95_latency_ms integer, error_rate_percent numeric,
                sample_size integer, observed_at timestamptz, notes jsonb)
 LANGUAGE sql STABLE
@@ -57,8 +97,7 @@ AS $$
     CROSS JOIN LATERAL (SELECT * FROM public.pms_health_checks x WHERE x.id = newest.id) AS c
 $$;
 
-DROP FUNCTION IF EXISTS public.get_unhealthy_lenses(uuid);
-CREATE FUNCTION public.get_unhealthy_lenses(p_yacht_id uuid)
+CREATE OR REPLACE FUNCTION public.get_unhealthy_lenses(p_yacht_id uuid)
 RETURNS TABLE (lens_id text, status text, last_observed timestamptz, error_count bigint)
 LANGUAGE sql STABLE
 AS $$

@@ -1,6 +1,23 @@
 -- What a table of an earlier migration, or one that was altered by hand, lacks: constraints, defaults
 -- and NOT NULL. Rows that break one of them make the migration fail as a whole, saying which.
 
+-- Rows of earlier scripts may be of tenants that nobody entered. Where the registry is lensops' own they are entered
+-- first; elsewhere the migration is refused, for that registry says who is a tenant.
+DO $$
+BEGIN
+    IF obj_description('public.yacht_registry'::regclass) = 'Tenants; made by lensops' THEN
+        INSERT INTO public.yacht_registry (id)
+        SELECT known.id FROM (
+            SELECT yacht_id AS id FROM public.pms_health_checks
+            UNION
+            SELECT yacht_id FROM public.lensops_rollups
+        ) AS known
+        WHERE known.id IS NOT NULL
+        ON CONFLICT DO NOTHING;
+    END IF;
+END
+$$;
+
 DO $$
 DECLARE
     wanted record;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::rule::{Rule, Subject, Urgency, key};
+use super::together::Together;
 use super::{Notice, RulePlan, State};
 use crate::crypto::digest::uuid_v8;
 use crate::ident::LensId;
@@ -15,6 +16,9 @@ const EXCERPT: usize = 600;
 
 /// The most of a reason that a message carries, in characters.
 const REASON: usize = 400;
+
+/// The most alerts that a message to Slack lists.
+const SLACK_LISTED: usize = 15;
 
 /// One message about an alert, for every receiver of its rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +49,9 @@ pub struct Notification {
     pub times: u32,
     /// When this was told.
     pub at: Timestamp,
+    /// What else it tells; `None` for one alert alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
 }
 
 impl Notification {
@@ -86,20 +93,48 @@ impl Notification {
             since: state.since.unwrap_or(at),
             times: state.times,
             at,
+            together: None,
         }
     }
 
     /// One line: `FIRING critical faults unhealthy: List: 500`.
     #[must_use]
     pub fn summary(&self) -> String {
-        let about = self.lens.as_ref().map_or("store", LensId::as_str);
         format!(
-            "{} {} {about} {}: {}",
-            self.notice.as_str().to_uppercase(),
+            "{} {} {} {}{}: {}",
+            self.mark(),
             self.severity.as_str(),
-            self.rule.title(),
+            self.about("store"),
+            self.titles(),
+            self.still(),
             self.reason
         )
+    }
+
+    /// `FIRING`, `REMINDER`, `RESOLVED`, or `PARTLY OVER` of an incident.
+    fn mark(&self) -> String {
+        match &self.together {
+            Some(together) if together.partly_over => "PARTLY OVER".to_owned(),
+            _ => self.notice.as_str().to_uppercase(),
+        }
+    }
+
+    fn about(&self, without: &str) -> String {
+        let lens = self.lens.as_ref().map_or(without, LensId::as_str);
+        let together = self.together.as_ref();
+        together.map_or_else(|| lens.to_owned(), |together| together.subject(lens))
+    }
+
+    fn titles(&self) -> String {
+        let together = self.together.as_ref();
+        together.map_or_else(|| self.rule.title().to_owned(), Together::titles)
+    }
+
+    fn still(&self) -> String {
+        match &self.together {
+            Some(together) if together.partly_over => format!("; {} of its pairs still fire", together.still),
+            _ => String::new(),
+        }
     }
 
     fn history(&self) -> String {
@@ -146,12 +181,11 @@ pub fn slack_body(told: &Notification, perhaps_again: bool) -> Value {
         (_, Urgency::Warning) => "⚠️",
         (_, Urgency::Info) => "ℹ️",
     };
-    let about = told.lens.as_ref().map_or_else(|| "Store".to_owned(), LensId::title);
-    let head = format!(
-        "{mark} {}: {about}, {}",
-        told.notice.as_str().to_uppercase(),
-        told.rule.title()
-    );
+    let about = match (&told.together, &told.lens) {
+        (Some(_), _) => told.about("store").trim_end_matches(',').to_owned(),
+        (None, lens) => lens.as_ref().map_or_else(|| "Store".to_owned(), LensId::title),
+    };
+    let head = format!("{mark} {}: {about}, {}", told.mark(), told.titles());
     let field = |name: &str, value: &str| json!({"type": "mrkdwn", "text": format!("*{name}*\n{}", slack_text(value))});
     let mut fields = vec![
         field("Severity", told.severity.as_str()),
@@ -168,6 +202,20 @@ pub fn slack_body(told: &Notification, perhaps_again: bool) -> Value {
     if let (Some(response), true) = (&told.response, told.notice != Notice::Resolved) {
         // Three backticks would end the block that holds it.
         let text = format!("```{}```", slack_text(&response.replace("```", "'''")));
+        blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "text": text}}));
+    }
+    if let Some(together) = told.together.as_ref().filter(|together| together.alerts > 1) {
+        let more = together.alerts.saturating_sub(SLACK_LISTED);
+        let mut list: Vec<String> = together
+            .list
+            .iter()
+            .take(SLACK_LISTED)
+            .map(|line| cut(line, 200))
+            .collect();
+        if more > 0 {
+            list.push(format!("and {more} more: lensops alerts list"));
+        }
+        let text = cut(&slack_text(&list.join("\n")), 2_900);
         blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "text": text}}));
     }
     let mut foot = told.history();
@@ -206,6 +254,9 @@ pub fn pagerduty_body(told: &Notification, routing_key: &str) -> Value {
             },
         },
     });
+    if let (Some(together), Some(details)) = (&told.together, body["payload"]["custom_details"].as_object_mut()) {
+        details.insert("together".to_owned(), json!(together));
+    }
     if let (Some(page), Some(body)) = (&told.runbook, body.as_object_mut()) {
         body.insert("links".to_owned(), json!([{"href": page, "text": "Runbook"}]));
     }

@@ -103,6 +103,8 @@ pub struct GateReport {
     pub paused: u64,
     /// Checks left out because they fell into a maintenance window.
     pub maintenance: u64,
+    /// Checks without a slot's id, of another tool or made by hand: they are judged and fill no slot.
+    pub without_slot: u64,
     /// The worst checks, newest first: the unhealthy ones, else the degraded ones.
     pub named: Vec<Named>,
 }
@@ -155,7 +157,13 @@ pub fn decide(
         Status::Degraded
     };
     let named = newest_first(judged.iter().filter(|check| check.status == worst));
-    let (decision, reason) = policy(&slots, &named, muted.len(), schedule);
+    let without_slot = judged.iter().filter(|check| !schedule.made(check.id)).count();
+    let (decision, mut reason) = policy(&slots, &named, muted.len(), schedule);
+    if decision == Decision::NotEnoughData && slots.due > 0 && without_slot > 0 {
+        reason.push_str(&format!(
+            "; {without_slot} checks without a slot's id, of another tool or made by hand, fill no slot"
+        ));
+    }
     GateReport {
         tenant: schedule.tenant(),
         decision,
@@ -170,6 +178,7 @@ pub fn decide(
         unhealthy,
         paused: muted_for(MutedWhy::Paused),
         maintenance: muted_for(MutedWhy::Maintenance),
+        without_slot: without_slot as u64,
         named,
     }
 }
@@ -317,6 +326,26 @@ mod tests {
 
     fn decision(change: impl Fn(&mut Vec<CheckPoint>)) -> GateReport {
         decision_at(change, SignedDuration::ZERO)
+    }
+
+    /// W16: "0 of 671 slots were checked … healthy 672" said nothing of why.
+    #[test]
+    fn w16_rows_of_another_tool_fill_no_slot_and_the_reason_says_so() {
+        let report = decision(|checks| {
+            for (check, n) in checks.iter_mut().zip(1..) {
+                check.id = Uuid::from_u128(n);
+            }
+        });
+        assert_eq!((report.covered, report.healthy, report.without_slot), (0, 672, 672));
+        assert!(
+            report.reason.ends_with(
+                "slots were checked, 99 % are needed; 672 checks without a slot's id, of another tool or made by hand, \
+                 fill no slot"
+            ),
+            "{}",
+            report.reason
+        );
+        assert_eq!(decision(|_| ()).without_slot, 0);
     }
 
     /// The decision as it looks `later`.

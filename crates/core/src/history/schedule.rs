@@ -82,6 +82,14 @@ impl<'a> Schedule<'a> {
         })
     }
 
+    /// Whether `id` is that of a slot of this lens and tenant, whatever the interval was.
+    #[must_use]
+    pub fn made(&self, id: Uuid) -> bool {
+        // A UUIDv8 of a slot begins with its due time.
+        let ms = i64::try_from(id.as_u128() >> 80).unwrap_or(0);
+        self.slot_id(from_ms(ms)) == id
+    }
+
     /// The id of the check that fills the slot at `due`: 48 bits of due time in ms and a hash of lens, tenant
     /// and time. The same slot has the same id on every machine, so a second delivery is the same row.
     #[must_use]

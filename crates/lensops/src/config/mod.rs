@@ -4,6 +4,7 @@
 //! The environment is passed in as a map, so that nothing else here reads it and tests need not
 //! change it. Secrets come from the environment alone.
 
+mod acknowledged;
 mod alerts;
 mod error;
 mod flags;
@@ -15,6 +16,7 @@ mod shown;
 mod store;
 mod target;
 
+pub use acknowledged::{Acknowledged, MigrateFile};
 pub use error::ConfigError;
 pub use project::{Destructive, FlagsAt, MetricsFile, ProjectFile, Runtime, StoreKind, WorkerFile};
 pub use settings::{Env, PROJECT_FILE, Settings};

@@ -13,6 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::acknowledged::MigrateFile;
+
 /// `lensops.yml`: what all lenses of a repository share. It holds no secret.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -60,6 +62,9 @@ pub struct ProjectFile {
     /// How the worker works.
     #[serde(skip_serializing_if = "WorkerFile::is_default")]
     pub worker: WorkerFile,
+    /// What of the database is meant to differ from the migration.
+    #[serde(skip_serializing_if = "MigrateFile::is_empty")]
+    pub migrate: MigrateFile,
 }
 
 /// Where flags are kept.
@@ -206,6 +211,11 @@ impl ProjectFile {
             }
             if install.sha256.len() != 64 || !install.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 refuse("install.sha256", "it is 64 hex digits");
+            }
+        }
+        for (index, entry) in self.migrate.acknowledged.iter().enumerate() {
+            if let Some((key, why)) = entry.wrong() {
+                refuse(&format!("migrate.acknowledged.{index}.{key}"), why);
             }
         }
         if let Some(alerts) = &self.alerts {

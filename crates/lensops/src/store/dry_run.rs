@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _};
 use uuid::Uuid;
 
-use super::postgres::{Held, options};
+use super::postgres::{Held, options, statement};
 use super::rest::Rest;
 use super::{STORE_TIMEOUT, StoreError};
 
@@ -40,14 +40,14 @@ pub async fn insert_sql(url: &Secret, tenant: Uuid) -> Result<(), Refusal> {
         let mut held = Held::open(&options).await?;
         let mut transaction = held.begin().await?;
         let id = Uuid::new_v4();
-        sqlx::query(
+        statement::query(
             "INSERT INTO public.pms_health_checks (id, yacht_id, lens_id, status) VALUES ($1, $2, 'doctor', 'healthy')",
         )
         .bind(id)
         .bind(tenant)
         .execute(&mut *transaction)
         .await?;
-        sqlx::query(
+        statement::query(
             "INSERT INTO public.pms_health_events (id, check_id, level, detail_json) VALUES ($1, $2, 'info', '{}')",
         )
         .bind(Uuid::new_v4())
@@ -117,9 +117,11 @@ pub async fn insert_rest<S: Sender>(rest: &Rest<S>) -> Result<(), Refusal> {
 pub async fn now(url: &Secret) -> Result<Timestamp, StoreError> {
     let asked = async {
         let mut connection = options(url)?.connect().await?;
-        let ms: i64 = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
-            .fetch_one(&mut connection)
+        let mut transaction = connection.begin().await?;
+        let ms: i64 = statement::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+            .fetch_one(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         connection.close().await.ok();
         Ok(from_ms(ms))
     };

@@ -35,6 +35,9 @@ pub enum StoreError {
     /// An address of a store that is none. Its text is not shown: it may carry a password.
     #[error("{0}")]
     Address(&'static str),
+    /// The database refused the migration: nothing of it was changed.
+    #[error("the database refuses the migration, and nothing was changed: {0}")]
+    NotMigrated(String),
     /// A store elsewhere did not answer a question.
     #[error("the store cannot be read: {0}")]
     Elsewhere(String),

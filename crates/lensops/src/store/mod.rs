@@ -22,6 +22,7 @@ pub use error::{SinkError, StoreError};
 pub(crate) use history::with_events;
 pub use history::{Exported, History, StoredCheck};
 pub use journal::alert_attempts::Ended;
+pub use journal::alert_gather::Queued;
 pub use journal::alert_log::{Alert, Due, Trail};
 pub use journal::outbox::{DeliveryState, OutboxState, Parked};
 pub use journal::silences::Silence;

@@ -7,15 +7,14 @@ use std::collections::BTreeSet;
 
 use lensops_core::exchange::Sender;
 use lensops_core::secret::Secret;
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use uuid::Uuid;
 
-use super::postgres::options;
+use super::postgres::{options, statement};
 use super::rest::Rest;
+use super::rest::paging::{Ascending, PAGE};
 use super::{STORE_TIMEOUT, StoreError};
-
-/// Rows asked for at once over REST.
-const PAGE: usize = 1000;
 
 /// Where tenants are read from.
 #[derive(Clone)]
@@ -50,7 +49,7 @@ impl<S: Sender> TenantSource<S> {
     }
 }
 
-async fn select(url: &Secret, statement: &str) -> Result<BTreeSet<Uuid>, StoreError> {
+async fn select(url: &Secret, asked: &str) -> Result<BTreeSet<Uuid>, StoreError> {
     let told = |error: sqlx::Error| match &error {
         sqlx::Error::Database(said) => StoreError::Elsewhere(said.message().to_owned()),
         other => StoreError::Elsewhere(other.to_string()),
@@ -58,11 +57,8 @@ async fn select(url: &Secret, statement: &str) -> Result<BTreeSet<Uuid>, StoreEr
     let mut connection = options(url)?.connect().await.map_err(told)?;
     let mut transaction = connection.begin_with("BEGIN READ ONLY").await.map_err(told)?;
     // The statement stands in a reviewed file, and the transaction reads. As a subquery it is one.
-    let whole = format!(
-        "SELECT asked.* FROM ({}) AS asked",
-        statement.trim().trim_end_matches(';')
-    );
-    let rows = sqlx::query(AssertSqlSafe(whole))
+    let whole = format!("SELECT asked.* FROM ({}) AS asked", asked.trim().trim_end_matches(';'));
+    let rows = statement::query(AssertSqlSafe(whole))
         .fetch_all(&mut *transaction)
         .await
         .map_err(told)?;
@@ -82,20 +78,17 @@ async fn select(url: &Secret, statement: &str) -> Result<BTreeSet<Uuid>, StoreEr
 }
 
 async fn registry<S: Sender>(rest: &Rest<S>) -> Result<BTreeSet<Uuid>, StoreError> {
-    let mut found = BTreeSet::new();
+    let mut found = Ascending::new();
     loop {
-        let before = found.len();
-        let tail = format!("yacht_registry?select=id&order=id&limit={PAGE}&offset={before}");
+        let after = found.last().unwrap_or_default();
+        let tail = format!("yacht_registry?select=id&id=gt.{after}&order=id&limit={PAGE}");
         let rows = rest.rows(&tail).await?;
-        for row in &rows {
-            let id = row["id"].as_str().and_then(|text| text.parse().ok());
-            found.insert(
-                id.ok_or_else(|| StoreError::Elsewhere("it answers something other than tenant ids".to_owned()))?,
-            );
+        if rows.is_empty() {
+            return Ok(found.into_rows().into_iter().collect());
         }
-        // A server may answer fewer rows than it was asked for; one that repeats itself would never end.
-        if found.len() == before {
-            return Ok(found);
-        }
+        let id = |row: &Value| row["id"].as_str().and_then(|text| text.parse::<Uuid>().ok());
+        let ids: Option<Vec<Uuid>> = rows.iter().map(id).collect();
+        let other = || StoreError::Elsewhere("it answers something other than tenant ids".to_owned());
+        found.take(ids.ok_or_else(other)?.into_iter().map(|id| (id, id)))?;
     }
 }

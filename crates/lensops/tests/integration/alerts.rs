@@ -1,6 +1,6 @@
 //! Alerts from the check to the receiver: told once, in order, whatever the receivers do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use lensops::alert::Receiver as To;
 use lensops::commands::worker::clock::Clock;
 use lensops::commands::worker::health::Health;
-use lensops::commands::worker::notifier::{Notifier, Step};
+use lensops::commands::worker::notifier::{Gathering, Notifier, Step};
 use lensops::commands::worker::watchdog::Watchdog;
 use lensops::config::{Env, Settings};
 use lensops::http::Client;
 use lensops::store::{Alerting, Journal};
+use lensops_core::alert::{Rule, Seen, Subject};
 use lensops_core::redaction::Redactor;
 use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
@@ -26,7 +27,7 @@ use crate::receiver::{Answer, ROUTING_KEY, Receiver, SECRET, SLACK_PATH};
 
 /// A clock that a test moves.
 #[derive(Clone)]
-struct Hands(Arc<Mutex<Timestamp>>);
+pub(crate) struct Hands(pub(crate) Arc<Mutex<Timestamp>>);
 
 impl Hands {
     fn advance(&self, seconds: i64) {
@@ -46,19 +47,20 @@ impl Clock for Hands {
 }
 
 /// A journal whose checks are folded into alerts for the receivers of an environment.
-struct World {
-    journal: Journal,
-    receivers: Vec<To>,
-    redactor: Redactor,
-    clock: Hands,
+pub(crate) struct World {
+    pub(crate) journal: Journal,
+    pub(crate) receivers: Vec<To>,
+    pub(crate) redactor: Redactor,
+    pub(crate) clock: Hands,
+    env: Env,
     _folder: tempfile::TempDir,
 }
 
 impl World {
-    async fn new(yaml: &str, env: Env) -> Self {
+    pub(crate) async fn new(yaml: &str, env: Env) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("lensops.yml"), yaml).unwrap();
-        let settings = Settings::load(folder.path(), env).unwrap();
+        let settings = Settings::load(folder.path(), env.clone()).unwrap();
         let journal = Journal::open(&folder.path().join("journal.db")).await.unwrap();
         let receivers = settings.receivers().unwrap();
         journal.alert_with(Alerting {
@@ -72,6 +74,7 @@ impl World {
             receivers,
             redactor: settings.redactor(),
             clock,
+            env,
             _folder: folder,
         }
     }
@@ -89,6 +92,10 @@ impl World {
                 .clone(),
             redactor: self.redactor.clone(),
             failures: 0,
+            gathering: Gathering {
+                wait: SignedDuration::ZERO,
+                pause: SignedDuration::ZERO,
+            },
         }
     }
 
@@ -96,13 +103,23 @@ impl World {
     async fn deliver(&self) {
         for receiver in &self.receivers {
             let mut notifier = self.notifier(&receiver.name);
-            while notifier.step().await.unwrap() == Step::Done {}
+            rest(&mut notifier).await;
         }
     }
 
     async fn record(&self, tenant: Uuid, slots: impl IntoIterator<Item = (i64, Status)>) {
         for (n, status) in slots {
             self.journal.record(with_status(tenant, n, status)).await.unwrap();
+        }
+    }
+}
+
+/// Steps until nothing can be sent now, and says why.
+async fn rest(notifier: &mut Notifier<Hands, Client>) -> Step {
+    loop {
+        let step = notifier.step().await.unwrap();
+        if step != Step::Done {
+            return step;
         }
     }
 }
@@ -209,11 +226,11 @@ async fn a_receiver_that_fails_delays_its_own_messages_and_nobody_elses_and_noth
     ] {
         let receiver = Receiver::start().await;
         let world = World::new("", receiver.env()).await;
-        world.record(NORTH, OUTAGE).await;
+        world.record(NORTH, OUTAGE[..3].to_vec()).await;
         receiver.answers([answer.clone(), answer.clone()]);
         let mut webhook = world.notifier("webhook");
         for _ in 0..2 {
-            let Step::Until(at) = webhook.step().await.unwrap() else {
+            let Step::Until(at) = rest(&mut webhook).await else {
                 panic!("{case}: it was not put off")
             };
             let wait = at.duration_since(world.clock.now()).as_secs_f64();
@@ -229,8 +246,11 @@ async fn a_receiver_that_fails_delays_its_own_messages_and_nobody_elses_and_noth
             world.clock.sleep_until(at).await;
         }
         for name in ["slack", "pagerduty"] {
-            let mut other = world.notifier(name);
-            while other.step().await.unwrap() == Step::Done {}
+            rest(&mut world.notifier(name)).await;
+        }
+        world.record(NORTH, OUTAGE[3..].to_vec()).await;
+        for name in ["slack", "pagerduty"] {
+            rest(&mut world.notifier(name)).await;
             assert_eq!(
                 notices(&receiver, name),
                 ["firing", "resolved"],
@@ -265,10 +285,12 @@ async fn a_receiver_that_fails_delays_its_own_messages_and_nobody_elses_and_noth
 async fn a_message_that_a_receiver_will_never_take_is_put_aside_and_the_next_one_goes_out() {
     let receiver = Receiver::start().await;
     let world = World::new("", receiver.env()).await;
-    world.record(NORTH, OUTAGE).await;
+    world.record(NORTH, OUTAGE[..3].to_vec()).await;
     receiver.answers([Answer::Status(400)]);
     let mut slack = world.notifier("slack");
-    while slack.step().await.unwrap() == Step::Done {}
+    rest(&mut slack).await;
+    world.record(NORTH, OUTAGE[3..].to_vec()).await;
+    rest(&mut slack).await;
     assert_eq!(notices(&receiver, "slack"), ["resolved"]);
     let backlog = world.journal.alert_backlog().await.unwrap();
     assert!(backlog.contains(&("slack".to_owned(), 0, 1)), "{backlog:?}");
@@ -278,11 +300,18 @@ async fn a_message_that_a_receiver_will_never_take_is_put_aside_and_the_next_one
 async fn an_attempt_that_was_cut_off_is_made_again_and_slack_is_told_that_it_may_be() {
     let receiver = Receiver::start().await;
     let world = World::new("", receiver.env()).await;
-    world.record(NORTH, OUTAGE).await;
+    world.record(NORTH, OUTAGE[..3].to_vec()).await;
+    let now = world.clock.now();
+    world
+        .journal
+        .gather_alerts("slack", &world.redactor, now)
+        .await
+        .unwrap();
     let due = world.journal.alert_due("slack").await.unwrap().unwrap();
     assert!(!due.perhaps_again);
     // The process ends between the attempt and its end.
     world.journal.alert_begun(due.seq, world.clock.now()).await.unwrap();
+    world.record(NORTH, OUTAGE[3..].to_vec()).await;
     world.deliver().await;
     let slack: Vec<String> = receiver
         .taken()
@@ -485,7 +514,6 @@ async fn a_worker_with_alerts_that_make_no_sense_does_not_start() {
 /// The ids of the messages that `checks` of one pair lead to, by the fold alone.
 pub(crate) fn expected(settings: &Settings, checks: &[CheckRecord]) -> BTreeSet<Uuid> {
     use lensops_core::alert::{Notice, Notification, State, fold, observe};
-    use lensops_core::alert::{Rule, Subject};
     let book = settings.rule_book(&settings.receivers().unwrap()).unwrap();
     let mut states: BTreeMap<(Uuid, Rule), State> = BTreeMap::new();
     let mut ids = BTreeSet::new();
@@ -515,11 +543,11 @@ fn a_pair_without_a_check_is_told_once_an_interval_and_forgotten_when_it_is_watc
     let health = Health::new(false);
     health.watch(&[(Arc::new(crate::worker::monitor()), NORTH)], start());
     let at = |minutes: i64| start() + SignedDuration::from_mins(minutes);
-    let counts = [10, 29, 30, 31, 44, 45, 46].map(|minutes| health.late(at(minutes)).len());
+    let counts = [10, 29, 30, 31, 44, 45, 46].map(|minutes| health.late(at(minutes), &HashMap::new()).len());
     assert_eq!(counts, [0, 0, 1, 0, 0, 1, 0]);
     assert_eq!(health.overdue(at(30)).unwrap().0, 1);
     health.watch(&[], at(60));
-    assert!(health.late(at(90)).is_empty() && health.overdue(at(90)).is_none());
+    assert!(health.late(at(90), &HashMap::new()).is_empty() && health.overdue(at(90)).is_none());
 }
 
 /// Whatever receivers do, each is told of by one line, and checks go on.
@@ -569,4 +597,110 @@ async fn receivers_that_fail_are_one_clear_line_each_and_checks_go_on() {
             "{answer:?}: {listed}"
         );
     }
+}
+
+/// W5: a pair that is paused paged `no_check`, and one whose check hung longer than two intervals fired again seconds
+/// after that check was recorded.
+#[test]
+fn w5_a_muted_pair_never_pages_and_lateness_counts_from_a_checks_end() {
+    let at = |minutes: i64| start() + SignedDuration::from_mins(minutes);
+    let (health, lens) = (Health::new(false), "faults".parse().unwrap());
+    health.watch(&[(Arc::new(crate::worker::monitor()), NORTH)], start());
+    health.begun(NORTH, &lens, at(1));
+    let reason = |late: &[(Rule, Subject, Seen)]| match &late[0].2 {
+        Seen::Broken(finding) => finding.reason.clone(),
+        other => panic!("{other:?}"),
+    };
+    let late = health.late(at(31), &HashMap::new());
+    let expected = "no check since 2026-01-28T15:00:00Z (2 intervals); one has been running since 2026-01-28T15:01:00Z";
+    assert_eq!(reason(&late), expected);
+    // It began at 15:01 and ended at 15:40: the next one is late at 16:10.
+    let mut check = with_status(NORTH, 0, Healthy);
+    check.observed_at = at(1);
+    health.checked(&check, at(40));
+    assert!(health.late(at(41), &HashMap::new()).is_empty());
+    assert!(!reason(&health.late(at(70), &HashMap::new())).contains("running"));
+    let paused = lensops_core::yaml::read("x", "{reason: slow, since: 2026-01-28T15:00:00Z}").unwrap();
+    let rolled_back = HashMap::from([(lens.clone(), paused)]);
+    assert!(health.late(at(600), &rolled_back).is_empty());
+    let mut monitor = crate::worker::monitor();
+    monitor.plan.maintenance = lensops_core::yaml::read(
+        "x",
+        "[{reason: move, from: 2026-01-28T15:00:00Z, until: 2026-01-29T15:00:00Z}]",
+    )
+    .unwrap();
+    health.watch(&[(Arc::new(monitor), NORTH)], at(600));
+    assert!(health.late(at(601), &HashMap::new()).is_empty());
+}
+
+/// W6: the alert of a lens that was removed fired for ever, and its series stayed.
+#[tokio::test]
+async fn w6_what_is_no_longer_monitored_ends_aloud_and_has_no_series() {
+    let receiver = Receiver::start().await;
+    let world = World::new("", receiver.env()).await;
+    world.record(NORTH, OUTAGE[..3].to_vec()).await;
+    world.record(SOUTH, OUTAGE[..3].to_vec()).await;
+    world.deliver().await;
+    let (faults, now) = ("faults".parse().unwrap(), world.clock.now());
+    let stay = HashSet::from([(SOUTH, faults)]);
+    // A worker of another lens leaves it alone.
+    let other = HashSet::from(["parts".parse().unwrap()]);
+    world.journal.alerts_left(stay.clone(), Some(other), now).await.unwrap();
+    assert_eq!(world.journal.alerts().await.unwrap().len(), 2);
+    world.journal.alerts_left(stay, None, now).await.unwrap();
+    let left = world.journal.alerts().await.unwrap();
+    assert_eq!(left.iter().map(|alert| alert.tenant).collect::<Vec<_>>(), [Some(SOUTH)]);
+    let trail = world.journal.alert_trail(1).await.unwrap();
+    assert_eq!(
+        (trail[0].told.reason.as_str(), trail[0].told.tenant),
+        ("no longer monitored", Some(NORTH))
+    );
+    world.journal.alerts_left(HashSet::new(), None, now).await.unwrap();
+    world.deliver().await;
+    assert_eq!(notices(&receiver, "pagerduty").last().unwrap(), "resolved");
+
+    let health = Health::new(true);
+    health.watch(&[(Arc::new(crate::worker::monitor()), NORTH)], start());
+    let check = with_status(NORTH, 1, Healthy);
+    health.checked(&check, check.observed_at);
+    let series = |health: &Health| {
+        let mut metrics = lensops::commands::worker::openmetrics::Metrics::default();
+        health.write(&mut metrics, start());
+        metrics.finish().matches("lens=\"faults\"").count()
+    };
+    assert!(series(&health) > 5);
+    health.watch(&[], start());
+    health.checked(&check, check.observed_at);
+    assert_eq!(series(&health), 0);
+}
+
+/// W8: a receiver that was added while something fired heard nothing of it, and then *resolved*.
+#[tokio::test]
+async fn w8_a_receiver_added_while_something_fires_is_told_at_the_start() {
+    let receiver = Receiver::start().await;
+    let mut env = receiver.env();
+    let slack = env.remove_entry("SLACK_WEBHOOK_URL").unwrap();
+    let world = World::new("", env.clone()).await;
+    world.record(NORTH, OUTAGE[..3].to_vec()).await;
+    world.deliver().await;
+    env.extend([slack]);
+    let mut again = World::new("", env).await;
+    world.journal.alert_with(Alerting {
+        book: Settings::load(again._folder.path(), again.env.clone())
+            .unwrap()
+            .rule_book(&again.receivers)
+            .unwrap(),
+        redactor: again.redactor.clone(),
+    });
+    again.journal = world.journal.clone();
+    for _ in 0..2 {
+        again.journal.alert_new_receivers(world.clock.now()).await.unwrap();
+        again.deliver().await;
+    }
+    assert_eq!(notices(&receiver, "slack"), ["firing"]);
+    assert_eq!(
+        notices(&receiver, "webhook"),
+        ["firing"],
+        "who knows it is not told again"
+    );
 }

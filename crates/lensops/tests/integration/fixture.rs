@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::bridge;
 use crate::harness::sandbox;
 use crate::pg::Database;
+use crate::pooler::Pooler;
 
 pub(crate) const NORTH: Uuid = Uuid::from_u128(0x53fb_df09_b709_509d_aad0_3a6f_5023_9a5d);
 pub(crate) const SOUTH: Uuid = Uuid::from_u128(0x20);
@@ -34,6 +35,8 @@ pub(crate) const SOUTH: Uuid = Uuid::from_u128(0x20);
 pub(crate) enum Kind {
     Sqlite,
     Postgres,
+    /// PostgreSQL by way of a pooler that hands out another connection every transaction.
+    PostgresPooled,
     /// REST, with the empty body that an insert answers unless it is asked for rows.
     RestMinimal,
     RestRepresentation,
@@ -41,9 +44,10 @@ pub(crate) enum Kind {
     RestOverPostgres,
 }
 
-pub(crate) const KINDS: [Kind; 5] = [
+pub(crate) const KINDS: [Kind; 6] = [
     Kind::Sqlite,
     Kind::Postgres,
+    Kind::PostgresPooled,
     Kind::RestMinimal,
     Kind::RestRepresentation,
     Kind::RestOverPostgres,
@@ -120,19 +124,27 @@ pub(crate) struct Fixture {
     pub(crate) store: Store<Client>,
     _folder: tempfile::TempDir,
     database: Option<Database>,
+    _pooler: Option<Pooler>,
     pub(crate) sandbox: Option<Sandbox>,
 }
 
 impl Fixture {
     pub(crate) async fn new(kind: Kind) -> Self {
         let (folder, journal) = journal().await;
-        let (mut database, mut stand_in) = (None, None);
+        let (mut database, mut stand_in, mut pooler) = (None, None, None);
         let store = match kind {
             Kind::Sqlite => Store::Sqlite(journal.clone()),
             Kind::Postgres => {
                 let made = tenants_entered().await;
                 let store = postgres(&made.url);
                 database = Some(made);
+                store
+            }
+            Kind::PostgresPooled => {
+                let made = tenants_entered().await;
+                let before = Pooler::before(&made).await;
+                let store = postgres(&before.url);
+                (database, pooler) = (Some(made), Some(before));
                 store
             }
             Kind::RestOverPostgres => {
@@ -159,6 +171,7 @@ impl Fixture {
             store,
             _folder: folder,
             database,
+            _pooler: pooler,
             sandbox: stand_in,
         }
     }

@@ -318,6 +318,8 @@ async fn w4_an_alert_or_a_message_of_a_newer_version_fails_no_page_and_holds_up_
         (alerts[0].rule.known(), alerts[1].rule.known()),
         (Some(&Rule::Unhealthy), None)
     );
+    let redactor = Redactor::default();
+    journal.gather_alerts("hook", &redactor, start()).await.unwrap();
     let due = journal.alert_due("hook").await.unwrap().unwrap();
     assert_eq!(due.told.rule, Rule::Unhealthy);
     let trail = journal.alert_trail(10).await.unwrap();
@@ -333,7 +335,7 @@ async fn w4_a_write_that_fails_refuses_itself_and_none_of_those_queued_with_it()
         let (journal, check) = (journal.clone(), record(&lens, start() + SignedDuration::from_secs(n)));
         async move { journal.record(check).await }
     });
-    // An attempt at a message that is not there breaks a foreign key.
+    // An attempt at a message that is not there is refused.
     let (written, refused) = tokio::join!(
         futures_util::future::join_all(records),
         journal.alert_begun(4711, start())

@@ -5,11 +5,14 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use lensops::store::Journal;
+use lensops_core::history::schedule::{Schedule, from_ms};
+use lensops_core::ident::LensId;
 use lensops_sandbox::{Dialect, Faults};
 use uuid::Uuid;
 
 use crate::fixture::kept;
 use crate::harness::{FAULTS, Project, sandbox};
+use crate::listening::worker_until;
 use crate::pg::Database;
 
 /// How often the worker is killed; `LENSOPS_KILLS` says otherwise.
@@ -50,6 +53,29 @@ async fn every_second(stand_in: &lensops_sandbox::Sandbox) -> (Project, Database
     (project, database)
 }
 
+/// W11: slots of any tenant, from its first check to its last, that have neither a check nor a missed row.
+async fn unsettled(journal: &Journal, checks: &BTreeSet<Uuid>) -> Vec<String> {
+    let lens: LensId = "faults".parse().unwrap();
+    let mut holes = Vec::new();
+    for tenant in OTHERS.split(',').map(|text| text.trim().parse().unwrap()) {
+        let schedule = Schedule::new("1s".parse().unwrap(), &lens, tenant);
+        let missed = journal.missed(tenant, &lens).await.unwrap();
+        let missed: BTreeSet<Uuid> = missed.iter().map(|(due, _)| schedule.slot_id(*due)).collect();
+        let due = |id: &Uuid| from_ms(i64::try_from(id.as_u128() >> 80).unwrap());
+        let own: Vec<_> = checks.iter().filter(|id| schedule.made(**id)).map(due).collect();
+        let (Some(first), Some(last)) = (own.first(), own.last()) else {
+            panic!("{tenant} was never checked")
+        };
+        for slot in schedule.between(*first, *last) {
+            let id = schedule.slot_id(slot);
+            if !checks.contains(&id) && !missed.contains(&id) {
+                holes.push(format!("{tenant} {slot}"));
+            }
+        }
+    }
+    holes
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_killed_at_random_points_loses_and_doubles_no_check() {
     let stand_in = sandbox(Dialect::Documented).await;
@@ -75,12 +101,19 @@ async fn a_worker_killed_at_random_points_loses_and_doubles_no_check() {
         child.wait().unwrap();
     }
     // Whatever a store has not been told of is told by the next start.
+    worker_until(&project, "worker", |line| line.contains("OVERALL"), 4);
     project.run("outbox flush").expect(0);
     let kept = kept(&database).await;
     let journal = Journal::open(&project.path(".lensops/journal.db")).await.unwrap();
     let page = journal.page(None, 1_000_000, false).await.unwrap();
     let durable: std::collections::BTreeMap<Uuid, usize> =
         page.iter().map(|(check, events)| (check.id, events.len())).collect();
+    let holes = unsettled(&journal, &durable.keys().copied().collect()).await;
+    assert_eq!(
+        holes,
+        Vec::<String>::new(),
+        "slots with neither a check nor a missed row (seed {seed})"
+    );
     let cut: Vec<_> = begun.iter().filter(|id| !durable.contains_key(id)).collect();
     let events: usize = kept.values().sum();
     println!(

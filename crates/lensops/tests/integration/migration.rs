@@ -354,3 +354,119 @@ async fn every_command_says_where_checks_are_while_the_store_is_down_and_after()
     project.run("status").expect(0);
     assert_eq!(project.run("export").expect(0).out.lines().count(), 2);
 }
+
+/// The tables of the scripts before lensops, without a registry, and rows of two tenants; a view over a helper
+/// function; what else the owner made.
+const ORIGINAL: &str = "
+    CREATE TABLE pms_health_checks (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), yacht_id uuid NOT NULL,
+        lens_id text NOT NULL, status text NOT NULL, p95_latency_ms integer, error_rate_percent numeric(5,2),
+        sample_size integer, observed_at timestamptz NOT NULL DEFAULT now(), notes jsonb);
+    CREATE TABLE pms_health_events (id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+        check_id uuid NOT NULL REFERENCES pms_health_checks(id) ON DELETE CASCADE, level text NOT NULL,
+        detail_json jsonb NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
+    INSERT INTO pms_health_checks (yacht_id, lens_id, status)
+    SELECT ('00000000-0000-4000-8000-00000000000' || n % 2)::uuid, 'faults', 'unhealthy' FROM generate_series(1, 6) AS n;
+    CREATE FUNCTION get_unhealthy_lenses(p_yacht_id uuid)
+    RETURNS TABLE (lens_id text, status text, last_observed timestamptz, error_count bigint) LANGUAGE sql
+    AS 'SELECT ''old''::text, ''unhealthy''::text, now(), 0::bigint';
+    CREATE VIEW worst AS SELECT u.* FROM get_unhealthy_lenses('00000000-0000-4000-8000-000000000000') AS u";
+
+#[tokio::test]
+async fn w13_the_tenants_of_rows_that_are_there_are_entered_first() {
+    let database = Database::empty().await;
+    database.run(ORIGINAL).await;
+    let named = [uuid::Uuid::from_u128(0x77)];
+    assert_eq!(migrate(&database.secret(), &named).await.unwrap(), 3);
+    assert_eq!(check(&database.secret(), &named).await.unwrap(), [""; 0]);
+    assert_eq!(database.number("SELECT count(*) FROM pms_health_checks").await, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w13_a_registry_of_others_that_lacks_a_tenant_is_a_refusal_that_names_it() {
+    let database = Database::empty().await;
+    database.run(ORIGINAL).await;
+    database.run("CREATE TABLE yacht_registry (id uuid PRIMARY KEY)").await;
+    let mut project = Project::empty();
+    project.env.insert("DATABASE_URL".to_owned(), database.url.clone());
+    let refused = project.run("migrate").expect(3).err;
+    for part in [
+        "the database refuses the migration, and nothing was changed: 23503 - ",
+        "Key (yacht_id)=(00000000-0000-4000-8000-00000000000",
+    ] {
+        assert!(refused.contains(part), "{refused}");
+    }
+    assert!(!refused.contains("cannot be read"), "{refused}");
+}
+
+#[tokio::test]
+async fn w14_a_view_over_a_function_stays_and_one_in_the_way_is_named() {
+    let database = Database::empty().await;
+    database.run(ORIGINAL).await;
+    for _ in 0..2 {
+        migrate(&database.secret(), &[]).await.unwrap();
+    }
+    let through_view = "SELECT count(*) FROM worst WHERE lens_id = 'faults'";
+    assert_eq!(
+        database.number(through_view).await,
+        1,
+        "the view shows the new function"
+    );
+
+    let database = Database::empty().await;
+    database.run(OLD).await;
+    database
+        .run(
+            "CREATE VIEW newest AS SELECT * FROM get_latest_health_check(gen_random_uuid(), 'faults'); \
+             CREATE MATERIALIZED VIEW kept AS SELECT * FROM get_latest_health_check(gen_random_uuid(), 'faults')",
+        )
+        .await;
+    let refused = migrate(&database.secret(), &[]).await.unwrap_err().to_string();
+    let expected = "the database refuses the migration, and nothing was changed: 2BP01 - function \
+                    get_latest_health_check(uuid, text) takes or returns something else in this version, and \
+                    materialized view kept, view newest stands on it: drop that, migrate, and create it again";
+    assert_eq!(refused, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w15_an_own_function_and_an_own_policy_are_acknowledged_with_a_reason() {
+    drop(Database::migrated().await);
+    let database = Database::empty().await;
+    database.run(ORIGINAL).await;
+    database
+        .run(
+            "CREATE FUNCTION get_user_yacht_id() RETURNS uuid LANGUAGE sql STABLE AS 'SELECT gen_random_uuid()'; \
+             CREATE POLICY own_rows ON pms_health_checks FOR SELECT TO PUBLIC USING (false)",
+        )
+        .await;
+    let mut project = Project::empty();
+    project.env.insert("DATABASE_URL".to_owned(), database.url.clone());
+    project.run("migrate").expect(4);
+    let red = project.run("migrate --check").expect(1).out;
+    assert_eq!(red.lines().filter(|line| line.starts_with("❌")).count(), 2, "{red}");
+    let acknowledged = "migrate:\n  acknowledged:\n    \
+        - {object: function get_user_yacht_id(), reason: our issuer signs another claim}\n    \
+        - {object: policy own_rows on pms_health_checks, reason: of the reporting team}\n";
+    std::fs::write(project.path("lensops.yml"), acknowledged).unwrap();
+    let green = project.run("migrate --check").expect(0).out;
+    for part in [
+        "☑️ acknowledged (our issuer signs another claim): function get_user_yacht_id() is not the migration's",
+        "☑️ acknowledged (of the reporting team): policy own_rows on pms_health_checks is not of this migration",
+        "✅ The schema is up to date",
+    ] {
+        assert!(green.contains(part), "{green}");
+    }
+    project.run("migrate").expect(0);
+    let json: Value = serde_json::from_str(&project.run("migrate --check --json").expect(0).out).unwrap();
+    assert_eq!(json["acknowledged"][0]["reason"], "of the reporting team");
+    // What is no longer there, and what nobody accepted, is said.
+    database.run("DROP POLICY own_rows ON pms_health_checks").await;
+    let stale = project.run("migrate --check").expect(0).out;
+    assert!(
+        stale.contains("acknowledges policy own_rows on pms_health_checks, and there is no such finding"),
+        "{stale}"
+    );
+    database
+        .run("CREATE POLICY another ON pms_health_checks USING (true)")
+        .await;
+    project.run("migrate --check").expect(1);
+}

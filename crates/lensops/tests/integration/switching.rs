@@ -384,3 +384,27 @@ async fn a_worker_on_another_machine_learns_of_a_rollback_from_the_store_that_bo
     worker_says("⏸ faults is rolled back by eve: again");
     assert_eq!(recorded(elsewhere).await[0].who, "eve");
 }
+
+/// W10: the gate was asked first, of a store that never ended its answer: 15.8 GB, and nothing was switched.
+#[tokio::test(flavor = "multi_thread")]
+async fn w10_a_rollback_switches_first_and_waits_for_no_history() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let mut project = at_provider(&sandbox);
+    // It takes connections and answers nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    project.env.insert("TENANT_SUPABASE_URL".to_owned(), url);
+    project
+        .env
+        .insert("SUPABASE_SERVICE_KEY".to_owned(), "made-up".to_owned());
+    let mut command = project.command("rollback faults --reason slow --wait 6s");
+    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains(&format!("{FLAG} is false at")), "{first}");
+    assert_eq!(told(&sandbox).0, 1);
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    assert_eq!(running.wait().unwrap().code(), Some(0), "{rest:?}");
+    let gate = &recorded(&project).await[0].gate;
+    assert_eq!(gate, "nothing: history did not answer within 5 s");
+}

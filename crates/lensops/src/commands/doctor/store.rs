@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::finding::Findings;
 use super::subject::Subject;
-use crate::config::StoreChoice;
+use crate::config::{MigrateFile, StoreChoice};
 use crate::http::{Client, TIMEOUT};
 use crate::store::dry_run::{self, Refusal};
 use crate::store::postgres::migrate;
@@ -33,7 +33,7 @@ pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
         .flat_map(|loaded| loaded.plan.tenants.clone())
         .collect();
     match subject.settings.store() {
-        Ok(StoreChoice::Postgres(url)) => postgres(&url, &tenants, findings).await,
+        Ok(StoreChoice::Postgres(url)) => postgres(&url, &tenants, &subject.settings.project.migrate, findings).await,
         Ok(StoreChoice::Rest(base, key)) => {
             let place = format!("{base}/rest/v1");
             let rest = Rest::new(Client::new(TIMEOUT), base, key);
@@ -50,9 +50,9 @@ pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
     }
 }
 
-async fn postgres(url: &Secret, tenants: &BTreeSet<Uuid>, findings: &mut Findings) {
+async fn postgres(url: &Secret, tenants: &BTreeSet<Uuid>, accepted: &MigrateFile, findings: &mut Findings) {
     const PLACE: &str = "DATABASE_URL";
-    match migrate::check(url, &[]).await {
+    match migrate::check(url, &[]).await.map(|found| accepted.split(found).0) {
         Ok(missing) if missing.is_empty() => {
             findings.good("tables, policies, grants and functions are as they should be")
         }

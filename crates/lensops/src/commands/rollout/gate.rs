@@ -91,12 +91,19 @@ fn point(check: &StoredCheck) -> CheckPoint {
     }
 }
 
-/// Checks that count neither way; nothing is said where there are none.
+/// Checks that count neither way, and those that fill no slot; nothing is said where there are none.
 fn left_out(report: &GateReport) -> String {
-    match (report.paused, report.maintenance) {
+    let mut told = match (report.paused, report.maintenance) {
         (0, 0) => String::new(),
         (paused, maintenance) => format!(" · left out: paused {paused}, maintenance {maintenance}"),
+    };
+    if report.without_slot > 0 {
+        told.push_str(&format!(
+            " · without a slot's id, so filling none: {}",
+            report.without_slot
+        ));
     }
+    told
 }
 
 /// Prints the gate's answer.

@@ -2,13 +2,13 @@
 
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::secret::Secret;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::plans::load_all;
-use crate::config::{Settings, StoreKind};
+use crate::config::{Acknowledged, MigrateFile, Settings, StoreKind};
 use crate::store::StoreError;
 use crate::store::postgres::migrate;
 
@@ -37,9 +37,9 @@ pub async fn run(settings: &Settings, url: Option<String>, only_check: bool, as_
     let mut tenants = settings.defaults().tenants;
     tenants.extend(plans.into_iter().flat_map(|loaded| loaded.plan.tenants));
     if only_check {
-        check(&url, &tenants, as_json).await
+        check(&url, &tenants, &settings.project.migrate, as_json).await
     } else {
-        migrate(&url, &tenants, as_json).await
+        migrate(&url, &tenants, &settings.project.migrate, as_json).await
     }
 }
 
@@ -49,17 +49,19 @@ pub fn print() -> Exit {
     Exit::Good
 }
 
-/// Says what the migration would change and which of `tenants` the registry lacks; [`Exit::Bad`] on
-/// anything, [`Exit::CouldNotJudge`] where the database cannot be compared.
+/// Says what the migration would change, which of `tenants` the registry lacks, and what `accepted` acknowledges;
+/// [`Exit::Bad`] on anything else, [`Exit::CouldNotJudge`] where the database cannot be compared.
 ///
 /// # Errors
 /// When `url` is no address.
-pub async fn check(url: &Secret, tenants: &[Uuid], as_json: bool) -> Result<Exit> {
+pub async fn check(url: &Secret, tenants: &[Uuid], accepted: &MigrateFile, as_json: bool) -> Result<Exit> {
     let (findings, unjudged) = match migrate::check(url, tenants).await {
         Ok(findings) => (findings, None),
         Err(StoreError::Elsewhere(why)) => (Vec::new(), Some(why)),
         Err(error) => return Err(error.into()),
     };
+    let stale = stale(accepted, &findings);
+    let (findings, acknowledged) = accepted.split(findings);
     let exit = match (&unjudged, findings.is_empty()) {
         (Some(_), _) => Exit::CouldNotJudge,
         (None, true) => Exit::Good,
@@ -68,32 +70,61 @@ pub async fn check(url: &Secret, tenants: &[Uuid], as_json: bool) -> Result<Exit
     if as_json {
         say!(
             "{:#}",
-            json!({"up_to_date": exit == Exit::Good, "findings": findings, "unjudged": unjudged})
+            json!({"up_to_date": exit == Exit::Good, "findings": findings, "acknowledged": listed(&acknowledged),
+                "unjudged": unjudged})
         );
         return Ok(exit);
     }
     for finding in &findings {
         say!("❌ {finding}");
     }
+    tell_acknowledged(&acknowledged);
     match unjudged {
         Some(why) => say!("❔ The schema could not be compared: {why}"),
-        None if findings.is_empty() => say!("✅ The schema is up to date"),
-        None => {}
+        None => {
+            for object in stale {
+                say!("⚠️ lensops.yml acknowledges {object}, and there is no such finding");
+            }
+            if findings.is_empty() {
+                say!("✅ The schema is up to date");
+            }
+        }
     }
     Ok(exit)
 }
 
+/// What `accepted` names and `findings` do not.
+fn stale(accepted: &MigrateFile, findings: &[String]) -> Vec<String> {
+    let is_stale = |entry: &&Acknowledged| !findings.iter().any(|finding| entry.accepts(finding));
+    let stale = accepted.acknowledged.iter().filter(is_stale);
+    stale.map(|entry| entry.object.clone()).collect()
+}
+
+fn listed(acknowledged: &[(String, String)]) -> Vec<Value> {
+    let entry = |(finding, reason): &(String, String)| json!({"finding": finding, "reason": reason});
+    acknowledged.iter().map(entry).collect()
+}
+
+fn tell_acknowledged(acknowledged: &[(String, String)]) {
+    for (finding, reason) in acknowledged {
+        say!("☑️ acknowledged ({reason}): {finding}");
+    }
+}
+
 /// Brings the database up to date, enters `tenants` where the registry is lensops' own, and says
-/// what it may not mend: [`Exit::Degraded`] then.
+/// what it may not mend: [`Exit::Degraded`] then, unless `accepted` acknowledges all of it.
 ///
 /// # Errors
 /// When the database cannot be reached or refuses; then nothing is changed.
-pub async fn migrate(url: &Secret, tenants: &[Uuid], as_json: bool) -> Result<Exit> {
+pub async fn migrate(url: &Secret, tenants: &[Uuid], accepted: &MigrateFile, as_json: bool) -> Result<Exit> {
     let entered = migrate::migrate(url, tenants).await?;
-    let left = migrate::check(url, tenants).await?;
+    let (left, acknowledged) = accepted.split(migrate::check(url, tenants).await?);
     let exit = if left.is_empty() { Exit::Good } else { Exit::Degraded };
     if as_json {
-        say!("{:#}", json!({"entered_tenants": entered, "left": left}));
+        say!(
+            "{:#}",
+            json!({"entered_tenants": entered, "left": left, "acknowledged": listed(&acknowledged)})
+        );
         return Ok(exit);
     }
     if left.is_empty() {
@@ -108,5 +139,6 @@ pub async fn migrate(url: &Secret, tenants: &[Uuid], as_json: bool) -> Result<Ex
     for finding in left {
         say!("⚠️ {finding}");
     }
+    tell_acknowledged(&acknowledged);
     Ok(exit)
 }

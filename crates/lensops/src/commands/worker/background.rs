@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::SystemClock;
 use super::health::Health;
-use super::notifier::Notifier;
+use super::notifier::{Gathering, Notifier};
 use super::watchdog::Watchdog;
 use crate::alert::Receiver;
 use crate::commands::error::{Context as _, Error, Result};
@@ -93,6 +93,7 @@ impl Background {
                 receiver,
                 redactor: self.redactor.clone(),
                 failures: 0,
+                gathering: Gathering::default(),
             };
             tasks.spawn(notifier.run(stop.clone()));
         }

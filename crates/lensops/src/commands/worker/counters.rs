@@ -47,6 +47,12 @@ impl Counters {
         }
     }
 
+    /// Forgets lenses, and tenants where they are counted, for which `stays` does not hold.
+    pub(super) fn keep(&mut self, stays: impl Fn(&str, Option<Uuid>) -> bool) {
+        self.checks.retain(|(lens, tenant), _| stays(lens, *tenant));
+        self.missed.retain(|(lens, _), _| stays(lens, None));
+    }
+
     /// A check started so long after its slot was due.
     pub(super) fn started(&mut self, late: SignedDuration) {
         self.lateness.add_us(micros(late));

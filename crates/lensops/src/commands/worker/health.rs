@@ -1,12 +1,13 @@
 //! The health of a running worker: the pairs it watches, when each was checked last and which are
 //! overdue, with its counters. All of it starts with the worker; none of it is stored.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::alert::{Finding, Rule, Seen, Subject};
 use lensops_core::ident::LensId;
+use lensops_core::lens::mute::Paused;
 use lensops_core::verdict::record::{CheckRecord, Status};
 use uuid::Uuid;
 
@@ -31,9 +32,11 @@ struct Inner {
 
 #[derive(Debug)]
 struct Pair {
-    every_ms: i64,
-    /// The last check, or the time from which on it was waited for.
+    monitor: Arc<Monitor>,
+    /// The end of the last check, or the time from which on it was waited for.
     last: Timestamp,
+    /// When the check that runs began; `None` while none runs.
+    running: Option<Timestamp>,
     status: Option<Status>,
     /// When the certificate expires that was met last.
     certificate_expires: Option<Timestamp>,
@@ -64,18 +67,43 @@ impl Health {
         let mut before = std::mem::take(&mut inner.pairs);
         for (monitor, tenant) in wanted {
             let key = (*tenant, monitor.lens().clone());
-            let every_ms = monitor.plan.every.as_ms();
-            let known = before.remove(&key).map(|pair| Pair { every_ms, ..pair });
+            let monitor = monitor.clone();
+            let known = before.remove(&key).map(|pair| Pair {
+                monitor: monitor.clone(),
+                ..pair
+            });
             inner.pairs.insert(
                 key,
                 known.unwrap_or(Pair {
-                    every_ms,
+                    monitor,
                     last: now,
+                    running: None,
                     status: None,
                     certificate_expires: None,
                     told: 0,
                 }),
             );
+        }
+        let Inner { pairs, counters } = &mut *inner;
+        let lenses: HashSet<&str> = pairs.keys().map(|(_, lens)| lens.as_str()).collect();
+        let watched: HashSet<(Uuid, &str)> = pairs.keys().map(|(tenant, lens)| (*tenant, lens.as_str())).collect();
+        counters.keep(|lens, tenant| match tenant {
+            Some(tenant) => watched.contains(&(tenant, lens)),
+            None => lenses.contains(lens),
+        });
+    }
+
+    /// A check of a pair began.
+    pub fn begun(&self, tenant: Uuid, lens: &LensId, at: Timestamp) {
+        if let Some(pair) = self.inner().pairs.get_mut(&(tenant, lens.clone())) {
+            pair.running = Some(at);
+        }
+    }
+
+    /// The check of a pair that was running ended, recorded or not.
+    pub fn ended(&self, tenant: Uuid, lens: &LensId) {
+        if let Some(pair) = self.inner().pairs.get_mut(&(tenant, lens.clone())) {
+            pair.running = None;
         }
     }
 
@@ -87,11 +115,13 @@ impl Health {
     /// A check was made, ended at `ended`, and is recorded.
     pub fn checked(&self, check: &CheckRecord, ended: Timestamp) {
         let mut inner = self.inner();
-        if let Some(pair) = inner.pairs.get_mut(&(check.yacht_id, check.lens_id.clone())) {
-            (pair.last, pair.status, pair.told) = (check.observed_at, Some(check.status), 0);
-            let expires = check.notes.read().certificate_expires;
-            pair.certificate_expires = expires.or(pair.certificate_expires);
-        }
+        // What is watched no more has no series either.
+        let Some(pair) = inner.pairs.get_mut(&(check.yacht_id, check.lens_id.clone())) else {
+            return;
+        };
+        (pair.last, pair.status, pair.told) = (ended.max(check.observed_at), Some(check.status), 0);
+        pair.running = None;
+        pair.certificate_expires = check.notes.read().certificate_expires.or(pair.certificate_expires);
         inner.counters.checked(check, ended);
     }
 
@@ -105,20 +135,23 @@ impl Health {
         self.inner().counters.unrecorded();
     }
 
-    /// Pairs that had no check for two intervals at `now`, told once for each further interval.
+    /// Pairs that had no check for two intervals at `now`, told once for each further interval. One that is paused, in
+    /// a maintenance window or `rolled_back` pages nobody.
     #[must_use]
-    pub fn late(&self, now: Timestamp) -> Vec<(Rule, Subject, Seen)> {
+    pub fn late(&self, now: Timestamp, rolled_back: &HashMap<LensId, Paused>) -> Vec<(Rule, Subject, Seen)> {
         let mut late = Vec::new();
         for ((tenant, lens), pair) in &mut self.inner().pairs {
             let intervals = pair.without(now);
-            if intervals < LATE_AFTER || intervals <= pair.told {
+            let muted = || pair.monitor.muted(now, rolled_back.get(lens)).is_some();
+            if intervals < LATE_AFTER || intervals <= pair.told || muted() {
                 continue;
             }
             pair.told = intervals;
-            let reason = format!(
-                "no check since {} ({intervals} intervals)",
-                pair.last.strftime("%Y-%m-%dT%H:%M:%SZ")
-            );
+            let text = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let mut reason = format!("no check since {} ({intervals} intervals)", text(pair.last));
+            if let Some(begun) = pair.running {
+                reason.push_str(&format!("; one has been running since {}", text(begun)));
+            }
             let seen = Seen::Broken(Finding {
                 reason,
                 response: None,
@@ -150,7 +183,7 @@ impl Health {
 impl Pair {
     fn without(&self, now: Timestamp) -> i64 {
         let age = i64::try_from(now.duration_since(self.last).as_millis()).unwrap_or(i64::MAX);
-        age / self.every_ms
+        age / self.monitor.plan.every.as_ms()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Delivers alert messages to one receiver, in order, until it has them.
+//! Gathers notices into messages, and delivers those to one receiver, in order, until it has them.
 //!
 //! Every receiver has a notifier of its own, so that a dead one does not delay the others. An attempt is
 //! recorded before anything is sent: after a crash in between nobody knows whether the message arrived,
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use crate::alert::{Receiver, Refusal};
-use crate::store::{Ended, Journal, StoreError};
+use crate::store::{Due, Ended, Journal, Queued, StoreError};
 
 /// What another process told is looked for this often.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -39,6 +39,36 @@ pub struct Notifier<C, S> {
     pub redactor: Redactor,
     /// Failures in a row; 0 at first.
     pub failures: u32,
+    /// What waits is gathered into messages.
+    pub gathering: Gathering,
+}
+
+/// When what waits is gathered: soon after the first notice, so that what fails together is one message, and not soon
+/// again after that.
+#[derive(Debug, Clone, Copy)]
+pub struct Gathering {
+    /// From the first notice to the message.
+    pub wait: SignedDuration,
+    /// The least from one message to the next.
+    pub pause: SignedDuration,
+}
+
+impl Default for Gathering {
+    fn default() -> Self {
+        Self {
+            wait: SignedDuration::from_secs(5),
+            pause: SignedDuration::from_secs(30),
+        }
+    }
+}
+
+impl Gathering {
+    /// When `queued` is gathered. A clock that was set back holds nothing up for longer than at first.
+    fn due(self, queued: Queued, now: Timestamp) -> Timestamp {
+        let soon = queued.since.min(now) + self.wait;
+        let rested = queued.last_message.map(|last| last.min(now) + self.pause);
+        rested.map_or(soon, |rested| rested.max(soon))
+    }
 }
 
 /// What one step came to.
@@ -53,15 +83,42 @@ pub enum Step {
 }
 
 impl<C: Clock, S: Sender> Notifier<C, S> {
-    /// Sends the next message, if one waits and may be sent.
+    /// Sends the next message, if one waits and may be sent; else gathers what waits, if it is time to.
     ///
     /// # Errors
     /// When the journal cannot be read or written; then nothing was sent, or it is sent again.
     pub async fn step(&mut self) -> Result<Step, StoreError> {
-        let now = self.clock.now();
-        let Some(due) = self.journal.alert_due(&self.receiver.name).await? else {
+        match self.journal.alert_due(&self.receiver.name).await? {
+            Some(due) => self.send(due).await,
+            None => self.gather(false).await,
+        }
+    }
+
+    /// Gathers what waits into messages, once it is time to or `at_once`.
+    async fn gather(&mut self, at_once: bool) -> Result<Step, StoreError> {
+        let (name, now) = (&self.receiver.name, self.clock.now());
+        let Some(queued) = self.journal.alerts_queued(name).await? else {
             return Ok(Step::Idle);
         };
+        let due = self.gathering.due(queued, now);
+        if due > now && !at_once {
+            return Ok(Step::Until(due));
+        }
+        self.journal.gather_alerts(name, &self.redactor, now).await?;
+        Ok(Step::Done)
+    }
+
+    /// Sends what still waits, without waiting for more: the worker stops.
+    async fn send_rest(&mut self) -> Result<(), StoreError> {
+        while self.step().await? == Step::Done {}
+        if self.journal.alert_due(&self.receiver.name).await?.is_none() && self.gather(true).await? == Step::Done {
+            while self.step().await? == Step::Done {}
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, due: Due) -> Result<Step, StoreError> {
+        let now = self.clock.now();
         let wait = due.not_before.map_or(SignedDuration::ZERO, |at| at.duration_since(now));
         if wait > SignedDuration::ZERO {
             return Ok(Step::Until(now + wait.min(LONGEST_KEPT)));
@@ -144,7 +201,13 @@ impl<C: Clock, S: Sender> Notifier<C, S> {
                 // In this order: what the last checks told is still tried.
                 biased;
                 () = waiting => {}
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => {
+                    if let Err(error) = self.send_rest().await {
+                        let said = self.redactor.text(&error.to_string());
+                        tracing::error!("❌ Alerts for {} cannot be read: {said}", self.receiver.name);
+                    }
+                    return;
+                }
             }
         }
     }

@@ -58,6 +58,7 @@ pub async fn run(settings: &Settings, lenses: &[String], listen: Option<SocketAd
     let reloader = Reloader::new(configuration, journal.clone(), store.clone(), changes).await?;
     let worker = Worker {
         tenants: reloader.tenants(),
+        whole: lenses.is_empty(),
         per_host,
         changes: Some(changed),
         health,

@@ -17,7 +17,9 @@ use uuid::Uuid;
 
 use super::check::Monitor;
 use super::clock::Clock;
+use super::down;
 use super::health::Health;
+use super::left;
 use super::lines::{announce, announce_rollback, span};
 use super::scheduler_stats::Pulse;
 use super::scope::{Change, PER_HOST, Scope};
@@ -48,6 +50,8 @@ pub struct Worker<C, S> {
     pub monitors: Vec<Arc<Monitor>>,
     /// The tenants that a query gave; `None`: those of each plan.
     pub tenants: Option<Vec<Uuid>>,
+    /// Whether these are all lenses there are: alerts of any other one are over.
+    pub whole: bool,
     /// Checks that run at once against one host.
     pub per_host: usize,
     /// Changes while it runs; `None` where there can be none.
@@ -68,6 +72,7 @@ impl<C: Clock, S: Sender + 'static> Worker<C, S> {
             store,
             monitors,
             tenants: None,
+            whole: false,
             per_host: PER_HOST,
             changes: None,
             pulse: Arc::default(),
@@ -106,6 +111,7 @@ enum Event {
 struct Running<C, S> {
     shared: Arc<Shared<C, S>>,
     scope: Scope,
+    whole: bool,
     changes: Option<mpsc::Receiver<Change>>,
     answered: mpsc::UnboundedReceiver<u32>,
     timetable: Timetable,
@@ -128,6 +134,7 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
                 tenants: worker.tenants,
                 per_host: worker.per_host,
             },
+            whole: worker.whole,
             changes: worker.changes,
             timetable: Timetable::default(),
             tasks: JoinSet::new(),
@@ -166,7 +173,15 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
         let settled = self.shared.journal.settled_since(from).await.unwrap_or_default();
         let wanted = self.scope.pairs();
         self.shared.health.watch(&wanted, now);
+        self.end_alerts(&wanted, &self.scope.monitors).await;
+        down::record(&self.shared.journal, &wanted, now).await;
         self.timetable.arrange(wanted.into_iter(), now, Some(&settled));
+    }
+
+    /// Ends the alerts of pairs other than `wanted`: those of lenses `of`, or all where this worker has all lenses.
+    async fn end_alerts(&self, wanted: &[(Arc<Monitor>, Uuid)], of: &[Arc<Monitor>]) {
+        let of = (!self.whole).then_some(of);
+        left::end_alerts(&self.shared.journal, wanted, of, self.shared.clock.now()).await;
     }
 
     /// Starts what is due and has room.
@@ -236,7 +251,7 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
                     self.timetable.leave_host(pair);
                 }
             }
-            Event::Change(change) => self.change(change),
+            Event::Change(change) => self.change(change).await,
             Event::NoMoreChanges => self.changes = None,
             Event::Time => {}
         }
@@ -255,17 +270,23 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
                     "❌ A check of lens={} yacht={tenant} broke off: {error}",
                     monitor.lens()
                 );
+                self.shared.health.ended(tenant, monitor.lens());
                 slot::miss(&self.shared, &monitor.schedule(tenant), "", due, "defect").await;
                 due
             }
         };
-        self.timetable.finish(pair, settled, self.shared.clock.now());
+        if self.timetable.finish(pair, settled, self.shared.clock.now()) {
+            // It had left; its last check may have raised an alert.
+            self.end_alerts(&self.scope.pairs(), &[monitor]).await;
+        }
     }
 
-    fn change(&mut self, change: Change) {
+    async fn change(&mut self, change: Change) {
+        let before = self.scope.monitors.clone();
         self.scope.change(change);
         let (wanted, now) = (self.scope.pairs(), self.shared.clock.now());
         self.shared.health.watch(&wanted, now);
+        self.end_alerts(&wanted, &before).await;
         self.timetable.arrange(wanted.into_iter(), now, None);
     }
 

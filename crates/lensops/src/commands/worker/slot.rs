@@ -21,6 +21,9 @@ use crate::store::{Journal, Store};
 /// How long a journal that refuses is tried again before the check is given up.
 const RECORD_FOR: Duration = Duration::from_secs(60);
 
+/// Why slots are missed by a pair whose earlier slot a start makes up for.
+const STARTING: &str = "starting";
+
 /// What all checks of a worker share.
 pub(super) struct Shared<C, S> {
     pub(super) clock: C,
@@ -55,9 +58,13 @@ pub(super) async fn run<C: Clock, S: Sender>(
     if !work.again {
         let before = work.first - jiff::SignedDuration::from_millis(1);
         for skipped in schedule.between(before, due).filter(|skipped| *skipped < due) {
-            // Slept through by all, or waited through for room at the host.
-            slot.miss(skipped, if skipped < work.due { "asleep" } else { "busy" })
-                .await;
+            // Slept through by all, waited through while a start made up for what was undone, or for room at the host.
+            let reason = match skipped < work.due {
+                true => "asleep",
+                false if work.late => STARTING,
+                false => "busy",
+            };
+            slot.miss(skipped, reason).await;
         }
     }
     tokio::select! {
@@ -72,7 +79,7 @@ pub(super) async fn run<C: Clock, S: Sender>(
     let now = shared.clock.now();
     let mut settled = due;
     for skipped in schedule.between(due, now) {
-        slot.miss(skipped, "overrun").await;
+        slot.miss(skipped, if work.late { STARTING } else { "overrun" }).await;
         settled = skipped;
     }
     let next = schedule.next(settled.max(now));
@@ -92,6 +99,7 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
         let (monitor, lens) = (&self.work.monitor, self.work.monitor.lens());
         tracing::info!(lens = %lens, yacht = %tenant, "{prefix}Starting health check for lens={lens} yacht={tenant}");
         let now = shared.clock.now();
+        shared.health.begun(tenant, lens, now);
         let before = monitor
             .before(&shared.journal, &shared.store, tenant, now)
             .await
@@ -125,6 +133,8 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
             // A check has just been recorded: what follows from it starts here.
             shared.pulse.has_recorded(now);
             shared.health.checked(&report.record, shared.clock.now());
+        } else {
+            shared.health.ended(tenant, lens);
         }
         let (level, line) = overall(&report);
         tell(level, &format!("{prefix}{line}"));

@@ -230,12 +230,12 @@ impl Timetable {
         self.hosts.leave(pair.host);
     }
 
-    /// The check of `at` is over at `now`; it settled all slots up to `settled`.
-    pub(crate) fn finish(&mut self, at: u32, settled: Timestamp, now: Timestamp) {
+    /// The check of `at` is over at `now`; it settled all slots up to `settled`. Whether its pair had left meanwhile.
+    pub(crate) fn finish(&mut self, at: u32, settled: Timestamp, now: Timestamp) -> bool {
         let Some(place) = self.pairs.get_mut(at as usize) else {
-            return;
+            return false;
         };
-        let Some(pair) = place else { return };
+        let Some(pair) = place else { return false };
         if pair.at_host {
             self.hosts.leave(pair.host);
         }
@@ -243,7 +243,7 @@ impl Timetable {
         if pair.state == State::Leaving {
             *place = None;
             self.free.push(at);
-            return;
+            return true;
         }
         pair.settled_ms = pair.settled_ms.max(settled.as_millisecond());
         let schedule = pair.schedule();
@@ -258,6 +258,7 @@ impl Timetable {
         pair.state = State::Waiting;
         pair.host = self.hosts.of(pair.monitor.base.authority());
         self.due.push(Reverse((pair.due_ms, at)));
+        false
     }
 
     /// The clock went back to `now`: whoever would wait longer than an interval goes on at once.

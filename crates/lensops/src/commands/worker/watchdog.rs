@@ -45,6 +45,10 @@ impl<C: Clock> Watchdog<C> {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut looks = 0_u32;
+        if let Err(error) = self.journal.alert_new_receivers(self.clock.now()).await {
+            let said = self.redactor.text(&error.to_string());
+            tracing::error!("❌ New alert receivers could not be told what fires: {said}");
+        }
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -68,7 +72,8 @@ impl<C: Clock> Watchdog<C> {
     /// When the journal cannot be read or written.
     pub async fn look(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let mut seen = self.health.late(now);
+        let rolled_back = self.journal.rolled_back().await?;
+        let mut seen = self.health.late(now, &rolled_back);
         if let Some(trouble) = &self.trouble {
             let failing = trouble.borrow().clone();
             let parked = self.journal.parked(1).await?;

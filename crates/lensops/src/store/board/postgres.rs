@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::rows::{Brief, CheckQuery, MARKED, Mark, Pair, Point, Points, Stretch, initial, muted, samples};
 use crate::store::journal::decode_error;
+use crate::store::postgres::statement;
 use crate::store::{Exported, StoreError, StoredCheck, postgres};
 
 type Found<T> = Result<T, sqlx::Error>;
@@ -29,7 +30,7 @@ pub(super) fn elsewhere(error: sqlx::Error) -> StoreError {
 }
 
 pub(super) async fn tenant(as_user: &mut PgConnection) -> Found<Option<Uuid>> {
-    sqlx::query_scalar("SELECT public.get_user_yacht_id()")
+    statement::query_scalar("SELECT public.get_user_yacht_id()")
         .fetch_one(as_user)
         .await
 }
@@ -51,7 +52,7 @@ pub(super) async fn points(
     (from, until): Stretch,
 ) -> Found<(Points, HashMap<Uuid, MutedWhy>)> {
     let (tenants, lenses) = columns(pairs);
-    let rows = sqlx::query(
+    let rows = statement::query(
         "SELECT p.yacht_id, p.lens_id, c.* FROM unnest($1::uuid[], $2::text[]) AS p (yacht_id, lens_id) \
          CROSS JOIN LATERAL (\
            SELECT array_agg(x.id) AS ids, array_agg((date_part('epoch', x.observed_at) * 1000)::bigint) AS observed_ms, \
@@ -67,7 +68,7 @@ pub(super) async fn points(
     .fetch_all(&mut *as_user)
     .await?;
     let points = rows.iter().map(series).collect::<Found<Points>>()?;
-    let rows = sqlx::query(
+    let rows = statement::query(
         "SELECT c.* FROM unnest($1::uuid[], $2::text[]) AS p (yacht_id, lens_id) CROSS JOIN LATERAL (\
            SELECT id, CASE WHEN notes ? 'paused' THEN '{\"why\":\"paused\",\"reason\":\"\"}' \
                       ELSE (notes -> 'muted')::text END AS muted \
@@ -142,7 +143,7 @@ pub(super) async fn briefs(
         .iter()
         .map(|(from, until)| (postgres::bound(*from), postgres::bound(*until)))
         .unzip();
-    let rows = sqlx::query(
+    let rows = statement::query(
         "SELECT c.* FROM unnest($3::text[], $4::text[]) AS s (since, until) CROSS JOIN LATERAL (\
            SELECT id, status, p95_latency_ms, error_rate_percent::float8 AS error_rate_percent, sample_size, \
              (extract(epoch FROM observed_at) * 1000)::bigint AS observed_ms, \
@@ -174,7 +175,7 @@ pub(super) async fn marks(
     (tenant, lens): Pair<'_>,
     (from, until): Stretch,
 ) -> Found<Vec<Mark>> {
-    let rows = sqlx::query(
+    let rows = statement::query(
         "SELECT (extract(epoch FROM c.observed_at) * 1000)::bigint AS observed_ms, \
          e.detail_json ->> 'reason' AS reason FROM public.pms_health_checks c \
          JOIN public.pms_health_events e ON e.check_id = c.id WHERE c.yacht_id = $1 AND c.lens_id = $2 \
@@ -200,7 +201,7 @@ pub(super) async fn marks(
 
 /// A page of checks. Rows of a name that is no lens id are not lensops' own, and are left out.
 pub(super) async fn page(as_user: &mut PgConnection, query: &CheckQuery) -> Found<Vec<StoredCheck>> {
-    let rows = sqlx::query(
+    let rows = statement::query(
         "SELECT id, yacht_id, lens_id, status, p95_latency_ms, \
          error_rate_percent::float8 AS error_rate_percent, sample_size, \
          (extract(epoch FROM observed_at) * 1000)::bigint AS observed_ms, notes::text AS notes \
@@ -218,7 +219,7 @@ pub(super) async fn page(as_user: &mut PgConnection, query: &CheckQuery) -> Foun
 }
 
 pub(super) async fn check(as_user: &mut PgConnection, id: Uuid) -> Found<Option<Exported>> {
-    let row = sqlx::query(
+    let row = statement::query(
         "SELECT id, yacht_id, lens_id, status, p95_latency_ms, \
          error_rate_percent::float8 AS error_rate_percent, sample_size, \
          (extract(epoch FROM observed_at) * 1000)::bigint AS observed_ms, notes::text AS notes \
@@ -229,7 +230,7 @@ pub(super) async fn check(as_user: &mut PgConnection, id: Uuid) -> Found<Option<
     .await?;
     let Some(row) = row else { return Ok(None) };
     let check = postgres::stored(&row)?;
-    let rows = sqlx::query(
+    let rows = statement::query(
         "SELECT level, detail_json::text AS detail FROM public.pms_health_events \
          WHERE check_id = $1 ORDER BY created_at, id",
     )

@@ -52,11 +52,17 @@ impl WriteJob for AttemptWrite {
 }
 
 async fn begin(writer: &mut SqliteConnection, seq: i64, at: Timestamp) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO lensops_alert_attempts (delivery, begun_at) VALUES ($1, $2)")
-        .bind(seq)
-        .bind(time_text(at))
-        .execute(writer)
-        .await?;
+    let begun = sqlx::query(
+        "INSERT INTO lensops_alert_attempts (delivery, begun_at) \
+         SELECT seq, $2 FROM lensops_alert_deliveries WHERE message = $1",
+    )
+    .bind(seq)
+    .bind(time_text(at))
+    .execute(writer)
+    .await?;
+    if begun.rows_affected() == 0 {
+        return Err(sqlx::Error::RowNotFound);
+    }
     Ok(())
 }
 
@@ -64,6 +70,13 @@ async fn forget(writer: &mut SqliteConnection, before: Timestamp) -> Result<(), 
     sqlx::query(
         "DELETE FROM lensops_notifications WHERE told_at < $1 AND NOT EXISTS (SELECT 1 \
          FROM lensops_alert_deliveries d WHERE d.notification_id = lensops_notifications.id AND d.state = 'waiting')",
+    )
+    .bind(time_text(before))
+    .execute(&mut *writer)
+    .await?;
+    sqlx::query(
+        "DELETE FROM lensops_alert_messages WHERE made_at < $1 AND NOT EXISTS (SELECT 1 \
+         FROM lensops_alert_deliveries d WHERE d.message = lensops_alert_messages.seq)",
     )
     .bind(time_text(before))
     .execute(writer)
@@ -77,7 +90,7 @@ async fn end(writer: &mut SqliteConnection, seq: i64, ended: &Ended) -> Result<(
         Ended::Later { from, said, unsure } => ("waiting", Some(time_text(*from)), said.as_str(), *unsure),
         Ended::Refused(said) => ("refused", None, said.as_str(), false),
     };
-    sqlx::query("UPDATE lensops_alert_deliveries SET state = $2, not_before = $3 WHERE seq = $1")
+    sqlx::query("UPDATE lensops_alert_deliveries SET state = $2, not_before = $3 WHERE message = $1")
         .bind(seq)
         .bind(state)
         .bind(not_before)
@@ -85,7 +98,8 @@ async fn end(writer: &mut SqliteConnection, seq: i64, ended: &Ended) -> Result<(
         .await?;
     // Only the latest attempt can have ended: earlier ones without an end were cut off.
     sqlx::query(
-        "UPDATE lensops_alert_attempts SET said = $2, unsure = $3 WHERE id = (SELECT max(id) FROM lensops_alert_attempts WHERE delivery = $1)",
+        "UPDATE lensops_alert_attempts SET said = $2, unsure = $3 WHERE id IN (SELECT max(a.id) \
+         FROM lensops_alert_attempts a JOIN lensops_alert_deliveries d ON d.seq = a.delivery WHERE d.message = $1 GROUP BY a.delivery)",
     )
     .bind(seq)
     .bind(said)

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 /// A message that waits for a receiver.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Due {
-    /// Its place in the order.
+    /// Its number: messages are sent in that order.
     pub seq: i64,
     /// The message.
     pub told: Notification,
@@ -56,7 +56,7 @@ pub struct Trail {
 }
 
 impl Journal {
-    /// The next message for `receiver`, if one waits.
+    /// The next message for `receiver`, if one was gathered and waits.
     ///
     /// # Errors
     /// When the journal cannot be read.
@@ -64,10 +64,10 @@ impl Journal {
         let mut after = i64::MIN;
         loop {
             let row = sqlx::query(
-                "SELECT d.seq, d.not_before, n.body, EXISTS (SELECT 1 FROM lensops_alert_attempts a \
-                 WHERE a.delivery = d.seq AND a.unsure = 1) AS unsure FROM lensops_alert_deliveries d \
-                 JOIN lensops_notifications n ON n.id = d.notification_id \
-                 WHERE d.receiver = $1 AND d.state = 'waiting' AND d.seq > $2 ORDER BY d.seq LIMIT 1",
+                "SELECT m.seq, m.body, min(d.not_before) AS not_before, max(EXISTS (SELECT 1 FROM lensops_alert_attempts a \
+                 WHERE a.delivery = d.seq AND a.unsure = 1)) AS unsure FROM lensops_alert_deliveries d \
+                 JOIN lensops_alert_messages m ON m.seq = d.message \
+                 WHERE d.receiver = $1 AND d.state = 'waiting' AND m.seq > $2 GROUP BY m.seq ORDER BY m.seq LIMIT 1",
             )
             .bind(receiver)
             .bind(after)

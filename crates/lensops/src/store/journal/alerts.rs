@@ -110,20 +110,31 @@ async fn step(
         &step.state
     };
     let told = Notification::of(rule, plan, subject, notice, of, cause, at);
+    put_notification(writer, alerting, told, &plan.receivers).await
+}
+
+/// Queues `told` for `receivers`, once.
+pub(super) async fn put_notification(
+    writer: &mut SqliteConnection,
+    alerting: &Alerting,
+    told: Notification,
+    receivers: &[String],
+) -> Result<AfterCommit, sqlx::Error> {
+    let notice = told.notice;
     let body = alerting.redactor.json(serde_json::json!(told));
     let inserted = sqlx::query(
         "INSERT INTO lensops_notifications (id, dedup_key, told_at, body) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
     )
     .bind(told.id.to_string())
     .bind(&told.dedup_key)
-    .bind(time_text(at))
+    .bind(time_text(told.at))
     .bind(body.as_str())
     .execute(&mut *writer)
     .await?;
     if inserted.rows_affected() == 0 {
         return Ok(AfterCommit::default());
     }
-    for receiver in &plan.receivers {
+    for receiver in receivers {
         sqlx::query("INSERT INTO lensops_alert_deliveries (notification_id, receiver) VALUES ($1, $2)")
             .bind(told.id.to_string())
             .bind(receiver)
@@ -167,6 +178,19 @@ async fn states(writer: &mut SqliteConnection, subject: &Subject) -> Result<BTre
     Ok(states)
 }
 
+/// Forgets where a rule stands on a subject.
+pub(super) async fn delete_state(
+    writer: &mut SqliteConnection,
+    rule: Rule,
+    subject: &Subject,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM lensops_alerts WHERE dedup_key = $1")
+        .bind(key(rule, subject))
+        .execute(writer)
+        .await?;
+    Ok(())
+}
+
 async fn put_state(
     writer: &mut SqliteConnection,
     alerting: &Alerting,
@@ -174,14 +198,10 @@ async fn put_state(
     state: &State,
     at: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    let key = key(rule, subject);
     if state.is_quiet() {
-        sqlx::query("DELETE FROM lensops_alerts WHERE dedup_key = $1")
-            .bind(key)
-            .execute(writer)
-            .await?;
-        return Ok(());
+        return delete_state(writer, rule, subject).await;
     }
+    let key = key(rule, subject);
     let (tenant, lens) = columns(subject);
     sqlx::query(
         "INSERT INTO lensops_alerts (dedup_key, rule, yacht_id, lens_id, severity, firing, state, updated_at) \

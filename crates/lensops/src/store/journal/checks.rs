@@ -180,6 +180,39 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// Whether anything is recorded of a lens of a tenant: a check or a missed slot.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn knows(&self, tenant: Uuid, lens: &LensId) -> Result<bool, StoreError> {
+        let known: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM pms_health_checks WHERE yacht_id = $1 AND lens_id = $2) \
+             OR EXISTS (SELECT 1 FROM lensops_missed WHERE yacht_id = $1 AND lens_id = $2)",
+        )
+        .bind(tenant.to_string())
+        .bind(lens.as_str())
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(known)
+    }
+
+    /// Which of `slots` have a check or were recorded as missed.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn settled_of(&self, slots: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id FROM pms_health_checks WHERE id IN (SELECT value FROM json_each($1)) \
+             UNION ALL SELECT id FROM lensops_missed WHERE id IN (SELECT value FROM json_each($1))",
+        )
+        .bind(serde_json::json!(slots).to_string())
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(|row| Ok(parsed(row, "id")?)).collect()
+    }
+}
+
 impl History for Journal {
     async fn latest(&self, pairs: &[(Uuid, LensId)]) -> Result<Vec<StoredCheck>, StoreError> {
         let mut latest = Vec::with_capacity(pairs.len());

@@ -6,8 +6,10 @@
 //! a check recorded twice is one row. With a check goes its entry in the outbox (`outbox`).
 
 pub(super) mod alert_attempts;
+pub(super) mod alert_gather;
 pub(super) mod alert_log;
 mod alert_rules;
+mod alert_scope;
 mod alerts;
 mod checks;
 mod handle;

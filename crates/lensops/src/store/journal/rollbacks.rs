@@ -31,7 +31,8 @@ impl WriteJob for PutRollback {
             sqlx::query(
                 "INSERT INTO lensops_rollbacks (id, lens_id, kind, step, target, flag, found, who, reason, gate, begun_at, ended_at, outcome) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
-                 ON CONFLICT (id) DO UPDATE SET step = excluded.step, ended_at = excluded.ended_at, outcome = excluded.outcome",
+                 ON CONFLICT (id) DO UPDATE SET step = excluded.step, gate = excluded.gate, ended_at = excluded.ended_at, \
+                 outcome = excluded.outcome",
             )
             .bind(entry.id.to_string())
             .bind(entry.lens.as_str())

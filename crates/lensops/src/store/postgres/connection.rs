@@ -5,8 +5,9 @@ use std::str::FromStr;
 use lensops_core::secret::Secret;
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgConnection, Postgres as Database};
-use sqlx::{ConnectOptions, Connection, Transaction};
+use sqlx::{ConnectOptions, Connection, Row, Transaction};
 
+use super::statement;
 use crate::store::StoreError;
 
 /// An open connection.
@@ -19,12 +20,14 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) async fn open(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
-        let becomes_service = sqlx::query_scalar(
+        // In the simple protocol it is one message, and needs no transaction behind a pooler.
+        let row = sqlx::raw_sql(
             "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles \
              WHERE rolname = 'service_role' AND pg_catalog.pg_has_role(current_user, oid, 'MEMBER'))",
         )
         .fetch_one(&mut connection)
         .await?;
+        let becomes_service = row.try_get(0)?;
         Ok(Self {
             connection,
             becomes_service,
@@ -34,7 +37,7 @@ impl Held {
     pub(crate) async fn begin(&mut self) -> Result<Transaction<'_, Database>, sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
         if self.becomes_service {
-            sqlx::query("SET LOCAL ROLE service_role")
+            statement::query("SET LOCAL ROLE service_role")
                 .execute(&mut *transaction)
                 .await?;
         }
@@ -53,6 +56,8 @@ pub(crate) fn options(url: &Secret) -> Result<PgConnectOptions, StoreError> {
         return Err(StoreError::Address(RULE));
     }
     let options = PgConnectOptions::from_str(text).map_err(|_| StoreError::Address(RULE))?;
+    // A pooler takes no startup parameter that it does not know, and numbers travel in binary.
+    let options = options.extra_float_digits(None);
     Ok(options.application_name("lensops").statement_cache_capacity(0))
 }
 
@@ -73,7 +78,7 @@ pub async fn begin_as<'c>(
 /// Becomes the user of `claims` until the transaction on `connection` ends: role and claims in one
 /// question, as `SET LOCAL` would set them in two.
 pub(crate) async fn become_user(connection: &mut PgConnection, claims: &Value) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)")
+    statement::query("SELECT set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)")
         .bind(claims.to_string())
         .execute(connection)
         .await?;

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::connection::Held;
+use super::statement;
 use crate::store::Entry;
 use crate::store::postgres::jsonb::storable;
 
@@ -22,7 +23,7 @@ pub(crate) async fn insert(connection: &mut Held, batch: &[Entry]) -> Result<(),
 
 async fn insert_checks(connection: &mut PgConnection, batch: &[Entry]) -> Result<(), sqlx::Error> {
     let column = |of: fn(&Entry) -> &str| batch.iter().map(of).collect::<Vec<&str>>();
-    sqlx::query(
+    statement::query(
         "INSERT INTO public.pms_health_checks \
          (id, yacht_id, lens_id, status, p95_latency_ms, error_rate_percent, sample_size, observed_at, notes) \
          SELECT id, yacht_id, lens_id, status, p95, rate::numeric, samples, at::timestamptz, notes::jsonb \
@@ -68,7 +69,7 @@ async fn insert_events(connection: &mut PgConnection, batch: &[Entry]) -> Result
     if events().next().is_none() {
         return Ok(());
     }
-    sqlx::query(
+    statement::query(
         "INSERT INTO public.pms_health_events (id, check_id, level, detail_json, created_at) \
          SELECT id, check_id, level, detail::jsonb, at::timestamptz \
          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) \

@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 
 use lensops_core::secret::Secret;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgDatabaseError};
 use sqlx::{AssertSqlSafe, Connection};
 use uuid::Uuid;
 
 use super::connection::{connect, refused};
+use super::statement;
 use crate::store::StoreError;
 
 const STEPS: [&str; 5] = [
@@ -43,13 +44,15 @@ pub fn script() -> String {
 }
 
 /// Brings the database at `url` up to date in one transaction, and enters `tenants` where the
-/// registry of tenants is lensops' own. Says how many tenants were new.
+/// registry of tenants is lensops' own, with those of rows that are there. Says how many tenants were new.
 ///
 /// # Errors
 /// When it cannot be reached or refuses; then nothing is changed.
 pub async fn migrate(url: &Secret, tenants: &[Uuid]) -> Result<u64, StoreError> {
     let mut connection = connect(url).await?;
-    let done = apply(&mut connection, tenants).await.map_err(|error| refused(&error));
+    let done = apply(&mut connection, tenants)
+        .await
+        .map_err(|error| not_migrated(&error));
     // The work is committed or not; how the connection ends changes nothing.
     connection.close().await.ok();
     done
@@ -61,21 +64,54 @@ async fn apply(connection: &mut PgConnection, tenants: &[Uuid]) -> Result<u64, s
     sqlx::raw_sql("SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(hashtext('lensops migrate'))")
         .execute(&mut *transaction)
         .await?;
+    let before = entered(&mut transaction).await?;
     for step in STEPS {
         sqlx::raw_sql(step).execute(&mut *transaction).await?;
     }
-    let own: bool = sqlx::query_scalar(OWN_REGISTRY).fetch_one(&mut *transaction).await?;
-    let mut entered = 0;
+    let own: bool = statement::query_scalar(OWN_REGISTRY)
+        .fetch_one(&mut *transaction)
+        .await?;
     if own {
-        let new =
-            sqlx::query("INSERT INTO public.yacht_registry (id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING")
-                .bind(tenants)
-                .execute(&mut *transaction)
-                .await?;
-        entered = new.rows_affected();
+        statement::query("INSERT INTO public.yacht_registry (id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING")
+            .bind(tenants)
+            .execute(&mut *transaction)
+            .await?;
     }
+    let after = entered(&mut transaction).await?;
     transaction.commit().await?;
-    Ok(entered)
+    Ok(after.saturating_sub(before))
+}
+
+/// How many tenants the registry has; none where there is no registry.
+async fn entered(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let there: bool = statement::query_scalar("SELECT to_regclass('public.yacht_registry') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !there {
+        return Ok(0);
+    }
+    let count: i64 = statement::query_scalar("SELECT count(*) FROM public.yacht_registry")
+        .fetch_one(connection)
+        .await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Why the migration came to nothing: what the database refused, with the detail that names the row; or that it
+/// could not be reached.
+fn not_migrated(error: &sqlx::Error) -> StoreError {
+    let sqlx::Error::Database(said) = error else {
+        return refused(error);
+    };
+    let StoreError::Elsewhere(told) = refused(error) else {
+        return refused(error);
+    };
+    let detail = said
+        .try_downcast_ref::<PgDatabaseError>()
+        .and_then(PgDatabaseError::detail);
+    StoreError::NotMigrated(match detail {
+        Some(detail) => format!("{told} ({detail})"),
+        None => told,
+    })
 }
 
 /// What the migration would add or change in the database at `url`, which of `tenants` its registry
@@ -93,7 +129,7 @@ pub async fn check(url: &Secret, tenants: &[Uuid]) -> Result<Vec<String>, StoreE
 
 async fn compare(connection: &mut PgConnection, tenants: &[Uuid]) -> Result<Vec<String>, sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    let mut findings: Vec<String> = sqlx::query_scalar(BESIDE).fetch_all(&mut *transaction).await?;
+    let mut findings: Vec<String> = statement::query_scalar(BESIDE).fetch_all(&mut *transaction).await?;
     // A role that is missing is made by the script below, for the length of this transaction.
     sqlx::raw_sql(AssertSqlSafe(format!(
         "SET LOCAL client_min_messages = warning; CREATE SCHEMA {REFERENCE}; {}",
@@ -118,7 +154,7 @@ async fn compare(connection: &mut PgConnection, tenants: &[Uuid]) -> Result<Vec<
 }
 
 async fn shape(connection: &mut PgConnection, schema: &str) -> Result<BTreeMap<String, String>, sqlx::Error> {
-    let rows: Vec<(String, String)> = sqlx::query_as(SHAPE).bind(schema).fetch_all(connection).await?;
+    let rows: Vec<(String, String)> = statement::query_as(SHAPE).bind(schema).fetch_all(connection).await?;
     Ok(rows.into_iter().collect())
 }
 
@@ -156,8 +192,10 @@ fn differences(meant: &BTreeMap<String, String>, stands: &BTreeMap<String, Strin
 /// Whether the function that says whose data a request may see is what the migration made, where it
 /// made it. One that was there before is used as it is.
 async fn changed_claim(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
-    let own: bool = sqlx::query_scalar(OWN_REGISTRY).fetch_one(&mut *connection).await?;
-    let bodies: i64 = sqlx::query_scalar(
+    let own: bool = statement::query_scalar(OWN_REGISTRY)
+        .fetch_one(&mut *connection)
+        .await?;
+    let bodies: i64 = statement::query_scalar(
         "SELECT count(DISTINCT (p.prosrc, p.prosecdef)) FROM pg_catalog.pg_proc p \
          WHERE p.proname = 'get_user_yacht_id' AND p.pronargs = 0 \
          AND p.pronamespace IN (to_regnamespace('public'), to_regnamespace($1))",
@@ -173,14 +211,16 @@ async fn changed_claim(connection: &mut PgConnection) -> Result<Option<String>, 
 }
 
 async fn missing_tenants(connection: &mut PgConnection, tenants: &[Uuid]) -> Result<Vec<String>, sqlx::Error> {
-    let there: bool = sqlx::query_scalar("SELECT to_regclass('public.yacht_registry') IS NOT NULL")
+    let there: bool = statement::query_scalar("SELECT to_regclass('public.yacht_registry') IS NOT NULL")
         .fetch_one(&mut *connection)
         .await?;
     if !there || tenants.is_empty() {
         return Ok(Vec::new());
     }
-    let own: bool = sqlx::query_scalar(OWN_REGISTRY).fetch_one(&mut *connection).await?;
-    let missing: Vec<Uuid> = sqlx::query_scalar(
+    let own: bool = statement::query_scalar(OWN_REGISTRY)
+        .fetch_one(&mut *connection)
+        .await?;
+    let missing: Vec<Uuid> = statement::query_scalar(
         "SELECT DISTINCT t.id FROM unnest($1::uuid[]) AS t (id) \
          WHERE NOT EXISTS (SELECT 1 FROM public.yacht_registry r WHERE r.id = t.id) ORDER BY 1",
     )

@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
 
 use super::connection::Held;
+use super::statement;
 use crate::store::StoredCheck;
 
 pub(crate) enum Question<'a> {
@@ -22,7 +23,7 @@ pub(crate) enum Question<'a> {
 
 /// The newest check of each of `pairs`, as rows that [`stored`] reads.
 pub(crate) async fn latest(connection: &mut PgConnection, pairs: &[(Uuid, LensId)]) -> Result<Vec<PgRow>, sqlx::Error> {
-    sqlx::query(
+    statement::query(
         "SELECT c.id, c.yacht_id, c.lens_id, c.status, c.p95_latency_ms, \
          c.error_rate_percent::float8 AS error_rate_percent, c.sample_size, \
          (extract(epoch FROM c.observed_at) * 1000)::bigint AS observed_ms, c.notes::text AS notes \
@@ -51,7 +52,7 @@ impl Question<'_> {
             Self::Newest(pairs) => {
                 let (tenants, lenses): (Vec<Uuid>, Vec<&str>) =
                     pairs.iter().map(|(tenant, lens)| (*tenant, lens.as_str())).unzip();
-                sqlx::query(
+                statement::query(
                     "SELECT p.yacht_id, p.lens_id, c.id FROM unnest($1::uuid[], $2::text[]) AS p (yacht_id, lens_id) \
                      CROSS JOIN LATERAL (SELECT x.id FROM public.pms_health_checks x \
                        WHERE x.yacht_id = p.yacht_id AND x.lens_id = p.lens_id \
@@ -63,7 +64,7 @@ impl Question<'_> {
                 .await
             }
             Self::Between(tenant, lens, from, until) => {
-                sqlx::query(
+                statement::query(
                     "SELECT id, yacht_id, lens_id, status, p95_latency_ms, \
                      error_rate_percent::float8 AS error_rate_percent, sample_size, \
                      (extract(epoch FROM observed_at) * 1000)::bigint AS observed_ms, notes::text AS notes \
@@ -78,7 +79,7 @@ impl Question<'_> {
                 .await
             }
             Self::Page(after, limit) => {
-                sqlx::query(
+                statement::query(
                     "SELECT id, yacht_id, lens_id, status, p95_latency_ms, \
                      error_rate_percent::float8 AS error_rate_percent, sample_size, \
                      (extract(epoch FROM observed_at) * 1000)::bigint AS observed_ms, notes::text AS notes \
@@ -91,7 +92,7 @@ impl Question<'_> {
                 .await
             }
             Self::Events(checks) => {
-                sqlx::query(
+                statement::query(
                     "SELECT check_id, level, detail_json::text AS detail FROM public.pms_health_events \
                      WHERE check_id = ANY($1) ORDER BY created_at, id",
                 )

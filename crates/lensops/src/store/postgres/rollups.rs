@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::ident::LensId;
 use lensops_core::secret::Secret;
-use sqlx::Row;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, Postgres as Database};
+use sqlx::{Connection as _, Row, Transaction};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::client::Postgres;
 use super::connection::{connect, refused};
+use super::statement;
 use crate::store::rollups::{Archive, Hour, bounds, read};
 use crate::store::{History as _, StoreError, StoredCheck};
 
@@ -21,7 +22,7 @@ pub(crate) async fn there(
     from: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<Rollup>, sqlx::Error> {
-    let rows = sqlx::query(
+    let rows = statement::query(
         "SELECT healthy, degraded, unhealthy, muted, samples, failed_samples, latencies, \
          (extract(epoch FROM starts_at) * 1000)::bigint AS starts_ms FROM public.lensops_rollups \
          WHERE yacht_id = $1 AND lens_id = $2 AND span = $3 \
@@ -45,6 +46,14 @@ pub(crate) async fn there(
     rows.iter().map(rollup).collect()
 }
 
+async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Database>, StoreError> {
+    connection.begin().await.map_err(|error| refused(&error))
+}
+
+async fn commit(transaction: Transaction<'_, Database>) -> Result<(), StoreError> {
+    transaction.commit().await.map_err(|error| refused(&error))
+}
+
 /// A PostgreSQL store as its owner sees it.
 pub struct Owner {
     connection: Mutex<PgConnection>,
@@ -66,7 +75,9 @@ impl Owner {
 
 impl Archive for Owner {
     async fn stale(&self, until: Timestamp, limit: i64) -> Result<Vec<Hour>, StoreError> {
-        let rows = sqlx::query(
+        let mut connection = self.connection.lock().await;
+        let mut transaction = begin(&mut connection).await?;
+        let rows = statement::query(
             "SELECT c.yacht_id, c.lens_id, (extract(epoch FROM c.hour) * 1000)::bigint AS hour_ms FROM (\
                SELECT yacht_id, lens_id, date_trunc('hour', observed_at, 'UTC') AS hour, count(*) AS checks \
                FROM public.pms_health_checks WHERE observed_at < $1::timestamptz GROUP BY 1, 2, 3) c \
@@ -76,9 +87,10 @@ impl Archive for Owner {
         )
         .bind(Span::Hour.start_of(until).to_string())
         .bind(limit)
-        .fetch_all(&mut *self.connection.lock().await)
+        .fetch_all(&mut *transaction)
         .await
         .map_err(|error| refused(&error))?;
+        commit(transaction).await?;
         let hour = |row: &sqlx::postgres::PgRow| {
             let lens: &str = row.try_get("lens_id")?;
             Ok(Hour {
@@ -105,7 +117,9 @@ impl Archive for Owner {
 
     async fn put(&self, rollups: Vec<Rollup>) -> Result<(), StoreError> {
         let of = |number: fn(&Rollup) -> i64| rollups.iter().map(number).collect::<Vec<i64>>();
-        sqlx::query(
+        let mut connection = self.connection.lock().await;
+        let mut transaction = begin(&mut connection).await?;
+        statement::query(
             "INSERT INTO public.lensops_rollups \
              SELECT y, l, s, at::timestamptz, h, d, u, n, f, b, m \
              FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], \
@@ -135,10 +149,10 @@ impl Archive for Owner {
                 .collect::<Vec<_>>(),
         )
         .bind(of(|rollup| rollup.muted))
-        .execute(&mut *self.connection.lock().await)
+        .execute(&mut *transaction)
         .await
         .map_err(|error| refused(&error))?;
-        Ok(())
+        commit(transaction).await
     }
 
     async fn rollups(
@@ -150,29 +164,39 @@ impl Archive for Owner {
         until: Timestamp,
     ) -> Result<Vec<Rollup>, StoreError> {
         let mut connection = self.connection.lock().await;
-        there(&mut connection, (tenant, lens, span), from, until)
+        let mut transaction = begin(&mut connection).await?;
+        let found = there(&mut transaction, (tenant, lens, span), from, until)
             .await
-            .map_err(|error| refused(&error))
+            .map_err(|error| refused(&error))?;
+        commit(transaction).await?;
+        Ok(found)
     }
 
     async fn count_before(&self, before: Timestamp) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT count(*) FROM public.pms_health_checks WHERE observed_at < $1::timestamptz")
+        let mut connection = self.connection.lock().await;
+        let mut transaction = begin(&mut connection).await?;
+        let counted = "SELECT count(*) FROM public.pms_health_checks WHERE observed_at < $1::timestamptz";
+        let count = statement::query_scalar(counted)
             .bind(before.to_string())
-            .fetch_one(&mut *self.connection.lock().await)
+            .fetch_one(&mut *transaction)
             .await
-            .map_err(|error| refused(&error))
+            .map_err(|error| refused(&error))?;
+        commit(transaction).await?;
+        Ok(count)
     }
 
     async fn drop_before(&self, before: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(
+        let mut connection = self.connection.lock().await;
+        let mut transaction = begin(&mut connection).await?;
+        statement::query(
             "DELETE FROM public.pms_health_checks c WHERE c.observed_at < $1::timestamptz AND EXISTS (\
                SELECT 1 FROM public.lensops_rollups r WHERE r.yacht_id = c.yacht_id AND r.lens_id = c.lens_id \
                AND r.span = 'hour' AND r.starts_at = date_trunc('hour', c.observed_at, 'UTC'))",
         )
         .bind(before.to_string())
-        .execute(&mut *self.connection.lock().await)
+        .execute(&mut *transaction)
         .await
         .map_err(|error| refused(&error))?;
-        Ok(())
+        commit(transaction).await
     }
 }

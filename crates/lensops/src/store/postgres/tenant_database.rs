@@ -6,7 +6,7 @@ use lensops_core::secret::Secret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-use super::options;
+use super::{options, statement};
 use crate::store::StoreError;
 
 /// The longest a set of statements may take.
@@ -50,13 +50,13 @@ impl Staging {
         let mut connection = self.options.connect().await?;
         let mut transaction = connection.begin_with("BEGIN READ ONLY").await?;
         let mut counts = Vec::with_capacity(statements.len());
-        for statement in statements {
+        for counted in statements {
             // The plan is reviewed, its variables are quoted by the core, and the transaction reads.
             let counted = format!(
                 "SELECT count(*) FROM ({}) AS counted",
-                statement.trim().trim_end_matches(';')
+                counted.trim().trim_end_matches(';')
             );
-            let rows: i64 = sqlx::query_scalar(AssertSqlSafe(counted))
+            let rows: i64 = statement::query_scalar(AssertSqlSafe(counted))
                 .fetch_one(&mut *transaction)
                 .await?;
             counts.push(u64::try_from(rows).unwrap_or(0));

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use lensops_core::exchange::{Base, Method, PreparedRequest, Response, Sender};
 use lensops_core::ident::LensId;
@@ -14,14 +15,15 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::answer::{inserted, refusal};
+use super::paging::{Ascending, PAGE, in_time};
 use super::rows::{check_row, event_rows, stored};
 use crate::store::{Entry, Exported, History, Sink, SinkError, StoreError, StoredCheck, with_events};
 
 const CHECKS: &str = "pms_health_checks";
 const EVENTS: &str = "pms_health_events";
 
-/// Rows asked for at once.
-const PAGE: usize = 1000;
+/// Questions asked at the same time.
+const AT_ONCE: usize = 8;
 
 /// What an insert asks the server to send back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,32 +131,56 @@ impl<S: Sender> Rest<S> {
         }
     }
 
+    /// # Errors
+    /// When the store cannot be read, or sends a check that was not asked for.
     pub(in crate::store) async fn page(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<Exported>, StoreError> {
-        let after = after.unwrap_or_default();
-        let checks = self
-            .select(&format!("{CHECKS}?id=gt.{after}&order=id&limit={limit}"))
-            .await?;
+        in_time(async {
+            let after = after.unwrap_or_default();
+            let checks = self
+                .select(&format!("{CHECKS}?id=gt.{after}&order=id&limit={limit}"))
+                .await?;
+            let mut asked = Ascending::after(after);
+            asked.take(checks.into_iter().map(|check| (check.id, check)))?;
+            let checks = asked.into_rows();
+            let events = self.events_of(&checks).await?;
+            Ok(with_events(checks, events))
+        })
+        .await
+    }
+
+    /// The events of `checks`, each with the id of its check, in the order in which they were made.
+    async fn events_of(&self, checks: &[StoredCheck]) -> Result<Vec<(Uuid, String, Value)>, StoreError> {
         let ids: Vec<String> = checks.iter().map(|check| check.id.to_string()).collect();
-        let mut events = Vec::new();
+        let mut found: Ascending<Uuid, (String, Uuid, Uuid, String, Value)> = Ascending::new();
         while !checks.is_empty() {
             let tail = format!(
-                "{EVENTS}?check_id=in.({})&order=created_at,id&limit={PAGE}&offset={}",
+                "{EVENTS}?check_id=in.({})&id=gt.{}&order=id&limit={PAGE}",
                 ids.join(","),
-                events.len()
+                found.last().unwrap_or_default()
             );
             let rows = self.rows(&tail).await?;
             if rows.is_empty() {
                 break;
             }
             let event = |row: &Value| {
-                let check = row["check_id"].as_str()?.parse().ok()?;
-                Some((check, row["level"].as_str()?.to_owned(), row["detail_json"].clone()))
+                let text = |column: &str| row[column].as_str();
+                let id: Uuid = text("id")?.parse().ok()?;
+                let (made, check) = (text("created_at")?.to_owned(), text("check_id")?.parse().ok()?);
+                Some((
+                    id,
+                    (made, id, check, text("level")?.to_owned(), row["detail_json"].clone()),
+                ))
             };
             let read: Option<Vec<_>> = rows.iter().map(event).collect();
             let unlike = || StoreError::Elsewhere("it answers with something other than events".to_owned());
-            events.extend(read.ok_or_else(unlike)?);
+            found.take(read.ok_or_else(unlike)?)?;
         }
-        Ok(with_events(checks, events))
+        let mut events = found.into_rows();
+        events.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        Ok(events
+            .into_iter()
+            .map(|(_, _, check, level, detail)| (check, level, detail))
+            .collect())
     }
 }
 
@@ -169,13 +195,14 @@ impl<S: Sender> Sink for Rest<S> {
 
 impl<S: Sender> History for Rest<S> {
     async fn latest(&self, pairs: &[(Uuid, LensId)]) -> Result<Vec<StoredCheck>, StoreError> {
-        let mut latest = Vec::with_capacity(pairs.len());
-        for (tenant, lens) in pairs {
+        let newest = |(tenant, lens): &(Uuid, LensId)| {
             let tail =
                 format!("{CHECKS}?yacht_id=eq.{tenant}&lens_id=eq.{lens}&order=observed_at.desc,id.desc&limit=1");
-            latest.extend(self.select(&tail).await?);
-        }
-        Ok(latest)
+            async move { self.select(&tail).await }
+        };
+        let asked = stream::iter(pairs.iter().map(newest)).buffered(AT_ONCE);
+        let found: Vec<Vec<StoredCheck>> = in_time(asked.try_collect()).await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     async fn between(
@@ -185,20 +212,29 @@ impl<S: Sender> History for Rest<S> {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<StoredCheck>, StoreError> {
-        let mut checks = Vec::new();
-        loop {
-            let tail = format!(
-                "{CHECKS}?yacht_id=eq.{tenant}&lens_id=eq.{lens}&observed_at=gt.{}&observed_at=lte.{until}\
-                 &order=observed_at,id&limit={PAGE}&offset={}",
-                from.max(Timestamp::UNIX_EPOCH),
-                checks.len()
-            );
-            let page = self.select(&tail).await?;
-            // The server may send fewer than it was asked for: only an empty page is the end.
-            if page.is_empty() {
-                return Ok(checks);
+        in_time(async {
+            let mut found = Ascending::new();
+            let mut filter = format!("observed_at=gt.{}", from.max(Timestamp::UNIX_EPOCH));
+            loop {
+                let tail = format!(
+                    "{CHECKS}?yacht_id=eq.{tenant}&lens_id=eq.{lens}&{filter}&observed_at=lte.{until}\
+                     &order=observed_at,id&limit={PAGE}"
+                );
+                let page = self.select(&tail).await?;
+                let of_one_time = filter.starts_with("observed_at=eq.");
+                let is_empty = page.is_empty();
+                found.take(page.into_iter().map(|check| ((check.observed_at, check.id), check)))?;
+                let Some((at, id)) = found.last().filter(|_| of_one_time || !is_empty) else {
+                    return Ok(found.into_rows());
+                };
+                // What else has the time of the last row, then what is later.
+                filter = if of_one_time && is_empty {
+                    format!("observed_at=gt.{at}")
+                } else {
+                    format!("observed_at=eq.{at}&id=gt.{id}")
+                };
             }
-            checks.extend(page);
-        }
+        })
+        .await
     }
 }

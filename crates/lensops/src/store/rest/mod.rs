@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+pub(in crate::store) mod paging;
 mod rows;
 
 pub use client::{Rest, Returned};

@@ -23,8 +23,6 @@ pub struct Order {
     pub dry_run: bool,
     /// Print JSON.
     pub json: bool,
-    /// What the gate says now.
-    pub gate: String,
 }
 
 /// What a rollback works on.

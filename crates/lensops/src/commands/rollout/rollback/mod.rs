@@ -36,6 +36,12 @@ use crate::store::Switch;
 /// The window that the gate is asked about.
 const WINDOW: &str = "7d";
 
+/// The longest that the gate is waited for, while the API is looked at.
+const GATE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest that checks are delivered at the end.
+const DELIVERY_PATIENCE: Duration = Duration::from_secs(15);
+
 /// What was asked for, as the command line says it.
 #[derive(Debug)]
 pub struct Asked<'a> {
@@ -73,7 +79,6 @@ pub async fn run(settings: &Settings, asked: &Asked<'_>, kind: Switch) -> Result
         wait: Duration::try_from(wait).map_err(Error::invalid)?,
         dry_run: asked.dry_run,
         json: asked.json,
-        gate: gate_says(settings, &monitor.plan).await,
     };
     let journal = open_journal(settings).await?;
     let store = open_store(settings, &journal)?;
@@ -84,7 +89,8 @@ pub async fn run(settings: &Settings, asked: &Asked<'_>, kind: Switch) -> Result
         journal: &journal,
         store: &store,
     };
-    let exit = context.carry_out(&order, &stop_on_signal()).await;
+    let gate = gate_says(settings, &monitor.plan, GATE_PATIENCE.min(order.wait));
+    let exit = context.carry_out(&order, gate, &stop_on_signal()).await;
     let master = monitor.plan.flags().first().map(ToString::to_string);
     if let (Ok(_), Some(flag), false) = (&exit, master, order.dry_run)
         && flag_proof::close(settings, &flag)?
@@ -96,23 +102,25 @@ pub async fn run(settings: &Settings, asked: &Asked<'_>, kind: Switch) -> Result
     if store.is_elsewhere() {
         // What does not arrive now waits in the journal, and is told.
         let limit = settings.journal_limit()?;
-        Delivery::new(journal.clone(), store, settings.redactor(), limit)
-            .flush()
-            .await?;
+        let mut delivery = Delivery::new(journal.clone(), store, settings.redactor(), limit);
+        if let Ok(flushed) = tokio::time::timeout(DELIVERY_PATIENCE, delivery.flush()).await {
+            flushed?;
+        }
     }
     journal.close().await;
     exit
 }
 
-/// The gate's answer over the last week, or why there is none: neither holds a rollback up.
-async fn gate_says(settings: &Settings, plan: &MonitorPlan) -> String {
+/// The gate's answer over the last week, or why there is none. A store that is slow or down holds nothing up: this
+/// is asked once the flag is switched, and ends within `patience`.
+async fn gate_says(settings: &Settings, plan: &MonitorPlan, patience: Duration) -> String {
     let asked = async {
         let plan = known_tenants(settings, vec![plan.clone()]).await?.swap_remove(0);
         let (history, now) = (open_history(settings).await?, Timestamp::now());
         gate::gate(&history, &plan, parse_span(WINDOW)?, now, now).await
     };
-    match asked.await {
-        Ok(gated) => {
+    match tokio::time::timeout(patience, asked).await {
+        Ok(Ok(gated)) => {
             let reasons: Vec<&str> = gated
                 .reports
                 .iter()
@@ -121,6 +129,7 @@ async fn gate_says(settings: &Settings, plan: &MonitorPlan) -> String {
                 .collect();
             format!("{} over {WINDOW} ({})", gated.decision.tell(), reasons.join("; "))
         }
-        Err(error) => format!("nothing: {}", error.line()),
+        Ok(Err(error)) => format!("nothing: {}", error.line()),
+        Err(_) => format!("nothing: history did not answer within {} s", patience.as_secs()),
     }
 }

@@ -23,7 +23,13 @@ pub(super) enum Seen {
 
 impl<S: Sender> Context<'_, S> {
     /// Says what would be done.
-    pub(super) fn tell_plan(&self, order: &Order, flag: &str, found: Option<&str>, latest: Option<&Rollback>) {
+    pub(super) fn tell_plan(
+        &self,
+        order: &Order,
+        (flag, found): (&str, Option<&str>),
+        gate: &str,
+        latest: Option<&Rollback>,
+    ) {
         let value = if order.kind == Switch::Rollback {
             "false"
         } else {
@@ -31,7 +37,7 @@ impl<S: Sender> Context<'_, S> {
         };
         if order.json {
             let plan = json!({"dry_run": true, "lens": self.lens(), "kind": order.kind, "flag": flag,
-                "target": self.provider.name(), "found": found, "value": value, "gate": order.gate, "latest": latest});
+                "target": self.provider.name(), "found": found, "value": value, "gate": gate, "latest": latest});
             say!("{plan:#}");
             return;
         }
@@ -55,7 +61,7 @@ impl<S: Sender> Context<'_, S> {
             },
             order.wait.as_secs()
         );
-        say!("The gate says: {}", order.gate);
+        say!("The gate says: {gate}");
         if let Some(latest) = latest.filter(|entry| entry.is_unfinished()) {
             say!(
                 "A {} by {} was cut off and would be gone on with",

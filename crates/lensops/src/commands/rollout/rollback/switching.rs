@@ -20,12 +20,20 @@ use crate::store::{Progress, Rollback, Switch};
 /// The wait between two looks at the API.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// What a record says of the gate until the gate has answered.
+const NOT_ASKED: &str = "nothing: it was not asked yet";
+
 impl<S: Sender> Context<'_, S> {
-    /// Carries `order` out.
+    /// Carries `order` out. `gate` says what the gate says; it is asked for once the flag is switched.
     ///
     /// # Errors
     /// When the lens has no flag, the provider cannot be read or set, or the journal refuses.
-    pub async fn carry_out(&self, order: &Order, stop: &CancellationToken) -> Result<Exit> {
+    pub async fn carry_out(
+        &self,
+        order: &Order,
+        gate: impl Future<Output = String>,
+        stop: &CancellationToken,
+    ) -> Result<Exit> {
         let Some(flag) = self.monitor.plan.flags().first().map(ToString::to_string) else {
             return Err(Error::usage(format!(
                 "lens {} names no feature flag: there is nothing to switch",
@@ -50,7 +58,7 @@ impl<S: Sender> Context<'_, S> {
             .map_err(|error| Error::not_switched("nothing was changed: the flags cannot be read".to_owned(), error))?;
         let found = variables.get(&flag).cloned();
         if order.dry_run {
-            self.tell_plan(order, &flag, found.as_deref(), latest.as_ref());
+            self.tell_plan(order, (&flag, found.as_deref()), &gate.await, latest.as_ref());
             return Ok(Exit::Good);
         }
         let again = latest.filter(|entry| entry.kind == order.kind && !entry.is_unfinished());
@@ -76,7 +84,7 @@ impl<S: Sender> Context<'_, S> {
         if entry.step == Progress::Intended {
             self.switch(order, &mut entry).await?;
         }
-        self.look(order, entry, stop).await
+        self.look(order, entry, gate, stop).await
     }
 
     /// Records what is about to be done, before it is done.
@@ -91,7 +99,7 @@ impl<S: Sender> Context<'_, S> {
             found,
             who: order.who.clone(),
             reason: self.monitor.redactor.text(&order.reason).as_str().to_owned(),
-            gate: order.gate.clone(),
+            gate: NOT_ASKED.to_owned(),
             begun_at: Timestamp::now(),
             ended_at: None,
             outcome: None,
@@ -145,22 +153,22 @@ impl<S: Sender> Context<'_, S> {
         Ok(self.journal.put_rollback(entry.clone()).await?)
     }
 
-    /// Looks at the API until it follows, the wait is over, or somebody interrupts.
-    async fn look(&self, order: &Order, mut entry: Rollback, stop: &CancellationToken) -> Result<Exit> {
+    /// Looks at the API, asks the gate meanwhile, and records what came of it.
+    async fn look(
+        &self,
+        order: &Order,
+        mut entry: Rollback,
+        gate: impl Future<Output = String>,
+        stop: &CancellationToken,
+    ) -> Result<Exit> {
         let began = Instant::now();
-        let (seen, answers) = loop {
-            let (seen, answers) = self.ask(order.kind).await;
-            let over = began.elapsed() + LOOK_EVERY > order.wait;
-            if over || stop.is_cancelled() || matches!(seen, Seen::Follows | Seen::NoProbe) {
-                break (seen, answers);
-            }
-            if !order.json {
-                eprintln!("… {} s: the API does not follow yet", began.elapsed().as_secs());
-            }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
+        let watched = self.watch(order, stop);
+        let (seen, answers) = if entry.gate == NOT_ASKED {
+            let (watched, said) = tokio::join!(watched, gate);
+            entry.gate = said;
+            watched
+        } else {
+            watched.await
         };
         let waited = began.elapsed().as_secs();
         let outcome = outcome(order.kind, seen, &answers, waited);
@@ -184,6 +192,31 @@ impl<S: Sender> Context<'_, S> {
         } else {
             Exit::CouldNotJudge
         })
+    }
+
+    /// Looks at the API until it follows, the wait is over, or somebody interrupts. A look that the API does not answer
+    /// ends with the wait; a short wait has one look.
+    async fn watch(&self, order: &Order, stop: &CancellationToken) -> (Seen, Vec<Answer>) {
+        let began = Instant::now();
+        let until = began + order.wait.max(LOOK_EVERY);
+        let mut last = (Seen::Silent, Vec::new());
+        loop {
+            let Ok(looked) = tokio::time::timeout_at(until, self.ask(order.kind)).await else {
+                return last;
+            };
+            last = looked;
+            let over = began.elapsed() + LOOK_EVERY > order.wait;
+            if over || stop.is_cancelled() || matches!(last.0, Seen::Follows | Seen::NoProbe) {
+                return last;
+            }
+            if !order.json {
+                eprintln!("… {} s: the API does not follow yet", began.elapsed().as_secs());
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
     }
 
     /// What the API shows now, probe by probe.
