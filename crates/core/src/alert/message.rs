@@ -254,7 +254,9 @@ pub fn pagerduty_body(told: &Notification, routing_key: &str) -> Value {
             },
         },
     });
-    let details = body.pointer_mut("/payload/custom_details").and_then(Value::as_object_mut);
+    let details = body
+        .pointer_mut("/payload/custom_details")
+        .and_then(Value::as_object_mut);
     if let (Some(together), Some(details)) = (&told.together, details) {
         details.insert("together".to_owned(), json!(together));
     }

@@ -31,21 +31,24 @@ impl Change {
             low_us,
             high_us,
         } = self.difference;
-        let end = |us: Option<i64>| us.map_or_else(|| "unknown".to_owned(), signed);
+        let interval = match (low_us, high_us) {
+            (Some(low), Some(high)) => format!("95 % between {} and {}", signed(low), signed(high)),
+            (Some(low), None) => format!("95 % above {}", signed(low)),
+            (None, Some(high)) => format!("95 % below {}", signed(high)),
+            (None, None) => "too few requests for an interval".to_owned(),
+        };
         let found = match self.difference.slower() {
             Some(true) => "slower",
             Some(false) => "faster",
             None => "not told apart",
         };
         format!(
-            "{}: {} {} → {} ({}, 95 % between {} and {}): {found}",
+            "{}: {} {} → {} ({}, {interval}): {found}",
             self.target,
             self.figure,
             ms(self.from_to.0),
             ms(self.from_to.1),
             signed(change_us),
-            end(low_us),
-            end(high_us),
         )
     }
 }

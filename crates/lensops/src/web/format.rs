@@ -9,8 +9,16 @@ const SUPPORTED: i64 = 20;
 pub(super) fn p95(p95_ms: Option<i64>, samples: i64) -> String {
     match p95_ms {
         None => "none".to_owned(),
-        Some(ms) if samples < SUPPORTED => format!("{ms} ms (only n={samples})"),
-        Some(ms) => format!("{ms} ms (n={samples})"),
+        Some(ms) => {
+            // Kept in whole milliseconds: 0 is less than half of one.
+            let figure = if ms == 0 {
+                "<1 ms".to_owned()
+            } else {
+                format!("{ms} ms")
+            };
+            let only = if samples < SUPPORTED { "only " } else { "" };
+            format!("{figure} ({only}n={samples})")
+        }
     }
 }
 

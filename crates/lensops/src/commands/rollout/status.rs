@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::status::{Standing, tell_age};
 use lensops_core::plan::monitor::MonitorPlan;
+use lensops_core::stats::histogram::Quantile;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -114,6 +115,16 @@ fn row_json(row: &Row) -> serde_json::Value {
     })
 }
 
+/// `867ms`; with its sample size where that is too small for a P95.
+fn p95(ms: i64, samples: i64) -> String {
+    // Kept in whole milliseconds: 0 is less than half of one.
+    let figure = if ms == 0 { "<1ms".to_owned() } else { format!("{ms}ms") };
+    match u64::try_from(samples) {
+        Ok(n) if n >= Quantile::P95.supported_from() => figure,
+        _ => format!("{figure} (n={samples})"),
+    }
+}
+
 fn print_table(rows: &[Row]) {
     let width = rows.iter().map(|row| row.lens.len()).max().unwrap_or(0);
     let several = rows.windows(2).any(|pair| pair[0].tenant != pair[1].tenant);
@@ -125,9 +136,8 @@ fn print_table(rows: &[Row]) {
             String::new()
         };
         let check = row.check.as_ref();
-        let p95 = check
-            .and_then(|check| check.p95_latency_ms)
-            .map_or_else(|| "n/a".to_owned(), |ms| format!("{ms}ms"));
+        let p95 = check.and_then(|check| Some(p95(check.p95_latency_ms?, check.sample_size)));
+        let p95 = p95.unwrap_or_else(|| "n/a".to_owned());
         let errors = check
             .and_then(|check| check.error_rate_percent)
             .map_or_else(|| "n/a".to_owned(), |rate| format!("{rate:.2} %"));
