@@ -310,7 +310,11 @@ async fn whatever_befalls_api_and_provider_each_slot_is_recorded_once_or_missed_
             json!({"rules": [{"path": "/v1/actions/list", "probability": 0.5, "act": {"status": {"code": 500}}}]}),
             "CANARY UNHEALTHY",
         ),
-        (rule(json!({"latency": {"constant_ms": 150}})), "Missed the slot of"),
+        // A check ends within its interval, and says what it had no time for.
+        (
+            rule(json!({"latency": {"constant_ms": 150}})),
+            "the check's time was up",
+        ),
         (rule(json!("non_json")), "CANARY UNHEALTHY"),
         (rule(json!("reset")), "CANARY UNHEALTHY"),
         (
@@ -333,7 +337,6 @@ async fn whatever_befalls_api_and_provider_each_slot_is_recorded_once_or_missed_
             .all(|reason| matches!(reason.as_str(), "overrun" | "shutdown" | "asleep")),
         "{reasons:?}"
     );
-    assert!(reasons.contains_key("overrun"), "{reasons:?}");
     let warned = said
         .iter()
         .filter(|line| line.contains("⚠️ Feature flags cannot be read"))
