@@ -6,6 +6,7 @@ use clap::FromArgMatches as _;
 use clap::error::ErrorKind;
 use lensops::cli::{Cli, command, dispatch};
 use lensops::commands::exit::Exit;
+use lensops::config::{Env, redactor_of};
 
 fn main() -> ExitCode {
     let matches = command().try_get_matches();
@@ -13,7 +14,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refused(&error),
     };
-    match dispatch(cli, std::env::vars().collect()) {
+    let env: Env = std::env::vars().collect();
+    let redactor = redactor_of(&env);
+    match dispatch(cli, env) {
         Ok(exit) => match lensops::output_failed() {
             None => exit.into(),
             Some(why) => {
@@ -23,7 +26,8 @@ fn main() -> ExitCode {
         },
         Err(error) => {
             // The whole chain on one line; a snippet, where there is one, stands below it.
-            eprintln!("error: {}", error.line());
+            // A library's error may hold what a server echoed.
+            eprintln!("error: {}", redactor.text(&error.line()));
             error.exit().into()
         }
     }

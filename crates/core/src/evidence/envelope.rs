@@ -7,12 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::finding::Finding;
 use super::manifest::{self, Manifest};
 use crate::crypto::digest::sha256_hex;
 use crate::evidence::signature::{PublicKey, SigningKey};
 
 /// The envelope's file name within a run's folder.
-pub const FILE: &str = "manifest.dsse.json";
+pub const FILE: &str = manifest::ENVELOPE;
 
 pub(crate) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
@@ -91,9 +92,9 @@ pub(crate) fn pretty(value: &impl Serialize) -> String {
 /// Checks an envelope against the manifest it is about: who signed it.
 ///
 /// # Errors
-/// What is wrong with it, one line.
-pub fn check(envelope_text: &str, manifest: &Manifest, manifest_text: &str) -> Result<PublicKey, String> {
-    let changed = || format!("{FILE} was changed");
+/// What is wrong with it.
+pub(crate) fn check(envelope_text: &str, manifest: &Manifest, manifest_text: &str) -> Result<PublicKey, Finding> {
+    let changed = || Finding::Changed(FILE.to_owned());
     let envelope: Envelope = serde_json::from_str(envelope_text).map_err(|_| changed())?;
     // Byte for byte what was written: white space and key order are no place to hide anything.
     if pretty(&envelope) != envelope_text || envelope.payload_type != PAYLOAD_TYPE {
@@ -113,7 +114,7 @@ pub fn check(envelope_text: &str, manifest: &Manifest, manifest_text: &str) -> R
         return Err(changed());
     }
     if payload != statement(manifest, manifest_text).to_string().as_bytes() {
-        return Err(format!("{FILE} signs another {}", manifest::FILE));
+        return Err(Finding::SignsAnother);
     }
     Ok(key)
 }

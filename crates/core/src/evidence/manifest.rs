@@ -16,6 +16,9 @@ use crate::verdict::{RunKind, Verdict};
 /// The manifest's file name within a run's folder.
 pub const FILE: &str = "manifest.json";
 
+/// The file name of the signature over it.
+pub(super) const ENVELOPE: &str = "manifest.dsse.json";
+
 /// What a run left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

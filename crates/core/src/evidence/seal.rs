@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::envelope;
-use super::signature::{PublicKey, SigningKey};
+use super::finding::Finding;
+use super::signature::{PREFIX, PublicKey, SigningKey};
 use crate::crypto::digest::sha256_hex;
 use crate::evidence::manifest::{Entry, FILE, Manifest};
 
@@ -27,10 +28,18 @@ pub enum Signed {
 pub struct Verification {
     /// The manifest; `None` when there is none that can be read.
     pub manifest: Option<Manifest>,
-    /// Who vouches for it; meaningful only where nothing was found.
+    /// Who vouches for it; meaningful only where nothing but line ends was found.
     pub signed: Signed,
-    /// What is not as the run left it, one line each; empty when nothing is.
-    pub findings: Vec<String>,
+    /// What is not as the run left it; empty when nothing is.
+    pub findings: Vec<Finding>,
+}
+
+impl Verification {
+    /// Whether every file holds what the run wrote. Line ends may differ: they say nothing.
+    #[must_use]
+    pub fn is_as_left(&self) -> bool {
+        self.manifest.is_some() && self.findings.iter().all(Finding::is_line_ends)
+    }
 }
 
 /// Files as they lie elsewhere: those of a run may be large.
@@ -62,7 +71,7 @@ impl Manifest {
     /// Chains `files` into the manifest, adds it to them, and signs it where there is a `key`.
     #[must_use]
     pub fn seal(mut self, mut files: Files, key: Option<&SigningKey>) -> Files {
-        self.signature = key.map_or_else(|| UNSIGNED.to_owned(), |key| format!("ed25519:{}", key.public()));
+        self.signature = key.map_or_else(|| UNSIGNED.to_owned(), |key| format!("{PREFIX}{}", key.public()));
         (self.files, self.head) = chain(&self.seed(), &borrowed(&files));
         let text = self.text();
         if let Some(key) = key {
@@ -80,36 +89,38 @@ impl Manifest {
 #[must_use]
 pub fn verify(files: &Files) -> Verification {
     let mut artefacts = borrowed(files);
-    let failed = |finding: String| Verification {
+    let failed = |finding: Finding| Verification {
         manifest: None,
         signed: Signed::Unsigned,
         findings: vec![finding],
     };
     let Some(bytes) = artefacts.remove(FILE) else {
-        return failed(format!("{FILE} was removed"));
+        return failed(Finding::Removed(FILE.to_owned()));
     };
     let envelope_file = artefacts.remove(envelope::FILE);
-    let changed = format!("{FILE} was changed");
-    let Some(text) = std::str::from_utf8(bytes).ok() else {
+    let changed = Finding::Changed(FILE.to_owned());
+    let Some(lies) = std::str::from_utf8(bytes).ok() else {
         return failed(changed);
     };
-    let Ok(manifest) = serde_json::from_str::<Manifest>(text) else {
+    // lensops writes both files with single line feeds.
+    let text = lies.replace("\r\n", "\n");
+    let Ok(manifest) = serde_json::from_str::<Manifest>(&text) else {
         return failed(changed);
     };
     let mut findings = differences(&manifest, &artefacts);
     if !manifest.holds_together() {
         // What it says of a file is then no witness against the file.
-        findings.retain(|finding| !finding.ends_with("was changed"));
+        findings.retain(|finding| !matches!(finding, Finding::Changed(_) | Finding::LineEnds(_)));
         findings.insert(0, changed.clone());
     }
-    if findings.is_empty() {
-        let (entries, head) = chain(&manifest.seed(), &artefacts);
-        // Byte for byte what was written: white space and key order are no place to hide anything.
-        if manifest.text() != text || entries != manifest.files || head != manifest.head {
-            findings.push(changed);
-        }
+    // Byte for byte what was written: white space and the order of keys and files are no place to hide anything.
+    let is_written = || manifest.text() == text && manifest.files.is_sorted_by(|a, b| a.name < b.name);
+    if findings.iter().all(Finding::is_line_ends) && !is_written() {
+        findings.push(changed);
+    } else if text != lies {
+        findings.push(Finding::LineEnds(FILE.to_owned()));
     }
-    let signed = signer(&manifest, text, envelope_file, &mut findings);
+    let signed = signer(&manifest, &text, envelope_file, &mut findings);
     Verification {
         manifest: Some(manifest),
         signed,
@@ -118,17 +129,27 @@ pub fn verify(files: &Files) -> Verification {
 }
 
 /// Who signed `manifest`, whose file reads `text`. What is wrong with the signature joins `findings`.
-fn signer(manifest: &Manifest, text: &str, envelope_file: Option<&[u8]>, findings: &mut Vec<String>) -> Signed {
-    let finding = match (manifest.signature.strip_prefix("ed25519:"), envelope_file) {
-        (Some(key), Some(envelope)) => match envelope::check(&String::from_utf8_lossy(envelope), manifest, text) {
-            Ok(found) if found.to_string() == key => return Signed::By(found),
-            Ok(_) => format!("{} was signed by another key than {FILE} says", envelope::FILE),
-            // Where files were changed the signature cannot fit, and they are named already.
-            Err(finding) if !findings.is_empty() && finding.contains("signs another") => return Signed::Unsigned,
-            Err(finding) => finding,
-        },
-        (Some(_), None) => format!("{} was removed", envelope::FILE),
-        (None, Some(_)) => format!("{} was added", envelope::FILE),
+fn signer(manifest: &Manifest, text: &str, envelope_file: Option<&[u8]>, findings: &mut Vec<Finding>) -> Signed {
+    let name = || envelope::FILE.to_owned();
+    let finding = match (manifest.signature.strip_prefix(PREFIX), envelope_file) {
+        (Some(key), Some(bytes)) => {
+            let lies = String::from_utf8_lossy(bytes);
+            let envelope = lies.replace("\r\n", "\n");
+            match envelope::check(&envelope, manifest, text) {
+                Ok(found) if found.to_string() == key => {
+                    if envelope != lies {
+                        findings.push(Finding::LineEnds(name()));
+                    }
+                    return Signed::By(found);
+                }
+                Ok(_) => Finding::OtherSigner,
+                // Where files were changed the signature cannot fit, and they are named already.
+                Err(Finding::SignsAnother) if !findings.iter().all(Finding::is_line_ends) => return Signed::Unsigned,
+                Err(finding) => finding,
+            }
+        }
+        (Some(_), None) => Finding::Removed(name()),
+        (None, Some(_)) => Finding::Added(name()),
         (None, None) => return Signed::Unsigned,
     };
     findings.push(finding);
@@ -136,7 +157,7 @@ fn signer(manifest: &Manifest, text: &str, envelope_file: Option<&[u8]>, finding
 }
 
 /// Files that were changed, added, removed or renamed since the manifest was made.
-pub(crate) fn differences(manifest: &Manifest, files: &Borrowed<'_>) -> Vec<String> {
+pub(crate) fn differences(manifest: &Manifest, files: &Borrowed<'_>) -> Vec<Finding> {
     let known = |name: &str| manifest.files.iter().find(|entry| entry.name == name);
     let mut found = Vec::new();
     let mut gone: Vec<&Entry> = manifest
@@ -145,18 +166,34 @@ pub(crate) fn differences(manifest: &Manifest, files: &Borrowed<'_>) -> Vec<Stri
         .filter(|entry| !files.contains_key(entry.name.as_str()))
         .collect();
     for (name, bytes) in files {
-        let sha256 = sha256_hex(bytes);
-        match known(name) {
-            Some(entry) if entry.sha256 != sha256 => found.push(format!("{name} was changed")),
-            Some(_) => {}
+        let (sha256, name) = (sha256_hex(bytes), (*name).to_owned());
+        match known(&name) {
+            Some(entry) if entry.sha256 == sha256 => {}
+            Some(entry) if entry.sha256 == sha256_hex(&line_feeds(bytes)) => found.push(Finding::LineEnds(name)),
+            Some(_) => found.push(Finding::Changed(name)),
             None => match gone.iter().position(|entry| entry.sha256 == sha256) {
-                Some(at) => found.push(format!("{} was renamed to {name}", gone.remove(at).name)),
-                None => found.push(format!("{name} was added")),
+                Some(at) => found.push(Finding::Renamed {
+                    from: gone.remove(at).name.clone(),
+                    to: name,
+                }),
+                None => found.push(Finding::Added(name)),
             },
         }
     }
-    found.extend(gone.iter().map(|entry| format!("{} was removed", entry.name)));
+    found.extend(gone.iter().map(|entry| Finding::Removed(entry.name.clone())));
     found
+}
+
+/// `bytes` with a line feed for each CR LF, as a checkout that rewrites line ends had them before.
+fn line_feeds(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.iter().copied().peekable();
+    while let Some(byte) = rest.next() {
+        if byte != b'\r' || rest.peek() != Some(&b'\n') {
+            out.push(byte);
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -164,6 +201,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::super::manifest::Previous;
+    use super::super::trust::Standing;
     use super::*;
     use crate::plan::header::PlanOrigin;
     use crate::secret::Secret;
@@ -201,7 +239,63 @@ mod tests {
     }
 
     fn findings(files: Files) -> Vec<String> {
-        verify(&files).findings
+        verify(&files).findings.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn e8_a_checkout_that_rewrote_line_ends_is_told_from_one_that_was_changed() {
+        for signer in [None, Some(key("7"))] {
+            let rewritten = |mut files: Files| {
+                for bytes in files.values_mut() {
+                    *bytes = String::from_utf8(bytes.clone())
+                        .unwrap()
+                        .replace('\n', "\r\n")
+                        .into_bytes();
+                }
+                files
+            };
+            let found = verify(&rewritten(bundle(signer.as_ref())));
+            assert!(found.is_as_left() && !found.findings.is_empty(), "{:?}", found.findings);
+            assert_eq!(found.signed, verify(&bundle(signer.as_ref())).signed);
+            // A change on top of it is a change.
+            for name in bundle(signer.as_ref()).keys() {
+                let mut changed = rewritten(bundle(signer.as_ref()));
+                changed.get_mut(name).unwrap().push(b' ');
+                let found = verify(&changed);
+                assert!(!found.is_as_left(), "{name}: {:?}", found.findings);
+            }
+        }
+    }
+
+    #[test]
+    fn e11_a_kept_head_tells_a_tail_that_was_removed() {
+        let run = |id: &str, before: Option<&Manifest>| -> Manifest {
+            let mut run = manifest();
+            run.run_id = id.to_owned();
+            run.previous = before.map(|run| Previous {
+                run_id: run.run_id.clone(),
+                head: run.head.clone(),
+            });
+            serde_json::from_slice(&run.seal(Files::new(), None)[FILE]).unwrap()
+        };
+        let first = run("a", None);
+        let second = run("b", Some(&first));
+        let third = run("c", Some(&second));
+        let standing = |run: &Manifest, head: &Manifest, there: &[&Manifest]| {
+            let there: Vec<Manifest> = there.iter().map(|run| (*run).clone()).collect();
+            Standing::of(run, &head.head, &there)
+        };
+        let all = [&third, &first, &second];
+        assert_eq!(standing(&first, &third, &all), Standing::UpTo);
+        assert_eq!(standing(&third, &third, &all), Standing::UpTo);
+        assert_eq!(standing(&third, &first, &all), Standing::After);
+        // The tail is gone, or a link between.
+        assert_eq!(standing(&first, &third, &[&first, &second]), Standing::NotInChain);
+        assert_eq!(standing(&first, &third, &[&first, &third]), Standing::NotInChain);
+        // A run that was written later says what it likes of its head.
+        let mut forged = run("d", Some(&first));
+        forged.head.clone_from(&third.head);
+        assert_eq!(standing(&first, &third, &[&first, &forged]), Standing::NotInChain);
     }
 
     #[test]
@@ -272,6 +366,22 @@ mod tests {
         let mut reordered = whole.clone();
         reordered.insert(FILE.to_owned(), manifest.text().into_bytes());
         assert!(findings(reordered)[0].contains("manifest.json was changed"));
+        // Nor are entries that stand in another order, or twice, and are chained as they stand.
+        let mut twice = manifest.clone();
+        twice.files.push(manifest.files[0].clone());
+        for mut story in [manifest, twice] {
+            "unsigned".clone_into(&mut story.signature);
+            let mut head = sha256_hex(story.seed().as_bytes());
+            for entry in &mut story.files {
+                head = sha256_hex(format!("{head}\n{}\n{}", entry.name, entry.sha256).as_bytes());
+                entry.chain.clone_from(&head);
+            }
+            story.head = head;
+            assert!(story.holds_together());
+            let mut files = bundle(None);
+            files.insert(FILE.to_owned(), story.text().into_bytes());
+            assert_eq!(findings(files), ["manifest.json was changed"]);
+        }
         // Whoever rewrites the story and chains it anew still lacks the key.
         let mut story: Manifest = serde_json::from_slice(&whole[FILE]).unwrap();
         story.verdict = Verdict::Fail.into();

@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use super::forms::forms;
-use super::mark::mark;
+use super::forms::{forms, packed_forms};
+use super::mark::{SHORTEST_SECRET, mark};
+use super::unfold::{self, layers, packed, unfolded};
 use crate::secret::Secret;
 
 /// How many of a form's last bytes are looked for. An automaton for whole forms of tokens would have
@@ -26,27 +27,43 @@ pub(crate) enum Speed {
 /// Knows some secrets in all their forms.
 #[derive(Clone)]
 pub(crate) struct Finder {
+    /// As they stand in a text.
+    forms: Anchored,
+    /// As they stand in what a text was before it was encoded.
+    plain: Option<Anchored>,
+    /// As they stand in runs of digits.
+    packed: Option<Anchored>,
+    /// What a text that was cut off may end with: the secrets' beginnings.
+    whole: Vec<Vec<u8>>,
+}
+
+/// How much of a secret's beginning gives it away at the end of a text that was cut off. Less is ordinary text: an
+/// address begins as others do.
+const CUT: usize = 9;
+
+/// Some byte strings, found by their ends.
+#[derive(Clone)]
+struct Anchored {
     anchors: AhoCorasick,
     /// By anchor: the forms that end with it.
-    forms: Vec<Vec<String>>,
+    forms: Vec<Vec<Vec<u8>>>,
     /// The length of the shortest form: most texts of an answer are shorter than any secret.
     shortest: usize,
 }
 
-impl Finder {
-    /// A finder for `secrets`; `None` when there is nothing to find.
+impl Anchored {
+    /// `None` when there is nothing to find.
     #[expect(
         clippy::indexing_slicing,
         reason = "it is within bounds, and without it secrets would be written"
     )]
-    pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>, speed: Speed) -> Option<Self> {
-        let mut all: Vec<String> = secrets.flat_map(|secret| forms(secret.expose())).collect();
-        all.sort_unstable_by(|a, b| a.bytes().rev().cmp(b.bytes().rev()));
+    fn new(mut all: Vec<Vec<u8>>, speed: Speed) -> Option<Self> {
+        all.sort_unstable_by(|a, b| a.iter().rev().cmp(b.iter().rev()));
         all.dedup();
         let mut anchors: Vec<Vec<u8>> = Vec::new();
-        let mut forms: Vec<Vec<String>> = Vec::new();
+        let mut forms: Vec<Vec<Vec<u8>>> = Vec::new();
         for form in all {
-            let anchor = &form.as_bytes()[form.len().saturating_sub(ANCHOR)..];
+            let anchor = &form[form.len().saturating_sub(ANCHOR)..];
             match forms
                 .last_mut()
                 .filter(|_| anchors.last().is_some_and(|last| last == anchor))
@@ -58,7 +75,7 @@ impl Finder {
                 }
             }
         }
-        let shortest = forms.iter().flatten().map(String::len).min()?;
+        let shortest = forms.iter().flatten().map(Vec::len).min()?;
         #[expect(clippy::expect_used, reason = "without it secrets would be written")]
         let anchors = AhoCorasick::builder()
             .kind(Some(match speed {
@@ -74,21 +91,68 @@ impl Finder {
         })
     }
 
-    /// `text` with a mark wherever a form of a secret stands.
+    /// Where they stand in `text`.
     #[expect(
         clippy::indexing_slicing,
         reason = "offsets are those of matches, and a wrong one must not let a secret through"
     )]
+    fn find(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
+        for anchor in self.anchors.find_overlapping_iter(text) {
+            let before = &text[..anchor.end()];
+            let forms = self.forms[anchor.pattern().as_usize()].iter();
+            let whole = forms.filter(|form| before.ends_with(form));
+            found.extend(whole.map(|form| anchor.end() - form.len()..anchor.end()));
+        }
+    }
+}
+
+impl Finder {
+    /// A finder for `secrets`; `None` when there is nothing to find.
+    pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a Secret>, speed: Speed) -> Option<Self> {
+        let secrets: Vec<&str> = secrets
+            .map(Secret::expose)
+            .filter(|secret| secret.len() >= SHORTEST_SECRET)
+            .collect();
+        let bytes = |forms: Vec<String>| forms.into_iter().map(String::into_bytes);
+        let plain = secrets
+            .iter()
+            .flat_map(|secret| [unfold::plain(secret), unfolded(secret)]);
+        let plain = plain.filter(|form| form.len() >= SHORTEST_SECRET);
+        let packed = secrets.iter().flat_map(|secret| bytes(packed_forms(secret)));
+        Some(Self {
+            forms: Anchored::new(secrets.iter().flat_map(|secret| bytes(forms(secret))).collect(), speed)?,
+            plain: Anchored::new(plain.collect(), speed),
+            packed: Anchored::new(packed.collect(), speed),
+            whole: secrets
+                .iter()
+                .flat_map(|secret| [unfold::plain(secret), unfolded(secret)])
+                .collect(),
+        })
+    }
+
+    /// `text` with a mark wherever a form of a secret stands.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "offsets are those of matches at whole characters, and a wrong one must not let a secret through"
+    )]
     pub(crate) fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if text.len() < self.shortest {
+        if text.len() < self.forms.shortest.min(SHORTEST_SECRET) {
             return Cow::Borrowed(text);
         }
         let mut found: Vec<Range<usize>> = Vec::new();
-        for anchor in self.anchors.find_overlapping_iter(text) {
-            let before = &text.as_bytes()[..anchor.end()];
-            let forms = self.forms[anchor.pattern().as_usize()].iter();
-            let whole = forms.filter(|form| before.ends_with(form.as_bytes()));
-            found.extend(whole.map(|form| anchor.end() - form.len()..anchor.end()));
+        self.forms.find(text.as_bytes(), &mut found);
+        found.extend(self.cut_off(text.as_bytes()).map(|start| start..text.len()));
+        let mut within = Vec::new();
+        for layer in layers(text) {
+            self.plain
+                .iter()
+                .for_each(|plain| plain.find(&layer.bytes, &mut within));
+            within.extend(self.cut_off(&layer.bytes).map(|start| start..layer.bytes.len()));
+            found.extend(within.drain(..).filter_map(|range| layer.source(range)));
+        }
+        if let Some((digits, finder)) = packed(text).zip(self.packed.as_ref()) {
+            finder.find(&digits.bytes, &mut within);
+            found.extend(within.drain(..).filter_map(|range| digits.source(range)));
         }
         if found.is_empty() {
             return Cow::Borrowed(text);
@@ -102,12 +166,26 @@ impl Finder {
             while let Some(next) = ranges.next_if(|next| next.start < range.end) {
                 range.end = range.end.max(next.end);
             }
+            let range = text.floor_char_boundary(range.start).max(done)..text.ceil_char_boundary(range.end);
             clean.push_str(&text[done..range.start]);
             clean.push_str(mark(&text[range.clone()]));
             done = range.end;
         }
         clean.push_str(&text[done..]);
         Cow::Owned(clean)
+    }
+
+    /// Where the beginning of a secret stands at the end of `text`, which may have been cut off.
+    fn cut_off(&self, text: &[u8]) -> Option<usize> {
+        let starts = self.whole.iter().filter_map(|secret| {
+            let longest = secret.len().saturating_sub(1).min(text.len());
+            (CUT..=longest).rev().find_map(|length| {
+                let at = text.len() - length;
+                let is_it = secret.get(..length) == text.get(at..);
+                is_it.then_some(at)
+            })
+        });
+        starts.min()
     }
 }
 

@@ -71,6 +71,27 @@ fn forms_of(secret: &str) -> Vec<String> {
         }
         forms.extend([all, some, hex(secret.as_bytes(), upper)]);
     }
+    forms.extend(base64_forms(secret));
+    forms
+}
+
+/// What stands in runs of digits, which may be broken into lines or pairs: base64 and hexadecimal.
+pub(crate) fn packed_forms(secret: &str) -> Vec<String> {
+    if secret.len() < SHORTEST_SECRET {
+        return Vec::new();
+    }
+    let mut forms = base64_forms(secret);
+    forms.extend([true, false].map(|upper| hex(secret.as_bytes(), upper)));
+    // Lines end in the middle of a form too, and `-` is one of its letters: it was taken out of the text.
+    for form in &mut forms {
+        form.retain(|c| c != '-');
+    }
+    forms.retain(|form| form.len() >= 8);
+    forms
+}
+
+fn base64_forms(secret: &str) -> Vec<String> {
+    let mut forms = Vec::new();
     for offset in 0..3_usize {
         // A secret inside a longer base64 text stands at one of three alignments; only the
         // characters that it alone decides are looked for.

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use memchr::{memchr, memmem};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -17,7 +17,7 @@ use super::finder::{Finder, Speed};
 use super::forms::forms;
 use super::key::is_secret_key;
 use super::legible::legible;
-use super::mark::{MARK, SHORTEST_TOKEN, mark};
+use super::mark::{MARK, SHORTEST_SECRET, SHORTEST_TOKEN, mark};
 use super::patterns::{find_keyed, hide_keyed, hide_tokens};
 use crate::secret::Secret;
 
@@ -93,6 +93,8 @@ pub struct Redactor {
     own: Arc<[Secret]>,
     /// Their forms, longest first: to build a finder for each exchange would cost more than it saves.
     late: Arc<[String]>,
+    /// Made when a text of the exchange is encoded in a way that the forms do not name.
+    late_finder: Arc<OnceLock<Option<Finder>>>,
 }
 
 impl fmt::Debug for Redactor {
@@ -121,6 +123,7 @@ impl Redactor {
             known,
             own: Arc::default(),
             late: Arc::default(),
+            late_finder: Arc::default(),
         }
     }
 
@@ -138,6 +141,7 @@ impl Redactor {
         Self {
             own,
             late: late.into(),
+            late_finder: Arc::default(),
             ..self.clone()
         }
     }
@@ -173,7 +177,10 @@ impl Redactor {
     pub fn body(&self, bytes: &[u8]) -> Redacted {
         match serde_json::from_slice::<Value>(bytes) {
             Ok(value @ (Value::Object(_) | Value::Array(_))) => self.json_pretty(value),
-            _ => self.text(&legible(&String::from_utf8_lossy(bytes))),
+            _ => match utf16(bytes) {
+                Some(text) => self.body(text.as_bytes()),
+                None => self.text(&legible(&String::from_utf8_lossy(bytes))),
+            },
         }
     }
 
@@ -202,6 +209,14 @@ impl Redactor {
                 clean = Cow::Owned(clean.replace(form.as_str(), mark(form)));
             }
         }
+        if !self.own.is_empty() && clean.len() >= SHORTEST_SECRET {
+            let finder = self
+                .late_finder
+                .get_or_init(|| Finder::new(self.own.iter(), Speed::Small));
+            if let Some(Cow::Owned(text)) = finder.as_ref().map(|finder| finder.clean(&clean)) {
+                clean = Cow::Owned(text);
+            }
+        }
         if clean.len() >= SHORTEST_TOKEN && memmem::find(clean.as_bytes(), b"eyJ").is_some() {
             clean = Cow::Owned(hide_tokens(&clean));
         }
@@ -219,9 +234,8 @@ impl Redactor {
                 entries
                     .into_iter()
                     .map(|(key, value)| {
-                        let hidden = is_secret_key(&key) && !value.is_null() && !value.is_object() && !value.is_array();
-                        let value = if hidden {
-                            Value::String(MARK.to_owned())
+                        let value = if is_secret_key(&key) {
+                            self.hidden(value)
                         } else {
                             self.value(value)
                         };
@@ -237,6 +251,21 @@ impl Redactor {
                 }
             }
             other @ (Value::Null | Value::Bool(_)) => other,
+        }
+    }
+
+    /// `value`, which stands at a secret's place: every scalar below it goes, however short.
+    fn hidden(&self, value: Value) -> Value {
+        match value {
+            Value::Null => Value::Null,
+            Value::Array(items) => Value::Array(items.into_iter().map(|item| self.hidden(item)).collect()),
+            Value::Object(entries) => {
+                let hidden = entries
+                    .into_iter()
+                    .map(|(key, value)| (self.owned(key), self.hidden(value)));
+                Value::Object(hidden.collect())
+            }
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => Value::String(MARK.to_owned()),
         }
     }
 
@@ -287,6 +316,39 @@ impl<'a> Parts<'a> {
     #[must_use]
     pub(crate) fn whole(self) -> Redacted {
         Redacted(self.text)
+    }
+}
+
+/// `bytes` as text where they are UTF-16: with its mark, or with every other byte zero.
+fn utf16(bytes: &[u8]) -> Option<String> {
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let zeros = |at: usize| pairs.iter().filter(|pair| pair.get(at) == Some(&0)).count();
+    let is_little = match bytes.get(..2)? {
+        [0xff, 0xfe] => true,
+        [0xfe, 0xff] => false,
+        _ if zeros(1) * 2 > pairs.len() && zeros(0) == 0 => true,
+        _ if zeros(0) * 2 > pairs.len() && zeros(1) == 0 => false,
+        _ => return None,
+    };
+    let unit = |pair: &[u8; 2]| match is_little {
+        true => u16::from_le_bytes(*pair),
+        false => u16::from_be_bytes(*pair),
+    };
+    let units: Vec<u16> = pairs.iter().map(unit).collect();
+    let text = String::from_utf16_lossy(&units);
+    Some(text.trim_start_matches('\u{feff}').to_owned())
+}
+
+/// Every text and number below a secret's place, as captures keep them. `true` and `false` are no secrets
+/// elsewhere: they are everywhere.
+#[must_use]
+pub fn scalars(value: &Value) -> Vec<Secret> {
+    match value {
+        Value::Null | Value::Bool(_) => Vec::new(),
+        Value::Number(number) => vec![Secret::new(number.to_string())],
+        Value::String(text) => vec![Secret::new(text.clone())],
+        Value::Array(items) => items.iter().flat_map(scalars).collect(),
+        Value::Object(entries) => entries.values().flat_map(scalars).collect(),
     }
 }
 

@@ -241,9 +241,27 @@ async fn alerts(settings: &Settings, command: AlertsCommand, now: Timestamp) -> 
 
 async fn evidence(at: At, command: EvidenceCommand, now: Timestamp) -> Result<Exit> {
     match command {
-        EvidenceCommand::Verify { dir, key, json } => evidence::verify::verify(&dir, key.as_ref(), json),
+        EvidenceCommand::Verify {
+            dir,
+            key,
+            expect_head,
+            json,
+        } => {
+            let settings = at.settings(None)?;
+            let held = evidence::verify::Held {
+                key: key.as_ref(),
+                keys: settings.project.evidence.as_ref(),
+                head: expect_head.as_deref(),
+            };
+            evidence::verify::verify(&dir, &held, json)
+        }
+        EvidenceCommand::List { expect_head, json } => {
+            evidence::list::list(&at.settings(None)?, expect_head.as_deref(), json)
+        }
         EvidenceCommand::Show { dir, json } => evidence::verify::show(&dir, json),
-        EvidenceCommand::Package { lens } => evidence::package::run(&at.settings(None)?, &lens, now).await,
+        EvidenceCommand::Package { lens, expect_head } => {
+            evidence::package::run(&at.settings(None)?, &lens, expect_head.as_deref(), now).await
+        }
         EvidenceCommand::Keygen { out } => evidence::key::keygen(&at.settings(None)?, &out),
     }
 }

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lensops_core::evidence::manifest;
-use lensops_core::evidence::seal::Signed;
+use lensops_core::evidence::{Whose, manifest};
 use lensops_core::ident::LensId;
 use lensops_core::named::Named;
 use lensops_core::plan::monitor::MonitorPlan;
@@ -17,6 +16,7 @@ use super::files;
 use crate::commands::context::{known_tenants, monitor_plans, open_journal};
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::evidence::runs::{FOLDER, verified};
+use crate::commands::evidence::trust::Trust;
 use crate::commands::exit::Exit;
 use crate::commands::signal::stop_on_signal;
 use crate::config::{Settings, StoreChoice, Target};
@@ -29,6 +29,7 @@ const SHOWN: usize = 20;
 /// Evidence as the commands leave it.
 struct Bundles {
     runs: PathBuf,
+    trust: Trust,
 }
 
 impl Bundles {
@@ -48,6 +49,8 @@ impl Bundles {
             tenants: None,
             finished_at: id.to_owned(),
             intact: false,
+            counts: false,
+            whose: "not known".to_owned(),
             told,
             files: Vec::new(),
         };
@@ -55,19 +58,19 @@ impl Bundles {
             Ok((found, _)) => found,
             Err(error) => return wrecked(error.root().line()),
         };
-        let intact = found.findings.is_empty();
+        let findings: Vec<String> = found.findings.iter().map(ToString::to_string).collect();
+        let whose = self.trust.whose(&found);
         let Some(manifest) = found.manifest else {
-            return wrecked(found.findings.join("; "));
+            return wrecked(findings.join("; "));
         };
-        let told = match (&found.signed, intact) {
-            (_, false) => found
-                .findings
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join("; "),
-            (Signed::By(key), true) => format!("every file is as the run left it; signed by {key}"),
-            (Signed::Unsigned, true) => "every file is as the run left it; unsigned: nobody vouches for it".to_owned(),
+        if manifest.run_id != id {
+            return wrecked(format!("{} was renamed to {id}", manifest.run_id));
+        }
+        let told = match &whose {
+            None => findings.join("; "),
+            Some(_) if !findings.is_empty() => "only line ends differ from what the run left".to_owned(),
+            Some(Whose::Unsigned) => "every file is as the run left it; nobody vouches for it".to_owned(),
+            Some(_) => "every file is as the run left it".to_owned(),
         };
         let mut files: Vec<String> = manifest.files.iter().map(|file| file.name.clone()).collect();
         files.push(manifest::FILE.to_owned());
@@ -77,7 +80,9 @@ impl Bundles {
             verdict: manifest.verdict,
             tenants: manifest.tenants,
             finished_at: manifest.finished_at,
-            intact,
+            intact: whose.is_some(),
+            counts: whose.as_ref().is_some_and(Whose::counts),
+            whose: whose.map_or_else(|| "not known".to_owned(), |whose| whose.to_string()),
             told,
             files,
         }
@@ -173,6 +178,7 @@ pub fn setup(settings: &Settings, journal: Journal, plans: Vec<MonitorPlan>) -> 
         journal,
         plans,
         runs: Arc::new(Bundles {
+            trust: Trust::of(settings.project.evidence.as_ref(), None, &settings.root)?,
             runs: settings.root.join(FOLDER).join("runs"),
         }),
         jwt_secret,
@@ -207,6 +213,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let bundles = Bundles {
             runs: folder.path().to_owned(),
+            trust: Trust::default(),
         };
         for (name, manifest) in [("1-faults-stress-a", Some("{")), ("2-faults-stress-b", None)] {
             let run = folder.path().join(name);

@@ -19,6 +19,7 @@ mod target;
 pub use acknowledged::{Acknowledged, MigrateFile};
 pub use error::ConfigError;
 pub use project::{Destructive, FlagsAt, MetricsFile, ProjectFile, Runtime, StoreKind, WorkerFile};
+pub use secrets::redactor_of;
 pub use settings::{Env, PROJECT_FILE, Settings};
 pub use shown::Shown;
 pub use store::StoreChoice;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use lensops_core::alert::{AlertsFile, ReceiverKind, RuleBook};
+use lensops_core::evidence::EvidenceFile;
 use lensops_core::ident::Ident;
 use lensops_core::lens::User;
 use lensops_core::lens::mute::Maintenance;
@@ -59,6 +60,9 @@ pub struct ProjectFile {
     /// When everything is expected to be down.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maintenance: Vec<Maintenance>,
+    /// Whose evidence counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceFile>,
     /// How the worker works.
     #[serde(skip_serializing_if = "WorkerFile::is_default")]
     pub worker: WorkerFile,
@@ -217,6 +221,9 @@ impl ProjectFile {
             if let Some((key, why)) = entry.wrong() {
                 refuse(&format!("migrate.acknowledged.{index}.{key}"), why);
             }
+        }
+        for (place, why) in self.evidence.iter().flat_map(EvidenceFile::wrong) {
+            refuse(&format!("evidence.{place}"), why);
         }
         if let Some(alerts) = &self.alerts {
             let named = alerts.receivers.iter().map(|receiver| receiver.name.to_string());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 
-use super::settings::Settings;
+use super::settings::{Env, Settings};
 
 /// Names of the variables that hold secrets.
 pub(super) const SECRETS: [&str; 12] = [
@@ -22,6 +22,20 @@ pub(super) const SECRETS: [&str; 12] = [
     "LENSOPS_WEBHOOK_URL",
     "LENSOPS_WEBHOOK_SECRET",
 ];
+
+/// Names of the variables that hold addresses: a password may stand in one.
+const ADDRESSES: [&str; 4] = [
+    "API_BASE_URL",
+    "STAGING_API_URL",
+    "TENANT_SUPABASE_URL",
+    "RENDER_API_URL",
+];
+
+/// Knows every secret of `env`, for what is told before there are settings, or because there are none.
+#[must_use]
+pub fn redactor_of(env: &Env) -> Redactor {
+    Settings::of(env.clone()).redactor()
+}
 
 impl Settings {
     /// Every secret of the environment with the name of its variable.
@@ -41,6 +55,8 @@ impl Settings {
             .iter()
             .filter_map(|name| self.var(name))
             .flat_map(|value| std::iter::once(Secret::new(value)).chain(passwords(value)))
+            .chain(ADDRESSES.iter().filter_map(|name| self.var(name)).flat_map(passwords))
+            .chain(self.project.api_base_url.as_deref().into_iter().flat_map(passwords))
             .chain(self.receiver_secrets().into_iter().map(Secret::new))
             .collect();
         Redactor::new(&secrets)
@@ -63,7 +79,7 @@ impl Settings {
 /// the rest.
 fn passwords(address: &str) -> Vec<Secret> {
     let within = || {
-        let (_, rest) = address.split_once("://")?;
+        let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
         let (user, _) = rest.rsplit_once('@')?;
         Some(user.split_once(':')?.1)
     };
@@ -74,4 +90,25 @@ fn passwords(address: &str) -> Vec<Secret> {
             [Secret::new(password), Secret::new(decoded)]
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e5_a_password_within_an_address_is_told_nowhere() {
+        for (name, address) in [
+            ("API_BASE_URL", "https://made-up:hush-hush@host"),
+            ("API_BASE_URL", "made-up:hush-hush@host"),
+            ("TENANT_SUPABASE_URL", "https://made-up:hush-hush@host/rest"),
+            ("DATABASE_URL", "postgres://made-up:hush-hush@host/db"),
+        ] {
+            let env = Env::from([(name.to_owned(), address.to_owned())]);
+            let told = redactor_of(&env).text("password hush-hush of made-up:hush-hush@host");
+            assert!(!told.as_str().contains("hush"), "{name}: {told}");
+            let shown = Settings::of(env).shown();
+            assert!(!format!("{shown:?}").contains("hush"), "{name}: {shown:?}");
+        }
+    }
 }

@@ -30,6 +30,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Settings of `env` alone.
+    pub(super) fn of(env: Env) -> Self {
+        Self {
+            root: PathBuf::new(),
+            project: ProjectFile::default(),
+            api_url: None,
+            store: None,
+            env,
+        }
+    }
+
     /// Reads `lensops.yml` below `root`, if there is one.
     ///
     /// # Errors

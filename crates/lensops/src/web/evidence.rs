@@ -89,6 +89,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn e1_a_run_that_is_altered_or_not_trusted_is_no_pass() {
+        for (intact, counts, passed) in [(true, true, true), (false, true, false), (true, false, false)] {
+            let run = Run {
+                id: "r".to_owned(),
+                kind: RunKind::Acceptance.into(),
+                verdict: Verdict::Pass.into(),
+                finished_at: String::new(),
+                tenants: None,
+                intact,
+                counts,
+                whose: String::new(),
+                told: String::new(),
+                files: Vec::new(),
+            };
+            assert_eq!(run.passed(), passed, "{intact} {counts}");
+        }
+    }
+
+    #[test]
     fn a_run_is_seen_by_the_tenant_that_is_alone_in_it_and_by_nobody_while_it_is_altered() {
         let (own, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         for (case, tenants, intact, seen) in [
@@ -107,6 +126,8 @@ mod tests {
                 finished_at: String::new(),
                 tenants,
                 intact,
+                counts: true,
+                whose: String::new(),
                 told: String::new(),
                 files: Vec::new(),
             };

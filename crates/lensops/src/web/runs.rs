@@ -20,16 +20,20 @@ pub struct Run {
     pub finished_at: String,
     /// Whether every file is as the run left it.
     pub intact: bool,
-    /// Whose signature it bears, or what differs; one line.
+    /// Whether it counts: where keys are trusted, one of them signed it.
+    pub counts: bool,
+    /// Whose it is.
+    pub whose: String,
+    /// What differs; one line.
     pub told: String,
     /// Names of its files.
     pub files: Vec<String>,
 }
 
 impl Run {
-    /// Whether it came to a pass.
+    /// Whether it proves a pass.
     pub(super) fn passed(&self) -> bool {
-        self.verdict.is(Verdict::Pass)
+        self.intact && self.counts && self.verdict.is(Verdict::Pass)
     }
 }
 

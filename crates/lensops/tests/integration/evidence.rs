@@ -155,6 +155,107 @@ async fn a_run_that_was_renamed_is_told_and_a_copy_of_it_may_be_called_anything(
     assert_eq!(told.trim_end(), "❌ a\\n\\u{1b}[2Jb was added");
 }
 
+/// Every file of `run` sealed anew, as whoever can write files can do it.
+fn sealed_anew(run: &std::path::Path, verdict: &str, seed: Option<&str>) {
+    use lensops_core::evidence::Manifest;
+    use lensops_core::evidence::seal::Files;
+    use lensops_core::evidence::signature::SigningKey;
+    let text = std::fs::read_to_string(run.join("manifest.json")).unwrap();
+    let mut manifest: Manifest = serde_json::from_str(&text).unwrap();
+    manifest.verdict = verdict.parse().unwrap();
+    let mut files = Files::new();
+    for entry in &manifest.files {
+        let results = String::from_utf8(std::fs::read(run.join(&entry.name)).unwrap()).unwrap();
+        files.insert(entry.name.clone(), results.replace("\"fail\"", "\"pass\"").into_bytes());
+    }
+    let key = seed.map(|seed| SigningKey::from_hex(&lensops_core::secret::Secret::new(seed)).unwrap());
+    std::fs::remove_file(run.join("manifest.dsse.json")).ok();
+    for (name, bytes) in manifest.seal(files, key.as_ref()) {
+        std::fs::write(run.join(name), bytes).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e1_where_keys_are_trusted_a_run_that_was_sealed_anew_counts_nowhere() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let mut project = Project::with_faults(&sandbox);
+    let seed = "7a".repeat(32);
+    let public = lensops_core::evidence::signature::SigningKey::from_hex(&lensops_core::secret::Secret::new(&*seed))
+        .unwrap()
+        .public();
+    project.env.insert("LENSOPS_EVIDENCE_KEY".to_owned(), seed);
+    let trust = |project: &Project, more: &str| {
+        let keys = format!("evidence: {{trusted_keys: [{{name: CI, key: 'ed25519:{public}'{more}}}]}}");
+        project.write("lensops.yml", &keys);
+    };
+    project.run("accept faults").expect(0);
+    let run = only_run(&project);
+    let manifest: Value = serde_json::from_slice(&std::fs::read(run.join("manifest.json")).unwrap()).unwrap();
+    let head = manifest["head"].as_str().unwrap().to_owned();
+    let verify = format!("evidence verify {}", run.display());
+    let all = |project: &Project, code: i32, whose: &str, ready: &str| {
+        for command in [verify.as_str(), "evidence list"] {
+            let told = project.run(command).expect(code).out;
+            assert!(told.contains(whose), "{command}: {told}");
+        }
+        project.run("evidence package faults").expect(code);
+        let page = project.read("verification_handoff/phase6/FAULTS_EVIDENCE.md");
+        assert!(page.contains(&format!("| acceptance | pass | {ready} |")), "{page}");
+    };
+    // Without trusted keys it counts, with its signer.
+    let by = format!("signed by {public}");
+    all(&project, 0, &by, &format!("pass ({by})"));
+    trust(&project, "");
+    all(&project, 0, "signed by CI", "pass (signed by CI)");
+    trust(&project, ", until: 2020-01-01T00:00:00Z");
+    all(&project, 1, "outside of the time", "not there yet");
+    trust(&project, ", revoked: true");
+    all(&project, 1, "was revoked", "not there yet");
+    project.run(&format!("{verify} --expect-head {head}")).expect(0);
+    project
+        .run(&format!("evidence package faults --expect-head {head}"))
+        .expect(0);
+    project.run(&format!("evidence list --expect-head {head}")).expect(0);
+    project
+        .run(&format!("{verify} --expect-head {}", "0".repeat(64)))
+        .expect(1);
+    trust(&project, "");
+    // E8: a checkout that rewrote the line ends.
+    let as_left: Vec<(std::path::PathBuf, String)> = project
+        .listed(&format!(
+            "verification_handoff/runs/{}",
+            run.file_name().unwrap().to_str().unwrap()
+        ))
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read_to_string(path).unwrap()))
+        .collect();
+    for (path, text) in &as_left {
+        std::fs::write(path, text.replace('\n', "\r\n")).unwrap();
+    }
+    for command in [verify.as_str(), "evidence list"] {
+        let told = project.run(command).expect(4).out;
+        assert!(
+            told.contains("only line ends differ") && told.contains("signed by CI"),
+            "{told}"
+        );
+    }
+    for (path, text) in &as_left {
+        std::fs::write(path, text).unwrap();
+    }
+    // The faults of E1: rewritten, and sealed unsigned or with another key.
+    let other = "7b".repeat(32);
+    for (seed, told) in [
+        (None, "not trusted: unsigned"),
+        (Some(other.as_str()), "an unknown key"),
+    ] {
+        sealed_anew(&run, "pass", seed);
+        all(&project, 1, told, "not there yet");
+    }
+    project.write("lensops.yml", "");
+    sealed_anew(&run, "pass", None);
+    all(&project, 0, "unsigned", "pass (unsigned)");
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_others_can_read_is_refused_before_anything_is_written() {
@@ -391,11 +492,11 @@ async fn a_package_believes_only_runs_that_verify_and_knows_what_was_left_out() 
     project.run("accept faults").expect(0);
     let filled = package(&project, 0);
     assert!(filled.contains("| FAULT_LENS_V1_ENABLED OFF | passed |"), "{filled}");
-    assert!(filled.contains("| acceptance | pass | pass |"), "{filled}");
+    assert!(filled.contains("| acceptance | pass | pass (unsigned) |"), "{filled}");
     // What lies in phase6 is a copy that nobody vouches for.
     let copy = "verification_handoff/phase6/FAULTS_ACCEPTANCE_EVIDENCE.json";
     project.write(copy, &project.read(copy).replace("\"pass\"", "\"fail\""));
-    assert!(package(&project, 0).contains("| acceptance | pass | pass |"));
+    assert!(package(&project, 0).contains("| acceptance | pass | pass (unsigned) |"));
     // A plan that was not generated may ask for less: its run proves nothing of the lens.
     let easy = "acceptance: faults\ntenants: [53fbdf09-b709-509d-aad0-3a6f50239a5d]\ndialects: {documented: {paths: {}}}\n\
         requests: {health: {get: /v1/actions/health}}\nscenarios: [{name: Idempotency made easy, send: health}]\n";

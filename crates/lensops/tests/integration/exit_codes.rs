@@ -112,6 +112,7 @@ const TABLE: &[(Place, &str, i32)] = &[
     (Empty, "templates eject set", 0),
     (NoOutput, "templates eject tools/set", 3),
     (Empty, "evidence verify .", 2),
+    (Empty, "evidence list", 0),
     (Empty, "evidence show .", 2),
     (Empty, "evidence package faults", 2),
     (NoOutput, "evidence keygen --out /dev/null/key", 3),

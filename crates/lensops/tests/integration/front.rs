@@ -55,6 +55,8 @@ impl Runs for Left {
             tenants: tenants.map(<[Uuid]>::to_vec),
             finished_at: "2026-01-01T00:00:00Z".to_owned(),
             intact: true,
+            counts: true,
+            whose: "unsigned".to_owned(),
             told: format!("{id}: every file is as the run left it; unsigned"),
             files: vec!["results.json".to_owned()],
         })

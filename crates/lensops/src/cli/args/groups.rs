@@ -114,9 +114,21 @@ pub(in crate::cli) enum EvidenceCommand {
     Verify {
         /// The run's folder
         dir: PathBuf,
-        /// The public key that must have signed it
+        /// The public key that must have signed it, in place of those that lensops.yml trusts
         #[arg(long, value_name = "HEX")]
         key: Option<PublicKey>,
+        /// The head of a later run, kept elsewhere: the run must be in one chain with it
+        #[arg(long, value_name = "HASH")]
+        expect_head: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List every run: whether it is as it was left, and whose it is
+    List {
+        /// The head of a later run, kept elsewhere: runs must be in one chain with it
+        #[arg(long, value_name = "HASH")]
+        expect_head: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -133,6 +145,9 @@ pub(in crate::cli) enum EvidenceCommand {
     Package {
         /// The lens
         lens: String,
+        /// The head of a later run, kept elsewhere: runs must be in one chain with it
+        #[arg(long, value_name = "HASH")]
+        expect_head: Option<String>,
     },
     /// Make a private key, in a file outside the repository that only its owner can read
     Keygen {

@@ -9,7 +9,7 @@ use lensops_core::plan::acceptance::{Scenario, Step, omit};
 use lensops_core::plan::fill::{PrepareError, expand_json, expand_text};
 use lensops_core::plan::prepare::{prepare, set, signature};
 use lensops_core::plan::{Expect, Vars};
-use lensops_core::redaction::{Redactor, Transcript};
+use lensops_core::redaction::{Redactor, Transcript, scalars};
 use lensops_core::secret::Secret;
 use lensops_core::verdict::acceptance::Case;
 use lensops_core::verdict::judge::{judge, matches};
@@ -152,8 +152,8 @@ impl Acceptance {
             let Some(value) = place.find(&self.dialect, response) else {
                 return failed(&format!("the answer holds no {place} to capture"));
             };
-            if let (true, Value::String(secret)) = (place.is_secret(), &value) {
-                progress.secrets.push(Secret::new(secret.clone()));
+            if place.is_secret() {
+                progress.secrets.extend(scalars(&value));
             }
             vars.insert(name.clone(), value.clone());
             progress.vars.insert(name.clone(), value.clone());

@@ -6,8 +6,9 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::crypto::digest::sha256_hex;
+use lensops_core::evidence::Whose;
 use lensops_core::evidence::manifest::{self, Manifest, Previous};
-use lensops_core::evidence::seal::Files;
+use lensops_core::evidence::seal::{Files, Signed};
 use lensops_core::ident::LensId;
 use lensops_core::plan::header::PlanOrigin;
 use lensops_core::redaction::{Redacted, Redactor};
@@ -186,7 +187,14 @@ fn stamp_of(run_id: &str) -> Option<Timestamp> {
 /// # Errors
 /// When it could not.
 pub fn ready(settings: &Settings) -> Result<()> {
-    signing_key(settings)?;
+    let key = signing_key(settings)?;
+    if let Some(keys) = &settings.project.evidence {
+        let signed = key.map_or(Signed::Unsigned, |key| Signed::By(key.public()));
+        let whose = Whose::of(signed, &Timestamp::now().to_string(), keys, None);
+        if !whose.counts() {
+            eprintln!("⚠️ this run will not count: {whose}");
+        }
+    }
     for below in ["runs", "phase6"] {
         let folder = settings.root.join(FOLDER).join(below);
         std::fs::create_dir_all(&folder).map_err(FileError::create(&folder))?;

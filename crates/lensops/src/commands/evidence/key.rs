@@ -44,10 +44,10 @@ pub(crate) fn is_within(path: &Path, root: &Path) -> bool {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    match (folder.canonicalize(), root.canonicalize()) {
-        (Ok(folder), Ok(root)) => folder.starts_with(root),
-        _ => false,
-    }
+    let Ok(root) = root.canonicalize() else { return false };
+    // A link within leads others to the key; one without may lead to a key that lies within.
+    let places = [folder.canonicalize(), path.canonicalize()];
+    places.into_iter().flatten().any(|place| place.starts_with(&root))
 }
 
 /// `lensops evidence keygen`: a private key into a 0600 file outside the repository. Prints the

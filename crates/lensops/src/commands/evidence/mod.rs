@@ -2,7 +2,9 @@
 
 pub mod bundle;
 pub mod key;
+pub mod list;
 pub mod markdown;
 pub mod package;
 pub mod runs;
+pub mod trust;
 pub mod verify;

@@ -4,12 +4,14 @@
 use std::path::Path;
 
 use lensops_core::evidence::manifest::Manifest;
-use lensops_core::evidence::seal::Signed;
+use lensops_core::evidence::seal::{Signed, Verification};
 use lensops_core::evidence::signature::PublicKey;
+use lensops_core::evidence::{EvidenceFile, Finding, Standing, Whose};
 use lensops_core::redaction::one_line;
 use serde_json::{Value, json};
 
 use super::runs::{FOLDER, verified};
+use super::trust::{Trust, exit_of};
 use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::files::FileError;
@@ -47,7 +49,7 @@ impl Before {
             return Ok(Self::Changed(id));
         };
         let same = found.manifest.is_some_and(|manifest| manifest.head == previous.head);
-        Ok(if same && found.findings.is_empty() {
+        Ok(if same && found.findings.iter().all(Finding::is_line_ends) {
             Self::AsLeft(id)
         } else {
             Self::Changed(id)
@@ -79,15 +81,51 @@ impl Before {
     }
 }
 
+/// What a run is held against.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Held<'a> {
+    /// `--key`: the key that must have signed it, whatever the project trusts.
+    pub key: Option<&'a PublicKey>,
+    /// The project's keys.
+    pub keys: Option<&'a EvidenceFile>,
+    /// `--expect-head`: the head of a run that somebody kept elsewhere.
+    pub head: Option<&'a str>,
+}
+
 /// Who vouches for a run, held against who has to.
-fn signer(signed: &Signed, trusted: Option<&PublicKey>) -> (bool, String) {
-    match (signed, trusted) {
-        (Signed::By(key), Some(trusted)) if key == trusted => (true, "✅ signed by the given key".to_owned()),
-        (Signed::By(key), Some(_)) => (false, format!("❌ signed by another key: {key}")),
-        (Signed::Unsigned, Some(_)) => (false, "❌ unsigned, though a key was given".to_owned()),
-        (Signed::By(key), None) => (true, format!("✅ signed by {key} (give --key to demand whose it is)")),
-        (Signed::Unsigned, None) => (true, "⚠️ unsigned: nobody vouches for it".to_owned()),
+fn signer(found: &Verification, held: &Held<'_>, trust: &Trust) -> (bool, String) {
+    match (&found.signed, held.key) {
+        (Signed::By(key), Some(trusted)) if key == trusted => return (true, "✅ signed by the given key".to_owned()),
+        (Signed::By(key), Some(_)) => return (false, format!("❌ signed by another key: {key}")),
+        (Signed::Unsigned, Some(_)) => return (false, "❌ unsigned, though a key was given".to_owned()),
+        (_, None) => {}
     }
+    match trust.whose(found) {
+        Some(Whose::By(key)) => (
+            true,
+            format!(
+                "⚠️ signed by {key}: consistent, and whose it is nobody says (give --key, or name trusted_keys in lensops.yml)"
+            ),
+        ),
+        Some(Whose::Unsigned) | None => (true, "⚠️ unsigned: nobody vouches for it".to_owned()),
+        Some(whose @ Whose::Trusted(_)) => (true, format!("✅ {whose}, whose key is trusted")),
+        Some(whose @ Whose::NotTrusted(_)) => (false, format!("❌ {whose}")),
+    }
+}
+
+/// How a run stands to the head that somebody kept, where one was given.
+fn kept(trust: &Trust, manifest: &Manifest) -> Option<(bool, String)> {
+    Some(match trust.standing(manifest)? {
+        Standing::UpTo => (
+            true,
+            "✅ it stands up to the expected head: nobody wrote it later".to_owned(),
+        ),
+        Standing::After => (true, "✅ it follows the run with the expected head".to_owned()),
+        Standing::NotInChain => (
+            false,
+            "❌ the expected head is in no chain with it: runs were removed, or were never here".to_owned(),
+        ),
+    })
 }
 
 /// What a folder's name says of its run, where that is not its id. Among the runs of a repository the
@@ -109,30 +147,24 @@ fn place(folder: &Path, manifest: &Manifest) -> Result<Option<(bool, String)>> {
     }))
 }
 
-/// Compares a run's folder with its manifest and prints what differs. With `trusted` the run must be
-/// signed by that key. A run before it that is not beside it is said, and is no failure: evidence
+/// Compares a run's folder with its manifest, with the keys that are trusted and the head that was kept,
+/// and prints what differs. A run before it that is not beside it is said, and is no failure: evidence
 /// travels run by run.
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn verify(folder: &Path, trusted: Option<&PublicKey>, as_json: bool) -> Result<Exit> {
+pub fn verify(folder: &Path, held: &Held<'_>, as_json: bool) -> Result<Exit> {
     let (found, _) = verified(folder)?;
-    let Some(manifest) = found.manifest.as_ref().filter(|_| found.findings.is_empty()) else {
-        if as_json {
-            say!(
-                "{:#}",
-                json!({"intact": false, "findings": found.findings, "manifest": found.manifest})
-            );
-        } else {
-            for finding in &found.findings {
-                say!("❌ {}", one_line(finding));
-            }
-        }
+    let Some(manifest) = found.manifest.as_ref().filter(|_| found.is_as_left()) else {
+        tell_changed(&found, as_json);
         return Ok(Exit::Bad);
     };
+    let at = folder.canonicalize().map_err(FileError::read(folder))?;
+    let trust = Trust::of(held.keys, held.head, at.parent().unwrap_or(&at))?;
     let before = Before::of(folder, manifest)?;
-    let checks: Vec<(bool, String)> = [signer(&found.signed, trusted), before.tell()]
+    let checks: Vec<(bool, String)> = [signer(&found, held, &trust), before.tell()]
         .into_iter()
+        .chain(kept(&trust, manifest))
         .chain(place(folder, manifest)?)
         .collect();
     let good = checks.iter().all(|(good, _)| *good);
@@ -141,32 +173,56 @@ pub fn verify(folder: &Path, trusted: Option<&PublicKey>, as_json: bool) -> Resu
             Signed::By(key) => json!(key.to_string()),
             Signed::Unsigned => Value::Null,
         };
-        let findings: Vec<&str> = checks
-            .iter()
-            .filter(|(good, _)| !good)
-            .map(|(_, line)| line.trim_start_matches("❌ "))
+        let failed = checks.iter().filter(|(good, _)| !good);
+        let findings: Vec<String> = failed
+            .map(|(_, line)| line.trim_start_matches("❌ ").to_owned())
+            .chain(found.findings.iter().map(ToString::to_string))
             .collect();
         say!(
             "{:#}",
-            json!({"intact": good, "signed_by": signed_by, "previous": before.word(), "findings": findings, "manifest": manifest})
+            json!({"intact": good, "signed_by": signed_by, "whose": trust.whose(&found).map(|whose| whose.to_string()),
+                "line_ends_differ": !found.findings.is_empty(), "previous": before.word(), "findings": findings,
+                "manifest": manifest})
         );
     } else {
         for (_, line) in &checks {
             say!("{}", one_line(line));
         }
+        if let Some(finding) = found.findings.first() {
+            let more = found.findings.len() - 1;
+            say!("⚠️ {} (and {more} more files)", one_line(&finding.to_string()));
+        }
         if good {
+            let as_left = if found.findings.is_empty() {
+                "✅ {} files are as the run left them"
+            } else {
+                "⚠️ {} files are as the run left them but for their line ends"
+            };
+            let as_left = as_left.replace("{}", &manifest.files.len().to_string());
+            let (kind, lens, verdict) = (&manifest.kind, &manifest.lens, &manifest.verdict);
             let told = format!(
-                "✅ {} files are as the run left them: {} of {}, verdict {}, plan {}",
-                manifest.files.len(),
-                manifest.kind,
-                manifest.lens,
-                manifest.verdict,
+                "{as_left}: {kind} of {lens}, verdict {verdict}, plan {}",
                 manifest.plan_origin
             );
             say!("{}", one_line(&told));
         }
     }
-    Ok(if good { Exit::Good } else { Exit::Bad })
+    Ok(exit_of(good, &found))
+}
+
+/// Prints what makes a run another than it was.
+fn tell_changed(found: &Verification, as_json: bool) {
+    let findings: Vec<String> = found.findings.iter().map(ToString::to_string).collect();
+    if as_json {
+        say!(
+            "{:#}",
+            json!({"intact": false, "findings": findings, "manifest": found.manifest})
+        );
+        return;
+    }
+    for finding in &findings {
+        say!("❌ {}", one_line(finding));
+    }
 }
 
 /// What a run's folder says of itself, verified or not.
@@ -175,19 +231,16 @@ pub fn verify(folder: &Path, trusted: Option<&PublicKey>, as_json: bool) -> Resu
 /// When the folder cannot be read or holds no manifest.
 pub fn show(folder: &Path, as_json: bool) -> Result<Exit> {
     let (found, _) = verified(folder)?;
-    let Some(manifest) = found.manifest else {
+    let Some(manifest) = found.manifest.clone() else {
         return Err(Error::usage(format!(
             "{} holds no manifest that can be read",
             folder.display()
         )));
     };
-    let exit = if found.findings.is_empty() {
-        Exit::Good
-    } else {
-        Exit::Bad
-    };
+    let exit = exit_of(found.findings.iter().all(Finding::is_line_ends), &found);
+    let findings: Vec<String> = found.findings.iter().map(ToString::to_string).collect();
     if as_json {
-        say!("{:#}", json!({"manifest": manifest, "findings": found.findings}));
+        say!("{:#}", json!({"manifest": manifest, "findings": findings}));
         return Ok(exit);
     }
     let previous = manifest.previous.map_or_else(|| "none".to_owned(), |run| run.run_id);
@@ -207,7 +260,7 @@ pub fn show(folder: &Path, as_json: bool) -> Result<Exit> {
     for file in &manifest.files {
         say!("file      {}  {}", one_line(&file.sha256), one_line(&file.name));
     }
-    for finding in &found.findings {
+    for finding in &findings {
         say!("❌ {}", one_line(finding));
     }
     Ok(exit)

@@ -14,6 +14,12 @@ fn escaped(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
+/// The most of a summary page, in bytes: the service drops a page of 1 MiB or more whole.
+const SUMMARY_LIMIT: usize = 1_000_000;
+
+/// How many annotations of a step the service shows.
+pub(crate) const ANNOTATIONS: usize = 10;
+
 /// Adds `text` to the summary page of a CI step, where there is one.
 ///
 /// # Errors
@@ -27,7 +33,14 @@ pub(crate) fn add_to_summary(settings: &Settings, text: &Redacted) -> Result<()>
         .append(true)
         .open(&path)
         .map_err(FileError::write(&path))?;
+    let there = file.metadata().map_err(FileError::write(&path))?.len();
+    let mut text = text.clone();
+    let room = SUMMARY_LIMIT.saturating_sub(usize::try_from(there).unwrap_or(usize::MAX));
+    let is_cut = text.shorten(room);
     writeln!(file, "{text}").map_err(FileError::write(&path))?;
+    if is_cut {
+        writeln!(file, "\n\n(cut: the evidence holds all of it)").map_err(FileError::write(&path))?;
+    }
     Ok(())
 }
 

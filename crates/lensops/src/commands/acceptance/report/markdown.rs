@@ -60,7 +60,9 @@ impl Report {
             self.verdict.tell(),
             self.reason
         );
-        for case in &self.cases {
+        // The page may be cut: what somebody has to look at stands first.
+        let (bad, good): (Vec<&Case>, Vec<&Case>) = self.cases.iter().partition(|case| is_bad(case));
+        for case in bad.into_iter().chain(good) {
             let (mark, told) = outcome(case);
             let _infallible = writeln!(text, "| {} | {mark} {} |", cell(&case.heading()), cell(told.as_str()));
         }
@@ -84,6 +86,10 @@ fn transcripts(case: &Case) -> String {
         let _infallible = writeln!(text, "\nSent {sent_at}, answered in {took} µs.\n");
     }
     text
+}
+
+fn is_bad(case: &Case) -> bool {
+    matches!(case.result, CaseResult::Failed { .. } | CaseResult::Unjudged { .. })
 }
 
 fn outcome(case: &Case) -> (&'static str, &Redacted) {

@@ -4,7 +4,7 @@ use lensops_core::redaction::{Redacted, Redactor};
 use lensops_core::verdict::acceptance::CaseResult;
 use serde_json::json;
 
-use super::ci::{add_to_summary, annotate};
+use super::ci::{ANNOTATIONS, add_to_summary, annotate};
 use super::output::Output;
 use super::run_report::Report;
 use crate::commands::error::Result;
@@ -89,14 +89,7 @@ pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output:
     let written = report.write_forms(settings, redactor, forms, nonce)?;
     files::replace_all(junit.as_slice())?;
     if settings.in_github_actions() {
-        for case in &report.cases {
-            let level = match case.result {
-                CaseResult::Failed { .. } => "error",
-                CaseResult::Unjudged { .. } => "warning",
-                _ => continue,
-            };
-            annotate(level, &report.title, redactor.text(&case.line()).as_str(), output.json);
-        }
+        annotate_cases(report, redactor, output.json);
     }
     if let Some(json) = shown {
         say!("{json}");
@@ -110,4 +103,28 @@ pub fn finish(settings: &Settings, redactor: &Redactor, report: &Report, output:
     // Last: a page that cannot be written must not cost the verdict its words.
     add_to_summary(settings, &redactor.text(&report.summary()))?;
     Ok(report.verdict.into())
+}
+
+/// An annotation for each case that failed, then for each that is unjudged, as many as the service shows.
+fn annotate_cases(report: &Report, redactor: &Redactor, beside_json: bool) {
+    let of = |level, wanted: fn(&CaseResult) -> bool| {
+        let cases = report.cases.iter().filter(move |case| wanted(&case.result));
+        cases.map(move |case| (level, case))
+    };
+    let failed = of("error", |result| matches!(result, CaseResult::Failed { .. }));
+    let all = failed.chain(of("warning", |result| matches!(result, CaseResult::Unjudged { .. })));
+    let all: Vec<_> = all.collect();
+    // The last one counts the rest.
+    let shown = if all.len() > ANNOTATIONS {
+        ANNOTATIONS - 1
+    } else {
+        all.len()
+    };
+    for (level, case) in all.iter().take(shown) {
+        annotate(level, &report.title, redactor.text(&case.line()).as_str(), beside_json);
+    }
+    if all.len() > shown {
+        let rest = format!("{} more cases failed or are unjudged", all.len() - shown);
+        annotate("warning", &report.title, &rest, beside_json);
+    }
 }

@@ -16,6 +16,7 @@ use super::section::Section;
 use crate::commands::context::{monitor_plan, open_history};
 use crate::commands::error::Result;
 use crate::commands::evidence::runs::FOLDER;
+use crate::commands::evidence::trust::Trust;
 use crate::commands::exit::Exit;
 use crate::commands::files;
 use crate::commands::plans::{Which, load};
@@ -34,22 +35,25 @@ pub fn windows() -> Result<[jiff::SignedDuration; 2]> {
 ///
 /// # Errors
 /// A plan that is not valid, history that cannot be read, or a package that cannot be written.
-pub async fn run(settings: &Settings, lens: &str, now: Timestamp) -> Result<Exit> {
+pub async fn run(settings: &Settings, lens: &str, head: Option<&str>, now: Timestamp) -> Result<Exit> {
     let plan = monitor_plan(settings, load(settings, &Which::Lens(lens))?)?.plan;
     let history = open_history(settings).await?;
     let [day, week] = windows()?;
     let day = gate(&history, &plan, day, now, now).await?;
     let week = gate(&history, &plan, week, now, now).await?;
-    package(settings, &plan.monitor, &Gates { day, week }, now)
+    package(settings, &plan.monitor, &Gates { day, week }, head, now)
 }
 
-/// Writes the package of `lens` from the runs that verify and what the gate says.
+/// Writes the package of `lens` from the runs that verify and what the gate says. With `head` they must be in
+/// one chain with the run that has it.
 ///
 /// # Errors
 /// When a run that is there cannot be read, or the package cannot be written.
-pub fn package(settings: &Settings, lens: &LensId, gates: &Gates, now: Timestamp) -> Result<Exit> {
+pub fn package(settings: &Settings, lens: &LensId, gates: &Gates, head: Option<&str>, now: Timestamp) -> Result<Exit> {
     let folder = settings.root.join(FOLDER).join("phase6");
-    let runs = Runs::of(settings, lens)?;
+    let below = settings.root.join(FOLDER).join("runs");
+    let trust = Trust::of(settings.project.evidence.as_ref(), head, &below)?;
+    let runs = Runs::of(settings, lens, &trust)?;
     let sections = sections(lens, &runs, gates);
     let title = format!("Evidence: {}", lens.title());
     let made = format!(
@@ -102,9 +106,10 @@ fn sections(lens: &LensId, runs: &Runs, gates: &Gates) -> Vec<Section> {
     ];
     if !runs.refused.is_empty() {
         let mut section = Section::new("Runs that were not used");
-        section
-            .text
-            .push("Their files are not as the runs left them: nothing is taken from them.".to_owned());
+        section.text.push(
+            "Their files are not as the runs left them, or no trusted key signed them: nothing is taken from them."
+                .to_owned(),
+        );
         section.head = vec!["run and finding"];
         section.rows = runs.refused.iter().map(|line| vec![line.clone()]).collect();
         sections.push(section);

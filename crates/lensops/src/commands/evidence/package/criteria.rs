@@ -159,8 +159,12 @@ pub(crate) fn readiness(
     gates: &Gates,
 ) -> Section {
     let mut section = Section::new("Rollout readiness");
-    let run =
-        |run: Option<&Finished>| run.map_or_else(|| "not there yet".to_owned(), |run| run.manifest.verdict.to_string());
+    let run = |run: Option<&Finished>| {
+        run.map_or_else(
+            || "not there yet".to_owned(),
+            |run| format!("{} ({})", run.manifest.verdict, run.whose),
+        )
+    };
     let gate = |gated: &Gated| {
         let reason = gated
             .reports
