@@ -209,7 +209,8 @@ mod tests {
         let none = EvidenceFile::default();
         let at = "2026-03-01T00:00:00Z";
         let (ours, theirs) = (Signed::By(key("7")), Signed::By(key("8")));
-        let cases: [(Signed, &EvidenceFile, &str, Option<Standing>, bool, &str); 12] = [
+        type Row<'a> = (Signed, &'a EvidenceFile, &'a str, Option<Standing>, bool, &'a str);
+        let cases: [Row<'_>; 12] = [
             (Signed::Unsigned, &none, at, None, true, "unsigned"),
             (theirs, &none, at, None, true, "signed by 3b"),
             (ours, &file(""), at, None, true, "signed by CI"),

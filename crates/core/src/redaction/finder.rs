@@ -131,10 +131,6 @@ impl Finder {
     }
 
     /// `text` with a mark wherever a form of a secret stands.
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "offsets are those of matches at whole characters, and a wrong one must not let a secret through"
-    )]
     pub(crate) fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if text.len() < self.forms.shortest.min(SHORTEST_SECRET) {
             return Cow::Borrowed(text);
