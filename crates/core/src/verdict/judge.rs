@@ -147,20 +147,13 @@ fn judge_body(expect: &Expect, severity: Severity, dialect: &Dialect, body: &Val
 /// Values at places that the plan gives as JSONPaths.
 fn judge_places(expect: &Expect, severity: Severity, body: &Value) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
-    let absent = |path: &JsonPath| {
-        let detail = format!("the answer has no {path}");
-        match severity {
-            Severity::Warn => Outcome::Unjudged(detail),
-            Severity::Fail => broken_body(severity, detail),
-        }
-    };
     let broken = |detail: String| broken_body(severity, detail);
     if let Some((a, b)) = &expect.equal {
         outcomes.push(match (a.first(body), b.first(body)) {
             (Some(x), Some(y)) if is_same(x, y) => Outcome::Met,
             (Some(x), Some(y)) => broken(format!("{a} is {}, {b} is {}", short(x), short(y))),
-            (None, _) => absent(a),
-            (_, None) => absent(b),
+            (None, _) => missing(severity, a),
+            (_, None) => missing(severity, b),
         });
     }
     let bounds = [
@@ -170,7 +163,7 @@ fn judge_places(expect: &Expect, severity: Severity, body: &Value) -> Vec<Outcom
     for (places, word, holds) in bounds {
         for (path, limit) in places {
             outcomes.push(match (path.first(body), limit.number()) {
-                (None, _) => absent(path),
+                (None, _) => missing(severity, path),
                 (Some(Value::Number(number)), Some(limit)) if holds(order(number, limit)) => Outcome::Met,
                 (Some(value), _) => broken(format!("{path} is {}, expected {word} {limit}", short(value))),
             });
@@ -178,16 +171,24 @@ fn judge_places(expect: &Expect, severity: Severity, body: &Value) -> Vec<Outcom
     }
     for (path, wanted) in &expect.is {
         outcomes.push(match path.first(body) {
-            None => absent(path),
+            None => missing(severity, path),
             Some(value) if is_same(value, wanted) => Outcome::Met,
             // As JSON where only the type tells them apart: `"5"` is no 5.
             Some(value) if short(value) == short(wanted) => broken(format!("{path} is {value}, expected {wanted}")),
             Some(value) => broken(format!("{path} is {}, expected {}", short(value), short(wanted))),
         });
     }
+    outcomes.extend(judge_shape(expect, severity, body));
+    outcomes
+}
+
+/// What a text looks like, what is not there, and how much there is.
+fn judge_shape(expect: &Expect, severity: Severity, body: &Value) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    let broken = |detail: String| broken_body(severity, detail);
     for (path, pattern) in &expect.matches {
         outcomes.push(match path.first(body) {
-            None => absent(path),
+            None => missing(severity, path),
             Some(Value::Array(_) | Value::Object(_) | Value::Null) => {
                 broken(format!("{path} holds no text, expected one that matches {pattern}"))
             }
@@ -213,6 +214,15 @@ fn judge_places(expect: &Expect, severity: Severity, body: &Value) -> Vec<Outcom
         });
     }
     outcomes
+}
+
+/// A place that is not there: unjudged in a warning, broken elsewhere.
+fn missing(severity: Severity, path: &JsonPath) -> Outcome {
+    let detail = format!("the answer has no {path}");
+    match severity {
+        Severity::Warn => Outcome::Unjudged(detail),
+        Severity::Fail => broken_body(severity, detail),
+    }
 }
 
 fn broken_body(severity: Severity, detail: String) -> Outcome {

@@ -12,6 +12,7 @@ pub mod notes;
 mod number;
 pub mod outcome;
 pub mod probe;
+mod probe_line;
 pub mod record;
 pub mod registry;
 pub mod results;

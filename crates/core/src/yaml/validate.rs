@@ -118,6 +118,19 @@ impl<'a> Walk<'a> {
         trial.found
     }
 
+    /// Whether `node` is a boolean in its older form, which is told.
+    fn is_old_boolean(&mut self, node: &Node, name: &str) -> bool {
+        let Some((text, value)) = node.text().and_then(|text| Some((text, old(text)?))) else {
+            return false;
+        };
+        self.old.push(Mistake {
+            line: node.line,
+            column: node.column,
+            message: format!("{name} is read as {value}: write {value}, `{text}` is text in YAML 1.2"),
+        });
+        true
+    }
+
     fn value(&mut self, schema: &'a Value, node: &Node, name: &str) {
         if self.partial && matches!(node.kind, Kind::Null) {
             return;
@@ -139,13 +152,7 @@ impl<'a> Walk<'a> {
             Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
             _ => return,
         };
-        let is_old = |text| old(text).map(|value| (text, value));
-        if let (true, Some((text, value))) = (kinds.contains(&"boolean"), node.text().and_then(is_old)) {
-            self.old.push(Mistake {
-                line: node.line,
-                column: node.column,
-                message: format!("{name} is read as {value}: write {value}, `{text}` is text in YAML 1.2"),
-            });
+        if kinds.contains(&"boolean") && self.is_old_boolean(node, name) {
             return;
         }
         if !kinds.iter().any(|kind| node.kind.is(kind)) {

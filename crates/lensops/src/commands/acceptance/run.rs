@@ -71,27 +71,7 @@ impl Acceptance {
             .map(|url| Staging::new(&url))
             .transpose()
             .context("STAGING_DB_URL")?;
-        let mut environment = Vars::new();
-        let mut secrets = Vec::new();
-        for (name, source) in &loaded.plan.env {
-            let value = settings.var(source.from.as_str());
-            if let (Some(value), true) = (value, source.secret) {
-                if value.len() < SHORTEST_SECRET {
-                    eprintln!(
-                        "⚠️ {} is shorter than {SHORTEST_SECRET} bytes: evidence cannot hide it by its value",
-                        source.from
-                    );
-                }
-                if settings.ends_in_line_break(source.from.as_str()) {
-                    eprintln!("⚠️ {} ends in a line break: it is removed", source.from);
-                }
-                secrets.push(Secret::new(value));
-            }
-            environment.insert(
-                name.clone(),
-                value.map_or(Value::Null, |value| Value::String(value.to_owned())),
-            );
-        }
+        let (environment, secrets) = from_environment(settings, &loaded.plan);
         let vars = vars_with(&loaded.plan.vars, environment, loaded.plan.tenants[0]);
         let redactor = settings.redactor().with(&secrets);
         Ok(Self {
@@ -120,6 +100,30 @@ impl Acceptance {
     pub fn warning(&self) -> Option<String> {
         self.loaded.warning()
     }
+}
+
+/// The plan's variables that come from the environment, and the secrets among them. What is odd about one
+/// is told.
+fn from_environment(settings: &Settings, plan: &AcceptancePlan) -> (Vars, Vec<Secret>) {
+    let (mut vars, mut secrets) = (Vars::new(), Vec::new());
+    for (name, source) in &plan.env {
+        let value = settings.var(source.from.as_str());
+        if let (Some(value), true) = (value, source.secret) {
+            if value.len() < SHORTEST_SECRET {
+                eprintln!(
+                    "⚠️ {} is shorter than {SHORTEST_SECRET} bytes: evidence cannot hide it by its value",
+                    source.from
+                );
+            }
+            if settings.ends_in_line_break(source.from.as_str()) {
+                eprintln!("⚠️ {} ends in a line break: it is removed", source.from);
+            }
+            secrets.push(Secret::new(value));
+        }
+        let value = value.map_or(Value::Null, |value| Value::String(value.to_owned()));
+        vars.insert(name.clone(), value);
+    }
+    (vars, secrets)
 }
 
 /// Leaves only the scenarios named `names` in `plan`; all where none is named.

@@ -1,11 +1,18 @@
-//! Sends a request, and retries it where that may help.
+//! Sends a request, and retries it where that may help, within the time that a check has.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use lensops_core::duration::Every;
 use lensops_core::exchange::{Exchange, FailureClass, PreparedRequest, Sender};
 use lensops_core::verdict::probe::retry_after;
 use tokio::time::{Instant, sleep, timeout_at};
+
+/// The most that a check may take.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Why a probe or a sample was cut off.
+pub(super) const OUT_OF_TIME: &str = "the check's time was up";
 
 /// Retries that one probe may spend over all its samples.
 pub(crate) const RETRIES: u32 = 2;
@@ -15,6 +22,12 @@ const WAITS: u32 = 30;
 
 /// The wait before the first retry; doubled for the next, jittered by half.
 pub(crate) const RETRY_WAIT_MS: u64 = 100;
+
+/// The time that a check every `every` may take: nine tenths of its interval, so that the next one is on
+/// time, and a minute at most.
+pub(super) fn budget(every: Every) -> Duration {
+    LONGEST.min(Duration::from_millis(every.as_ms().unsigned_abs() * 9 / 10))
+}
 
 /// What a probe may still spend on its samples.
 pub(crate) struct Allowance {

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::crypto::token::{Token, mint};
-use lensops_core::duration::Every;
-use lensops_core::exchange::{Base, Exchange, FailureClass, PreparedRequest, Sender};
+use lensops_core::exchange::{Base, Exchange, PreparedRequest, Sender};
 use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::lens::mute::{Maintenance, Muted, Paused};
@@ -18,37 +17,16 @@ use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use lensops_core::verdict::check::{flag_line, probe_line};
-use lensops_core::verdict::outcome::Why;
 use lensops_core::verdict::record::Level;
 use lensops_core::verdict::{CheckContext, CheckReport, ProbeReport, ProbeResult, Sample, judge_check};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::answered::Answer;
-use super::attempt::{Allowance, attempt};
+use super::attempt::{OUT_OF_TIME, budget};
 use super::before::Before;
-use crate::flags::{SharedFlags, is_on};
+use crate::flags::SharedFlags;
 use crate::store::{History, Journal, Store, StoreError};
-
-/// The most that a check may take.
-const LONGEST: Duration = Duration::from_secs(60);
-
-/// Time-outs after which a probe sends no more samples.
-const MOST_TIME_OUTS: u32 = 3;
-
-/// Why a probe or a sample was cut off.
-const OUT_OF_TIME: &str = "the check's time was up";
-
-/// The time that a check every `every` may take: nine tenths of its interval, so that the next one is on
-/// time, and a minute at most.
-fn budget(every: Every) -> Duration {
-    LONGEST.min(Duration::from_millis(every.as_ms().unsigned_abs() * 9 / 10))
-}
-
-fn is_time_out(exchange: &Exchange) -> bool {
-    let failure = exchange.result.as_ref().err();
-    failure.is_some_and(|failure| failure.class == FailureClass::Timeout)
-}
 
 /// How long a store elsewhere may take to say what was before.
 const ASK_FOR: Duration = Duration::from_secs(3);
@@ -140,24 +118,7 @@ impl Monitor {
     ) -> CheckReport {
         let deadline = Instant::now() + budget(self.plan.every);
         let mut rng = fastrand::Rng::with_seed(id.as_u64_pair().1);
-        let mut flags = Vec::new();
-        let mut flag_reports = Vec::new();
-        // First, for their lines stand before those of the probes.
-        for probe in self.plan.probes.iter().filter(|probe| probe.request.is_none()) {
-            let asked = self.run_flag_probe(sender, probe, observed_at);
-            let (report, read) = timeout_at(deadline, asked).await.unwrap_or_else(|_| {
-                (
-                    ProbeReport::unsent(probe, ProbeResult::Unjudged(OUT_OF_TIME.to_owned())),
-                    Vec::new(),
-                )
-            });
-            flags.extend(read);
-            flag_reports.push(report);
-        }
-        for (name, on) in &flags {
-            let (level, line) = flag_line(name, *on);
-            each(level, &line);
-        }
+        let (flags, flag_reports) = self.flags_first(sender, observed_at, deadline, each).await;
         let vars = vars_of(&self.plan.vars, tenant);
         let (mut probes, mut flag_reports) = (Vec::new(), flag_reports.into_iter());
         for probe in &self.plan.probes {
@@ -193,84 +154,39 @@ impl Monitor {
         report
     }
 
+    /// The flag probes, before the others: their lines stand first.
+    async fn flags_first<S: Sender>(
+        &self,
+        sender: &S,
+        at: Timestamp,
+        deadline: Instant,
+        each: &(dyn Fn(Level, &str) + Sync),
+    ) -> (Vec<(String, bool)>, Vec<ProbeReport>) {
+        let mut flags = Vec::new();
+        let mut flag_reports = Vec::new();
+        for probe in self.plan.probes.iter().filter(|probe| probe.request.is_none()) {
+            let asked = self.run_flag_probe(sender, probe, at);
+            let (report, read) = timeout_at(deadline, asked).await.unwrap_or_else(|_| {
+                (
+                    ProbeReport::unsent(probe, ProbeResult::Unjudged(OUT_OF_TIME.to_owned())),
+                    Vec::new(),
+                )
+            });
+            flags.extend(read);
+            flag_reports.push(report);
+        }
+        for (name, on) in &flags {
+            let (level, line) = flag_line(name, *on);
+            each(level, &line);
+        }
+        (flags, flag_reports)
+    }
+
     /// Whether and why a check at `at` counts for nothing.
     #[must_use]
     pub fn muted(&self, at: Timestamp, rolled_back: Option<&Paused>) -> Option<Muted> {
         let windows = self.plan.maintenance.iter().chain(&self.maintenance);
         Muted::at(at, self.plan.paused.as_ref().or(rolled_back), windows)
-    }
-
-    async fn run_flag_probe<S: Sender>(
-        &self,
-        sender: &S,
-        probe: &Probe,
-        at: Timestamp,
-    ) -> (ProbeReport, Vec<(String, bool)>) {
-        let unjudged = |reason: String| (ProbeReport::unsent(probe, ProbeResult::Unjudged(reason)), Vec::new());
-        let provider = match &self.provider {
-            Ok(provider) => provider,
-            Err(reason) => return unjudged(reason.clone()),
-        };
-        let variables = match provider.read(sender, at, self.plan.every).await {
-            Ok(variables) => variables,
-            Err(error) => return unjudged(error.to_string()),
-        };
-        let state = |flag: &str| (flag.to_owned(), is_on(variables.get(flag).map(String::as_str)));
-        let flags: Vec<(String, bool)> = probe.flags.iter().map(|flag| state(flag.as_str())).collect();
-        let off: Vec<String> = flags
-            .iter()
-            .filter(|(_, on)| !on)
-            .map(|(flag, _)| flag.clone())
-            .collect();
-        let result = if off.is_empty() {
-            ProbeResult::Healthy
-        } else {
-            ProbeResult::Broken(Why::FlagsOff { flags: off })
-        };
-        let mut report = ProbeReport::unsent(probe, result);
-        report.shown = Some("enabled".to_owned());
-        (report, flags)
-    }
-
-    async fn run_probe<S: Sender>(
-        &self,
-        sender: &S,
-        probe: &Probe,
-        vars: &Vars,
-        now: Timestamp,
-        deadline: Instant,
-        rng: &mut fastrand::Rng,
-    ) -> ProbeReport {
-        if Instant::now() >= deadline {
-            return ProbeReport::unsent(probe, ProbeResult::Unjudged(OUT_OF_TIME.to_owned()));
-        }
-        let (request, probe) = match self.prepare(probe, vars, now) {
-            Ok((request, probe)) => (Arc::new(request), probe),
-            Err(reason) => return ProbeReport::unsent(probe, ProbeResult::Unjudged(reason)),
-        };
-        let count = if probe.timed { self.plan.samples } else { 1 };
-        let (mut samples, mut allowance) = (Vec::new(), Allowance::until(deadline));
-        let (mut timed_out, mut left_out) = (0, None);
-        for taken in 0..count {
-            let left = count - taken;
-            if timed_out == MOST_TIME_OUTS {
-                left_out = Some(format!("{left} more were not sent after {timed_out} time-outs"));
-                break;
-            }
-            let attempts = attempt(sender, &request, &mut allowance, rng).await;
-            let Some(sample) = Sample::of(&probe, &self.plan.answers, &attempts, &self.redactor) else {
-                left_out = Some(format!("{left} more were not taken: {OUT_OF_TIME}"));
-                break;
-            };
-            timed_out += u32::from(attempts.last().is_some_and(is_time_out));
-            samples.push(sample);
-        }
-        if samples.is_empty() {
-            return ProbeReport::unsent(&probe, ProbeResult::Unjudged(OUT_OF_TIME.to_owned()));
-        }
-        let mut report = ProbeReport::of(&probe, &samples);
-        report.left_out = left_out;
-        report
     }
 
     /// Sends a probe's request once; the probe comes back with its variables filled in.
@@ -309,7 +225,12 @@ impl Monitor {
     }
 
     /// The request of `probe`, and the probe with the variables of its expectations filled in.
-    fn prepare(&self, probe: &Probe, vars: &Vars, now: Timestamp) -> Result<(PreparedRequest, Probe), String> {
+    pub(super) fn prepare(
+        &self,
+        probe: &Probe,
+        vars: &Vars,
+        now: Timestamp,
+    ) -> Result<(PreparedRequest, Probe), String> {
         let Some(spec) = &probe.request else {
             return Err("the probe has no request".to_owned());
         };

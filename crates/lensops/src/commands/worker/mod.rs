@@ -18,6 +18,7 @@ mod lines;
 pub mod notifier;
 pub mod openmetrics;
 mod pages;
+mod probing;
 mod reload;
 mod run;
 mod scheduler;
