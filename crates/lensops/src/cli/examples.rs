@@ -218,6 +218,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         )],
     ),
     (
+        "evidence list",
+        &[("lensops evidence list", "every run, whose it is, and what it came to")],
+    ),
+    (
         "evidence show",
         &[(
             "lensops evidence show verification_handoff/runs/20260128T150000Z-acceptance-faults",

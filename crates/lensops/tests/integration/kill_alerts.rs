@@ -99,6 +99,15 @@ async fn a_worker_killed_at_random_points_tells_every_alert_once() {
         }
         child.wait().unwrap();
     }
+    // An outage that lasts until it is told: something arrives, whatever the kills cut off.
+    receiver.clear();
+    stand_in.set_faults(serde_json::from_value::<Faults>(broken).unwrap());
+    for _ in 0..50 {
+        worker_until(&project, "worker", |line| line.contains("OVERALL"), 2);
+        if !receiver.taken().is_empty() {
+            break;
+        }
+    }
     stand_in.set_faults(Faults::default());
     // The last start has receivers that take everything; what waits arrives.
     receiver.clear();

