@@ -1,6 +1,6 @@
 //! Connecting: names, addresses, TCP, TLS and proxies, for whoever sends over a socket.
 //!
-//! The ground that `http` and `load` share. A [`Connector`] finds the way to an API once, a [`Way`] opens
+//! The ground that `http` and `load` share. A [`Connector`] finds the way to an API once, a `Way` opens
 //! connections along it, each under the deadline of whoever waits. The resolver and the proxies are passed
 //! in. Protocol and class of a failure are told; what follows from it belongs to the sender. A library of
 //! connections was not taken: it hides which address answered, and what each phase took.

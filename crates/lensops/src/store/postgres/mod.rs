@@ -2,7 +2,7 @@
 //!
 //! A batch is one transaction: checks first, then their events, each as one statement over arrays.
 //! A pooler may hand out another connection every transaction: statements have no name on the server, and
-//! each runs in a transaction ([`statement`]). A login that may become `service_role` does so for each transaction: the
+//! each runs in a transaction (`statement`). A login that may become `service_role` does so for each transaction: the
 //! owner then writes with no more rights than a key has, and a login that is only a member gets the
 //! right to pass row-level security, which is not inherited. One connection is held; it is dropped after
 //! any failure that may have left it in doubt. A pool was rejected: while a server refuses connections,
