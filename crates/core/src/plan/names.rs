@@ -54,7 +54,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// Notes every one of `named` that `known` does not hold.
-    fn hold(&mut self, path: &[&str], named: impl IntoIterator<Item = &'a str>, known: &[&str]) {
+    fn hold<'n>(&mut self, path: &[&str], named: impl IntoIterator<Item = &'n str>, known: &[&str]) {
         for name in named {
             let path: Vec<String> = path.iter().map(ToString::to_string).collect();
             let again = |other: &Undefined| other.name == name && other.path == path;
@@ -234,14 +234,8 @@ impl AcceptancePlan {
             if let Some(body) = request.json_mut() {
                 step.omit.iter().for_each(|place| super::acceptance::omit(body, place));
             }
-            let names: Vec<String> = request.names().into_iter().map(str::to_owned).collect();
             // The request stands elsewhere: what it lacks is told at the step that sends it.
-            let names: Vec<&str> = sent
-                .names()
-                .into_iter()
-                .filter(|name| names.iter().any(|left| left == name))
-                .collect();
-            search.hold(&at("send"), names, &here);
+            search.hold(&at("send"), request.names(), &here);
         }
         search.hold(&at("expect"), step.expect.names(), &here);
         known.extend(step.capture.keys().map(Ident::as_str));

@@ -28,7 +28,10 @@ impl TryFrom<String> for Pattern {
         built.map(Self).map_err(|error| {
             let said = error.to_string();
             // Of several lines with a caret the last says what is wrong.
-            let why = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let why = said
+                .rsplit_once('\n')
+                .map_or(&*said, |(_, last)| last)
+                .trim_start_matches("error: ");
             format!("{text:?} is not a regular expression: {why}")
         })
     }

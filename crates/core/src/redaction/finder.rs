@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use memchr::memmem;
 
 use super::forms::{forms, packed_forms};
 use super::mark::{SHORTEST_SECRET, mark};
-use super::unfold::{self, layers, packed, unfolded};
+use super::unfold::{self, layers, packed, packed_bytes, unfolded};
 use crate::secret::Secret;
 
 /// How many of a form's last bytes are looked for. An automaton for whole forms of tokens would have
@@ -35,6 +36,8 @@ pub(crate) struct Finder {
     packed: Option<Anchored>,
     /// What a text that was cut off may end with: the secrets' beginnings.
     whole: Vec<Vec<u8>>,
+    /// The length of the shortest text that may hold any of it: most texts of an answer are shorter.
+    least: usize,
 }
 
 /// How much of a secret's beginning gives it away at the end of a text that was cut off. Less is ordinary text: an
@@ -47,7 +50,7 @@ struct Anchored {
     anchors: AhoCorasick,
     /// By anchor: the forms that end with it.
     forms: Vec<Vec<Vec<u8>>>,
-    /// The length of the shortest form: most texts of an answer are shorter than any secret.
+    /// The length of the shortest form.
     shortest: usize,
 }
 
@@ -119,10 +122,15 @@ impl Finder {
             .flat_map(|secret| [unfold::plain(secret), unfolded(secret)]);
         let plain = plain.filter(|form| form.len() >= SHORTEST_SECRET);
         let packed = secrets.iter().flat_map(|secret| bytes(packed_forms(secret)));
+        let forms = Anchored::new(secrets.iter().flat_map(|secret| bytes(forms(secret))).collect(), speed)?;
+        let plain = Anchored::new(plain.collect(), speed);
+        let packed = Anchored::new(packed.collect(), speed);
+        let others = plain.iter().chain(&packed).map(|anchored| anchored.shortest);
         Some(Self {
-            forms: Anchored::new(secrets.iter().flat_map(|secret| bytes(forms(secret))).collect(), speed)?,
-            plain: Anchored::new(plain.collect(), speed),
-            packed: Anchored::new(packed.collect(), speed),
+            least: others.chain([forms.shortest]).fold(CUT, usize::min),
+            forms,
+            plain,
+            packed,
             whole: secrets
                 .iter()
                 .flat_map(|secret| [unfold::plain(secret), unfolded(secret)])
@@ -132,23 +140,30 @@ impl Finder {
 
     /// `text` with a mark wherever a form of a secret stands.
     pub(crate) fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if text.len() < self.forms.shortest.min(SHORTEST_SECRET) {
+        if text.len() < self.least {
             return Cow::Borrowed(text);
         }
         let mut found: Vec<Range<usize>> = Vec::new();
         self.forms.find(text.as_bytes(), &mut found);
-        found.extend(self.cut_off(text.as_bytes()).map(|start| start..text.len()));
+        found.extend(cut_off(self.whole.iter().map(Vec::as_slice), text.as_bytes()).map(|start| start..text.len()));
         let mut within = Vec::new();
         for layer in layers(text) {
             self.plain
                 .iter()
                 .for_each(|plain| plain.find(&layer.bytes, &mut within));
-            within.extend(self.cut_off(&layer.bytes).map(|start| start..layer.bytes.len()));
+            within.extend(
+                cut_off(self.whole.iter().map(Vec::as_slice), &layer.bytes).map(|start| start..layer.bytes.len()),
+            );
             found.extend(within.drain(..).filter_map(|range| layer.source(range)));
         }
-        if let Some((digits, finder)) = packed(text).zip(self.packed.as_ref()) {
-            finder.find(&digits.bytes, &mut within);
-            found.extend(within.drain(..).filter_map(|range| digits.source(range)));
+        if let Some(finder) = self.packed.as_ref().filter(|finder| finder.shortest <= text.len()) {
+            // Where each digit stood is asked only where a secret was found among them.
+            finder.find(&packed_bytes(text), &mut within);
+            if !within.is_empty()
+                && let Some(digits) = packed(text)
+            {
+                found.extend(within.drain(..).filter_map(|range| digits.source(range)));
+            }
         }
         if found.is_empty() {
             return Cow::Borrowed(text);
@@ -170,19 +185,18 @@ impl Finder {
         clean.push_str(&text[done..]);
         Cow::Owned(clean)
     }
+}
 
-    /// Where the beginning of a secret stands at the end of `text`, which may have been cut off.
-    fn cut_off(&self, text: &[u8]) -> Option<usize> {
-        let starts = self.whole.iter().filter_map(|secret| {
-            let longest = secret.len().saturating_sub(1).min(text.len());
-            (CUT..=longest).rev().find_map(|length| {
-                let at = text.len() - length;
-                let is_it = secret.get(..length) == text.get(at..);
-                is_it.then_some(at)
-            })
-        });
-        starts.min()
-    }
+/// Where the beginning of one of `secrets` stands at the end of `text`, which may have been cut off.
+pub(super) fn cut_off<'s>(secrets: impl Iterator<Item = &'s [u8]>, text: &[u8]) -> Option<usize> {
+    let starts = secrets.filter_map(|secret| {
+        let from = text.len().saturating_sub(secret.len().saturating_sub(1));
+        let tail = text.get(from..)?;
+        let mut beginnings = memmem::find_iter(tail, secret.get(..CUT)?);
+        let at = beginnings.find(|at| tail.get(*at..).is_some_and(|end| secret.starts_with(end)))?;
+        Some(from + at)
+    });
+    starts.min()
 }
 
 #[cfg(test)]

@@ -13,12 +13,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::finder::{Finder, Speed};
-use super::forms::forms;
+use super::finder::{Finder, Speed, cut_off};
+use super::forms::{forms, packed_forms};
 use super::key::is_secret_key;
 use super::legible::legible;
-use super::mark::{MARK, SHORTEST_SECRET, SHORTEST_TOKEN, mark};
+use super::mark::{MARK, SHORTEST_TOKEN, mark};
 use super::patterns::{find_keyed, hide_keyed, hide_tokens};
+use super::unfold::{is_encoded, packed_bytes};
 use crate::secret::Secret;
 
 /// Text that is safe to write: the only thing that writers take.
@@ -95,6 +96,8 @@ pub struct Redactor {
     late: Arc<[String]>,
     /// Made when a text of the exchange is encoded in a way that the forms do not name.
     late_finder: Arc<OnceLock<Option<Finder>>>,
+    /// Their forms in runs of digits, made when a text is long enough for one.
+    late_packed: Arc<OnceLock<Vec<Vec<u8>>>>,
 }
 
 impl fmt::Debug for Redactor {
@@ -124,6 +127,7 @@ impl Redactor {
             own: Arc::default(),
             late: Arc::default(),
             late_finder: Arc::default(),
+            late_packed: Arc::default(),
         }
     }
 
@@ -142,6 +146,7 @@ impl Redactor {
             own,
             late: late.into(),
             late_finder: Arc::default(),
+            late_packed: Arc::default(),
             ..self.clone()
         }
     }
@@ -198,6 +203,21 @@ impl Redactor {
         }
     }
 
+    /// Whether `text` holds a secret of the exchange in runs of digits that are broken into lines or pairs.
+    fn holds_packed(&self, text: &str) -> bool {
+        // In digits a secret is longer than as it stands.
+        if self.own.iter().all(|secret| secret.expose().len() > text.len()) {
+            return false;
+        }
+        let forms = self.late_packed.get_or_init(|| {
+            let forms = self.own.iter().flat_map(|secret| packed_forms(secret.expose()));
+            forms.map(String::into_bytes).collect()
+        });
+        let digits = packed_bytes(text);
+        let mut shorter = forms.iter().filter(|form| form.len() <= digits.len());
+        shorter.any(|form| memmem::find(&digits, form).is_some())
+    }
+
     fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut clean = self
             .finder
@@ -209,7 +229,11 @@ impl Redactor {
                 clean = Cow::Owned(clean.replace(form.as_str(), mark(form)));
             }
         }
-        if !self.own.is_empty() && clean.len() >= SHORTEST_SECRET {
+        if let Some(start) = cut_off(self.own.iter().map(|own| own.expose().as_bytes()), clean.as_bytes()) {
+            let start = clean.floor_char_boundary(start);
+            clean = Cow::Owned(format!("{}{}", &clean[..start], mark(&clean[start..])));
+        }
+        if !self.own.is_empty() && (is_encoded(&clean) || self.holds_packed(&clean)) {
             let finder = self
                 .late_finder
                 .get_or_init(|| Finder::new(self.own.iter(), Speed::Small));

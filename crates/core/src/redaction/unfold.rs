@@ -11,44 +11,76 @@ const DEEPEST: usize = 4;
 /// A text, decoded so many times, and where each of its bytes stood.
 pub(super) struct Layer {
     pub(super) bytes: Vec<u8>,
-    from: Vec<Range<usize>>,
+    /// Start and end; a text of 4 GiB is none that is searched.
+    from: Vec<(u32, u32)>,
+}
+
+/// What an encoding says: how many bytes it takes, and what they stand for, at most a character.
+struct Said {
+    taken: usize,
+    bytes: [u8; 4],
+    len: usize,
+}
+
+impl Said {
+    /// It takes `taken` bytes and says `said`.
+    fn of(taken: usize, said: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 4];
+        bytes.get_mut(..said.len())?.copy_from_slice(said);
+        let len = said.len();
+        Some(Self { taken, bytes, len })
+    }
+
+    /// It takes `taken` bytes and says the character `code`.
+    fn character(taken: usize, code: u32) -> Option<Self> {
+        Self::of(taken, char::from_u32(code)?.encode_utf8(&mut [0; 4]).as_bytes())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
 }
 
 impl Layer {
     fn of(text: &str) -> Self {
         Self {
             bytes: text.as_bytes().to_vec(),
-            from: (0..text.len()).map(|at| at..at + 1).collect(),
+            from: (0..u32::try_from(text.len()).unwrap_or(u32::MAX))
+                .map(|at| (at, at + 1))
+                .collect(),
         }
     }
 
     /// Where the bytes of `range` stood.
     pub(super) fn source(&self, range: Range<usize>) -> Option<Range<usize>> {
-        let last = self.from.get(range.end.checked_sub(1)?)?;
-        Some(self.from.get(range.start)?.start..last.end)
+        let (_, end) = self.from.get(range.end.checked_sub(1)?)?;
+        let (start, _) = self.from.get(range.start)?;
+        Some(usize::try_from(*start).ok()?..usize::try_from(*end).ok()?)
     }
 
-    /// Every byte, or what `decode` makes of the text from there: how many bytes it takes, and what they say.
-    fn decoded(&self, decode: impl Fn(&[u8]) -> Option<(usize, Vec<u8>)>) -> Option<Self> {
+    /// Every byte, or what `decode` makes of the text from there; `None` where it makes nothing of any.
+    fn decoded(&self, decode: impl Fn(&[u8]) -> Option<Said>) -> Option<Self> {
+        let first = (0..self.bytes.len()).find(|at| self.bytes.get(*at..).and_then(&decode).is_some())?;
         let mut next = Self {
             bytes: Vec::with_capacity(self.bytes.len()),
             from: Vec::with_capacity(self.bytes.len()),
         };
-        let (mut at, mut is_new) = (0, false);
-        while let (Some(rest), Some(byte)) = (self.bytes.get(at..), self.bytes.get(at)) {
-            let (taken, said) = match decode(rest) {
-                Some(decoded) => {
-                    is_new = true;
-                    decoded
-                }
-                None => (1, vec![*byte]),
+        next.bytes.extend_from_slice(self.bytes.get(..first)?);
+        next.from.extend_from_slice(self.from.get(..first)?);
+        let mut at = first;
+        while let (Some(rest), Some(byte), Some(from)) = (self.bytes.get(at..), self.bytes.get(at), self.from.get(at)) {
+            let Some(said) = decode(rest) else {
+                next.bytes.push(*byte);
+                next.from.push(*from);
+                at += 1;
+                continue;
             };
-            let from = self.source(at..at + taken)?;
-            next.from.extend(said.iter().map(|_| from.clone()));
-            next.bytes.extend(said);
-            at += taken;
+            let (_, end) = self.from.get(at + said.taken - 1)?;
+            next.from.extend(said.bytes().iter().map(|_| (from.0, *end)));
+            next.bytes.extend_from_slice(said.bytes());
+            at += said.taken;
         }
-        is_new.then_some(next)
+        Some(next)
     }
 
     /// The same with a space for each `+`, as forms write it.
@@ -69,8 +101,7 @@ fn fold(bytes: &mut [u8]) {
 /// `text` decoded once, twice, … for as long as there is something to decode, and as quoted-printable.
 pub(super) fn layers(text: &str) -> Vec<Layer> {
     let mut layers = Vec::new();
-    let is_encoded = |byte: &u8| matches!(byte, b'%' | b'&' | b'\\' | b'=' | b'+' | 0);
-    if !text.as_bytes().iter().any(is_encoded) {
+    if !is_encoded(text) {
         return layers;
     }
     let whole = Layer::of(text);
@@ -105,24 +136,48 @@ pub(super) fn plain(secret: &str) -> Vec<u8> {
 
 /// `text` without white space and what separates pairs of digits; `None` where there is none of it.
 pub(super) fn packed(text: &str) -> Option<Layer> {
-    let gap = |rest: &[u8]| {
-        let escaped: [&[u8]; 6] = [b"\\r", b"\\n", b"\\t", b"&#10;", b"&#13;", b"&#xA;"];
-        let width = match rest.first()? {
-            byte if byte.is_ascii_whitespace() || matches!(byte, b':' | b'-' | b',') => 1,
-            _ => escaped.iter().find(|form| rest.starts_with(form))?.len(),
-        };
-        Some((width, Vec::new()))
-    };
-    Layer::of(text).decoded(gap)
+    Layer::of(text).decoded(|rest| Said::of(gap(rest)?, &[]))
 }
 
-fn once(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+/// The bytes of [`packed`]; those of `text` where there is nothing to take out.
+pub(super) fn packed_bytes(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, behind @ ..] = rest {
+        match gap(rest) {
+            Some(width) => rest = rest.get(width..).unwrap_or_default(),
+            None => {
+                bytes.push(*byte);
+                rest = behind;
+            }
+        }
+    }
+    bytes
+}
+
+/// How many bytes of white space, or of what separates pairs of digits, `rest` begins with.
+fn gap(rest: &[u8]) -> Option<usize> {
+    const ESCAPED: [&[u8]; 6] = [b"\\r", b"\\n", b"\\t", b"&#10;", b"&#13;", b"&#xA;"];
     match rest.first()? {
-        b'%' => Some((3, vec![hex_byte(rest.get(1..3)?)?])),
+        byte if byte.is_ascii_whitespace() || matches!(byte, b':' | b'-' | b',') => Some(1),
+        b'\\' | b'&' => Some(ESCAPED.iter().find(|form| rest.starts_with(form))?.len()),
+        _ => None,
+    }
+}
+
+/// Whether `text` may be something else than it seems: encoded.
+pub(super) fn is_encoded(text: &str) -> bool {
+    let encoding = |byte: &u8| matches!(byte, b'%' | b'&' | b'\\' | b'=' | b'+' | 0);
+    text.as_bytes().iter().any(encoding)
+}
+
+fn once(rest: &[u8]) -> Option<Said> {
+    match rest.first()? {
+        b'%' => Said::of(3, &[hex_byte(rest.get(1..3)?)?]),
         b'\\' => json(rest),
         b'&' => entity(rest),
         // UTF-16 that was read as bytes.
-        0 => Some((1, Vec::new())),
+        0 => Said::of(1, &[]),
         _ => None,
     }
 }
@@ -134,7 +189,7 @@ fn hex_byte(digits: &[u8]) -> Option<u8> {
     u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-fn json(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+fn json(rest: &[u8]) -> Option<Said> {
     let said = match rest.get(1)? {
         b'n' => b'\n',
         b'r' => b'\r',
@@ -145,52 +200,52 @@ fn json(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
         b'u' => return unicode(rest),
         _ => return None,
     };
-    Some((2, vec![said]))
+    Said::of(2, &[said])
 }
 
 /// `\u0026`, two of them for what is beyond, and `\u{26}`.
-fn unicode(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+fn unicode(rest: &[u8]) -> Option<Said> {
     if rest.get(2) == Some(&b'{') {
         let end = rest.iter().take(12).position(|byte| *byte == b'}')?;
-        return Some((end + 1, utf8(number(rest.get(3..end)?, 16)?)?));
+        return Said::character(end + 1, number(rest.get(3..end)?, 16)?);
     }
     let high = number(rest.get(2..6)?, 16)?;
     if !(0xd800..0xdc00).contains(&high) {
-        return Some((6, utf8(high)?));
+        return Said::character(6, high);
     }
     let low = rest.get(6..12).filter(|next| next.starts_with(b"\\u"))?;
     let low = number(low.get(2..)?, 16)?.checked_sub(0xdc00)?;
-    Some((12, utf8(0x10000 + ((high - 0xd800) << 10) + low)?))
+    Said::character(12, 0x10000 + ((high - 0xd800) << 10) + low)
 }
 
-fn entity(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+fn entity(rest: &[u8]) -> Option<Said> {
     let end = rest.iter().take(12).position(|byte| *byte == b';')?;
-    let said = match rest.get(1..end)? {
-        b"amp" => vec![b'&'],
-        b"lt" => vec![b'<'],
-        b"gt" => vec![b'>'],
-        b"quot" => vec![b'"'],
-        b"apos" => vec![b'\''],
-        b"nbsp" => utf8(0xa0)?,
+    let code = match rest.get(1..end)? {
+        b"amp" => u32::from('&'),
+        b"lt" => u32::from('<'),
+        b"gt" => u32::from('>'),
+        b"quot" => u32::from('"'),
+        b"apos" => u32::from('\''),
+        b"nbsp" => 0xa0,
         name => match name.strip_prefix(b"#")? {
-            hex if hex.starts_with(b"x") || hex.starts_with(b"X") => utf8(number(hex.get(1..)?, 16)?)?,
-            decimal => utf8(number(decimal, 10)?)?,
+            hex if hex.starts_with(b"x") || hex.starts_with(b"X") => number(hex.get(1..)?, 16)?,
+            decimal => number(decimal, 10)?,
         },
     };
-    Some((end + 1, said))
+    Said::character(end + 1, code)
 }
 
-fn quoted_printable(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+fn quoted_printable(rest: &[u8]) -> Option<Said> {
     if rest.first() != Some(&b'=') {
         return None;
     }
     if rest.starts_with(b"=\r\n") {
-        return Some((3, Vec::new()));
+        return Said::of(3, &[]);
     }
     if rest.starts_with(b"=\n") {
-        return Some((2, Vec::new()));
+        return Said::of(2, &[]);
     }
-    Some((3, vec![hex_byte(rest.get(1..3)?)?]))
+    Said::of(3, &[hex_byte(rest.get(1..3)?)?])
 }
 
 fn number(digits: &[u8], base: u32) -> Option<u32> {
@@ -198,8 +253,4 @@ fn number(digits: &[u8], base: u32) -> Option<u32> {
         return None;
     }
     u32::from_str_radix(std::str::from_utf8(digits).ok()?, base).ok()
-}
-
-fn utf8(code: u32) -> Option<Vec<u8>> {
-    char::from_u32(code).map(|c| c.to_string().into_bytes())
 }

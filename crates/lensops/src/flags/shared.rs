@@ -5,6 +5,7 @@
 //! read, and that it can again, is said once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::duration::Every;
@@ -17,6 +18,12 @@ use super::provider::{CHECK_PATIENCE, FlagProvider as _, Variables};
 
 /// How long a provider that could not be read is left alone, unless it asked for longer.
 const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(30);
+
+/// How long a check every `every` waits for the provider: a third of its interval at most, so that it ends
+/// in time and says so.
+fn patience(every: Every) -> Duration {
+    CHECK_PATIENCE.min(Duration::from_millis(every.as_ms().unsigned_abs() / 3))
+}
 
 /// A provider with what was last read of it.
 #[derive(Debug)]
@@ -77,9 +84,10 @@ impl SharedFlags {
         if let Some(kept) = kept.as_ref().filter(|kept| kept.stands(now, every)) {
             return kept.read.clone();
         }
-        let read = match tokio::time::timeout(CHECK_PATIENCE, self.provider.read(sender)).await {
+        let patience = patience(every);
+        let read = match tokio::time::timeout(patience, self.provider.read(sender)).await {
             Ok(read) => read.map(Arc::new),
-            Err(_) => Err(FlagError::Silent(format!("not within {} s", CHECK_PATIENCE.as_secs()))),
+            Err(_) => Err(FlagError::Silent(format!("not within {} s", patience.as_secs_f32()))),
         };
         let was_bad = kept.as_ref().is_some_and(|kept| kept.read.is_err());
         match &read {
@@ -98,7 +106,6 @@ impl SharedFlags {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Route, Timings};
     use lensops_core::secret::Secret;

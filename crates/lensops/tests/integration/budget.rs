@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lensops::commands::worker::Before;
-use lensops_core::exchange::{Exchange, Failure, FailureClass, PreparedRequest, Response, Route, Sender, Timings};
+use lensops_core::exchange::{Exchange, Failure, FailureClass, PreparedRequest, Sender};
 use lensops_core::verdict::CheckReport;
 use lensops_core::verdict::record::Status;
 use tokio::time::{Instant, sleep};
 
-use crate::fixture::NORTH;
+use crate::fixture::{NORTH, answered};
 use crate::worker::monitor;
 
 /// An API that hangs on a path until the client gives up after 15 s, and answers elsewhere; with `per_second`
@@ -40,35 +40,19 @@ impl Api {
 impl Sender for Api {
     async fn send(&self, request: Arc<PreparedRequest>) -> Exchange {
         self.sent.fetch_add(1, Ordering::Relaxed);
-        let answer = |status, headers: Vec<(String, String)>| {
-            Ok(Response {
-                version: "HTTP/1.1",
-                status,
-                headers,
-                body: "{}".into(),
-            })
-        };
-        let result = if !self.hangs_on.is_empty() && request.target.starts_with(self.hangs_on) {
+        if !self.hangs_on.is_empty() && request.target.starts_with(self.hangs_on) {
             sleep(Duration::from_secs(15)).await;
-            Err(Failure {
+            let mut exchange = answered(request, 200, Vec::new(), "");
+            exchange.result = Err(Failure {
                 class: FailureClass::Timeout,
                 detail: "no complete answer within 15 s".to_owned(),
-            })
-        } else if self.is_over_its_limit() {
-            answer(429, vec![("retry-after".to_owned(), "1".to_owned())])
-        } else {
-            answer(200, Vec::new())
-        };
-        Exchange {
-            request,
-            sent_at: Timestamp::UNIX_EPOCH,
-            result,
-            timings: Timings {
-                total_us: 1_000,
-                ..Timings::default()
-            },
-            route: Route::default(),
+            });
+            return exchange;
         }
+        if self.is_over_its_limit() {
+            return answered(request, 429, vec![("retry-after".to_owned(), "1".to_owned())], "{}");
+        }
+        answered(request, 200, Vec::new(), "{}")
     }
 }
 

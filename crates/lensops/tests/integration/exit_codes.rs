@@ -143,18 +143,18 @@ async fn every_command_ends_with_the_exit_code_of_its_table() {
 
 /// `project` as it is in `place`.
 fn at(mut project: Project, place: Place, sandbox: &Sandbox) -> Project {
-    let mut set = |name: &str, value: &str| project.env.insert(name.to_owned(), value.to_owned());
+    let set = |project: &mut Project, name: &str, value: &str| project.env.insert(name.to_owned(), value.to_owned());
     match place {
         Empty | Works => {}
         Refused => {
-            set("API_BASE_URL", "http://127.0.0.1:9");
+            set(&mut project, "API_BASE_URL", "http://127.0.0.1:9");
         }
         NoJournal => {
-            provider(&mut set, sandbox);
+            project.switch_at(sandbox);
             project.write(".lensops/journal.db/is-a-folder", "");
         }
         NoStore => {
-            set("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none");
+            set(&mut project, "DATABASE_URL", "postgres://nobody@127.0.0.1:9/none");
         }
         NoOutput => {
             // A file stands where a folder is wanted: that holds for root as well.
@@ -166,17 +166,11 @@ fn at(mut project: Project, place: Place, sandbox: &Sandbox) -> Project {
             }
         }
         NoRights => {
-            provider(&mut set, sandbox);
-            set("RENDER_API_KEY", "not-the-key");
+            project.switch_at(sandbox);
+            set(&mut project, "RENDER_API_KEY", "not-the-key");
         }
     }
     project
-}
-
-fn provider(set: &mut impl FnMut(&str, &str) -> Option<String>, sandbox: &Sandbox) {
-    set("RENDER_API_URL", &sandbox.url());
-    set("RENDER_API_KEY", &sandbox.config().provider_key);
-    set("RENDER_SERVICE_ID", "srv-made-up");
 }
 
 /// The command lines of all commands, without those that only hold others.

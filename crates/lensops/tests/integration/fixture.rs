@@ -9,7 +9,7 @@ use lensops::commands::worker::delivery::{Delivery, Flushed};
 use lensops::http::{Client, TIMEOUT};
 use lensops::store::{Journal, Postgres, Rest, Returned, Store};
 use lensops_core::duration::Every;
-use lensops_core::exchange::Base;
+use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Route, Timings};
 use lensops_core::history::schedule::Schedule;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
@@ -29,6 +29,30 @@ use crate::pooler::Pooler;
 
 pub(crate) const NORTH: Uuid = Uuid::from_u128(0x53fb_df09_b709_509d_aad0_3a6f_5023_9a5d);
 pub(crate) const SOUTH: Uuid = Uuid::from_u128(0x20);
+
+/// The exchange of `request` that was answered with `status`, `headers` and `body` in a millisecond.
+pub(crate) fn answered(
+    request: Arc<PreparedRequest>,
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: &str,
+) -> Exchange {
+    Exchange {
+        request,
+        sent_at: Timestamp::UNIX_EPOCH,
+        result: Ok(Response {
+            version: "HTTP/1.1",
+            status,
+            headers,
+            body: body.into(),
+        }),
+        timings: Timings {
+            total_us: 1_000,
+            ..Timings::default()
+        },
+        route: Route::default(),
+    }
+}
 
 /// The backends that every store case runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -54,6 +54,24 @@ impl Project {
         project
     }
 
+    /// As [`Project::with_faults`], with the sandbox as flag provider too.
+    pub(crate) fn at_provider(sandbox: &Sandbox) -> Self {
+        let mut project = Self::with_faults(sandbox);
+        project.switch_at(sandbox);
+        project
+    }
+
+    /// Sets the environment to read and switch flags at `sandbox`.
+    pub(crate) fn switch_at(&mut self, sandbox: &Sandbox) {
+        for (name, value) in [
+            ("RENDER_API_URL", sandbox.url()),
+            ("RENDER_API_KEY", sandbox.config().provider_key.clone()),
+            ("RENDER_SERVICE_ID", "srv-made-up".to_owned()),
+        ] {
+            self.env.insert(name.to_owned(), value);
+        }
+    }
+
     /// Sets the environment to run against `sandbox`.
     pub(crate) fn point_at(&mut self, sandbox: &Sandbox) {
         self.env.insert("API_BASE_URL".to_owned(), sandbox.url());

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use lensops::listen::{Page, Pages, serve};
 use lensops_sandbox::Dialect;
 use serde_json::Value;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::harness::{FAULTS, Project, sandbox};
 

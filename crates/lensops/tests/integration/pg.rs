@@ -80,25 +80,30 @@ fn start() -> Server {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    started(&mut child, "PostgreSQL", "ready to accept connections");
+    Server {
+        base: format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}"),
+        _watched: Some(child),
+    }
+}
+
+/// Waits until `child`, which is `name`, says `sign` on its standard error; its log is read on after that, so
+/// that it never waits for a reader.
+pub(crate) fn started(child: &mut Child, name: &str, sign: &str) {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut said = String::new();
     loop {
         let line = lines
             .next()
-            .unwrap_or_else(|| panic!("PostgreSQL did not start:\n{said}"))
+            .unwrap_or_else(|| panic!("{name} did not start:\n{said}"))
             .unwrap();
-        if line.contains("ready to accept connections") {
+        if line.contains(sign) {
             break;
         }
         said.push_str(&line);
         said.push('\n');
     }
-    // Its log is read on, so that it never waits for a reader.
     std::thread::spawn(move || lines.for_each(drop));
-    Server {
-        base: format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}"),
-        _watched: Some(child),
-    }
 }
 
 fn server() -> &'static Server {

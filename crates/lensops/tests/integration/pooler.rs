@@ -1,7 +1,6 @@
 //! A real pgbouncer in transaction mode before the throwaway PostgreSQL: every transaction may run on another
 //! connection of the server. Debian's `pgbouncer`; where it is not installed, tests fail.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -15,7 +14,7 @@ use serde_json::json;
 use sqlx::{Connection as _, Executor as _};
 
 use crate::fixture::{self, NORTH};
-use crate::pg::Database;
+use crate::pg::{Database, started};
 
 /// Connections to the server that transactions take in turn.
 const SERVER_CONNECTIONS: usize = 3;
@@ -105,21 +104,7 @@ fn start(port: u16, settings: &str) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut said = String::new();
-    loop {
-        let line = lines
-            .next()
-            .unwrap_or_else(|| panic!("pgbouncer did not start on {port}:\n{said}"))
-            .unwrap();
-        if line.contains("process up") {
-            break;
-        }
-        said.push_str(&line);
-        said.push('\n');
-    }
-    // Its log is read on, so that it never waits for a reader.
-    std::thread::spawn(move || lines.for_each(drop));
+    started(&mut child, &format!("pgbouncer on {port}"), "process up");
     child
 }
 

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jiff::Timestamp;
 use lensops::commands::acceptance::Acceptance;
 use lensops::commands::plans::{Loaded, Which, load};
 use lensops::config::{Env, Settings};
-use lensops_core::exchange::{Exchange, PreparedRequest, Response, Route, Sender, Timings};
+use lensops_core::exchange::{Exchange, PreparedRequest, Sender};
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::header::PlanOrigin;
 use lensops_core::verdict::Verdict;
@@ -18,6 +17,8 @@ use lensops_core::verdict::acceptance::CaseResult;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio_util::sync::CancellationToken;
+
+use crate::fixture::answered;
 
 /// Answers with what it was asked, after a time that differs from request to request.
 #[derive(Default)]
@@ -33,18 +34,7 @@ impl Sender for Echo {
             tokio::task::yield_now().await;
         }
         let body = serde_json::json!({"asked": request.target, "length": request.target.len()}).to_string();
-        Exchange {
-            request,
-            sent_at: Timestamp::UNIX_EPOCH,
-            result: Ok(Response {
-                version: "HTTP/1.1",
-                status: 200,
-                headers: Vec::new(),
-                body: body.into(),
-            }),
-            timings: Timings::default(),
-            route: Route::default(),
-        }
+        answered(request, 200, Vec::new(), &body)
     }
 }
 

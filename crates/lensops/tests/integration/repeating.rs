@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use lensops::store::{History as _, Rest, Store, TenantSource};
-use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Route, Sender, Timings};
+use lensops_core::exchange::{Base, Exchange, PreparedRequest, Sender};
 use lensops_core::secret::Secret;
 use serde_json::{Value, json};
 
-use crate::fixture::{NORTH, check};
+use crate::fixture::{NORTH, answered, check};
 
 /// Answers `rows`, whatever was asked.
 #[derive(Clone)]
@@ -21,18 +21,7 @@ struct Repeating {
 impl Sender for Repeating {
     async fn send(&self, request: Arc<PreparedRequest>) -> Exchange {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        Exchange {
-            request,
-            sent_at: Timestamp::UNIX_EPOCH,
-            result: Ok(Response {
-                version: "HTTP/1.1",
-                status: 200,
-                headers: Vec::new(),
-                body: self.rows.to_string().into(),
-            }),
-            timings: Timings::default(),
-            route: Route::default(),
-        }
+        answered(request, 200, Vec::new(), &self.rows.to_string())
     }
 }
 

@@ -18,15 +18,8 @@ use crate::harness::{Project, sandbox};
 const FLAG: &str = "FAULT_LENS_V1_ENABLED";
 
 fn at_provider(sandbox: &Sandbox) -> Project {
-    let mut project = Project::with_faults(sandbox);
-    for (name, value) in [
-        ("RENDER_API_URL", sandbox.url()),
-        ("RENDER_API_KEY", sandbox.config().provider_key.clone()),
-        ("RENDER_SERVICE_ID", "srv-made-up".to_owned()),
-        ("USER", "ada".to_owned()),
-    ] {
-        project.env.insert(name.to_owned(), value);
-    }
+    let mut project = Project::at_provider(sandbox);
+    project.env.insert("USER".to_owned(), "ada".to_owned());
     project
 }
 

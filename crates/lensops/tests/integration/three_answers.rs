@@ -158,23 +158,11 @@ async fn v12_variables_work_in_with_vars_and_expectations() {
     assert!(sent.target.ends_with("domain=faults"), "{}", sent.target);
 }
 
-fn at_provider(sandbox: &Sandbox) -> Project {
-    let mut project = Project::with_faults(sandbox);
-    for (name, value) in [
-        ("RENDER_API_URL", sandbox.url()),
-        ("RENDER_API_KEY", sandbox.config().provider_key.clone()),
-        ("RENDER_SERVICE_ID", "srv-made-up".to_owned()),
-    ] {
-        project.env.insert(name.to_owned(), value);
-    }
-    project
-}
-
 /// Fault V15: `disabled` means what the plan says, in check, flags and rollback.
 #[tokio::test(flavor = "multi_thread")]
 async fn v15_off_is_what_the_plan_says_it_is() {
     let sandbox = sandbox(Dialect::Documented).await;
-    let project = at_provider(&sandbox);
+    let project = Project::at_provider(&sandbox);
     let plan = "tools/ops/monitors/faults_health_worker.yml";
     let text = project.read(plan);
     project.write(
@@ -234,7 +222,7 @@ const CUT_OFF: &str =
 #[tokio::test(flavor = "multi_thread")]
 async fn f1_a_refused_switch_leaves_nothing_to_undo() {
     let sandbox = sandbox(Dialect::Documented).await;
-    let project = at_provider(&sandbox);
+    let project = Project::at_provider(&sandbox);
     let refuses = json!({"rules": [{"path": "/v1/services", "method": "PUT", "act": {"status": {"code": 403}}}]});
     sandbox.set_faults(serde_json::from_value::<Faults>(refuses).unwrap());
     let ran = project.run("accept faults --flag-proof").expect(3);
@@ -254,7 +242,7 @@ async fn f1_a_refused_switch_leaves_nothing_to_undo() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f1_a_rollback_closes_the_record_of_a_proof() {
     let sandbox = sandbox(Dialect::Documented).await;
-    let project = at_provider(&sandbox);
+    let project = Project::at_provider(&sandbox);
     project.write(".lensops/flag-proof.json", CUT_OFF);
     let ran = project.run("rollback faults --reason slow").expect(0);
     assert!(ran.err.contains("its record is closed"), "{}", ran.err);
