@@ -76,6 +76,51 @@ impl Response {
     }
 }
 
+/// A `Set-Cookie` header.
+#[derive(Debug, Clone, Copy)]
+pub struct SetCookie<'a>(&'a str);
+
+impl<'a> SetCookie<'a> {
+    /// All of it.
+    #[must_use]
+    pub fn text(&self) -> &'a str {
+        self.0
+    }
+
+    /// Name and value, without the attributes behind them; `None` where it has no name.
+    fn pair(&self) -> Option<(&'a str, &'a str)> {
+        let pair = self.0.split(';').next()?;
+        let (name, value) = pair.split_once('=')?;
+        let value = value.trim();
+        let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        Some((name.trim(), quoted.unwrap_or(value))).filter(|(name, _)| !name.is_empty())
+    }
+
+    /// Its value; `None` where it has none.
+    #[must_use]
+    pub fn value(&self) -> Option<&'a str> {
+        self.pair().map(|(_, value)| value).filter(|value| !value.is_empty())
+    }
+}
+
+impl Response {
+    /// The cookies that it sets, in order.
+    pub fn set_cookies(&self) -> impl Iterator<Item = SetCookie<'_>> {
+        let lines = self
+            .headers
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case("set-cookie"));
+        lines.map(|(_, value)| SetCookie(value))
+    }
+
+    /// The value of the cookie `name` that it sets last; `None` where it sets none of that name.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let pairs = self.set_cookies().filter_map(|line| line.pair());
+        pairs.filter(|(found, _)| *found == name).map(|(_, value)| value).last()
+    }
+}
+
 /// How a request failed, or what kind of failure a status is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -74,6 +74,13 @@ pub(crate) fn tinyproxy() -> Daemon {
 
 /// A web server that answers `ok` and ends a connection with its `requests`th answer.
 pub(crate) fn nginx(requests: u32) -> Daemon {
+    nginx_of(&format!(
+        "keepalive_requests {requests}; location / {{ return 200 ok; }}"
+    ))
+}
+
+/// A web server with these directives in its `server` block.
+pub(crate) fn nginx_of(server: &str) -> Daemon {
     let path = if Command::new("nginx").arg("-v").output().is_ok() {
         "nginx"
     } else {
@@ -85,7 +92,7 @@ pub(crate) fn nginx(requests: u32) -> Daemon {
              events {{ worker_connections 64; }}\n\
              http {{\n  access_log off; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b;\n  \
              fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;\n  \
-             server {{ listen 127.0.0.1:{port}; keepalive_requests {requests}; location / {{ return 200 ok; }} }}\n}}\n"
+             server {{ listen 127.0.0.1:{port}; {server} }}\n}}\n"
         )
     })
 }

@@ -155,3 +155,12 @@ pub(crate) const FAULTS: &str = "generate --lens-id faults --domain faults \
     --signed-action create_work_order_from_fault --entity-type work_order --entity-id-key fault_id \
     --signed-payload override_duplicate=true --test-entity-id a1bcc3d4-8832-5f43-b4d0-d845c74c9637 \
     --read-action view_fault_detail --output-dir .";
+
+/// Tells `child` to stop.
+pub(crate) fn terminate(child: &std::process::Child) {
+    let status = std::process::Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}

@@ -11,6 +11,7 @@ mod browser_users;
 mod budget;
 mod check;
 mod connections;
+mod cookies;
 mod daemons;
 mod database;
 mod delivery;

@@ -1,9 +1,13 @@
 //! `lensops stress` against the sandbox.
 
+use std::io::Read as _;
+use std::process::Stdio;
+use std::time::Duration;
+
 use lensops_sandbox::{Dialect, Faults};
 use serde_json::{Value, json};
 
-use crate::harness::{Project, sandbox};
+use crate::harness::{Project, sandbox, terminate};
 
 /// Defect 13, live: stress passed when every request was refused, and when every answer was 401.
 #[tokio::test(flavor = "multi_thread")]
@@ -97,4 +101,51 @@ async fn the_results_hold_the_breakdown_and_the_percentiles_with_their_sample() 
         80,
         "each request of a burst has a connection of its own"
     );
+}
+
+/// Fault E7: a run that was told to stop left no figures and no evidence.
+#[tokio::test(flavor = "multi_thread")]
+async fn e7_an_interrupted_run_says_what_it_measured_and_proves_nothing() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    for (what, faults, code) in [
+        ("nothing wrong so far", json!({}), 3),
+        (
+            "a 5xx so far",
+            json!({"rules": [{"path": "/v1/actions/health", "act": {"status": {"code": 500}}}]}),
+            1,
+        ),
+    ] {
+        sandbox.set_faults(serde_json::from_value::<Faults>(faults).unwrap());
+        let mut project = Project::empty();
+        project.point_at(&sandbox);
+        project.write(
+            "plan.yml",
+            "stress: flow\ntenants: [53fbdf09-b709-509d-aad0-3a6f50239a5d]\n\
+             targets: [{name: health, request: {get: /v1/actions/health}, load: {closed: {connections: 2, for: 60s}}, expect: {status: 200}}]\n",
+        );
+        let mut child = project
+            .command("stress --plan plan.yml --json")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let answered = || sandbox.requests().iter().any(|request| request.target == "/v1/actions/health");
+        while !answered() && child.try_wait().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        terminate(&child);
+        let mut out = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        assert_eq!(
+            child.wait().unwrap().code(),
+            Some(code),
+            "{what}: {}",
+            &out[..out.len().min(1500)]
+        );
+        let results: Value = serde_json::from_str(&out).unwrap();
+        let reason = results["reason"].as_str().unwrap();
+        assert_eq!(reason.starts_with("interrupted ("), code == 3, "{what}: {reason}");
+        let ended = results["targets"][0]["completed"].as_u64().unwrap();
+        assert!(ended > 0, "{what}: {results:#}");
+        assert!(!project.listed("verification_handoff/runs").is_empty(), "{what}");
+    }
 }

@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::harness::{Project, sandbox};
+use crate::harness::{Project, sandbox, terminate};
 
 /// A clock that is where a sleeper wants it as soon as no check runs: only checks take time.
 #[derive(Clone)]
@@ -482,12 +482,4 @@ async fn defect_10_a_stop_lets_a_running_check_finish_and_cuts_off_one_that_hang
         assert_eq!(has("Missed the slot of") && has(": shutdown"), !finishes, "{rest:#?}");
         assert!(!has("UNHEALTHY"), "{rest:#?}");
     }
-}
-
-fn terminate(child: &std::process::Child) {
-    let status = std::process::Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(status.success());
 }

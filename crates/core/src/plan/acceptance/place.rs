@@ -10,7 +10,7 @@ use crate::plan::{Dialect, JsonPath};
 use crate::redaction::is_secret_key;
 
 /// Where a captured value stands: a named place of the dialect (`entity`), a JSONPath
-/// (`$.result.id`) or a header (`header:location`).
+/// (`$.result.id`), a header (`header:location`) or the value of a cookie that the answer sets (`cookie:session`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Place {
@@ -20,6 +20,8 @@ pub enum Place {
     Path(JsonPath),
     /// A header.
     Header(String),
+    /// The value of a cookie.
+    Cookie(String),
 }
 
 impl TryFrom<String> for Place {
@@ -28,9 +30,10 @@ impl TryFrom<String> for Place {
         if text.starts_with('$') {
             return JsonPath::try_from(text).map(Self::Path);
         }
-        match text.strip_prefix("header:") {
-            Some(name) => Ok(Self::Header(name.trim().to_owned())),
-            None => Ok(Self::Named(text)),
+        match text.split_once(':') {
+            Some(("header", name)) => Ok(Self::Header(name.trim().to_owned())),
+            Some(("cookie", name)) => Ok(Self::Cookie(name.trim().to_owned())),
+            _ => Ok(Self::Named(text)),
         }
     }
 }
@@ -47,6 +50,7 @@ impl fmt::Display for Place {
             Self::Named(name) => f.write_str(name),
             Self::Path(path) => path.fmt(f),
             Self::Header(name) => write!(f, "header:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
         }
     }
 }
@@ -55,14 +59,17 @@ crate::text_form::text_form!(
     Place,
     "place",
     "",
-    "a named place of the dialect, a JSONPath, or a header: entity, $.result.id, header:location"
+    "a named place of the dialect, a JSONPath, a header or a cookie: entity, $.result.id, header:location, cookie:session"
 );
 
 impl Place {
-    /// Whether what stands there is a secret by its name, such as `$.access_token` or
+    /// Whether what stands there is a secret: every cookie, and by its name what is like `$.access_token` or
     /// `header:set-cookie`.
     #[must_use]
     pub fn is_secret(&self) -> bool {
+        if matches!(self, Self::Cookie(_)) {
+            return true;
+        }
         let text = self.to_string();
         let name = text.trim_end_matches(['\'', '"', ']']);
         let start = name.rfind(['.', '[', '\'', '"', ':']).map_or(0, |at| at + 1);
@@ -74,6 +81,7 @@ impl Place {
     pub fn find(&self, dialect: &Dialect, response: &Response) -> Option<Value> {
         match self {
             Self::Header(name) => response.header(name).map(|value| Value::String(value.to_owned())),
+            Self::Cookie(name) => response.cookie(name).map(|value| Value::String(value.to_owned())),
             Self::Named(name) => dialect.find(name, &response.json()?).cloned(),
             Self::Path(path) => path.first(&response.json()?).filter(|value| !value.is_null()).cloned(),
         }
@@ -95,6 +103,7 @@ mod tests {
             ("$.password.length", false),
             ("header:location", false),
             ("entity", false),
+            ("cookie:theme", true),
         ] {
             assert_eq!(Place::try_from(text.to_owned()).unwrap().is_secret(), secret, "{text}");
         }

@@ -4,6 +4,8 @@ use lensops_core::plan::Vars;
 use lensops_core::secret::Secret;
 use serde_json::Value;
 
+use super::cookies::Cookies;
+
 /// What later cases need of earlier ones.
 pub(super) struct Progress {
     /// The plan's variables and what was captured.
@@ -14,6 +16,8 @@ pub(super) struct Progress {
     pub(super) last: Vars,
     /// What was captured from places that hold secrets.
     pub(super) secrets: Vec<Secret>,
+    /// What the answers so far set.
+    pub(super) cookies: Cookies,
     pub(super) rng: fastrand::Rng,
 }
 
@@ -24,6 +28,7 @@ impl Progress {
             used_up: Vec::new(),
             last: Vars::new(),
             secrets: Vec::new(),
+            cookies: Cookies::default(),
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -36,6 +41,7 @@ impl Progress {
             used_up: self.used_up.clone(),
             last: Vars::new(),
             secrets: self.secrets.clone(),
+            cookies: self.cookies.clone(),
             rng: fastrand::Rng::with_seed(seed),
         }
     }

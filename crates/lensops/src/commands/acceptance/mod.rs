@@ -3,6 +3,7 @@
 mod captures;
 mod case;
 mod command;
+mod cookies;
 mod database;
 pub mod flag_proof;
 pub mod matrix;

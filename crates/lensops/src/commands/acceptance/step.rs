@@ -58,7 +58,13 @@ impl Acceptance {
             exchange = sender.send(Arc::new(request)) => exchange,
         };
         case.answered |= exchange.result.is_ok();
-        let redactor = self.redactor.for_exchange(&exchange.request.secrets);
+        let mut secrets = exchange.request.secrets.clone();
+        if let Ok(response) = &exchange.result {
+            let given = progress.cookies.take(&exchange.request, response, step.user.as_ref());
+            progress.secrets.extend_from_slice(&given);
+            secrets.extend(given);
+        }
+        let redactor = self.redactor.for_exchange(&secrets);
         case.transcripts.push(Transcript::of(&exchange, &redactor));
         progress.last.clone_from(&vars);
         if self.is_used_up(tells_used_up, scenario, &exchange, progress) {
@@ -96,6 +102,7 @@ impl Acceptance {
         }
         let mut request = prepare(&self.base, &spec, token.as_ref(), &vars).map_err(|error| self.unprepared(&error))?;
         request.secrets.extend(secrets);
+        let request = progress.cookies.add_to(request, step.user.as_ref());
         let expect = step.expect.filled(&vars).map_err(|error| self.unprepared(&error))?;
         Ok((request, vars, expect))
     }

@@ -204,7 +204,7 @@ async fn stress(settings: &Settings, lenses: &[setup::Definition]) -> Result<Vec
             load::<StressPlan>(settings, &Which::Lens(&lens.lens_id))?,
             None,
         )?;
-        let ran = run.run(&mut View::silent()).await?;
+        let ran = run.run(&mut View::silent(), &CancellationToken::new()).await?;
         let verdict = &ran.verdict;
         run.write(settings, &ran, Timestamp::now(), fastrand::u32(..))?;
         say!("   {:<14} {}: {}", lens.lens_id, verdict.verdict.tell(), verdict.reason);

@@ -18,6 +18,7 @@ use crate::commands::evidence::bundle;
 use crate::commands::exit::Exit;
 use crate::commands::files;
 use crate::commands::plans::{self, Which};
+use crate::commands::signal::stop_on_signal;
 use crate::config::Settings;
 
 /// Prints what changed since the run of `path`.
@@ -64,7 +65,7 @@ pub async fn stress(settings: &Settings, run: &Stress, baseline: Option<&Path>, 
     });
     let earlier = earlier.transpose()?;
     bundle::ready(settings)?;
-    let ran = run.run(&mut View::new(!as_json)).await?;
+    let ran = run.run(&mut View::new(!as_json), &stop_on_signal()).await?;
     let finished_at = Timestamp::now();
     let written = run.write(settings, &ran, finished_at, fastrand::u32(..))?;
     let verdict = &ran.verdict;

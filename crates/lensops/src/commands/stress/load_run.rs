@@ -8,9 +8,11 @@ use lensops_core::plan::load_shape::Load;
 use lensops_core::plan::stress::{StressPlan, Target as PlanTarget};
 use lensops_core::redaction::{Redactor, Transcript};
 use lensops_core::secret::Secret;
+use lensops_core::verdict::Verdict;
 use lensops_core::verdict::load_generator::Generator;
 use lensops_core::verdict::stress::{StressVerdict, judge_load};
 use lensops_core::verdict::tally::Tally;
+use tokio_util::sync::CancellationToken;
 
 use super::progress::View;
 use crate::commands::error::{Context as _, Error, Result};
@@ -70,11 +72,12 @@ impl Stress {
         })
     }
 
-    /// Loads the targets with a load of their own one after the other, then the others at once.
+    /// Loads the targets with a load of their own one after the other, then the others at once, until
+    /// `interrupted`: then what was measured so far is judged, and proves nothing.
     ///
     /// # Errors
     /// When a request cannot be made of the plan, or this machine cannot send at all.
-    pub async fn run(&self, view: &mut View) -> Result<Ran> {
+    pub async fn run(&self, view: &mut View, interrupted: &CancellationToken) -> Result<Ran> {
         // All requests are made before the first is sent: a plan that cannot run sends nothing.
         let jobs = self
             .groups()
@@ -88,7 +91,11 @@ impl Stress {
             let outcome = load::run(job, |progress| {
                 view.show(progress);
                 stopped = stopped.take().or_else(|| self.gives_up(progress));
-                if stopped.is_some() { Flow::Stop } else { Flow::Continue }
+                if stopped.is_some() || interrupted.is_cancelled() {
+                    Flow::Stop
+                } else {
+                    Flow::Continue
+                }
             })
             .await
             .map_err(Error::system)
@@ -105,13 +112,20 @@ impl Stress {
                 view.ended(&tally);
                 tallies.push(tally);
             }
-            if stopped.is_some() {
+            if stopped.is_some() || interrupted.is_cancelled() {
                 break;
             }
         }
         let position = |name: &str| self.loaded.plan.targets.iter().position(|target| target.name == name);
         tallies.sort_by_key(|tally| position(&tally.name));
-        let verdict = judge_load(&tallies, &self.loaded.plan.verdict, &generator, stopped.as_deref());
+        let mut verdict = judge_load(&tallies, &self.loaded.plan.verdict, &generator, stopped.as_deref());
+        if interrupted.is_cancelled() && verdict.verdict != Verdict::Fail {
+            verdict = StressVerdict {
+                verdict: Verdict::CouldNotJudge,
+                reason: format!("interrupted ({})", verdict.reason),
+                ..verdict
+            };
+        }
         Ok(Ran {
             tallies,
             generator,
