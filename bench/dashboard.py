@@ -240,7 +240,7 @@ def database(options):
 def main():
     options = stores.options(argparse.ArgumentParser())
     if not stores.LENSOPS.exists():
-        raise SystemExit(f"build first: cargo build --release -p lensops ({stores.LENSOPS} is not there)")
+        raise SystemExit(f"build first: cargo build --profile dist -p lensops ({stores.LENSOPS} is not there)")
     journal(options)
     database(options)
 

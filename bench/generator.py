@@ -14,7 +14,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = ROOT / "target/release/lensops"
+BINARY = ROOT / "target/dist/lensops"
 RUNS = 7
 
 LENS = """lens: {name}
@@ -55,7 +55,7 @@ def generate(lenses):
 
 def main():
     if not BINARY.exists():
-        raise SystemExit(f"build first: cargo build --release ({BINARY} is not there)")
+        raise SystemExit(f"build first: cargo build --profile dist ({BINARY} is not there)")
     one, twenty = [], []
     for _ in range(RUNS):
         one.append(generate(1))

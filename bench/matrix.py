@@ -22,7 +22,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = ROOT / "target/release/lensops"
+BINARY = ROOT / "target/dist/lensops"
 DATA = ROOT / "crates/sandbox/data"
 RUNS = 5
 
@@ -63,7 +63,7 @@ def hurl_file(registry, users, tenant, secret, url):
 def main():
     hurl = sys.argv[1] if len(sys.argv) > 1 else shutil.which("hurl")
     if not BINARY.exists() or not hurl:
-        raise SystemExit(f"build first (cargo build --release), and install hurl or name it: {BINARY}, {hurl}")
+        raise SystemExit(f"build first (cargo build --profile dist), and install hurl or name it: {BINARY}, {hurl}")
     registry = json.loads((DATA / "actions.json").read_text())
     data = json.loads((DATA / "lenses.json").read_text())
     folder = pathlib.Path(tempfile.mkdtemp(prefix="lensops-bench-"))

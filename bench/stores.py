@@ -14,8 +14,8 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LENSOPS = ROOT / "target/release/lensops"
-EXAMPLE = ROOT / "target/release/examples/bench_stores"
+LENSOPS = ROOT / "target/dist/lensops"
+EXAMPLE = ROOT / "target/dist/examples/bench_stores"
 
 # One row in time order across all tenants and lenses, as workers write them; the notes are as wide as real ones.
 FILL = """
@@ -133,7 +133,7 @@ def main():
     chosen = options(argparse.ArgumentParser())
     for binary in (LENSOPS, EXAMPLE):
         if not binary.exists():
-            raise SystemExit(f"build first: cargo build --release -p lensops --bins --examples ({binary} is not there)")
+            raise SystemExit(f"build first: cargo build --profile dist -p lensops --bins --examples ({binary} is not there)")
     with filled(chosen) as url:
         subprocess.run([EXAMPLE], check=True, env={**os.environ, "DATABASE_URL": url})
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = ROOT / "target/release/lensops"
+BINARY = ROOT / "target/dist/lensops"
 LENSES = 20
 
 LENS = """lens: {name}
@@ -29,7 +29,7 @@ def status(pid, field):
 
 def main():
     if not BINARY.exists():
-        raise SystemExit(f"build first: cargo build --release ({BINARY} is not there)")
+        raise SystemExit(f"build first: cargo build --profile dist ({BINARY} is not there)")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="lensops-bench-"))
     env = {"TENANT_SUPABASE_JWT_SECRET": secrets.token_hex(32)}
     sandbox = subprocess.Popen([BINARY, "sandbox", "--port", "0", "--control-port", "0"], env=env, stdout=subprocess.PIPE, text=True)

@@ -9,7 +9,7 @@
 Server and load have a processor each: on loopback Linux likes to wake the server on the processor of
 whoever writes to it, where it waits until all is written, and its clock does not see that wait.
 
-Needs target/release/lensops and target/release/examples/bench_timetable.
+Needs target/dist/lensops and target/dist/examples/bench_timetable.
 """
 import json, math, os, statistics, subprocess, sys, tempfile, time, urllib.request
 from pathlib import Path
@@ -39,7 +39,7 @@ def stress(folder, path, load):
     plan = Path(folder) / "plan.yml"
     plan.write_text("stress: bench\ntenants: [53fbdf09-b709-509d-aad0-3a6f50239a5d]\n"
                     "targets: [{name: t, request: {get: '%s?n=$counter'}, load: %s}]\n" % (path, load))
-    out = subprocess.run([ROOT / "target/release/lensops", "stress", "--plan", plan, "--json", "--threads", "1"],
+    out = subprocess.run([ROOT / "target/dist/lensops", "stress", "--plan", plan, "--json", "--threads", "1"],
                          cwd=folder, env={"API_BASE_URL": URL}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=on(1))
     result = json.loads(out.stdout)
     return result, result["targets"][0]
@@ -84,7 +84,7 @@ def bursts(folder):
 
 
 def main():
-    server = subprocess.Popen([ROOT / "target/release/examples/bench_timetable"], preexec_fn=on(0))
+    server = subprocess.Popen([ROOT / "target/dist/examples/bench_timetable"], preexec_fn=on(0))
     try:
         time.sleep(0.5)
         with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The stress engine beside wrk, oha, hey and ab, against nginx on loopback.
 
-Needs Debian's nginx and wrk, and target/release/lensops; of oha (crates.io), hey and ab (Debian's
+Needs Debian's nginx and wrk, and target/dist/lensops; of oha (crates.io), hey and ab (Debian's
 hey and apache2-utils) those that are on the PATH run too, and those that are not are named. Each
 round runs every tool once, so that the noise of the machine meets all alike; figures are medians
 with their extremes. Client CPU is user + sys of the process; the bar is the ratio to wrk.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 URL = "http://127.0.0.1:18080"
-LENSOPS = ROOT / "target/release/lensops"
+LENSOPS = ROOT / "target/dist/lensops"
 
 
 def measured(command, cwd, more_env=None):

@@ -1,7 +1,7 @@
 //! Fuzzes the reader: whatever bytes come, it reads them the same way in whatever pieces and with
 //! whatever head in its cache, keeps within them, and never panics.
 //!
-//! `BOLERO_RANDOM_ITERATIONS=10000000 cargo test --release -p lensops --lib changed_answers` runs
+//! `BOLERO_RANDOM_ITERATIONS=10000000 cargo test --profile dist -p lensops --lib changed_answers` runs
 //! longer. What was found stays in the corpus, and `BOLERO_RANDOM_SEED` of a failure repeats it.
 
 use bolero::{TypeGenerator, check};

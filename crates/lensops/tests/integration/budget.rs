@@ -21,6 +21,8 @@ use crate::worker::monitor;
 struct Api {
     hangs_on: &'static str,
     per_second: Option<usize>,
+    /// The status and the `Retry-After` of every answer.
+    always: Option<(u16, &'static str)>,
     since: Mutex<Option<(Instant, usize)>>,
     sent: AtomicUsize,
 }
@@ -46,6 +48,14 @@ impl Sender for Api {
             exchange.result = Err(Failure::new(FailureClass::Timeout, "no complete answer within 15 s"));
             return exchange;
         }
+        if let Some((status, after)) = self.always {
+            return answered(
+                request,
+                status,
+                vec![("retry-after".to_owned(), after.to_owned())],
+                "{}",
+            );
+        }
         if self.is_over_its_limit() {
             return answered(request, 429, vec![("retry-after".to_owned(), "1".to_owned())], "{}");
         }
@@ -59,8 +69,12 @@ const PLAN: &str = "monitor: faults\nevery: 1m\nsamples: 7\ntenants: [53fbdf09-b
 
 /// A check against `api`, the lines in the order in which they were told, and the time that it took.
 async fn checked(api: &Api) -> (CheckReport, Vec<(Duration, String)>, Duration) {
+    checked_every(api, "1m").await
+}
+
+async fn checked_every(api: &Api, every: &str) -> (CheckReport, Vec<(Duration, String)>, Duration) {
     let mut monitor = monitor();
-    monitor.plan = lensops_core::yaml::read("plan.yml", PLAN).unwrap();
+    monitor.plan = lensops_core::yaml::read("plan.yml", &PLAN.replace("1m", every)).unwrap();
     let (began, now) = (Instant::now(), Timestamp::now());
     let id = monitor.schedule(NORTH).ad_hoc_id(now, 1);
     let lines = Mutex::new(Vec::new());
@@ -93,6 +107,25 @@ async fn v5_an_api_that_hangs_is_unhealthy_within_the_interval() {
         ]
     );
     assert_eq!(report.record.sample_size, 2, "the error rate counts what was sent");
+}
+
+/// Fault V5: with checks of short intervals, each sample of an API that hangs was cut off before its time-out, so that
+/// nothing was ever found out.
+#[tokio::test(start_paused = true)]
+async fn v5_an_api_that_hangs_is_unhealthy_at_short_intervals_too() {
+    for (every, seconds) in [("10s", 9.0), ("30s", 27.0)] {
+        let api = Api {
+            hangs_on: "/",
+            ..Api::default()
+        };
+        let (report, lines, took) = checked_every(&api, every).await;
+        assert_eq!(report.status, Status::Unhealthy, "{every}: {lines:?}");
+        assert_eq!(took, Duration::from_secs_f64(seconds), "{every}");
+        assert!(
+            lines[0].1.starts_with("❌ Health: no answer within"),
+            "{every}: {lines:?}"
+        );
+    }
 }
 
 /// Fault V5: three time-outs of a probe are enough; the others are asked.
@@ -133,4 +166,23 @@ async fn v7_retry_after_is_obeyed() {
         (report.record.sample_size, report.record.error_rate_hundredths),
         (21, Some(0))
     );
+}
+
+/// What ends only when the other side says so has a cap of its own: retries, and waits that are asked for.
+#[tokio::test(start_paused = true)]
+async fn what_an_api_answers_for_ever_is_asked_so_often_and_no_more() {
+    // Four probes: two retries each, or as many waits as there are to spend.
+    for (status, after, most) in [
+        (500, "0", 1 + 3 * 7 + 4 * 2),
+        (429, "0", 1 + 3 * 7 + 4 * 30),
+        (429, "3600", 22),
+    ] {
+        let api = Api {
+            always: Some((status, after)),
+            ..Api::default()
+        };
+        let (_, _, took) = checked(&api).await;
+        assert_eq!(api.sent.load(Ordering::Relaxed), most, "{status}, Retry-After: {after}");
+        assert!(took < Duration::from_secs(54), "{status}: {took:?}");
+    }
 }

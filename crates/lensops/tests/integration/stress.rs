@@ -128,7 +128,12 @@ async fn e7_an_interrupted_run_says_what_it_measured_and_proves_nothing() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let answered = || sandbox.requests().iter().any(|request| request.target == "/v1/actions/health");
+        let answered = || {
+            sandbox
+                .requests()
+                .iter()
+                .any(|request| request.target == "/v1/actions/health")
+        };
         while !answered() && child.try_wait().unwrap().is_none() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lensops_core::duration::Every;
-use lensops_core::exchange::{Exchange, FailureClass, PreparedRequest, Sender};
+use lensops_core::exchange::{Exchange, Failure, FailureClass, PreparedRequest, Route, Sender, Timings};
 use lensops_core::verdict::probe::retry_after;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// The most that a check may take.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -35,11 +36,16 @@ pub(crate) struct Allowance {
     waits: u32,
     /// When the check's time is up.
     deadline: Instant,
+    /// The longest that one answer is waited for.
+    patience: Duration,
 }
 
 impl Allowance {
-    pub(crate) fn until(deadline: Instant) -> Self {
+    /// What a probe may spend until `deadline`, of a check that may take `time` in all. A third of it at most goes
+    /// into one answer: an API that hangs is to be found out by checks of short intervals too.
+    pub(crate) fn until(deadline: Instant, time: Duration) -> Self {
         Self {
+            patience: time / 3,
             retries: RETRIES,
             waits: WAITS,
             deadline,
@@ -79,7 +85,7 @@ pub(crate) async fn attempt<S: Sender>(
     rng: &mut fastrand::Rng,
 ) -> Vec<Exchange> {
     let mut attempts: Vec<Exchange> = Vec::with_capacity(1);
-    while let Ok(exchange) = timeout_at(allowance.deadline, sender.send(request.clone())).await {
+    while let Ok(exchange) = timeout_at(allowance.deadline, send(sender, request, allowance.patience)).await {
         let wait = allowance.wait(&exchange, attempts.len() + 1, rng);
         attempts.push(exchange);
         match wait {
@@ -88,6 +94,27 @@ pub(crate) async fn attempt<S: Sender>(
         }
     }
     attempts
+}
+
+/// Sends `request`; no answer within `patience` is a time-out.
+async fn send<S: Sender>(sender: &S, request: &Arc<PreparedRequest>, patience: Duration) -> Exchange {
+    let (sent_at, began) = (Timestamp::now(), Instant::now());
+    let late = |_| Exchange {
+        request: request.clone(),
+        sent_at,
+        result: Err(Failure::new(
+            FailureClass::Timeout,
+            format!("no answer within {}s", patience.as_secs_f64()),
+        )),
+        timings: Timings {
+            total_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            ..Timings::default()
+        },
+        route: Route::default(),
+    };
+    timeout(patience, sender.send(request.clone()))
+        .await
+        .unwrap_or_else(late)
 }
 
 pub(crate) fn may_pass(exchange: &Exchange) -> bool {

@@ -10,7 +10,7 @@ use lensops_core::verdict::outcome::Why;
 use lensops_core::verdict::{ProbeReport, ProbeResult, Sample};
 use tokio::time::Instant;
 
-use super::attempt::{Allowance, OUT_OF_TIME, attempt};
+use super::attempt::{Allowance, OUT_OF_TIME, attempt, budget};
 use super::check::Monitor;
 use crate::flags::is_on;
 
@@ -74,7 +74,7 @@ impl Monitor {
             Err(reason) => return ProbeReport::unsent(probe, ProbeResult::Unjudged(reason)),
         };
         let count = if probe.timed { self.plan.samples } else { 1 };
-        let (mut samples, mut allowance) = (Vec::new(), Allowance::until(deadline));
+        let (mut samples, mut allowance) = (Vec::new(), Allowance::until(deadline, budget(self.plan.every)));
         let (mut timed_out, mut left_out) = (0, None);
         for taken in 0..count {
             let left = count - taken;
