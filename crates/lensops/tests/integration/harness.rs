@@ -141,6 +141,25 @@ impl Project {
     }
 }
 
+/// Runs git in `folder`, with a name for commits and no settings of this machine.
+#[track_caller]
+pub(crate) fn git(folder: &Path, arguments: &[&str]) {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["-c", "user.name=made-up", "-c", "user.email=made-up@example.invalid"])
+        .args(arguments)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "git {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
 /// Starts a sandbox that speaks `dialect`.
 pub(crate) async fn sandbox(dialect: Dialect) -> Sandbox {
     serve(Config::loopback(dialect)).await.unwrap()

@@ -17,6 +17,7 @@ mod delivery;
 mod demo;
 mod doctor;
 mod documents;
+mod elsewhere;
 mod evidence;
 mod examples;
 mod exit_codes;

@@ -121,6 +121,7 @@ impl GenerateArgs {
             template_dir: self.template_dir.clone(),
             single_worker: self.single_worker,
             runtime: self.runtime,
+            workflows_to_root: false,
             prune: self.prune,
         }
     }

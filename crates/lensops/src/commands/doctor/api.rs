@@ -31,6 +31,9 @@ pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
             subject,
             monitor,
             findings,
+            lacks_entity: lens
+                .and_then(|lens| lens.read_action.as_ref())
+                .is_some_and(|read| read.entity.is_none()),
         };
         doctor.open_probes().await;
         let Some(probe) = monitor
@@ -60,6 +63,8 @@ struct Doctor<'a, 'b> {
     subject: &'a Subject<'b>,
     monitor: &'a Monitor,
     findings: &'a mut Findings,
+    /// The lens names no entity for its READ action.
+    lacks_entity: bool,
 }
 
 impl Doctor<'_, '_> {
@@ -172,6 +177,11 @@ impl Doctor<'_, '_> {
                 ),
                 self.place(probe),
                 "give the user a role in that tenant, or name another user or tenant in the lens file",
+            ),
+            (Some(404), _) if self.lacks_entity => self.findings.warning(
+                format!("lens {} names no test entity: an invented one was asked for, and `accept` cannot judge what needs one", self.monitor.lens()),
+                self.place(probe),
+                "name one in `read_action.entity` of the lens file (--test-entity-id) and generate",
             ),
             (Some(404), _) if probe.expect.status.as_ref().is_some_and(|set| set.contains(404)) => {
                 self.findings.warning(

@@ -10,6 +10,8 @@ mod command;
 mod files;
 mod finding;
 mod flags;
+mod leaks;
+mod repository;
 mod secrets;
 mod store;
 mod subject;

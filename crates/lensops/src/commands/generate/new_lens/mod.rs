@@ -60,7 +60,11 @@ pub async fn new_lens<S: Sender>(
         given.roles = actions::roles_of(&registry, &listed);
     }
     api::check_entity(settings, sender, &given, options).await?;
-    let exit = generate(settings, Some(given), options)?;
+    let options = Options {
+        workflows_to_root: questions::workflows_to_root(settings, ask)?,
+        ..options.clone()
+    };
+    let exit = generate(settings, Some(given), &options)?;
     say!("Next: lensops check {id} · lensops accept {id} · lensops worker {id}");
     Ok(exit)
 }
