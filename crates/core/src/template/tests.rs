@@ -27,6 +27,7 @@ fn files() -> BTreeMap<String, String> {
         "workflow-reason.yml",
         "workflow-folder.yml",
         "workflow-collect.yml",
+        "workflow-start.yml",
         "feature-flags.md",
         "evidence-template.md",
         "render.yaml"

@@ -1,13 +1,15 @@
 //! The generator in repositories that were not made for it: own template sets, sub-folders, other branches,
 //! links, modes and line ends. Each test is named after the fault that it keeps from coming back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lensops_core::plan::header;
+use lensops_sandbox::Dialect;
 use serde_json::Value;
 
-use crate::harness::{FAULTS, Project, git};
+use crate::harness::{FAULTS, Project, Ran, git, sandbox};
+use crate::workflows::lint;
 
 const MONITOR: &str = "tools/ops/monitors/faults_health_worker.yml";
 const ACCEPTANCE: &str = "tests/ci/faults_signed_flow_acceptance.yml";
@@ -18,11 +20,25 @@ fn workflow(text: &str) -> Value {
     lensops_core::yaml::read("workflow", text).unwrap()
 }
 
+/// An API that is not there: commands say what they think of a plan, and fail.
+fn nowhere(project: &mut Project) {
+    for (name, value) in [
+        ("API_BASE_URL", "http://127.0.0.1:9"),
+        ("TENANT_SUPABASE_JWT_SECRET", "a made-up secret of thirty-two bytes"),
+    ] {
+        project.env.insert(name.to_owned(), value.to_owned());
+    }
+}
+
 /// An ejected set in `set/` with a moved acceptance plan and a file of its own.
 fn own_set(project: &Project) {
-    project.run("templates eject set").expect(0);
-    let manifest = project
-        .read("set/manifest.yml")
+    own_set_in(project, project.root());
+}
+
+fn own_set_in(project: &Project, folder: &Path) {
+    run_in(project, folder, "templates eject set").expect(0);
+    let manifest = std::fs::read_to_string(folder.join("set/manifest.yml"))
+        .unwrap()
         .replace(
             "tests/ci/[[ id ]]_signed_flow_acceptance.yml",
             "qa/[[ id ]]/acceptance.yml",
@@ -31,8 +47,8 @@ fn own_set(project: &Project) {
             "outputs:\n",
             "outputs:\n  - {path: \"notes/[[ id ]].md\", template: note.md}\n",
         );
-    project.write("set/manifest.yml", &manifest);
-    project.write("set/note.md", "# [[ title ]] of [[ domain ]]\n");
+    std::fs::write(folder.join("set/manifest.yml"), manifest).unwrap();
+    std::fs::write(folder.join("set/note.md"), "# [[ title ]] of [[ domain ]]\n").unwrap();
 }
 
 /// Today: the second `generate` wrote the built-in files again and the drift workflow was red.
@@ -347,7 +363,8 @@ fn g6_changes_of_the_api_s_code_start_acceptance() {
 /// Today: nine files differed, eight of them in their header alone, and overwritten files were "Created".
 #[test]
 fn g7_only_files_that_depend_on_what_changed_are_written_and_counted() {
-    let project = Project::empty();
+    let mut project = Project::empty();
+    nowhere(&mut project);
     project.run(FAULTS).expect(0);
     let before = project.files();
     let edit = |from: &str, to: &str| {
@@ -374,7 +391,10 @@ fn g7_only_files_that_depend_on_what_changed_are_written_and_counted() {
     assert_eq!(changed.len(), 2, "the lens and its monitor plan");
     // A plan is stale where what it is made of changed, and only there.
     edit("warn: 1500", "warn: 1000");
-    let told = |command: &str| project.run(command).err;
+    let told = |command: &str| {
+        let ran = project.run(command);
+        ran.out + &ran.err
+    };
     assert!(told("check faults").contains("generated from an older lens file"));
     assert!(!told("stress faults").contains("generated from an older lens file"));
     project.run("generate").expect(0);
@@ -513,17 +533,13 @@ fn g10_the_doctor_looks_for_what_plans_call_secret_and_says_what_it_looked_for()
 /// Today: eight of nine files drifted and `generate` refused to run.
 #[test]
 fn e8_a_checkout_that_rewrote_line_ends_has_no_drift() {
-    let project = Project::empty();
+    let mut project = Project::empty();
+    nowhere(&mut project);
     own_set(&project);
     project.run(&format!("{FAULTS} --template-dir set")).expect(0);
     let lens = project.read("lenses/faults.yml");
-    let sql = "overrides: {}\n";
-    project.write(
-        "lenses/faults.yml",
-        &lens
-            .replace("# overrides", "# overrides")
-            .replace("overrides: {}\n", sql),
-    );
+    let folded = "overrides:\n  acceptance:\n    scenarios:\n      - name: Missing signature\n        then:\n          - name: one\n            sql: |\n              select 1\n              where true\n            expect: {rows: 1}\n";
+    project.write("lenses/faults.yml", &format!("{lens}{folded}"));
     project.run("generate").expect(0);
     for (path, bytes) in project.files() {
         let text = String::from_utf8(bytes).unwrap().replace('\n', "\r\n");
@@ -532,7 +548,8 @@ fn e8_a_checkout_that_rewrote_line_ends_has_no_drift() {
     project.run("generate --check").expect(0);
     let ran = project.run("generate").expect(0);
     assert!(ran.out.ends_with("0 created, 0 updated, 11 unchanged\n"), "{}", ran.out);
-    let told = project.run("check faults").err;
+    let ran = project.run("check faults");
+    let told = ran.out + &ran.err;
     assert!(
         !told.contains("edited by hand") && !told.contains("older lens"),
         "{told}"
@@ -603,5 +620,141 @@ fn g3_the_doctor_says_when_nothing_runs_the_workflows() {
         "template_set \"gone\"",
     ] {
         assert!(found.contains(said), "{said}: {found}");
+    }
+}
+
+/// Today: every check of such a lens was degraded for ever, and nothing named the option.
+#[tokio::test(flavor = "multi_thread")]
+async fn v18_a_lens_without_a_test_entity_is_checked_by_an_invented_one_and_says_so() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let mut project = Project::empty();
+    project.point_at(&sandbox);
+    let without = FAULTS.replace("--test-entity-id a1bcc3d4-8832-5f43-b4d0-d845c74c9637", "");
+    let told = project.run(&without).expect(0).err;
+    let warnings: Vec<&str> = told.lines().filter(|line| line.contains("test entity")).collect();
+    assert_eq!(warnings.len(), 1, "{told}");
+    for said in ["an invented id, where 404 is right", "exits 3", "give --test-entity-id"] {
+        assert!(warnings[0].contains(said), "{said}: {told}");
+    }
+    let checked = project.run("check faults --no-record").expect(0);
+    assert!(
+        checked.out.contains("404") && checked.out.contains("of an invented entity: the lens names none"),
+        "{}",
+        checked.out
+    );
+    project.run("stress faults").expect(0);
+    project.run("accept faults").expect(3);
+    let summary = project.read(WORKFLOW);
+    assert!(
+        summary.contains("Give `--test-entity-id UUID` to `lensops generate`"),
+        "{summary}"
+    );
+    let doctor = project.run("doctor").out;
+    assert!(
+        doctor.contains("lens faults names no test entity: an invented one was asked for"),
+        "{doctor}"
+    );
+    // With one, nothing is said.
+    let project = Project::with_faults(&sandbox);
+    assert!(!project.read(WORKFLOW).contains("--test-entity-id"));
+    assert!(!project.read(MONITOR).contains("invented"));
+}
+
+/// The program in a folder whose path holds spaces.
+fn run_in(project: &Project, folder: &Path, arguments: &str) -> Ran {
+    Ran::of(project.command(arguments).current_dir(folder).output().unwrap())
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_of_others_holds_together_from_generate_to_evidence_in_a_clone() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    const FOLDER: &str = "dienste/α pi";
+    let sandbox = sandbox(Dialect::Documented).await;
+    let mut project = Project::empty();
+    project.point_at(&sandbox);
+    let repository = project.path("ein Repö 日本");
+    let folder = repository.join(FOLDER);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir_all(repository.join("ops/ci dir/workflows")).unwrap();
+    symlink("ops/ci dir", repository.join(".github")).unwrap();
+    git(&repository, &["init", "-q", "-b", "trunk"]);
+    git(&repository, &["config", "core.autocrlf", "true"]);
+    let keys = format!("repository: {{branch: trunk, root: \"{FOLDER}\"}}\npaths: [src/**]\ntemplate_set: set\n");
+    std::fs::write(folder.join("lensops.yml"), keys).unwrap();
+    own_set_in(&project, &folder);
+    run_in(&project, &folder, FAULTS).expect(0);
+    std::fs::set_permissions(folder.join(MONITOR), std::fs::Permissions::from_mode(0o444)).unwrap();
+    let lens = folder.join("lenses/faults.yml");
+    let text = std::fs::read_to_string(&lens).unwrap();
+    std::fs::write(&lens, text.replace("every: 15m", "every: 5m")).unwrap();
+    run_in(&project, &folder, "generate").expect(0);
+    let mode = std::fs::metadata(folder.join(MONITOR)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o444);
+    assert!(repository.join(".github").symlink_metadata().unwrap().is_symlink());
+    // Without a database some cases are unjudged: what counts here is that it runs and leaves evidence.
+    run_in(&project, &folder, "accept faults").expect(0);
+    git(&repository, &["add", "-A"]);
+    git(&repository, &["commit", "-q", "-m", "made up"]);
+
+    let clone = project.path("ein Klon");
+    let from = repository.to_str().unwrap().to_owned();
+    git(
+        project.root(),
+        &[
+            "clone",
+            "-q",
+            "-c",
+            "core.autocrlf=true",
+            &from,
+            clone.to_str().unwrap(),
+        ],
+    );
+    let folder = clone.join(FOLDER);
+    let bytes = |path: &Path| String::from_utf8(std::fs::read(path).unwrap()).unwrap();
+    assert!(
+        bytes(&folder.join("lensops.yml")).contains("\r\n"),
+        "the checkout rewrites line ends"
+    );
+    assert!(
+        !bytes(&folder.join(MONITOR)).contains("\r\n"),
+        "and leaves those of generated files alone"
+    );
+    run_in(&project, &folder, "generate --check").expect(0);
+    let checked = run_in(&project, &folder, "check faults --no-record").expect(0);
+    let told = checked.out + &checked.err;
+    assert!(
+        !told.contains("edited by hand") && !told.contains("older lens"),
+        "{told}"
+    );
+    let accepted = run_in(&project, &folder, "accept faults").expect(0);
+    assert!(!accepted.err.contains("edited by hand"), "{}", accepted.err);
+    assert!(folder.join("qa/faults/acceptance.yml").is_file() && folder.join("notes/faults.md").is_file());
+
+    assert!(!folder.join(".github").exists());
+    let workflows: Vec<PathBuf> = walk(&clone.join("ops/ci dir/workflows"))
+        .iter()
+        .map(|name| clone.join("ops/ci dir/workflows").join(name))
+        .collect();
+    assert_eq!(workflows.len(), 3, "{workflows:?}");
+    for path in &workflows {
+        let read = workflow(&bytes(path));
+        assert_eq!(read["defaults"]["run"]["working-directory"], FOLDER, "{path:?}");
+    }
+    lint(&clone, &workflows);
+
+    let runs = folder.join("verification_handoff/runs");
+    let committed: Vec<String> = walk(&runs)
+        .iter()
+        .filter_map(|path| Some(path.split_once('/')?.0.to_owned()))
+        .collect();
+    assert!(!committed.is_empty());
+    for run in std::collections::BTreeSet::from_iter(committed) {
+        run_in(
+            &project,
+            &folder,
+            &format!("evidence verify verification_handoff/runs/{run}"),
+        )
+        .expect(0);
     }
 }

@@ -5,6 +5,7 @@
 //! or nobody would know that it was looked at.
 
 mod api;
+mod cause;
 mod clock;
 mod command;
 mod files;
