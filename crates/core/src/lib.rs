@@ -18,6 +18,7 @@ pub mod lens;
 pub mod named;
 pub mod plan;
 pub mod redaction;
+pub mod repository;
 pub mod schema;
 pub mod secret;
 pub mod stats;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::mute::{Maintenance, Paused};
 use crate::duration::Every;
 use crate::ident::{EnvName, Ident, LensId};
+use crate::repository::PathPattern;
 
 /// A user of the API under one role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -184,6 +185,9 @@ pub struct Lens {
     /// Its READ action, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_action: Option<ReadAction>,
+    /// Paths of the API's code: acceptance runs when they change. Without any: those of `lensops.yml`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathPattern>,
     /// How often it is checked.
     #[serde(default = "default_every")]
     pub every: Every,
@@ -219,37 +223,75 @@ impl Lens {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let lens = &self.lens;
-        if let Some(action) = &self.signed_action {
-            let needed = if action.consumes_entity {
-                action.signers.len()
-            } else {
-                1
-            };
-            if action.entities.is_empty() {
-                warnings.push(format!("lens {lens} has no test entity for {}: its signed-flow cases are unjudged (--test-entity-id, or signed_action.entities)", action.name));
-            } else if action.entities.len() < needed {
-                warnings.push(format!("{} consumes its entity and lens {lens} has {} for {needed} signers: the rest is skipped (--test-entity-id)", action.name, action.entities.len()));
-            }
-        } else {
-            warnings.push(format!(
+        match &self.signed_action {
+            None => warnings.push(format!(
                 "lens {lens} has no signed action: its signed-flow scenarios are left out"
-            ));
-        }
-        match &self.read_action {
-            Some(read) if read.entity.is_none() => {
-                warnings.push(format!("lens {lens} has no test entity for {}: its READ case is unjudged (--test-entity-id, or read_action.entity)", read.name));
+            )),
+            Some(action) if action.consumes_entity && !action.entities.is_empty() => {
+                let (has, needed) = (action.entities.len(), action.signers.len());
+                if has < needed {
+                    warnings.push(format!("{} consumes its entity and lens {lens} has {has} for {needed} signers: the rest is skipped (--test-entity-id)", action.name));
+                }
             }
             Some(_) => {}
-            None => warnings.push(format!(
-                "lens {lens} has no READ action: that probe and target are left out"
-            )),
         }
+        if self.read_action.is_none() {
+            warnings.push(format!(
+                "lens {lens} has no READ action: that probe and target are left out"
+            ));
+        }
+        warnings.extend(self.entity_warning());
         if self.flags.is_empty() {
             warnings.push(format!(
                 "lens {lens} names no feature flag: its flag probe is left out, and it cannot be rolled back by a flag"
             ));
         }
         warnings
+    }
+
+    /// What follows from a missing test entity, and what names one.
+    fn entity_warning(&self) -> Option<String> {
+        let invented = self
+            .read_action
+            .as_ref()
+            .filter(|read| read.entity.is_none())
+            .map(|read| {
+                let why = "its READ probe and stress test ask for an invented id, where 404 is right";
+                (read.name.as_str(), "read_action.entity", why)
+            });
+        let unjudged = self.accept_lacks_entity().map(|(name, key)| {
+            let why = "`accept` cannot judge the cases that need one and exits 3";
+            (name.as_str(), key, why)
+        });
+        let all: Vec<_> = invented.into_iter().chain(unjudged).collect();
+        let mut names: Vec<&str> = all.iter().map(|(name, _, _)| *name).collect();
+        let mut keys: Vec<&str> = all.iter().map(|(_, key, _)| *key).collect();
+        names.dedup();
+        keys.dedup();
+        let whys: Vec<&str> = all.iter().map(|(_, _, why)| *why).collect();
+        (!all.is_empty()).then(|| {
+            format!(
+                "lens {} has no test entity for {}: {} (give --test-entity-id, or {} of the lens)",
+                self.lens,
+                names.join(" and "),
+                whys.join("; "),
+                keys.join(" and ")
+            )
+        })
+    }
+
+    /// The action whose acceptance cases want a test entity that the lens does not name, and the key of the
+    /// lens file that would.
+    #[must_use]
+    pub fn accept_lacks_entity(&self) -> Option<(&Ident, &'static str)> {
+        match (&self.signed_action, &self.read_action) {
+            (Some(action), _) => action
+                .entities
+                .is_empty()
+                .then_some((&action.name, "signed_action.entities")),
+            (None, Some(read)) => read.entity.is_none().then_some((&read.name, "read_action.entity")),
+            (None, None) => None,
+        }
     }
 
     /// The user that probes run as: `hod` where there is one, else the first signer, else the first user.

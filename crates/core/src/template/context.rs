@@ -6,8 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::manifest::Pin;
-use crate::crypto::digest::uuid_v8;
+use crate::crypto::digest::{sha256_hex, uuid_v8};
+use crate::ident::LensId;
 use crate::lens::{Lens, SignedAction};
+use crate::repository::{Branch, PathPattern, RepoFolder};
+
+/// Where the CI service looks for workflows, below the repository's root.
+const WORKFLOWS: &str = ".github/workflows/";
 
 /// Where CI gets the binary from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,7 +25,7 @@ pub struct Install {
 }
 
 /// What templates see besides the lens.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RepoContext {
     /// The tool's version.
     pub version: String,
@@ -32,6 +37,60 @@ pub struct RepoContext {
     pub runtime: String,
     /// The API's address, where `lensops.yml` states it.
     pub api_base_url: Option<String>,
+    /// The branch whose pushes start workflows.
+    pub branch: Branch,
+    /// The folder of `lensops.yml` below the repository's root, where workflows go to the root.
+    pub folder: Option<RepoFolder>,
+    /// Paths of the API's code, of lenses that name none.
+    pub paths: Vec<PathPattern>,
+}
+
+impl RepoContext {
+    /// As templates see it. `root` is the folder; `prefix` stands before its paths, `slug` before the names
+    /// of its files at the repository's root: both empty where it is the root.
+    fn shown(&self) -> Value {
+        let folder = self.folder.as_ref();
+        json!({
+            "version": self.version,
+            "install": self.install,
+            "single_worker": self.single_worker,
+            "runtime": self.runtime,
+            "api_base_url": self.api_base_url,
+            "branch": self.branch.as_str(),
+            "root": folder.map(RepoFolder::as_str),
+            "prefix": folder.map(|folder| format!("{folder}/")).unwrap_or_default(),
+            "slug": folder.map(RepoFolder::slug).unwrap_or_default(),
+        })
+    }
+
+    /// Whether a file goes to the repository's root, and its path from where it goes.
+    pub(super) fn place(&self, path: &str) -> (bool, String) {
+        match (&self.folder, path.strip_prefix(WORKFLOWS)) {
+            (Some(folder), Some(name)) => (true, format!("{WORKFLOWS}{}{name}", folder.slug())),
+            _ => (false, path.to_owned()),
+        }
+    }
+
+    /// A path from the repository's root.
+    pub(super) fn from_root(&self, path: &str) -> String {
+        match (self.place(path), &self.folder) {
+            ((false, path), Some(folder)) => format!("{folder}/{path}"),
+            ((_, path), _) => path,
+        }
+    }
+}
+
+/// The minute of the night at which a lens is stressed, from its id: lenses would measure one another. From
+/// 30 lenses on an hour holds no longer enough minutes.
+pub(super) fn night(id: &LensId, lenses: usize) -> Value {
+    const MANY: usize = 30;
+    let hash = sha256_hex(id.as_str().as_bytes());
+    let number = hash
+        .get(..8)
+        .and_then(|hex| u32::from_str_radix(hex, 16).ok())
+        .unwrap_or_default();
+    let hour = if lenses < MANY { 2 } else { number / 60 % 6 };
+    json!({"minute": number % 60, "hour": hour})
 }
 
 /// A case of the signed flow that must be let in.
@@ -125,12 +184,24 @@ pub(super) fn of(lens: &Lens, repo: &RepoContext, pins: &IndexMap<String, Pin>) 
         "paused": lens.paused,
         "maintenance": lens.maintenance,
         "overrides": lens.overrides,
+        "own_paths": lens.paths,
+        "accept_lacks": lens.accept_lacks_entity().map(|(name, key)| json!({"action": name, "key": key})),
         "pins": pins,
-        "repo": repo,
+        "repo": repo.shown(),
     })
 }
 
 /// The context of the outputs that are rendered once.
-pub(super) fn of_repo(lenses: &[minijinja::Value], repo: &RepoContext, pins: &IndexMap<String, Pin>) -> Value {
-    json!({"lenses": lenses, "pins": pins, "repo": repo})
+pub(super) fn of_repo(lenses: &[Value], repo: &RepoContext, pins: &IndexMap<String, Pin>) -> Value {
+    json!({"lenses": lenses, "pins": pins, "repo": repo.shown()})
+}
+
+/// The paths of the API's code that start acceptance, from the repository's root.
+pub(super) fn paths(lens: &Lens, repo: &RepoContext) -> Vec<String> {
+    let own = if lens.paths.is_empty() {
+        &repo.paths
+    } else {
+        &lens.paths
+    };
+    own.iter().map(|path| path.from_root(repo.folder.as_ref())).collect()
 }

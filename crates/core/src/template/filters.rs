@@ -4,7 +4,7 @@ use minijinja::Environment;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-/// Adds `yaml`, `literal`, `payload_keys`, `member` and `cell`.
+/// Adds `yaml`, `quoted`, `literal`, `payload_keys`, `glob`, `member` and `cell`.
 pub(super) fn add(env: &mut Environment<'static>) {
     env.add_filter("yaml", |value: Value| to_json(&value).map(|json| flow(&json)));
     env.add_filter("literal", |value: Value| {
@@ -13,6 +13,8 @@ pub(super) fn add(env: &mut Environment<'static>) {
     env.add_filter("payload_keys", |keys: Vec<String>| {
         keys.iter().map(|key| format!("payload.{key}")).collect::<Vec<_>>()
     });
+    env.add_filter("quoted", |text: String| quoted(&text));
+    env.add_filter("glob", |path: String| crate::repository::literal(&path));
     env.add_filter("member", |key: String| member(&key));
     env.add_filter("cell", |value: Value| cell(&value.to_string()));
 }

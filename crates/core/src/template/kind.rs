@@ -15,6 +15,9 @@ pub enum PlanKind {
 }
 
 impl PlanKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Monitor, Self::Acceptance, Self::Stress];
+
     /// Its key in the `overrides` of a lens.
     #[must_use]
     pub fn key(self) -> &'static str {

@@ -5,6 +5,7 @@
 //! belong to the workflows that are generated. Everything is rendered in memory; plans are parsed
 //! and checked before anyone sees them, so that what is written can run.
 
+pub mod attributes;
 pub mod blueprint;
 mod context;
 mod error;
@@ -12,14 +13,16 @@ mod filters;
 mod kind;
 mod manifest;
 mod merge;
+mod provenance;
 mod set;
+mod tracked;
 
 pub use context::{Install, RepoContext};
 pub use error::TemplateError;
 pub use kind::PlanKind;
 pub use manifest::MANIFEST;
 pub use merge::override_mistakes;
-pub use set::{Rendered, TemplateSet, lens_hash, render_lens_file};
+pub use set::{PlanEnv, Rendered, TemplateSet, lens_hash, parts_hash, render_lens_file};
 
 #[cfg(test)]
 #[path = "tests.rs"]

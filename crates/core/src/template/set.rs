@@ -1,26 +1,30 @@
 //! A template set, and what a lens becomes with it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use error::{manifest_error, told};
 use indexmap::IndexMap;
-use manifest::{Output, SetManifest};
+use manifest::{Output, Pin, SetManifest};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
 
 use super::context::RepoContext;
 use super::error::TemplateError;
 use super::kind::PlanKind;
 use super::manifest::MANIFEST;
-use crate::crypto::digest::sha256_hex;
-use crate::ident::LensId;
+use super::tracked::Tracked;
+use crate::ident::{EnvName, LensId};
 use crate::lens::Lens;
 use crate::plan::acceptance::AcceptancePlan;
-use crate::plan::header::{short_hash, stamp};
+use crate::plan::header::{Made, lf, short_hash, stamp};
 use crate::plan::monitor::MonitorPlan;
 use crate::plan::stress::StressPlan;
-use crate::template::{context, error, filters, manifest, merge};
+use crate::repository::RepoFolder;
+use crate::template::{attributes, context, error, filters, manifest, merge, provenance, tracked};
 use crate::yaml::{self};
 
 /// A rendered file.
@@ -28,37 +32,91 @@ use crate::yaml::{self};
 pub struct Rendered {
     /// Its path below the output folder, with `/`.
     pub path: String,
+    /// Whether the path begins at the repository's root instead: workflows of a folder below it.
+    pub at_root: bool,
     /// Its text, header included.
     pub text: String,
     /// Which plan it is.
     pub plan: Option<PlanKind>,
+    /// The environment variables that the plan asks for.
+    pub env: Vec<PlanEnv>,
     /// Whether its services are entered into the file that is there: see [`super::blueprint`].
     pub blueprint: bool,
     /// The lens it is for; `None` for a file of all lenses.
     pub lens: Option<LensId>,
 }
 
+/// An environment variable that a plan asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanEnv {
+    /// Its name.
+    pub name: EnvName,
+    /// Whether its value is hidden.
+    pub secret: bool,
+}
+
 /// A template set ready to render.
 pub struct TemplateSet {
     manifest: SetManifest,
-    label: String,
+    /// For each output the set's name and the hash of what it is made of, as headers carry it.
+    labels: Vec<String>,
     env: Environment<'static>,
 }
 
 impl std::fmt::Debug for TemplateSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TemplateSet")
-            .field("label", &self.label)
+            .field("name", &self.manifest.template_set)
             .finish_non_exhaustive()
     }
 }
 
+/// What the outputs of one lens, or those of all lenses, are rendered from.
+struct Ground<'a> {
+    lens: Option<&'a Lens>,
+    json: Json,
+    value: minijinja::Value,
+    repo: &'a RepoContext,
+    extra: BTreeMap<&'static str, minijinja::Value>,
+}
+
+impl<'a> Ground<'a> {
+    fn of(lens: &'a Lens, lenses: usize, repo: &'a RepoContext, pins: &IndexMap<String, Pin>) -> Self {
+        let json = context::of(lens, repo, pins);
+        let extra = BTreeMap::from([
+            ("night", to_value(context::night(&lens.lens, lenses))),
+            ("paths", to_value(context::paths(lens, repo).into())),
+        ]);
+        Self {
+            lens: Some(lens),
+            value: to_value(json.clone()),
+            json,
+            repo,
+            extra,
+        }
+    }
+
+    /// The context of one output.
+    fn tracked(&self, path: Option<&str>) -> Arc<Tracked> {
+        let mut extra = self.extra.clone();
+        extra.extend(path.map(|path| ("path", self.repo.from_root(path).into())));
+        Tracked::new(&self.value, extra)
+    }
+}
+
 impl TemplateSet {
-    /// Reads a set from its files (name → text).
+    /// Reads a set from its files (name → text). Line ends count as line feeds, whatever a checkout made of them.
     ///
     /// # Errors
     /// A missing or malformed manifest, or a template that does not parse.
     pub fn load(files: BTreeMap<String, String>) -> Result<Self, TemplateError> {
+        let files: BTreeMap<String, String> = files
+            .into_iter()
+            .map(|(name, text)| match lf(&text) {
+                Cow::Borrowed(_) => (name, text),
+                Cow::Owned(text) => (name, text),
+            })
+            .collect();
         let manifest: SetManifest = yaml::read(MANIFEST, files.get(MANIFEST).ok_or(TemplateError::NoManifest)?)?;
         if let Some(output) = manifest
             .outputs
@@ -67,18 +125,18 @@ impl TemplateSet {
         {
             return Err(TemplateError::Missing(output.template.clone()));
         }
-        let all: Vec<String> = files
-            .iter()
-            .map(|(name, text)| format!("{name}\n{}", sha256_hex(text.as_bytes())))
-            .collect();
-        let label = format!("{}@{}", manifest.template_set, short_hash(all.join("\n").as_bytes()));
+        let label = |output| {
+            let hash = provenance::hash_of(output, &files, &manifest.pins);
+            format!("{}@{hash}", manifest.template_set)
+        };
+        let labels = manifest.outputs.iter().map(label).collect();
         let mut env = environment()?;
         for (name, text) in files {
             if name != MANIFEST {
                 env.add_template_owned(name, text).map_err(|error| told(&error))?;
             }
         }
-        Ok(Self { manifest, label, env })
+        Ok(Self { manifest, labels, env })
     }
 
     /// Its name: the `template_set` of the lenses it renders.
@@ -87,24 +145,38 @@ impl TemplateSet {
         &self.manifest.template_set
     }
 
-    /// The folders that outputs go into, those whose name depends on a lens aside.
+    /// The folders that outputs go into, those whose name depends on a lens aside, and whether each begins at
+    /// the repository's root.
     #[must_use]
-    pub fn folders(&self) -> BTreeSet<String> {
-        let outputs = self
-            .manifest
-            .outputs
-            .iter()
-            .filter_map(|output| output.path.rsplit_once('/'));
-        outputs
-            .map(|(folder, _)| folder.to_owned())
-            .filter(|folder| !folder.contains("[["))
-            .collect()
+    pub fn folders(&self, repo: &RepoContext) -> BTreeSet<(bool, String)> {
+        let outputs = self.manifest.outputs.iter().filter_map(|output| {
+            let (at_root, path) = repo.place(&output.path);
+            Some((at_root, path.rsplit_once('/')?.0.to_owned()))
+        });
+        outputs.filter(|(_, folder)| !folder.contains("[[")).collect()
     }
 
-    /// Its name and hash, as headers carry it: `action-router@4f0c…`.
+    /// The lines of `.gitattributes` for what this set writes below the output folder.
     #[must_use]
-    pub fn label(&self) -> &str {
-        &self.label
+    pub fn attributes(&self, repo: &RepoContext) -> Vec<String> {
+        let mut lines = vec!["/lenses/*.yml text eol=lf".to_owned()];
+        for output in self.manifest.outputs.iter().filter(|output| !output.blueprint) {
+            let line = attributes::line(&output.path).filter(|_| !repo.place(&output.path).0);
+            lines.extend(line.filter(|line| !lines.contains(line)));
+        }
+        lines
+    }
+
+    /// Where the plan of `lens` is, below the output folder; `None` where the set makes none.
+    ///
+    /// # Errors
+    /// When the manifest's path does not render.
+    pub fn plan_path(&self, kind: PlanKind, lens: &Lens, repo: &RepoContext) -> Result<Option<String>, TemplateError> {
+        let ground = Ground::of(lens, 1, repo, &self.manifest.pins);
+        let mut outputs = self.manifest.outputs.iter().filter(|output| output.plan == Some(kind));
+        outputs
+            .find_map(|output| self.path(output, &ground).transpose())
+            .transpose()
     }
 
     /// Renders all outputs for `lenses`, those that are rendered once included. Paths are sorted
@@ -113,24 +185,25 @@ impl TemplateSet {
     /// # Errors
     /// The first output that cannot be rendered, leaves the folder, or is a plan that cannot run.
     pub fn render(&self, lenses: &[Lens], repo: &RepoContext) -> Result<Vec<Rendered>, TemplateError> {
-        let contexts: Vec<minijinja::Value> = lenses
-            .iter()
-            .map(|lens| to_value(context::of(lens, repo, &self.manifest.pins)))
-            .collect();
-        let all: Vec<String> = lenses.iter().map(lens_hash).collect();
-        let all_lenses = short_hash(all.join("\n").as_bytes());
         let mut files = Vec::new();
-        for (lens, context) in lenses.iter().zip(&contexts) {
-            for output in self.manifest.outputs.iter().filter(|output| !output.once) {
-                files.extend(self.output(output, Some(lens), &all_lenses, context)?);
-            }
+        let mut contexts = Vec::with_capacity(lenses.len());
+        for lens in lenses {
+            let mut ground = Ground::of(lens, lenses.len(), repo, &self.manifest.pins);
+            files.extend(self.of_lens(&mut ground)?);
+            contexts.push(ground.json);
         }
+        let all: Vec<String> = lenses.iter().map(lens_hash).collect();
         // Of a repository without lenses nothing is left but what others write as well.
-        let context = to_value(context::of_repo(&contexts, repo, &self.manifest.pins));
-        {
-            let wanted = |output: &&Output| output.once && (!lenses.is_empty() || output.blueprint);
-            for output in self.manifest.outputs.iter().filter(wanted) {
-                files.extend(self.output(output, None, &all_lenses, &context)?);
+        let ground = Ground {
+            lens: None,
+            value: to_value(context::of_repo(&contexts, repo, &self.manifest.pins)),
+            json: json!({"lenses": all}),
+            repo,
+            extra: BTreeMap::new(),
+        };
+        for (output, label) in self.outputs() {
+            if output.once && (!lenses.is_empty() || output.blueprint) {
+                files.extend(self.output(output, label, &ground)?);
             }
         }
         let mut paths: Vec<&str> = files.iter().map(|file: &Rendered| file.path.as_str()).collect();
@@ -141,25 +214,50 @@ impl TemplateSet {
         }
     }
 
+    fn outputs(&self) -> impl Iterator<Item = (&Output, &str)> {
+        self.manifest.outputs.iter().zip(self.labels.iter().map(String::as_str))
+    }
+
+    /// The outputs of one lens, in the order of the manifest. Plans go first: the others name what they ask for.
+    fn of_lens(&self, ground: &mut Ground<'_>) -> Result<Vec<Rendered>, TemplateError> {
+        let of_lens = || self.outputs().filter(|(output, _)| !output.once).enumerate();
+        let mut files: BTreeMap<usize, Rendered> = BTreeMap::new();
+        for (at, (output, label)) in of_lens().filter(|(_, (output, _))| output.plan.is_some()) {
+            files.extend(self.output(output, label, ground)?.map(|file| (at, file)));
+        }
+        let (mut plans, mut env) = (BTreeMap::new(), Vec::new());
+        for kind in PlanKind::ALL {
+            let found = files.values().find(|file| file.plan == Some(kind));
+            plans.insert(kind.key(), found.map(|file| ground.repo.from_root(&file.path)));
+        }
+        for asked in files.values().flat_map(|file| &file.env) {
+            if !GIVEN.contains(&asked.name.as_str()) && !env.contains(asked) {
+                env.push(asked.clone());
+            }
+        }
+        ground.extra.insert("plans", to_value(json!(plans)));
+        ground.extra.insert("plan_env", to_value(json!(env)));
+        for (at, (output, label)) in of_lens().filter(|(_, (output, _))| output.plan.is_none()) {
+            files.extend(self.output(output, label, ground)?.map(|file| (at, file)));
+        }
+        Ok(files.into_values().collect())
+    }
+
     /// What is wrong with each plan of `lens` that its overrides change; empty where they can run.
     #[must_use]
     pub fn override_errors(&self, lens: &Lens, repo: &RepoContext) -> Vec<(PlanKind, TemplateError)> {
-        let context = to_value(context::of(lens, repo, &self.manifest.pins));
+        let ground = Ground::of(lens, 1, repo, &self.manifest.pins);
         let changed = |output: &&Output| output.plan.is_some_and(|kind| override_of(lens, kind).is_some());
         let outputs = self.manifest.outputs.iter().filter(|output| !output.once);
         outputs
             .filter(changed)
-            .filter_map(|output| Some((output.plan?, self.output(output, Some(lens), "", &context).err()?)))
+            .filter_map(|output| Some((output.plan?, self.output(output, "", &ground).err()?)))
             .collect()
     }
 
-    fn output(
-        &self,
-        output: &Output,
-        lens: Option<&Lens>,
-        all_lenses: &str,
-        context: &minijinja::Value,
-    ) -> Result<Option<Rendered>, TemplateError> {
+    /// The path of an output; `None` where it is left out.
+    fn path(&self, output: &Output, ground: &Ground<'_>) -> Result<Option<String>, TemplateError> {
+        let context = minijinja::Value::from_dyn_object(ground.tracked(None));
         if let Some(when) = &output.when {
             let expression = self
                 .env
@@ -175,15 +273,29 @@ impl TemplateSet {
         }
         let path = self
             .env
-            .render_named_str(MANIFEST, &output.path, context.clone())
+            .render_named_str(MANIFEST, &output.path, context)
             .map_err(|error| told(&error))?;
         if !is_inside(&path) {
             return Err(TemplateError::Path(path));
         }
+        Ok(Some(path))
+    }
+
+    fn output(&self, output: &Output, label: &str, ground: &Ground<'_>) -> Result<Option<Rendered>, TemplateError> {
+        let Some(path) = self.path(output, ground)? else {
+            return Ok(None);
+        };
+        let tracked = ground.tracked(Some(&path));
         let template = self.env.get_template(&output.template).map_err(|error| told(&error))?;
-        let mut body = template.render(context.clone()).map_err(|error| told(&error))?;
-        if let (Some(kind), Some(change)) = (output.plan, lens.and_then(|lens| override_of(lens, output.plan?))) {
+        let context = minijinja::Value::from_dyn_object(tracked.clone());
+        let mut body = template.render(context).map_err(|error| told(&error))?;
+        let mut parts = tracked.parts();
+        if let (Some(kind), Some(change)) = (
+            output.plan,
+            ground.lens.and_then(|lens| override_of(lens, output.plan?)),
+        ) {
             body = merge::merged(&path, &body, change, kind)?;
+            parts.push(format!("overrides.{}", kind.key()));
         }
         if let Some(kind) = output.plan {
             // Editors check and complete what names its schema.
@@ -192,20 +304,43 @@ impl TemplateSet {
                 yaml::address(kind.schema())
             );
         }
-        check_body(output.plan, &path, &body)?;
-        let lens_hash = lens.map_or_else(|| all_lenses.to_owned(), lens_hash);
+        let env = check_body(output.plan, &path, &body)?;
+        let (at_root, path) = ground.repo.place(&path);
+        let made = Made {
+            lens: &tracked::hash_of(&ground.json, &parts),
+            parts: output.plan.map(|_| parts.as_slice()),
+            folder: ground.repo.folder.as_ref().filter(|_| at_root).map(RepoFolder::as_str),
+            template_set: label,
+        };
         Ok(Some(Rendered {
             text: if output.blueprint {
                 body
             } else {
-                stamp(&path, &lens_hash, &self.label, &body)
+                stamp(&path, &made, &body)
             },
             blueprint: output.blueprint,
             path,
+            at_root,
             plan: output.plan,
-            lens: lens.map(|lens| lens.lens.clone()),
+            env,
+            lens: ground.lens.map(|lens| lens.lens.clone()),
         }))
     }
+}
+
+/// What workflows give to every acceptance run.
+const GIVEN: [&str; 4] = [
+    "STAGING_API_URL",
+    "TENANT_SUPABASE_URL",
+    "STAGING_JWT_SECRET",
+    "STAGING_DB_URL",
+];
+
+/// The short hash of some parts of a resolved lens, as headers of plans name them.
+#[must_use]
+pub fn parts_hash(lens: &Lens, parts: &[String]) -> String {
+    let context = context::of(lens, &RepoContext::default(), &IndexMap::new());
+    tracked::hash_of(&context, parts)
 }
 
 /// The short hash of a resolved lens: comments and layout of its file do not count.
@@ -226,7 +361,7 @@ pub fn render_lens_file(template: &str, lens: &Lens) -> Result<String, TemplateE
 }
 
 /// `json` as templates see it.
-pub(crate) fn to_value(json: Value) -> minijinja::Value {
+pub(crate) fn to_value(json: Json) -> minijinja::Value {
     minijinja::Value::from(minijinja::value::Serde(json))
 }
 
@@ -248,7 +383,7 @@ pub(crate) fn environment() -> Result<Environment<'static>, TemplateError> {
     Ok(env)
 }
 
-pub(crate) fn override_of(lens: &Lens, kind: PlanKind) -> Option<&Value> {
+pub(crate) fn override_of(lens: &Lens, kind: PlanKind) -> Option<&Json> {
     let overrides = lens.overrides.as_ref()?;
     match kind {
         PlanKind::Monitor => overrides.monitor.as_ref(),
@@ -257,19 +392,31 @@ pub(crate) fn override_of(lens: &Lens, kind: PlanKind) -> Option<&Value> {
     }
 }
 
-/// Parses what was rendered, so that a broken template or override never reaches the disk.
-pub(crate) fn check_body(plan: Option<PlanKind>, path: &str, body: &str) -> Result<(), TemplateError> {
+/// Parses what was rendered, so that a broken template or override never reaches the disk. Returns what a
+/// plan asks the environment for.
+fn check_body(plan: Option<PlanKind>, path: &str, body: &str) -> Result<Vec<PlanEnv>, TemplateError> {
     let invalid = |source| TemplateError::Plan {
         path: path.to_owned(),
         source,
     };
     match plan {
-        Some(PlanKind::Monitor) => yaml::read::<MonitorPlan>(path, body)?.validate().map_err(invalid),
-        Some(PlanKind::Acceptance) => yaml::read::<AcceptancePlan>(path, body)?.validate().map_err(invalid),
-        Some(PlanKind::Stress) => yaml::read::<StressPlan>(path, body)?.validate().map_err(invalid),
-        None if path.ends_with(".yml") || path.ends_with(".yaml") => Ok(yaml::read::<Value>(path, body).map(drop)?),
-        None => Ok(()),
+        Some(PlanKind::Monitor) => yaml::read::<MonitorPlan>(path, body)?.validate().map_err(invalid)?,
+        Some(PlanKind::Acceptance) => {
+            let plan = yaml::read::<AcceptancePlan>(path, body)?;
+            plan.validate().map_err(invalid)?;
+            let asked = plan.env.into_values();
+            return Ok(asked
+                .map(|asked| PlanEnv {
+                    name: asked.from,
+                    secret: asked.secret,
+                })
+                .collect());
+        }
+        Some(PlanKind::Stress) => yaml::read::<StressPlan>(path, body)?.validate().map_err(invalid)?,
+        None if path.ends_with(".yml") || path.ends_with(".yaml") => drop(yaml::read::<Json>(path, body)?),
+        None => {}
     }
+    Ok(Vec::new())
 }
 
 pub(crate) fn is_inside(path: &str) -> bool {

@@ -25,6 +25,9 @@ fn files() -> BTreeMap<String, String> {
         "workflow-idempotency.yml",
         "workflow-drift.yml",
         "workflow-reason.yml",
+        "workflow-folder.yml",
+        "workflow-collect.yml",
+        "workflow-start.yml",
         "feature-flags.md",
         "evidence-template.md",
         "render.yaml"

@@ -214,7 +214,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "templates eject",
         &[(
             "lensops templates eject set",
-            "then change it, and generate --template-dir set",
+            "then change it, and write `template_set: set` into lensops.yml",
         )],
     ),
     (

@@ -96,7 +96,7 @@ pub(crate) fn remove_if_there(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Replaces files, each atomically: all are written beside their targets before the first takes
+/// Replaces files, each atomically, and keeps links and modes: all are written beside their targets before the first takes
 /// its place, so that a full disk or a missing right leaves everything as it was.
 ///
 /// # Errors
@@ -104,12 +104,40 @@ pub(crate) fn remove_if_there(path: &Path) -> Result<(), FileError> {
 pub fn replace_all<T: AsRef<[u8]>>(files: &[(PathBuf, T)]) -> Result<(), FileError> {
     let mut staged = Vec::with_capacity(files.len());
     for (path, content) in files {
-        staged.push((path, stage(path, content.as_ref()).map_err(FileError::write(path))?));
+        let there = followed(path).map_err(FileError::write(path))?;
+        let file = stage(&there, content.as_ref()).map_err(FileError::write(path))?;
+        staged.push((path, there, file));
     }
-    for (path, file) in staged {
-        file.persist(path)
+    for (path, there, file) in staged {
+        file.persist(there)
             .map_err(|error| FileError::write(path)(error.error))?;
     }
+    Ok(())
+}
+
+/// Where the content of `path` is: behind links, which stay links.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match std::fs::read_link(&path) {
+            Ok(to) => path = path.parent().unwrap_or(Path::new("")).join(to),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("its links lead in a circle"))
+}
+
+/// Gives `file` the mode of the one that it replaces.
+fn keep_mode(path: &Path, file: &std::fs::File) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Ok(found) = std::fs::metadata(path) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = found.permissions().mode() & 0o777;
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    }
+    #[cfg(not(unix))]
+    let _ = (path, file);
     Ok(())
 }
 
@@ -132,6 +160,7 @@ fn stage(path: &Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder)?;
     file.write_all(bytes)?;
+    keep_mode(path, file.as_file())?;
     Ok(file)
 }
 

@@ -13,6 +13,8 @@ pub mod evidence;
 pub mod exit;
 pub mod files;
 pub mod generate;
+mod git;
+mod plan_files;
 pub mod plans;
 pub mod rollout;
 pub mod serve;

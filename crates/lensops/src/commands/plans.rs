@@ -10,12 +10,12 @@ use lensops_core::plan::header::{Origin, PlanOrigin, origin, split};
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::names::Undefined;
 use lensops_core::plan::stress::StressPlan;
-use lensops_core::template::{lens_hash, override_mistakes};
+use lensops_core::template::{PlanKind, lens_hash, override_mistakes, parts_hash};
 use lensops_core::yaml::{self, Mistake, Shape, YamlErrors};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use super::files;
+use super::{files, plan_files};
 use crate::commands::error::{Context as _, Error, Result};
 use crate::config::Settings;
 
@@ -24,11 +24,11 @@ pub const LENSES: &str = "lenses";
 
 /// A plan that a command can run.
 pub trait Plan: DeserializeOwned + JsonSchema {
-    /// Its kind, for messages.
-    const KIND: &'static str;
-    /// Where the plan of a lens stands.
+    /// Its kind.
+    const KIND: PlanKind;
+    /// Where the built-in template set puts the plan of a lens.
     const FOLDER: &'static str;
-    /// What its file name ends with, behind the lens id.
+    /// What its file name ends with there, behind the lens id.
     const ENDING: &'static str;
 
     /// Whose plan it is.
@@ -45,9 +45,9 @@ pub trait Plan: DeserializeOwned + JsonSchema {
 }
 
 macro_rules! plan {
-    ($type:ty, $field:ident, $folder:literal, $ending:literal) => {
+    ($type:ty, $field:ident, $kind:expr, $folder:literal, $ending:literal) => {
         impl Plan for $type {
-            const KIND: &'static str = stringify!($field);
+            const KIND: PlanKind = $kind;
             const FOLDER: &'static str = $folder;
             const ENDING: &'static str = $ending;
             fn lens(&self) -> &LensId {
@@ -63,9 +63,35 @@ macro_rules! plan {
     };
 }
 
-plan!(MonitorPlan, monitor, "tools/ops/monitors", "_health_worker.yml");
-plan!(AcceptancePlan, acceptance, "tests/ci", "_signed_flow_acceptance.yml");
-plan!(StressPlan, stress, "tests/stress", "_actions_endpoints.yml");
+plan!(
+    MonitorPlan,
+    monitor,
+    PlanKind::Monitor,
+    "tools/ops/monitors",
+    "_health_worker.yml"
+);
+plan!(
+    AcceptancePlan,
+    acceptance,
+    PlanKind::Acceptance,
+    "tests/ci",
+    "_signed_flow_acceptance.yml"
+);
+plan!(
+    StressPlan,
+    stress,
+    PlanKind::Stress,
+    "tests/stress",
+    "_actions_endpoints.yml"
+);
+
+fn kind<P: Plan>() -> plan_files::Kind {
+    plan_files::Kind {
+        plan: P::KIND,
+        folder: P::FOLDER,
+        ending: P::ENDING,
+    }
+}
 
 /// A plan with its text and where it came from.
 #[derive(Debug, Clone)]
@@ -116,16 +142,16 @@ pub fn load<P: Plan>(settings: &Settings, which: &Which<'_>) -> Result<Loaded<P>
         Which::File(path) => (*path).to_owned(),
         Which::Lens(lens) => {
             let id = LensId::from_human(lens)?;
-            let path = settings.root.join(P::FOLDER).join(format!("{id}{}", P::ENDING));
-            if !path.exists() {
-                return Err(Error::usage(format!(
+            let resolved = || load_lens(settings, &lens_path(settings, &id), true).ok();
+            plan_files::of(settings, kind::<P>(), &id, || Some(resolved()?.0)).ok_or_else(|| {
+                let usual = settings.root.join(P::FOLDER).join(format!("{id}{}", P::ENDING));
+                Error::usage(format!(
                     "no {} plan of lens {id}: {} is not there (run `lensops generate`){}",
-                    P::KIND,
-                    path.display(),
+                    P::KIND.key(),
+                    usual.display(),
                     known::<P>(settings)
-                )));
-            }
-            path
+                ))
+            })?
         }
     };
     load_file(settings, &path)
@@ -136,15 +162,33 @@ pub fn load<P: Plan>(settings: &Settings, which: &Which<'_>) -> Result<Loaded<P>
 /// # Errors
 /// When there is none, or one cannot be used.
 pub fn load_all<P: Plan>(settings: &Settings) -> Result<Vec<Loaded<P>>> {
-    let paths = files::list(&settings.root.join(P::FOLDER), P::ENDING)?;
+    let paths = plan_paths::<P>(settings)?;
     if paths.is_empty() {
         return Err(Error::usage(format!(
             "no {} plan below {}: run `lensops generate`",
-            P::KIND,
+            P::KIND.key(),
             settings.root.join(P::FOLDER).display()
         )));
     }
     paths.iter().map(|path| load_file(settings, path)).collect()
+}
+
+/// Where the plans of all lenses are.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn plan_paths<P: Plan>(settings: &Settings) -> Result<Vec<PathBuf>> {
+    let lenses = || {
+        let paths = lens_paths(settings).unwrap_or_default().into_iter();
+        paths
+            .filter_map(|path| Some(load_lens(settings, &path, true).ok()?.0))
+            .collect()
+    };
+    plan_files::all(settings, kind::<P>(), lenses)
+}
+
+fn lens_path(settings: &Settings, id: &LensId) -> PathBuf {
+    settings.root.join(LENSES).join(format!("{id}.yml"))
 }
 
 fn load_file<P: Plan>(settings: &Settings, path: &Path) -> Result<Loaded<P>> {
@@ -182,22 +226,27 @@ fn load_file<P: Plan>(settings: &Settings, path: &Path) -> Result<Loaded<P>> {
 /// Whether the lens file says something else than the one the plan was made from. A plan without
 /// its lens file beside it, as CI may carry it, is not stale.
 fn is_stale(settings: &Settings, lens: &LensId, text: &str) -> bool {
-    let path = settings.root.join(LENSES).join(format!("{lens}.yml"));
+    let path = lens_path(settings, lens);
     let Some((header, _)) = split(text) else {
         return false;
     };
-    match load_lens(settings, &path, true) {
-        Ok((lens, _)) => header.lens != lens_hash(&lens),
+    match (load_lens(settings, &path, true), &header.parts) {
+        (Ok((lens, _)), Some(parts)) => header.lens != parts_hash(&lens, parts),
+        // Earlier versions hashed all of the lens.
+        (Ok((lens, _)), None) => header.lens != lens_hash(&lens),
         // What nobody can read is not what the plan was made from.
-        Err(_) => path.exists(),
+        (Err(_), _) => path.exists(),
     }
 }
 
 fn known<P: Plan>(settings: &Settings) -> String {
-    let paths = files::list(&settings.root.join(P::FOLDER), P::ENDING).unwrap_or_default();
+    let paths = plan_paths::<P>(settings).unwrap_or_default();
     let names: Vec<String> = paths
         .iter()
-        .filter_map(|path| Some(path.file_name()?.to_str()?.strip_suffix(P::ENDING)?.to_owned()))
+        .filter_map(|path| {
+            let name = path.file_name()?.to_str()?;
+            Some(name.strip_suffix(P::ENDING).unwrap_or(name).to_owned())
+        })
         .collect();
     if names.is_empty() {
         String::new()

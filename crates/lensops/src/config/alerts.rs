@@ -118,6 +118,16 @@ impl Settings {
         Ok(RuleBook::of(&self.alerts(), &names)?)
     }
 
+    /// The variables that receivers of `lensops.yml` take their address and secret from.
+    pub(super) fn receiver_variables(&self) -> Vec<String> {
+        let alerts = self.alerts();
+        let named = alerts.receivers.iter().flat_map(|file| {
+            let (url, secret) = names(file);
+            std::iter::once(url).chain(secret)
+        });
+        named.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
     /// Every secret of receivers: what variables hold, and the path of an address by itself, which is
     /// what an answer may echo.
     pub(super) fn receiver_secrets(&self) -> Vec<String> {

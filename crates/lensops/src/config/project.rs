@@ -1,6 +1,6 @@
 //! `lensops.yml`: its shape, and what is wrong with one, all of it at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use lensops_core::alert::{AlertsFile, ReceiverKind, RuleBook};
@@ -8,6 +8,7 @@ use lensops_core::evidence::EvidenceFile;
 use lensops_core::ident::Ident;
 use lensops_core::lens::User;
 use lensops_core::lens::mute::Maintenance;
+use lensops_core::repository::PathPattern;
 use lensops_core::template::Install;
 use lensops_core::yaml::{self, Mistake, YamlErrors};
 use schemars::JsonSchema;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::acknowledged::MigrateFile;
+use super::repository::RepositoryFile;
 
 /// `lensops.yml`: what all lenses of a repository share. It holds no secret.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +44,21 @@ pub struct ProjectFile {
     /// Where CI gets the binary from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub install: Option<Install>,
+    /// What makes files of lenses: the name of a built-in set, or a folder below this file's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_set: Option<String>,
+    /// The repository that this folder belongs to.
+    #[serde(skip_serializing_if = "RepositoryFile::is_default")]
+    pub repository: RepositoryFile,
+    /// Paths of the API's code, of lenses that name none: acceptance runs when they change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathPattern>,
+    /// Whether one worker service checks all lenses, instead of one a lens.
+    #[serde(
+        deserialize_with = "lensops_core::yaml::own_boolean",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    pub single_worker: bool,
     /// `docker` or `rust`: how the hosting provider runs the worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<Runtime>,
@@ -198,6 +215,9 @@ impl ProjectFile {
                 "it is `registry`, or a SELECT that returns one column of tenant ids",
             );
         }
+        if let Some(why) = self.template_set.as_deref().and_then(not_a_set) {
+            refuse("template_set", why);
+        }
         if let Some(install) = &self.install {
             // What CI downloads and runs must come over TLS and be named by its hash.
             if !install.url.starts_with("https://") {
@@ -242,6 +262,16 @@ impl ProjectFile {
         }
         wrong
     }
+}
+
+/// Why a text names no template set, whatever there is.
+fn not_a_set(text: &str) -> Option<&'static str> {
+    if text.trim().is_empty() || text.contains(char::is_control) {
+        return Some("it is the name of a built-in set, or a folder");
+    }
+    Path::new(text)
+        .is_absolute()
+        .then_some("it is part of the repository: a folder below this file's, such as tools/lensops-templates")
 }
 
 #[cfg(test)]

@@ -38,9 +38,16 @@ pub fn redactor_of(env: &Env) -> Redactor {
 }
 
 impl Settings {
-    /// Every secret of the environment with the name of its variable.
-    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        SECRETS.iter().filter_map(|name| Some((*name, self.var(name)?)))
+    /// The names of the variables that hold secrets, those that alert receivers name among them.
+    #[must_use]
+    pub fn secret_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = SECRETS.iter().map(|name| (*name).to_owned()).collect();
+        for name in self.receiver_variables() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// The secrets of the environment that end in a line break, by the names of their variables.

@@ -49,6 +49,17 @@ impl Settings {
             ("worker.tenants", project.worker.tenants.clone()),
             ("maintenance", count(project.maintenance.len())),
             ("store", project.store.map(|store| format!("{store:?}").to_lowercase())),
+            ("template_set", project.template_set.clone()),
+            (
+                "repository.branch",
+                project.repository.branch.as_ref().map(ToString::to_string),
+            ),
+            (
+                "repository.root",
+                project.repository.root.as_ref().map(ToString::to_string),
+            ),
+            ("paths", count(project.paths.len())),
+            ("single_worker", project.single_worker.then(|| "true".to_owned())),
             ("install", project.install.as_ref().map(|install| install.url.clone())),
         ];
         shown.extend(fields.into_iter().map(|(name, value)| Shown {

@@ -25,7 +25,7 @@ fn project(sandbox: &Sandbox) -> Project {
 
 /// Puts every file of the project under git.
 fn track(project: &Project) {
-    for arguments in [&["init", "-q"][..], &["add", "-A"]] {
+    for arguments in [&["init", "-q", "-b", "main"][..], &["add", "-A"]] {
         let status = Command::new("git")
             .arg("-C")
             .arg(project.root())

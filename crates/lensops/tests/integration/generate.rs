@@ -13,7 +13,7 @@ fn a_new_lens_prints_one_line_a_file_and_a_second_run_changes_nothing() {
         .lines()
         .filter_map(|line| line.strip_prefix("✅ Created: "))
         .collect();
-    assert_eq!(created.len(), 10, "{}", ran.out);
+    assert_eq!(created.len(), 11, "{}", ran.out);
     for path in created {
         assert!(project.path(path).is_file(), "{path}");
     }

@@ -10,7 +10,7 @@ use super::module_graph::{Edge, Tree};
 /// another, but for those of `APART`.
 const CORE: [&[&str]; 10] = [
     &["ident", "duration", "text_form", "named", "secret"],
-    &["crypto", "stats", "yaml"],
+    &["crypto", "stats", "yaml", "repository"],
     &["exchange"],
     &["redaction"],
     &["lens"],

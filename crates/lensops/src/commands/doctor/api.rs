@@ -1,6 +1,8 @@
 //! The API: reachable, of the same environment as the secret, and knowing users, tenants and entities.
 
-use lensops_core::exchange::{Exchange, FailureClass};
+use std::collections::BTreeSet;
+
+use lensops_core::exchange::Exchange;
 use lensops_core::ident::Ident;
 use lensops_core::lens::{Lens, User};
 use lensops_core::plan::monitor::Probe;
@@ -9,6 +11,7 @@ use lensops_core::verdict::judge::{judge, matches};
 use lensops_core::verdict::outcome::{Outcome, Severity};
 use uuid::Uuid;
 
+use super::cause::Cause;
 use super::finding::Findings;
 use super::subject::Subject;
 use crate::commands::worker::check::Monitor;
@@ -21,6 +24,7 @@ pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
             "mend what is said of settings and files above, then ask again",
         );
     }
+    let mut told = BTreeSet::new();
     for monitor in &subject.monitors {
         let lens = subject
             .lenses
@@ -31,6 +35,10 @@ pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
             subject,
             monitor,
             findings,
+            told: &mut told,
+            lacks_entity: lens
+                .and_then(|lens| lens.read_action.as_ref())
+                .is_some_and(|read| read.entity.is_none()),
         };
         doctor.open_probes().await;
         let Some(probe) = monitor
@@ -60,6 +68,10 @@ struct Doctor<'a, 'b> {
     subject: &'a Subject<'b>,
     monitor: &'a Monitor,
     findings: &'a mut Findings,
+    /// Causes that are told already.
+    told: &'a mut BTreeSet<String>,
+    /// The lens names no entity for its READ action.
+    lacks_entity: bool,
 }
 
 impl Doctor<'_, '_> {
@@ -86,7 +98,11 @@ impl Doctor<'_, '_> {
         let open = |probe: &&Probe| probe.user.is_none() && probe.request.is_some();
         for probe in self.monitor.plan.probes.iter().filter(open) {
             if let Ok((exchange, probe)) = self.ask(probe, *tenant).await {
-                self.judge(&probe, &exchange, "look at the service itself");
+                self.judge(
+                    &probe,
+                    &exchange,
+                    "look at the service itself: it answers, and not as the plan expects",
+                );
             }
         }
     }
@@ -119,7 +135,7 @@ impl Doctor<'_, '_> {
             }
             Some(_) => {}
             None => {
-                self.judge(&probe, &exchange, "check API_BASE_URL, and that the service runs");
+                self.cause(&probe, &exchange);
                 return false;
             }
         }
@@ -173,6 +189,11 @@ impl Doctor<'_, '_> {
                 self.place(probe),
                 "give the user a role in that tenant, or name another user or tenant in the lens file",
             ),
+            (Some(404), _) if self.lacks_entity => self.findings.warning(
+                format!("lens {} names no test entity: an invented one was asked for, and `accept` cannot judge what needs one", self.monitor.lens()),
+                self.place(probe),
+                "name one in `read_action.entity` of the lens file (--test-entity-id) and generate",
+            ),
             (Some(404), _) if probe.expect.status.as_ref().is_some_and(|set| set.contains(404)) => {
                 self.findings.warning(
                     format!(
@@ -197,9 +218,7 @@ impl Doctor<'_, '_> {
             return;
         };
         for (name, user) in &lens.users {
-            if Some(name) != probe.user.as_ref() {
-                self.user(name, user, probe, *tenant).await;
-            }
+            self.user(name, user, probe, *tenant).await;
         }
     }
 
@@ -214,21 +233,65 @@ impl Doctor<'_, '_> {
             .ask(&self.subject.client, &probe, tenant, jiff::Timestamp::now())
             .await;
         let Ok((exchange, probe)) = asked else { return };
-        let outcomes = judge(&probe.expect, Severity::Fail, &monitor.plan.answers, &exchange);
-        match outcomes.iter().find_map(Outcome::broken) {
-            None => self.findings.good(format!(
-                "user {name} of lens {} is known in tenant {tenant}",
-                monitor.lens()
-            )),
-            Some((_, why)) => self.findings.error(
-                format!(
-                    "user {name} ({}, {}) does not see what it should in tenant {tenant}: {why}",
-                    user.id, user.role
-                ),
-                format!("lenses/{}.yml, users.{name}", monitor.lens()),
-                "check its id, and that it has that role in this tenant",
-            ),
+        let off = |off| matches(off, &monitor.plan.answers, &exchange);
+        if probe.disabled.as_ref().is_some_and(off) {
+            return;
         }
+        if !expects(&probe, &exchange) && self.cause(&probe, &exchange) {
+            return;
+        }
+        let place = format!("lenses/{}.yml, users.{name}", monitor.lens());
+        let outcomes = judge(&probe.expect, Severity::Fail, &monitor.plan.answers, &exchange);
+        if let Some((_, why)) = outcomes.iter().find_map(Outcome::broken) {
+            // Whom the probe runs as is told with the probe.
+            if self.monitor_user(&probe.name) != Some(name) {
+                self.findings.error(
+                    format!(
+                        "user {name} ({}, {}) does not see what it should in tenant {tenant}: {why}",
+                        user.id, user.role
+                    ),
+                    place,
+                    "check its id, and that it has that role in this tenant",
+                );
+            }
+            return;
+        }
+        let body = exchange.result.as_ref().ok().and_then(|response| response.json());
+        let (known, lens) = (format!("user {name} of lens {}", monitor.lens()), user.role.as_str());
+        match body.as_ref().and_then(|body| body["role"].as_str()) {
+            Some(shown) if shown == lens => self
+                .findings
+                .good(format!("{known} is known in tenant {tenant}, as {shown}")),
+            Some(shown) => self.findings.error(
+                format!("{known} is {shown} in tenant {tenant}, and the lens says {lens}"),
+                place,
+                "the ids of two users may be swapped: give each its own, or correct its role",
+            ),
+            None => self.findings.good(format!(
+                "{known} is let in in tenant {tenant}; its role is not verified, since the API does not show it"
+            )),
+        }
+    }
+
+    /// Whom a probe of the plan runs as.
+    fn monitor_user(&self, probe: &str) -> Option<&Ident> {
+        let probes = &self.monitor.plan.probes;
+        probes.iter().find(|known| known.name == probe)?.user.as_ref()
+    }
+
+    /// Tells what an answer is caused by, once for all that have the cause. Whether there is one.
+    fn cause(&mut self, probe: &Probe, exchange: &Exchange) -> bool {
+        let request = probe.request.as_ref().map_or_else(String::new, |request| {
+            let (path, _) = request.path.split_once('?').unwrap_or((&request.path, ""));
+            format!("{} {path}", request.method.as_str())
+        });
+        let Some(cause) = Cause::of(exchange, &request) else {
+            return false;
+        };
+        if self.told.insert(cause.key) {
+            self.findings.error(cause.what, self.place(probe), cause.fix);
+        }
+        true
     }
 
     /// Holds an answer to what the probe expects.
@@ -246,18 +309,8 @@ impl Doctor<'_, '_> {
                 "`lensops flags LENS` shows the provider beside the API",
             );
         }
-        if let Err(failure) = &exchange.result {
-            let what = match failure.class {
-                FailureClass::Tls => "TLS cannot be agreed on",
-                FailureClass::Timeout => "it does not answer in time",
-                FailureClass::BadBody => "it answers garbage",
-                _ => "it cannot be reached",
-            };
-            return self.findings.error(
-                format!("{what}: {}", failure.detail),
-                place,
-                "check API_BASE_URL, and that the service runs",
-            );
+        if !expects(probe, exchange) && self.cause(probe, exchange) {
+            return;
         }
         let outcomes = judge(&probe.expect, Severity::Fail, dialect, exchange);
         match outcomes.iter().find_map(Outcome::broken) {
@@ -269,4 +322,10 @@ impl Doctor<'_, '_> {
             }
         }
     }
+}
+
+/// Whether the plan says that it expects the status that came, whatever it is.
+fn expects(probe: &Probe, exchange: &Exchange) -> bool {
+    let status = exchange.status();
+    status.is_some_and(|status| probe.expect.status.as_ref().is_some_and(|set| set.contains(status)))
 }

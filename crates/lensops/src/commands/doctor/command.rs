@@ -4,11 +4,11 @@ use lensops_core::plan::monitor::MonitorPlan;
 
 use super::finding::Findings;
 use super::subject::Subject;
-use super::{api, clock, files, flags, secrets, store};
+use super::{api, clock, files, flags, leaks, repository, secrets, store};
 use crate::commands::context::{monitor, tenant_source};
 use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
-use crate::commands::plans::{Loaded, Plan as _, Which, lens_paths, load, load_lens};
+use crate::commands::plans::{Loaded, Which, lens_paths, load, load_lens, plan_paths};
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
 
@@ -21,8 +21,7 @@ pub async fn run(settings: &Settings, json: bool) -> Result<Exit> {
         let lens = load_lens(settings, &path, false);
         lens.map(|(lens, _)| lens).map_err(|error| one_line(&error))
     });
-    let folder = settings.root.join(MonitorPlan::FOLDER);
-    let plans: Vec<Result<Loaded<MonitorPlan>, String>> = crate::commands::files::list(&folder, MonitorPlan::ENDING)?
+    let plans: Vec<Result<Loaded<MonitorPlan>, String>> = plan_paths::<MonitorPlan>(settings)?
         .iter()
         .map(|path| load(settings, &Which::File(path)).map_err(|error| one_line(&error)))
         .collect();
@@ -51,6 +50,8 @@ pub async fn doctor(subject: &Subject<'_>, as_json: bool) -> Exit {
     let mut findings = Findings::new(subject.settings.redactor());
     secrets::look(subject, &mut findings);
     files::look(subject, &mut findings);
+    leaks::look(subject, &mut findings);
+    repository::look(subject, &mut findings);
     api::look(subject, &mut findings).await;
     flags::look(subject, &mut findings).await;
     store::look(subject, &mut findings).await;

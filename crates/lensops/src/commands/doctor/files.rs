@@ -1,21 +1,12 @@
-//! Files: lenses that hold together, plans that follow from them, no secret where everybody reads,
-//! and a disk that outlives the worker.
+//! Files: lenses that hold together, plans that follow from them, and a disk that outlives the worker.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
 use super::finding::Findings;
-use super::secrets::claims;
 use super::subject::Subject;
 use crate::commands::files;
-
-/// Files larger than this are no place that a person pastes a secret into.
-const LARGEST: u64 = 2_000_000;
-
-/// Shorter secrets would be found by chance.
-const SHORTEST: usize = 12;
 
 pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
     for lens in &subject.lenses {
@@ -32,7 +23,6 @@ pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
         );
     }
     plans(subject, findings);
-    secrets_in_files(subject, findings);
     disk(subject, findings);
 }
 
@@ -67,81 +57,6 @@ fn plans(subject: &Subject<'_>, findings: &mut Findings) {
             );
         }
     }
-}
-
-/// The files that git tracks; `None` where there is no git or no repository.
-fn tracked(root: &Path) -> Option<Vec<String>> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(["ls-files", "-z"])
-        .output()
-        .ok()?;
-    let text = output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())?;
-    Some(
-        text.split('\0')
-            .filter(|path| !path.is_empty())
-            .map(str::to_owned)
-            .collect(),
-    )
-}
-
-fn secrets_in_files(subject: &Subject<'_>, findings: &mut Findings) {
-    let root = &subject.settings.root;
-    let Some(paths) = tracked(root) else {
-        return findings.unjudged(
-            "whether a secret stands in a tracked file could not be told: git does not answer here",
-            root.display().to_string(),
-            "run the doctor within the repository",
-        );
-    };
-    let known: Vec<(&str, &str)> = subject
-        .settings
-        .secrets()
-        .filter(|(_, secret)| secret.len() >= SHORTEST)
-        .collect();
-    let mut clean = true;
-    for path in paths {
-        let whole = root.join(&path);
-        if std::fs::metadata(&whole).map_or(true, |found| found.len() > LARGEST) {
-            continue;
-        }
-        let Ok(text) = std::fs::read_to_string(&whole) else {
-            continue;
-        };
-        for (line, content) in (1..).zip(text.lines()) {
-            let named = known
-                .iter()
-                .find(|(_, secret)| content.contains(secret))
-                .map(|(name, _)| *name);
-            let what = match named {
-                Some(name) => format!("the value of {name} stands in a tracked file"),
-                None if holds_key(content) => "a key that opens a database stands in a tracked file".to_owned(),
-                None => continue,
-            };
-            clean = false;
-            findings.error(
-                what,
-                format!("{path}:{line}"),
-                "make a new secret, then take it out of the file: history keeps it",
-            );
-        }
-    }
-    if clean {
-        findings.good("no secret stands in a tracked file");
-    }
-}
-
-/// Whether a line holds a JWT of the service role.
-fn holds_key(line: &str) -> bool {
-    let parts = line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')));
-    parts
-        .filter(|word| word.starts_with("eyJ"))
-        .filter_map(claims)
-        .any(|claims| claims["role"] == "service_role")
 }
 
 fn disk(subject: &Subject<'_>, findings: &mut Findings) {

@@ -5,11 +5,14 @@
 //! or nobody would know that it was looked at.
 
 mod api;
+mod cause;
 mod clock;
 mod command;
 mod files;
 mod finding;
 mod flags;
+mod leaks;
+mod repository;
 mod secrets;
 mod store;
 mod subject;

@@ -8,6 +8,7 @@ use super::render::plan;
 use super::write::{dry_run, report, write};
 use crate::commands::error::Result;
 use crate::commands::exit::Exit;
+use crate::commands::plans::lens_paths;
 use crate::config::Settings;
 
 /// Generates the files of one new lens, or of all lenses.
@@ -53,4 +54,22 @@ pub fn generate_quietly(settings: &Settings, new: Option<NewLens>, options: &Opt
 pub fn preview(settings: &Settings, new: NewLens, options: &Options) -> Result<Vec<(String, String)>> {
     let (planned, _) = plan(settings, Some(new), options)?;
     Ok(planned.into_iter().map(|file| (file.shown, file.text)).collect())
+}
+
+/// The files that are not as they would be generated; `None` where there is no lens to generate any.
+///
+/// # Errors
+/// As [`generate`].
+pub fn drifted(settings: &Settings) -> Result<Option<Vec<String>>> {
+    if lens_paths(settings)?.is_empty() {
+        return Ok(None);
+    }
+    let options = Options {
+        mode: Mode::Check { json: true },
+        allow_placeholders: true,
+        ..Options::default()
+    };
+    let (planned, _) = plan(settings, None, &options)?;
+    let drifted = planned.into_iter().filter(|file| file.standing != Standing::Same);
+    Ok(Some(drifted.map(|file| file.shown).collect()))
 }

@@ -1,5 +1,6 @@
 //! `lensops generate --check`: what would change, as a unified diff, and nothing written.
 
+use lensops_core::plan::header::lf;
 use serde_json::json;
 use similar::TextDiff;
 
@@ -19,7 +20,8 @@ fn drift(file: &Planned) -> Drift<'_> {
     let change = if file.why.is_some() {
         file.text.trim_end().to_owned()
     } else {
-        let diff = TextDiff::from_lines(file.before.as_deref().unwrap_or_default(), &file.text);
+        let before = lf(file.before.as_deref().unwrap_or_default());
+        let diff = TextDiff::from_lines(before.as_ref(), &file.text);
         let (before, after) = (format!("a/{}", file.shown), format!("b/{}", file.shown));
         let text = diff.unified_diff().header(&before, &after).to_string();
         text.trim_end_matches('\n').to_owned()

@@ -7,7 +7,6 @@ use lensops_core::lens::{Lens, ReadAction, SignedAction, Slo, User};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::templates;
 use crate::commands::error::{Context as _, Error, Result};
 use crate::config::Settings;
 
@@ -34,8 +33,8 @@ pub struct NewLens {
 
 impl NewLens {
     /// The lens of the options. Ids they leave out come from `lensops.yml`, which is looked at
-    /// when the lens is resolved, or from another lens; the notes say which.
-    pub(super) fn into_lens(self, settings: &Settings, others: &[Lens]) -> Result<(Lens, Vec<String>)> {
+    /// when the lens is resolved, or from another lens; the notes say which. `set` renders it.
+    pub(super) fn into_lens(self, settings: &Settings, others: &[Lens], set: &str) -> Result<(Lens, Vec<String>)> {
         let id = LensId::from_human(&self.lens_id)?;
         let (users, mut notes) = self.users(settings, others);
         let (tenants, told) = self.tenants(settings, others);
@@ -52,13 +51,14 @@ impl NewLens {
         let lens = Lens {
             lens: id,
             domain: self.domain.parse().context("--domain")?,
-            template_set: templates::BUILT_IN.to_owned(),
+            template_set: set.to_owned(),
             flags: self.feature_flags,
             roles: self.roles,
             tenants,
             users,
             signed_action,
             read_action,
+            paths: Vec::new(),
             every: self.interval.unwrap_or(Every::QUARTER_HOUR),
             samples: None,
             slo: Slo::default(),

@@ -34,6 +34,8 @@ pub struct Options {
     pub single_worker: bool,
     /// How the hosting provider runs it.
     pub runtime: Option<Runtime>,
+    /// Workflows of a folder below a repository's root go to the root: somebody agreed to it.
+    pub workflows_to_root: bool,
     /// Remove what was generated for lenses that are no more.
     pub prune: bool,
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use lensops_core::lens::Lens;
-use lensops_core::plan::header::{self, Origin, origin};
+use lensops_core::plan::header::{self, Origin, lf, origin};
+use lensops_core::repository::RepoFolder;
 use lensops_core::template::{Rendered, blueprint, render_lens_file};
 
 use super::options::Options;
@@ -81,7 +82,7 @@ pub(super) fn plan_lens_file(
 
 /// What a rendered file is beside the one on disk, and what there is to say of it.
 pub(super) fn plan_file(settings: &Settings, file: Rendered, prune: bool) -> Result<(Planned, Vec<String>)> {
-    let path = settings.root.join(&file.path);
+    let (path, shown) = place(settings, file.at_root, &file.path)?;
     let before = files::read_if_there(&path)?;
     let (mut text, mut why, mut notes) = (file.text, None, Vec::new());
     let standing = if file.blueprint {
@@ -91,7 +92,7 @@ pub(super) fn plan_file(settings: &Settings, file: Rendered, prune: bool) -> Res
                 let told = |name: &String| {
                     format!(
                         "⚠️ service {name} of {} is of no lens: `lensops generate --prune` removes it",
-                        file.path
+                        shown
                     )
                 };
                 notes.extend(edited.orphans.iter().map(told));
@@ -111,7 +112,7 @@ pub(super) fn plan_file(settings: &Settings, file: Rendered, prune: bool) -> Res
     };
     let planned = Planned {
         path,
-        shown: file.path,
+        shown,
         text,
         before,
         standing,
@@ -120,35 +121,63 @@ pub(super) fn plan_file(settings: &Settings, file: Rendered, prune: bool) -> Res
     Ok((planned, notes))
 }
 
-/// Files beside the rendered ones that this template set made for lenses that are no more.
+/// Where a generated path is, and how people are told.
+fn place(settings: &Settings, at_root: bool, path: &str) -> Result<(PathBuf, String)> {
+    match (at_root, settings.repository_root()?, &settings.project.repository.root) {
+        (true, Some(root), Some(folder)) => Ok((root.join(path), format!("{}{path}", "../".repeat(folder.depth())))),
+        _ => Ok((settings.root.join(path), path.to_owned())),
+    }
+}
+
+/// A file that is generated no more, and where it is generated now.
+pub(super) struct Left {
+    pub(super) planned: Planned,
+    pub(super) moved_to: Option<String>,
+}
+
+/// Files beside the rendered ones that this template set made for lenses that are no more, or in other places.
 pub(super) fn stale_files(
     settings: &Settings,
-    folders: &BTreeSet<String>,
+    folders: &BTreeSet<(bool, String)>,
     rendered: &[Rendered],
     set: &str,
-) -> Result<Vec<Planned>> {
+) -> Result<Vec<Left>> {
     let mut stale = Vec::new();
-    for folder in folders {
-        for path in files::list(&settings.root.join(folder), "")? {
+    for (at_root, folder) in folders {
+        let ours_alone = settings.project.repository.root.as_ref().filter(|_| *at_root);
+        for path in files::list(&place(settings, *at_root, folder)?.0, "")? {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
                 continue;
             };
-            let shown = format!("{folder}/{name}");
-            if rendered.iter().any(|file| file.path == shown) {
+            let below = format!("{folder}/{name}");
+            if rendered
+                .iter()
+                .any(|file| file.path == below && file.at_root == *at_root)
+            {
                 continue;
             }
             // What is no text was not generated.
             let Ok(before) = files::read(&path) else { continue };
-            let ours =
-                header::split(&before).is_some_and(|(header, _)| header.template_set.split('@').next() == Some(set));
+            let ours = header::split(&before).is_some_and(|(header, _)| {
+                header.template_set.split('@').next() == Some(set)
+                    && header.folder.as_deref() == ours_alone.map(RepoFolder::as_str)
+            });
             if ours {
-                stale.push(Planned {
-                    path,
-                    shown,
-                    text: String::new(),
-                    before: Some(before),
-                    standing: Standing::Stale,
-                    why: None,
+                let (_, shown) = place(settings, *at_root, &below)?;
+                let same_name = |file: &&Rendered| {
+                    let other = file.path.rsplit('/').next().unwrap_or_default();
+                    other == name || (file.at_root && !at_root && other.ends_with(&format!("-{name}")))
+                };
+                stale.push(Left {
+                    moved_to: rendered.iter().find(same_name).map(|file| file.path.clone()),
+                    planned: Planned {
+                        path,
+                        shown,
+                        text: String::new(),
+                        before: Some(before),
+                        standing: Standing::Stale,
+                        why: None,
+                    },
                 });
             }
         }
@@ -156,14 +185,29 @@ pub(super) fn stale_files(
     Ok(stale)
 }
 
+/// Line ends that a checkout rewrote are no difference.
 fn standing(before: Option<&str>, text: &str) -> Standing {
-    match before {
-        None => Standing::New,
-        Some(before) if before == text => Standing::Same,
-        Some(before) => match origin(before) {
-            Origin::Generated => Standing::Changed,
-            Origin::Edited => Standing::Edited,
-            Origin::Foreign => Standing::Foreign,
-        },
+    let Some(before) = before.map(lf) else {
+        return Standing::New;
+    };
+    if before == lf(text) {
+        return Standing::Same;
+    }
+    let folder = |text: &str| header::split(text).and_then(|(header, _)| header.folder);
+    match origin(&before) {
+        // Two folders of a repository would write one file.
+        Origin::Generated | Origin::Edited if folder(&before) != folder(text) => Standing::Foreign,
+        Origin::Generated => Standing::Changed,
+        Origin::Edited => Standing::Edited,
+        Origin::Foreign => Standing::Foreign,
+    }
+}
+
+impl Planned {
+    /// Whether nothing but the header line differs.
+    pub(super) fn is_header_alone(&self) -> bool {
+        let before = self.before.as_deref().map(lf);
+        let bodies = before.as_deref().and_then(header::split).zip(header::split(&self.text));
+        self.standing == Standing::Changed && bodies.is_some_and(|((_, before), (_, after))| before == after)
     }
 }

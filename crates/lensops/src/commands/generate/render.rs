@@ -1,18 +1,22 @@
 //! Renders the files of all lenses, and holds each beside the one on disk.
 
+use std::collections::BTreeSet;
+
 use lensops_core::ident::LensId;
 use lensops_core::lens::Lens;
-use lensops_core::template::{PlanKind, RepoContext, TemplateError, TemplateSet};
+use lensops_core::template::{PlanKind, Rendered, RepoContext, TemplateError, TemplateSet};
 use lensops_core::yaml::{self, Mistake, YamlErrors};
 
+use super::attributes::plan_attributes;
 use super::lens_options::NewLens;
 use super::options::Options;
-use super::planned::{Planned, plan_file, plan_lens_file, stale_files};
-use super::templates;
+use super::planned::{Left, Planned, plan_file, plan_lens_file, stale_files};
+use super::repo::repo_context;
+use super::{project_keys, templates};
 use crate::commands::error::{Error, Result};
 use crate::commands::files;
 use crate::commands::plans::{LENSES, lens_paths, load_lens};
-use crate::config::{Runtime, Settings};
+use crate::config::Settings;
 
 /// Renders everything; the notes say what came from where and what is missing.
 pub(super) fn plan(
@@ -20,12 +24,15 @@ pub(super) fn plan(
     new: Option<NewLens>,
     options: &Options,
 ) -> Result<(Vec<Planned>, Vec<String>)> {
-    let set = templates::load(options.template_dir.as_deref())?;
+    let mut found = project_keys::find(settings, options);
+    let set = templates::load(&found.settings, options.template_dir.as_deref())?;
+    let mut planned: Vec<Planned> = found.planned(options)?.into_iter().collect();
+    let (settings, mut notes) = (&found.settings, found.notes);
     let new_id = new.as_ref().map(|new| LensId::from_human(&new.lens_id)).transpose()?;
-    let (mut lenses, mut notes) = others(settings, new_id.as_ref(), options)?;
-    let mut planned = Vec::new();
+    let (mut lenses, told) = others(settings, new_id.as_ref(), options)?;
+    notes.extend(told);
     if let Some(new) = new {
-        let (lens, told) = new.into_lens(settings, &lenses)?;
+        let (lens, told) = new.into_lens(settings, &lenses, set.name())?;
         notes.extend(told);
         let (resolved, told) = lens.clone().resolve(&settings.defaults(), options.allow_placeholders)?;
         notes.extend(told);
@@ -38,27 +45,93 @@ pub(super) fn plan(
     for lens in lenses.iter().filter(|lens| wanted(Some(&lens.lens))) {
         notes.extend(lens.warnings().into_iter().map(|warning| format!("⚠️ {warning}")));
     }
-    let repo = repo_context(settings, options);
+    let repo = repo_context(settings);
     overridden(settings, &set, &lenses, &repo)?;
     let rendered = set.render(&lenses, &repo)?;
-    let stale = stale_files(settings, &set.folders(), &rendered, set.name())?;
+    notes.extend(workflow_notes(&rendered));
+    let stale = stale_files(settings, &left_behind(&set, &repo), &rendered, set.name())?;
     for file in rendered.into_iter().filter(|file| wanted(file.lens.as_ref())) {
         let (file, told) = plan_file(settings, file, options.prune)?;
         planned.push(file);
         notes.extend(told);
     }
-    for file in &stale {
-        if !options.prune {
-            notes.push(format!(
-                "⚠️ {} is of no lens: `lensops generate --prune` removes it",
-                file.shown
-            ));
-        }
+    let lines = if lenses.is_empty() {
+        Vec::new()
+    } else {
+        set.attributes(&repo)
+    };
+    planned.extend(plan_attributes(settings, &lines)?);
+    notes.extend(header_note(&planned, set.name()));
+    for file in stale.iter().filter(|_| !options.prune) {
+        notes.push(stale_note(file));
     }
     if new_id.is_none() {
-        planned.extend(stale);
+        planned.extend(stale.into_iter().map(|file| file.planned));
     }
     Ok((planned, notes))
+}
+
+fn stale_note(file: &Left) -> String {
+    let what = match &file.moved_to {
+        Some(path) => format!("is generated as {path} now"),
+        None => "is of no lens".to_owned(),
+    };
+    format!(
+        "⚠️ {} {what}: `lensops generate --prune` removes it",
+        file.planned.shown
+    )
+}
+
+/// Where files of this set may stand that it makes no more: its folders, those of the built-in set that it may
+/// be made of, and those below this folder where workflows go to the repository's root.
+fn left_behind(set: &TemplateSet, repo: &RepoContext) -> BTreeSet<(bool, String)> {
+    let below = RepoContext {
+        folder: None,
+        ..repo.clone()
+    };
+    let mut folders = set.folders(repo);
+    folders.extend(set.folders(&below));
+    folders.extend(templates::USUAL_FOLDERS.map(|folder| (false, folder.to_owned())));
+    folders
+}
+
+/// What a workflow lacks that the lens or the repository asks for: a set that was made before does not know it.
+fn workflow_notes(rendered: &[Rendered]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for file in rendered
+        .iter()
+        .filter(|file| file.at_root && !file.text.contains("working-directory:"))
+    {
+        notes.push(format!(
+            "⚠️ {} does not run in the folder of lensops.yml: give its template `working-directory: [[ repo.root|yaml ]]`",
+            file.path
+        ));
+    }
+    for plan in rendered {
+        let runs = |file: &&Rendered| file.lens == plan.lens && file.text.contains("lensops accept ");
+        for asked in &plan.env {
+            for workflow in rendered.iter().filter(runs) {
+                if !workflow.text.contains(asked.name.as_str()) {
+                    notes.push(format!(
+                        "⚠️ {} does not give {} that {} asks for: let its template list `plan_env`",
+                        workflow.path, asked.name, plan.path
+                    ));
+                }
+            }
+        }
+    }
+    notes
+}
+
+/// Says once why files change that nobody changed.
+fn header_note(planned: &[Planned], set: &str) -> Option<String> {
+    let count = planned.iter().filter(|file| file.is_header_alone()).count();
+    (count > 0).then(|| {
+        format!(
+            "· {count} files change in their header line alone: it hashes the templates and the parts of the lens that each is made of, and lensops {} or template set {set} brings others",
+            env!("CARGO_PKG_VERSION")
+        )
+    })
 }
 
 /// The lenses of the repository but the new one. Only where there is no new one do their notes count.
@@ -87,7 +160,7 @@ fn renderable(settings: &Settings, set: &TemplateSet, lenses: &[Lens], options: 
     }
     if let Some(lens) = lenses.iter().find(|lens| lens.template_set != set.name()) {
         return Err(Error::usage(format!(
-            "lens {} wants template set {:?}, which is not {:?}: give --template-dir, or mend its `template_set:`",
+            "lens {} wants template set {:?}, which is not {:?}: name its set as `template_set` of lensops.yml, or mend the lens's own",
             lens.lens,
             lens.template_set,
             set.name()
@@ -118,18 +191,4 @@ fn overridden(settings: &Settings, set: &TemplateSet, lenses: &[Lens], repo: &Re
         return Ok(());
     }
     Err(YamlErrors(wrong).into())
-}
-
-fn repo_context(settings: &Settings, options: &Options) -> RepoContext {
-    let runtime = match options.runtime.or(settings.project.runtime).unwrap_or(Runtime::Docker) {
-        Runtime::Docker => "docker",
-        Runtime::Rust => "rust",
-    };
-    RepoContext {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        install: settings.project.install.clone(),
-        single_worker: options.single_worker,
-        runtime: runtime.to_owned(),
-        api_base_url: settings.project.api_base_url.clone(),
-    }
 }

@@ -8,6 +8,7 @@ use rust_embed::RustEmbed;
 
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::files;
+use crate::config::{PROJECT_FILE, Settings};
 
 /// The built-in set and the template of the lens file.
 #[derive(RustEmbed)]
@@ -16,6 +17,16 @@ struct BuiltIn;
 
 /// The name of the built-in set.
 pub const BUILT_IN: &str = "action-router";
+
+/// The folders that its files go into.
+pub(super) const USUAL_FOLDERS: [&str; 6] = [
+    "tools/ops/monitors",
+    "tests/ci",
+    "tests/stress",
+    ".github/workflows",
+    "docs/pipeline",
+    "verification_handoff/phase6",
+];
 
 /// The files of the built-in set.
 ///
@@ -42,14 +53,28 @@ fn embedded(path: &str) -> Result<String> {
         .with_context(|| format!("built-in template {path} is no text"))
 }
 
-/// Reads the set in `folder`, or the built-in one.
+/// The set that the repository names, or the one in `folder` where this run has one of its own.
 ///
 /// # Errors
 /// When it cannot be read, or is no set.
-pub fn load(folder: Option<&Path>) -> Result<TemplateSet> {
-    let Some(folder) = folder else {
-        return Ok(TemplateSet::load(built_in()?)?);
-    };
+pub fn load(settings: &Settings, folder: Option<&Path>) -> Result<TemplateSet> {
+    match (folder, settings.project.template_set.as_deref()) {
+        (Some(folder), _) => read(folder),
+        (None, None | Some(BUILT_IN)) => Ok(TemplateSet::load(built_in()?)?),
+        (None, Some(named)) => {
+            let folder = settings.root.join(named);
+            if !folder.is_dir() {
+                return Err(Error::usage(format!(
+                    "{PROJECT_FILE}: template_set {named:?} is neither a built-in set ({BUILT_IN}) nor a folder: {} is not there",
+                    folder.display()
+                )));
+            }
+            read(&folder)
+        }
+    }
+}
+
+fn read(folder: &Path) -> Result<TemplateSet> {
     let mut set = BTreeMap::new();
     for path in files::list(folder, "")? {
         if let (true, Some(name)) = (path.is_file(), path.file_name().and_then(|name| name.to_str())) {
@@ -59,7 +84,7 @@ pub fn load(folder: Option<&Path>) -> Result<TemplateSet> {
     TemplateSet::load(set).with_context(|| format!("template set {}", folder.display()))
 }
 
-/// Writes the built-in set into `folder`, to be changed and given back with `--template-dir`.
+/// Writes the built-in set into `folder`, to be changed and named as `template_set` of `lensops.yml`.
 ///
 /// # Errors
 /// When a file of it is there already, or cannot be written.
@@ -79,5 +104,6 @@ pub fn eject(folder: &Path) -> Result<()> {
     for (path, _) in &files {
         say!("✅ Created: {}", path.display());
     }
+    say!("Name it in {PROJECT_FILE}: `template_set: FOLDER`, or once with `lensops generate --template-dir FOLDER`");
     Ok(())
 }

@@ -25,10 +25,17 @@ pub(super) fn write(planned: &[Planned], options: &Options) -> Result<()> {
     let edited: Vec<&Planned> = planned.iter().filter(is_edited).collect();
     if let (false, Some(first)) = (options.force, edited.first()) {
         let names: Vec<&str> = edited.iter().map(|file| file.shown.as_str()).collect();
-        let what = if first.standing == Standing::Foreign {
-            "not written by lensops"
-        } else {
-            "edited by hand"
+        let what = match first.standing {
+            Standing::Foreign
+                if first
+                    .before
+                    .as_deref()
+                    .is_some_and(|text| origin(text) != Origin::Foreign) =>
+            {
+                "written for another folder of the repository"
+            }
+            Standing::Foreign => "not written by lensops",
+            _ => "edited by hand",
         };
         return Err(Error::usage(format!(
             "{what}: {}: nothing was written; put the change into the lens's `overrides`, or give --force to overwrite",
@@ -50,22 +57,58 @@ pub(super) fn write(planned: &[Planned], options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Lists what was written, kept and removed.
+/// Lists what was written, kept and removed, and counts it.
 pub(super) fn report(planned: &[Planned], options: &Options) {
+    let mut counts = [
+        ("created", 0),
+        ("updated", 0),
+        ("unchanged", 0),
+        ("removed", 0),
+        ("kept", 0),
+    ];
+    let mut count = |at: &str| {
+        counts
+            .iter_mut()
+            .filter(|(name, _)| *name == at)
+            .for_each(|(_, count)| *count += 1)
+    };
     for file in planned {
         match file.standing {
-            Standing::Refused => say!(
-                "⚠️ Kept: {} cannot be edited safely ({}); enter this by hand:\n{}",
-                file.shown,
-                file.why.as_deref().unwrap_or_default(),
-                file.text.trim_end()
-            ),
-            Standing::Stale if options.prune => say!("✅ Removed: {}", file.shown),
+            Standing::Refused => {
+                count("kept");
+                say!(
+                    "⚠️ Kept: {} cannot be edited safely ({}); enter this by hand:\n{}",
+                    file.shown,
+                    file.why.as_deref().unwrap_or_default(),
+                    file.text.trim_end()
+                );
+            }
+            Standing::Stale if options.prune => {
+                count("removed");
+                say!("✅ Removed: {}", file.shown);
+            }
             Standing::Stale => {}
-            Standing::Same => say!("✅ Unchanged: {}", file.shown),
-            _ => say!("✅ Created: {}", file.shown),
+            Standing::Same => {
+                count("unchanged");
+                say!("· Unchanged: {}", file.shown);
+            }
+            Standing::New => {
+                count("created");
+                say!("✅ Created: {}", file.shown);
+            }
+            Standing::Changed | Standing::Edited | Standing::Foreign => {
+                count("updated");
+                say!("✅ Updated: {}", file.shown);
+            }
         }
     }
+    let all: usize = counts.iter().map(|(_, count)| count).sum();
+    let told = counts
+        .iter()
+        .enumerate()
+        .filter(|(at, (_, count))| *at < 3 || *count > 0);
+    let told: Vec<String> = told.map(|(_, (name, count))| format!("{count} {name}")).collect();
+    say!("{all} files: {}", told.join(", "));
 }
 
 /// Lists what would be done.

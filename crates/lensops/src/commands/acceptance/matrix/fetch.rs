@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use lensops_core::crypto::token::mint;
 use lensops_core::exchange::Sender;
 use lensops_core::ident::Ident;
+use lensops_core::lens::User;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::verdict::registry::Registry;
@@ -14,12 +15,47 @@ use serde_json::Value;
 use crate::commands::error::{Error, Result};
 use crate::config::{Settings, Target};
 
+const WAY_OUT: &str = "give --registry FILE, or `registry:` in lensops.yml";
+
 /// The registry as the API itself tells it: what each role of the plan's users is listed.
 ///
 /// # Errors
 /// When the plan names no list, the signing secret is missing, or a role gets no list.
 pub async fn fetch_registry<S: Sender>(settings: &Settings, plan: &AcceptancePlan, sender: &S) -> Result<Registry> {
-    const WAY_OUT: &str = "give --registry FILE, or `registry:` in lensops.yml";
+    let mut users: Vec<(&Ident, &User)> = Vec::new();
+    for (name, user) in &plan.users {
+        if !users.iter().any(|(_, known)| known.role == user.role) {
+            users.push((name, user));
+        }
+    }
+    let lists = fetch_lists(settings, plan, sender, &users).await?;
+    registry_of(plan, &lists)
+}
+
+/// The registry that the lists of users make, one list a role.
+///
+/// # Errors
+/// When an answer is no list of actions.
+pub fn registry_of(plan: &AcceptancePlan, lists: &[(Ident, Value)]) -> Result<Registry> {
+    let mut by_role: Vec<(Ident, Value)> = Vec::new();
+    for (name, list) in lists {
+        let role = plan.users.get(name).map(|user| user.role.clone());
+        let role = role.filter(|role| !by_role.iter().any(|(known, _)| known == role));
+        by_role.extend(role.map(|role| (role, list.clone())));
+    }
+    Registry::from_lists(&by_role).map_err(|why| Error::Unanswered(format!("{why}: {WAY_OUT}")))
+}
+
+/// What the API lists for each of `users`, by their names in the plan.
+///
+/// # Errors
+/// When it answers one with anything but a list.
+pub async fn fetch_lists<S: Sender>(
+    settings: &Settings,
+    plan: &AcceptancePlan,
+    sender: &S,
+    users: &[(&Ident, &User)],
+) -> Result<Vec<(Ident, Value)>> {
     let list = plan.matrix.as_ref().and_then(|matrix| matrix.list.as_ref());
     let Some(spec) = list.and_then(|name| plan.requests.get(name)) else {
         return Err(Error::usage(format!("no action registry: {WAY_OUT}")));
@@ -33,10 +69,7 @@ pub async fn fetch_registry<S: Sender>(settings: &Settings, plan: &AcceptancePla
     };
     let vars = vars_of(&plan.vars, plan.tenants[0]);
     let mut lists: Vec<(Ident, Value)> = Vec::new();
-    for user in plan.users.values() {
-        if lists.iter().any(|(role, _)| *role == user.role) {
-            continue;
-        }
+    for &(name, user) in users {
         let token = mint(&secret, &settings.issuer(&base), user.id, Timestamp::now())?;
         let exchange = sender.send(Arc::new(prepare(&base, spec, Some(&token), &vars)?)).await;
         let answer = match &exchange.result {
@@ -68,7 +101,7 @@ pub async fn fetch_registry<S: Sender>(settings: &Settings, plan: &AcceptancePla
             let told = format!("the list of actions for {} is not JSON: {WAY_OUT}", user.role);
             return Err(Error::Unanswered(told));
         };
-        lists.push((user.role.clone(), answer));
+        lists.push((name.clone(), answer));
     }
-    Registry::from_lists(&lists).map_err(|why| Error::Unanswered(format!("{why}: {WAY_OUT}")))
+    Ok(lists)
 }

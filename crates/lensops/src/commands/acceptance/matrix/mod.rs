@@ -12,5 +12,5 @@ mod role_matrix;
 mod table;
 
 pub use command::{Asked, matrix, run};
-pub use fetch::fetch_registry;
+pub use fetch::{fetch_lists, fetch_registry, registry_of};
 pub use role_matrix::RoleMatrix;

@@ -5,20 +5,23 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lensops_core::crypto::token::mint;
 use lensops_core::exchange::Sender;
+use lensops_core::ident::Ident;
+use lensops_core::lens::User;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::verdict::registry::Registry;
 use lensops_core::yaml;
+use serde_json::Value;
 
-use crate::commands::acceptance::matrix::fetch_registry;
+use crate::commands::acceptance::matrix::{fetch_lists, registry_of};
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::generate::command::preview;
 use crate::commands::generate::lens_options::NewLens;
 use crate::commands::generate::options::Options;
 use crate::config::{Settings, Target};
 
-/// Asks the API what it lists for each user.
+/// Asks the API what it lists for each user, and whether each has the role that was given.
 pub(super) async fn registry<S: Sender>(
     settings: &Settings,
     sender: &S,
@@ -35,7 +38,40 @@ pub(super) async fn registry<S: Sender>(
         ..given.clone()
     };
     let plan: AcceptancePlan = rendered(settings, bare, options, "acceptance")?;
-    fetch_registry(settings, &plan, sender).await
+    let users: Vec<(&Ident, &User)> = plan.users.iter().collect();
+    let lists = fetch_lists(settings, &plan, sender, &users).await?;
+    eprintln!("{}", verified(&users, &lists)?);
+    registry_of(&plan, &lists)
+}
+
+/// What the API shows of the users' roles, in words.
+fn verified(users: &[(&Ident, &User)], lists: &[(Ident, Value)]) -> Result<String> {
+    let mut told = Vec::new();
+    let (mut wrong, mut unseen) = (Vec::new(), Vec::new());
+    for (name, user) in users {
+        let list = lists.iter().find(|(listed, _)| listed == *name);
+        match list.and_then(|(_, list)| list["role"].as_str()) {
+            Some(shown) if shown == user.role.as_str() => told.push(format!("{name} ({shown})")),
+            Some(shown) => wrong.push(format!(
+                "user {name} ({}) is {shown} there, and was given as {}",
+                user.id, user.role
+            )),
+            None => unseen.push(format!("{name} ({})", user.role)),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Error::usage(format!(
+            "{}: the ids of two users may be swapped, correct --user or the options of that name",
+            wrong.join("; ")
+        )));
+    }
+    if unseen.is_empty() {
+        return Ok(format!("✅ The API knows every user in its role: {}", told.join(", ")));
+    }
+    Ok(format!(
+        "⚠️ The API lets every user in and does not show the role of {}: not verified",
+        unseen.join(", ")
+    ))
 }
 
 /// The plan of `lens` that opens with `kind:`, rendered in memory.

@@ -48,11 +48,7 @@ pub async fn new_lens<S: Sender>(
     questions::whose(settings, &mut given, ask)?;
     let registry = api::registry(settings, sender, &given, options).await?;
     let listed = actions::in_domain(&registry, &given.domain, &id)?;
-    eprintln!(
-        "✅ The API knows every user, and lists {} actions of domain {}",
-        listed.len(),
-        given.domain
-    );
+    eprintln!("✅ The API lists {} actions of domain {}", listed.len(), given.domain);
     actions::choose_read(&mut given, &listed, ask)?;
     actions::choose_signed(&mut given, &listed, ask)?;
     questions::rest(settings, &mut given, ask)?;
@@ -60,7 +56,11 @@ pub async fn new_lens<S: Sender>(
         given.roles = actions::roles_of(&registry, &listed);
     }
     api::check_entity(settings, sender, &given, options).await?;
-    let exit = generate(settings, Some(given), options)?;
+    let options = Options {
+        workflows_to_root: questions::workflows_to_root(settings, ask)?,
+        ..options.clone()
+    };
+    let exit = generate(settings, Some(given), &options)?;
     say!("Next: lensops check {id} · lensops accept {id} · lensops worker {id}");
     Ok(exit)
 }

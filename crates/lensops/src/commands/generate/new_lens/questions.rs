@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::ask::{Ask, NONE, answer};
 use crate::commands::error::{Error, Result};
 use crate::commands::generate::lens_options::{NewLens, parse_payload, parse_user, usual_user};
+use crate::commands::git;
 use crate::commands::plans::lens_paths;
-use crate::config::Settings;
+use crate::config::{RepositoryFile, Settings};
 
 /// Names or ids with commas between them; none for [`NONE`].
 fn list<T: FromStr<Err: Display>>(text: &str) -> Result<Vec<T>> {
@@ -101,6 +102,32 @@ pub(super) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask)
         given.signers = answer(ask, (&text, None, "--signers"), list::<Ident>)?;
     }
     Ok(())
+}
+
+/// Whether workflows go to the root of the repository that this folder lies in. Where nobody can be asked,
+/// nothing is written outside of the folder.
+///
+/// # Errors
+/// When the terminal ends.
+pub(super) fn workflows_to_root(settings: &Settings, ask: &mut impl Ask) -> Result<bool> {
+    if settings.project.repository != RepositoryFile::default() || !ask.may_ask_again() {
+        return Ok(false);
+    }
+    let Some(folder) = git::checkout(&settings.root).and_then(|checkout| checkout.folder) else {
+        return Ok(false);
+    };
+    let text = format!(
+        "This folder is {folder} of a git repository, whose workflows are run from its root alone. Write them there? yes or no"
+    );
+    answer(
+        ask,
+        (&text, Some("yes"), "`repository` in lensops.yml"),
+        |text| match text {
+            "yes" | "y" => Ok(true),
+            "no" | "n" => Ok(false),
+            _ => Err(Error::usage("answer yes or no")),
+        },
+    )
 }
 
 #[cfg(test)]
