@@ -6,7 +6,7 @@
 //! refused, reset or silent are always outages.
 
 use super::notes::Reached;
-use super::probe::{ProbeReport, ProbeResult};
+use super::probe::{ProbeReport, ProbeResult, Received};
 use crate::exchange::Cause;
 
 /// What earlier checks of the same lens and tenant reached. Where the past cannot be read everything worked, so
@@ -43,15 +43,6 @@ impl Worked {
             Cause::TokensRefused => self.let_in,
         }
     }
-}
-
-/// How a probe with a credential was received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Received {
-    /// Some answer was no 401, or a 401 that the plan expects.
-    LetIn,
-    /// Every answer was a 401 that the plan does not expect.
-    Refused,
 }
 
 /// What keeps this monitor from judging anything, as far as `probes` and the past say; `None` where it is not

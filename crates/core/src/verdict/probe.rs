@@ -12,7 +12,6 @@ use crate::plan::{Dialect, Expect};
 use crate::redaction::{Redactor, Transcript};
 use crate::verdict::judge::{judge, matches};
 use crate::verdict::outcome::{Outcome, Severity, Why};
-use crate::verdict::own_fault::Received;
 
 /// One sample of a probe: all attempts of one request, judged.
 #[derive(Debug, Clone)]
@@ -110,6 +109,15 @@ impl Sample {
         }
         self.disabled.as_ref().or_else(|| broken.next().map(|(_, why)| why))
     }
+}
+
+/// How a probe with a credential was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// Some answer was no 401, or a 401 that the plan expects.
+    LetIn,
+    /// Every answer was a 401 that the plan does not expect.
+    Refused,
 }
 
 /// How many seconds an answer asks to be left alone, where it says so in seconds.

@@ -28,7 +28,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "annul",
         &[(
-            "lensops annul 019c1a2b-0000-8000-8000-000000000000 --reason 'wrong API_BASE_URL'",
+            "lensops annul 019c1a2b-0000-8000-8000-000000000000 --reason wrong-address",
             "that check counts for nothing; it is kept",
         )],
     ),

@@ -268,6 +268,8 @@ pub(crate) enum Spoil {
     CutMidBatch,
     /// Passes nothing on.
     Stall,
+    /// Ends every connection at once, as where no server is.
+    Gone,
 }
 
 /// Stands between a client and a server on loopback.
@@ -313,6 +315,9 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, spoil: &AtomicU8) ->
     let mut sent = 0;
     loop {
         let is = |wanted: Spoil| spoil.load(Ordering::SeqCst) == wanted as u8;
+        if is(Spoil::Gone) {
+            return true;
+        }
         tokio::select! {
             read = client.read(&mut up) => match read {
                 Ok(count @ 1..) => {

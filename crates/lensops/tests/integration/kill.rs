@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
 
 use lensops::store::Journal;
 use lensops_core::history::schedule::{Schedule, from_ms};
@@ -10,7 +11,7 @@ use lensops_core::ident::LensId;
 use lensops_sandbox::{Dialect, Faults};
 use uuid::Uuid;
 
-use crate::fixture::kept;
+use crate::fixture::{NORTH, Proxy, Spoil, kept};
 use crate::harness::{FAULTS, Project, sandbox};
 use crate::listening::worker_until;
 use crate::pg::Database;
@@ -57,7 +58,8 @@ async fn every_second(stand_in: &lensops_sandbox::Sandbox) -> (Project, Database
 async fn unsettled(journal: &Journal, checks: &BTreeSet<Uuid>) -> Vec<String> {
     let lens: LensId = "faults".parse().unwrap();
     let mut holes = Vec::new();
-    for tenant in OTHERS.split(',').map(|text| text.trim().parse().unwrap()) {
+    let others = OTHERS.split(',').map(|text| text.trim().parse().unwrap());
+    for tenant in others.chain([NORTH]) {
         let schedule = Schedule::new("1s".parse().unwrap(), &lens, tenant);
         let missed = journal.missed(tenant, &lens).await.unwrap();
         let missed: BTreeSet<Uuid> = missed.iter().map(|(due, _)| schedule.slot_id(*due)).collect();
@@ -79,12 +81,22 @@ async fn unsettled(journal: &Journal, checks: &BTreeSet<Uuid>) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_killed_at_random_points_loses_and_doubles_no_check() {
     let stand_in = sandbox(Dialect::Documented).await;
-    let (project, database) = every_second(&stand_in).await;
+    let (mut project, database) = every_second(&stand_in).await;
+    // The store comes and goes meanwhile.
+    let store = Proxy::to(database.address(), Spoil::Pass).await;
+    project
+        .env
+        .insert("DATABASE_URL".to_owned(), database.by_way_of(store.port));
     let kills = std::env::var("LENSOPS_KILLS").map_or(KILLS, |text| text.parse().unwrap());
     let seed = std::env::var("LENSOPS_SEED").map_or_else(|_| fastrand::u64(..), |text| text.parse().unwrap());
     let mut random = fastrand::Rng::with_seed(seed);
     let (mut begun, mut told) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..kills {
+        store.set(
+            random
+                .choice([Spoil::Pass, Spoil::Pass, Spoil::Gone, Spoil::CutAfterCommit])
+                .unwrap(),
+        );
         let mut child = worker(&project);
         // A number of lines is a point in the work that a clock would not hit as well.
         let mut left = random.u32(1..90);
@@ -100,6 +112,7 @@ async fn a_worker_killed_at_random_points_loses_and_doubles_no_check() {
         }
         child.wait().unwrap();
     }
+    store.set(Spoil::Pass);
     // Whatever a store has not been told of is told by the next start.
     worker_until(&project, "worker", |line| line.contains("OVERALL"), 4);
     project.run("outbox flush").expect(0);
@@ -117,8 +130,9 @@ async fn a_worker_killed_at_random_points_loses_and_doubles_no_check() {
     let cut: Vec<_> = begun.iter().filter(|id| !durable.contains_key(id)).collect();
     let events: usize = kept.values().sum();
     println!(
-        "seed {seed}: {kills} kills, {} checks begun to be recorded, {} of them cut off before they were on disk, \
+        "seed {seed}: {kills} kills, {} connections to the store cut, {} checks begun to be recorded, {} of them cut off before they were on disk, \
          {} told as written; in the store {} checks with {events} events",
+        store.cuts.load(Ordering::SeqCst),
         begun.len(),
         cut.len(),
         told.len(),

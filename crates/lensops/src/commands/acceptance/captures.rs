@@ -1,5 +1,7 @@
 //! What later cases need of earlier ones.
 
+use std::sync::Arc;
+
 use lensops_core::plan::Vars;
 use lensops_core::secret::Secret;
 use serde_json::Value;
@@ -9,11 +11,11 @@ use super::cookies::Cookies;
 /// What later cases need of earlier ones.
 pub(super) struct Progress {
     /// The plan's variables and what was captured.
-    pub(super) vars: Vars,
+    pub(super) vars: Arc<Vars>,
     /// Entities that an earlier run used up.
     pub(super) used_up: Vec<Value>,
     /// The variables of the last step that was sent, its signature and captures among them.
-    pub(super) last: Vars,
+    pub(super) last: Arc<Vars>,
     /// What was captured from places that hold secrets.
     pub(super) secrets: Vec<Secret>,
     /// What the answers so far set.
@@ -24,9 +26,9 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(vars: Vars, seed: u64) -> Self {
         Self {
-            vars,
+            vars: Arc::new(vars),
             used_up: Vec::new(),
-            last: Vars::new(),
+            last: Arc::default(),
             secrets: Vec::new(),
             cookies: Cookies::default(),
             rng: fastrand::Rng::with_seed(seed),
@@ -39,7 +41,7 @@ impl Progress {
         Self {
             vars: self.vars.clone(),
             used_up: self.used_up.clone(),
-            last: Vars::new(),
+            last: Arc::default(),
             secrets: self.secrets.clone(),
             cookies: self.cookies.clone(),
             rng: fastrand::Rng::with_seed(seed),

@@ -66,7 +66,7 @@ impl Acceptance {
         }
         let redactor = self.redactor.for_exchange(&secrets);
         case.transcripts.push(Transcript::of(&exchange, &redactor));
-        progress.last.clone_from(&vars);
+        progress.last = Arc::clone(&vars);
         if self.is_used_up(tells_used_up, scenario, &exchange, progress) {
             progress.used_up.push(entity.clone());
             return Ended::Unjudged(used_up(&entity));
@@ -74,20 +74,21 @@ impl Acceptance {
         self.judge(step, &expect, &exchange, vars, progress, &redactor)
     }
 
-    fn prepare(&self, step: &Step, progress: &mut Progress) -> Result<(PreparedRequest, Vars, Expect), String> {
+    fn prepare(&self, step: &Step, progress: &mut Progress) -> Result<(PreparedRequest, Arc<Vars>, Expect), String> {
         let plan = &self.loaded.plan;
-        let mut vars = progress.vars.clone();
+        // Copied only by a step that has variables of its own.
+        let mut vars = Arc::clone(&progress.vars);
         for (name, value) in &step.with {
             // A variable may be set to `null`: then the case that needs it is unjudged.
             let filled = expand_json(value, &progress.vars).map_err(|error| self.unprepared(&error))?;
-            vars.insert(name.clone(), filled);
+            Arc::make_mut(&mut vars).insert(name.clone(), filled);
         }
         let user = step.user.as_ref().and_then(|name| plan.users.get(name));
         let now = Timestamp::now();
         let mut secrets = progress.secrets.clone();
         if let (Some(role), Some(user)) = (&step.sign_as, user) {
             let (value, hash) = signature(user, role, now, progress.rng.u64(..));
-            set(&mut vars, "signature", value);
+            set(Arc::make_mut(&mut vars), "signature", value);
             secrets.push(hash);
         }
         let token = match (user, &self.jwt_secret) {
@@ -143,7 +144,7 @@ impl Acceptance {
         step: &Step,
         expect: &Expect,
         exchange: &Exchange,
-        mut vars: Vars,
+        mut vars: Arc<Vars>,
         progress: &mut Progress,
         redactor: &Redactor,
     ) -> Ended {
@@ -162,10 +163,10 @@ impl Acceptance {
             if place.is_secret() {
                 progress.secrets.extend(scalars(&value));
             }
-            vars.insert(name.clone(), value.clone());
-            progress.vars.insert(name.clone(), value.clone());
-            progress.last.insert(name.clone(), value);
+            Arc::make_mut(&mut vars).insert(name.clone(), value.clone());
+            Arc::make_mut(&mut progress.vars).insert(name.clone(), value);
         }
+        progress.last = Arc::clone(&vars);
         let known: Vec<Secret> = exchange
             .request
             .secrets
