@@ -38,6 +38,7 @@ mod load_faults;
 mod load_shapes;
 mod matrix;
 mod migration;
+mod mistakes;
 mod module_graph;
 mod pg;
 mod plans;
