@@ -29,7 +29,7 @@ pub enum LensError {
         known: Vec<String>,
     },
     /// A user's role that is a slip away from one of the lens.
-    #[error("lens {lens}: user {user} has role {role:?}, which `roles` does not name: did you mean {meant:?}?")]
+    #[error("lens {lens}: user {user} has role {role}, which `roles` does not name: did you mean {meant}?")]
     MisspeltRole {
         /// The lens.
         lens: LensId,

@@ -230,8 +230,8 @@ const TABLE: &[Row] = &[
         2,
         &[
             "lenses/faults.yml:",
-            "user captain has role \"capitan\"",
-            "did you mean \"captain\"?",
+            "user captain has role capitan",
+            "did you mean captain?",
         ],
     ),
     (
@@ -239,7 +239,7 @@ const TABLE: &[Row] = &[
         nothing,
         "generate --lens-id y --domain faults --roles crew,captain --user x=capitan:7672d3d4-fe80-5fb8-80e2-58b12b95d5b6",
         2,
-        &["user x has role \"capitan\"", "did you mean \"captain\"?"],
+        &["user x has role capitan", "did you mean captain?"],
     ),
     (
         "a hand-edited plan",
