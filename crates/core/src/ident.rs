@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Why a name was refused. The text says what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -158,9 +159,65 @@ pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
+/// Whether `name` is `meant` but for a slip of the fingers: one letter, or two of a longer name.
+#[must_use]
+pub fn is_slip(name: &str, meant: &str) -> bool {
+    let (name, meant): (Vec<char>, Vec<char>) = (name.chars().collect(), meant.chars().collect());
+    // The distance of all beginnings of `meant` from the beginning of `name` so far.
+    let mut row: Vec<usize> = (0..=meant.len()).collect();
+    for (at, letter) in name.iter().enumerate() {
+        let mut next = vec![at + 1];
+        for ((before, above), other) in row.iter().zip(row.iter().skip(1)).zip(&meant) {
+            let left = next.last().copied().unwrap_or_default();
+            next.push((before + usize::from(letter != other)).min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    let most = if meant.len() < 7 { 1 } else { 2 };
+    (1..=most).contains(&row.last().copied().unwrap_or_default())
+}
+
+/// Reads a UUID as people write it.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn parse_uuid(text: &str) -> Result<Uuid, String> {
+    const EXAMPLE: &str = "53fbdf09-b709-509d-aad0-3a6f50239a5d";
+    Uuid::try_parse(text.trim()).map_err(|_| {
+        let odd = text
+            .trim()
+            .chars()
+            .enumerate()
+            .find(|(_, c)| !c.is_ascii_hexdigit() && *c != '-');
+        match odd {
+            Some((at, c)) if text.len() == EXAMPLE.len() => {
+                format!(
+                    "a UUID is hexadecimal, such as {EXAMPLE}: character {} is {c:?}",
+                    at + 1
+                )
+            }
+            _ => format!("a UUID has 8-4-4-4-12 hexadecimal digits, such as {EXAMPLE}"),
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f2_a_slip_is_one_letter_or_two_of_a_longer_name() {
+        for (name, meant, slip) in [
+            ("capitan", "captain", true),
+            ("crow", "crew", true),
+            ("crew", "crew", false),
+            ("chief_engineer", "chief_officer", false),
+            ("crew", "chef", false),
+            ("", "crew", false),
+        ] {
+            assert_eq!(is_slip(name, meant), slip, "{name} {meant}");
+        }
+    }
 
     /// Defect 19: a quote in a lens id broke the output, `../` left the output folder.
     #[test]

@@ -141,7 +141,7 @@ impl RepoFolder {
 impl PathPattern {
     /// The pattern from the repository's root, for lenses in `folder`.
     #[must_use]
-    pub fn from_root(&self, folder: Option<&RepoFolder>) -> String {
+    pub fn rooted(&self, folder: Option<&RepoFolder>) -> String {
         let (not, path) = match self.0.strip_prefix('!') {
             Some(path) => ("!", path),
             None => ("", self.0.as_str()),
@@ -218,8 +218,8 @@ mod tests {
             ("!docs/**", "!docs/**", r"!services/a\[1\]/docs/**"),
         ] {
             let pattern: PathPattern = pattern.parse().unwrap();
-            assert_eq!(pattern.from_root(None), rooted);
-            assert_eq!(pattern.from_root(Some(&folder)), told);
+            assert_eq!(pattern.rooted(None), rooted);
+            assert_eq!(pattern.rooted(Some(&folder)), told);
         }
         assert_eq!(folder.depth(), 2);
         let slug = |folder: &str| folder.parse::<RepoFolder>().unwrap().slug();

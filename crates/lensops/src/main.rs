@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Help and version go out as they are; a mistake is one line.
+/// Help and version go out as they are; a mistake is one line, and each tip one of its own.
 fn refused(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         // Where nobody reads, there is nobody to tell.
@@ -52,7 +52,11 @@ fn refused(error: &clap::Error) -> ExitCode {
         .split("\n\nFor more information")
         .next()
         .unwrap_or(&text);
-    let words: Vec<&str> = mistake.split_whitespace().collect();
-    eprintln!("{} (see --help)", words.join(" "));
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts = mistake.split("\n  tip: ");
+    eprintln!("{} (see --help)", line(parts.next().unwrap_or(mistake)));
+    for tip in parts {
+        eprintln!("  tip: {}", line(tip));
+    }
     Exit::Usage.into()
 }

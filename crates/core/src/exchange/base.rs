@@ -26,7 +26,10 @@ impl Base {
             given: without_secrets(text),
             why: why.to_owned(),
         };
-        let url = Url::parse(text.trim_end_matches('/')).map_err(|error| refuse(&error.to_string()))?;
+        let url = Url::parse(text.trim_end_matches('/')).map_err(|error| match error {
+            url::ParseError::RelativeUrlWithoutBase => refuse("it needs http:// or https:// and a host"),
+            other => refuse(&other.to_string()),
+        })?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(refuse("it needs http:// or https:// and a host"));
         }

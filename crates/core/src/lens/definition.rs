@@ -241,6 +241,14 @@ impl Lens {
             ));
         }
         warnings.extend(self.entity_warning());
+        let strange = self.users.iter().filter(|(_, user)| !self.roles.contains(&user.role));
+        let strange: Vec<String> = strange.map(|(name, user)| format!("{name} ({})", user.role)).collect();
+        if !strange.is_empty() {
+            warnings.push(format!(
+                "lens {lens}: `roles` does not name the role of {}: the API lists them nothing of it",
+                strange.join(", ")
+            ));
+        }
         if self.flags.is_empty() {
             warnings.push(format!(
                 "lens {lens} names no feature flag: its flag probe is left out, and it cannot be rolled back by a flag"

@@ -28,6 +28,20 @@ pub enum LensError {
         /// The users there are.
         known: Vec<String>,
     },
+    /// A user's role that is a slip away from one of the lens.
+    #[error("lens {lens}: user {user} has role {role}, which `roles` does not name: did you mean {meant}?")]
+    MisspeltRole {
+        /// The lens.
+        lens: LensId,
+        /// The user's name.
+        user: Ident,
+        /// The role.
+        role: Ident,
+        /// The role that was meant.
+        meant: Ident,
+        /// Where it stands.
+        place: String,
+    },
     /// A signed action that nobody signs.
     #[error("lens {0}: signed_action.signers is empty: name the users whose signature must be accepted (--signers)")]
     NoSigner(LensId),
@@ -97,6 +111,7 @@ impl LensError {
             Self::NoTenant(_) => vec!["tenants"],
             Self::NoUser(_) => vec!["users"],
             Self::UnknownSigner { .. } | Self::NoSigner(_) => vec!["signed_action", "signers"],
+            Self::MisspeltRole { place, .. } => place.split('.').collect(),
             Self::Placeholder { field, .. } => field.split('.').collect(),
             Self::Limits { field, .. } => vec!["slo", field],
             Self::Samples(_) => vec!["samples"],

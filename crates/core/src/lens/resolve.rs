@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::definition::{Defaults, Lens};
 use super::error::{LensError, LensErrors};
-use crate::ident::Ident;
+use crate::ident::{Ident, is_slip};
 use crate::lens::mute::{Maintenance, Paused};
 
 /// Whether an id is one that people type to fill a field: all zeros, one digit repeated, or the
@@ -111,6 +111,7 @@ impl Lens {
                 known: self.users.keys().map(ToString::to_string).collect(),
             }));
         }
+        errors.extend(self.misspelt_roles());
         errors.extend(self.reserved());
         let placeholders = self.ids().filter(|(_, id)| !allow_placeholders && is_placeholder(*id));
         errors.extend(placeholders.map(|(field, id)| LensError::Placeholder {
@@ -119,6 +120,25 @@ impl Lens {
             id,
         }));
         errors
+    }
+
+    /// Roles of users that nobody has, and that are a slip away from one that the lens names.
+    fn misspelt_roles(&self) -> Vec<LensError> {
+        let strange = self.users.iter().filter(|(_, user)| !self.roles.contains(&user.role));
+        let errors = strange.filter_map(|(name, user)| {
+            let meant = self
+                .roles
+                .iter()
+                .find(|role| is_slip(user.role.as_str(), role.as_str()))?;
+            Some(LensError::MisspeltRole {
+                lens: self.lens.clone(),
+                user: name.clone(),
+                role: user.role.clone(),
+                meant: meant.clone(),
+                place: format!("users.{name}.role"),
+            })
+        });
+        errors.collect()
     }
 
     /// Payload keys that the plans fill themselves.

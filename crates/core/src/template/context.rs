@@ -72,7 +72,7 @@ impl RepoContext {
     }
 
     /// A path from the repository's root.
-    pub(super) fn from_root(&self, path: &str) -> String {
+    pub(super) fn rooted(&self, path: &str) -> String {
         match (self.place(path), &self.folder) {
             ((false, path), Some(folder)) => format!("{folder}/{path}"),
             ((_, path), _) => path,
@@ -192,8 +192,13 @@ pub(super) fn of(lens: &Lens, repo: &RepoContext, pins: &IndexMap<String, Pin>) 
 }
 
 /// The context of the outputs that are rendered once.
-pub(super) fn of_repo(lenses: &[Value], repo: &RepoContext, pins: &IndexMap<String, Pin>) -> Value {
-    json!({"lenses": lenses, "pins": pins, "repo": repo.shown()})
+pub(super) fn of_repo(
+    lenses: Vec<minijinja::Value>,
+    repo: &RepoContext,
+    pins: &IndexMap<String, Pin>,
+) -> minijinja::Value {
+    let serde = |value: Value| minijinja::Value::from(minijinja::value::Serde(value));
+    minijinja::context! { lenses => lenses, pins => serde(json!(pins)), repo => serde(repo.shown()) }
 }
 
 /// The paths of the API's code that start acceptance, from the repository's root.
@@ -203,5 +208,5 @@ pub(super) fn paths(lens: &Lens, repo: &RepoContext) -> Vec<String> {
     } else {
         &lens.paths
     };
-    own.iter().map(|path| path.from_root(repo.folder.as_ref())).collect()
+    own.iter().map(|path| path.rooted(repo.folder.as_ref())).collect()
 }

@@ -77,7 +77,7 @@ struct Ground<'a> {
     json: Json,
     value: minijinja::Value,
     repo: &'a RepoContext,
-    extra: BTreeMap<&'static str, minijinja::Value>,
+    extra: Arc<BTreeMap<&'static str, minijinja::Value>>,
 }
 
 impl<'a> Ground<'a> {
@@ -89,18 +89,16 @@ impl<'a> Ground<'a> {
         ]);
         Self {
             lens: Some(lens),
-            value: to_value(json.clone()),
+            value: minijinja::Value::from(minijinja::value::Serde(&json)),
             json,
             repo,
-            extra,
+            extra: Arc::new(extra),
         }
     }
 
     /// The context of one output.
     fn tracked(&self, path: Option<&str>) -> Arc<Tracked> {
-        let mut extra = self.extra.clone();
-        extra.extend(path.map(|path| ("path", self.repo.from_root(path).into())));
-        Tracked::new(&self.value, extra)
+        Tracked::new(&self.value, &self.extra, path.map(|path| self.repo.rooted(path).into()))
     }
 }
 
@@ -190,16 +188,16 @@ impl TemplateSet {
         for lens in lenses {
             let mut ground = Ground::of(lens, lenses.len(), repo, &self.manifest.pins);
             files.extend(self.of_lens(&mut ground)?);
-            contexts.push(ground.json);
+            contexts.push(ground.value);
         }
         let all: Vec<String> = lenses.iter().map(lens_hash).collect();
         // Of a repository without lenses nothing is left but what others write as well.
         let ground = Ground {
             lens: None,
-            value: to_value(context::of_repo(&contexts, repo, &self.manifest.pins)),
+            value: context::of_repo(contexts, repo, &self.manifest.pins),
             json: json!({"lenses": all}),
             repo,
-            extra: BTreeMap::new(),
+            extra: Arc::default(),
         };
         for (output, label) in self.outputs() {
             if output.once && (!lenses.is_empty() || output.blueprint) {
@@ -228,15 +226,17 @@ impl TemplateSet {
         let (mut plans, mut env) = (BTreeMap::new(), Vec::new());
         for kind in PlanKind::ALL {
             let found = files.values().find(|file| file.plan == Some(kind));
-            plans.insert(kind.key(), found.map(|file| ground.repo.from_root(&file.path)));
+            plans.insert(kind.key(), found.map(|file| ground.repo.rooted(&file.path)));
         }
         for asked in files.values().flat_map(|file| &file.env) {
             if !GIVEN.contains(&asked.name.as_str()) && !env.contains(asked) {
                 env.push(asked.clone());
             }
         }
-        ground.extra.insert("plans", to_value(json!(plans)));
-        ground.extra.insert("plan_env", to_value(json!(env)));
+        let mut extra = (*ground.extra).clone();
+        extra.insert("plans", to_value(json!(plans)));
+        extra.insert("plan_env", to_value(json!(env)));
+        ground.extra = Arc::new(extra);
         for (at, (output, label)) in of_lens().filter(|(_, (output, _))| output.plan.is_none()) {
             files.extend(self.output(output, label, ground)?.map(|file| (at, file)));
         }

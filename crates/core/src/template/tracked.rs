@@ -4,6 +4,7 @@
 //! them by hand in the manifest was rejected: a list beside the templates would be wrong one day.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::Value;
@@ -30,10 +31,12 @@ enum Used {
 impl Seen {
     fn note(&self, key: &str, part: Option<&str>) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = seen
-            .entry(key.to_owned())
-            .or_insert_with(|| Used::Parts(BTreeSet::new()));
-        if let (Used::Parts(parts), Some(part)) = (used, part) {
+        if !seen.contains_key(key) {
+            seen.insert(key.to_owned(), Used::Parts(BTreeSet::new()));
+        }
+        if let (Some(Used::Parts(parts)), Some(part)) = (seen.get_mut(key), part)
+            && !parts.contains(part)
+        {
             parts.insert(part.to_owned());
         }
     }
@@ -48,23 +51,43 @@ impl Seen {
 #[derive(Debug)]
 pub(super) struct Tracked {
     lens: Value,
-    extra: BTreeMap<&'static str, Value>,
+    extra: Extra,
     seen: Arc<Seen>,
+}
+
+/// Values of one output, and those that all outputs of a lens share.
+#[derive(Debug)]
+struct Extra {
+    shared: Arc<BTreeMap<&'static str, Value>>,
+    path: Option<Value>,
+}
+
+impl Extra {
+    fn get(&self, name: &str) -> Option<&Value> {
+        match &self.path {
+            Some(path) if name == "path" => Some(path),
+            _ => self.shared.get(name),
+        }
+    }
 }
 
 /// A map within the context.
 #[derive(Debug)]
 struct Part {
-    key: String,
+    key: Box<str>,
     value: Value,
     seen: Arc<Seen>,
 }
 
 impl Tracked {
-    pub(super) fn new(lens: &Value, extra: BTreeMap<&'static str, Value>) -> Arc<Self> {
+    /// The context of the output at `path`.
+    pub(super) fn new(lens: &Value, shared: &Arc<BTreeMap<&'static str, Value>>, path: Option<Value>) -> Arc<Self> {
         Arc::new(Self {
             lens: lens.clone(),
-            extra,
+            extra: Extra {
+                shared: shared.clone(),
+                path,
+            },
             seen: Arc::default(),
         })
     }
@@ -87,11 +110,14 @@ impl Tracked {
 
 impl Object for Tracked {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let name = key.as_str()?;
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
         if let Some(value) = self.extra.get(name) {
             return Some(value.clone());
         }
-        let value = self.lens.get_item(key).ok().filter(|value| !value.is_undefined())?;
+        let value = self.lens.get_attr(name).ok().filter(|value| !value.is_undefined())?;
         if NOT_OF_THE_LENS.contains(&name) {
             return Some(value);
         }
@@ -100,7 +126,7 @@ impl Object for Tracked {
             return Some(value);
         }
         Some(Value::from_object(Part {
-            key: name.to_owned(),
+            key: name.into(),
             value,
             seen: self.seen.clone(),
         }))
@@ -115,6 +141,11 @@ impl Object for Part {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.seen.note(&self.key, key.as_str());
         self.value.get_item(key).ok().filter(|value| !value.is_undefined())
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
+        self.seen.note(&self.key, Some(name));
+        self.value.get_attr(name).ok().filter(|value| !value.is_undefined())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -136,7 +167,8 @@ pub(super) fn hash_of(context: &Json, parts: &[String]) -> String {
             Some((key, part)) => context.get(key).and_then(|value| value.get(part)),
             None => context.get(part.as_str()),
         };
-        text.push_str(&format!("{part}={}\n", value.unwrap_or(&Json::Null)));
+        // Writing to a String cannot fail.
+        let _infallible = writeln!(text, "{part}={}", value.unwrap_or(&Json::Null));
     }
     short_hash(text.as_bytes())
 }

@@ -61,6 +61,15 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, YamlError>
             .split_once(": ")
             .filter(|(p, _)| p.starts_with("line "))
             .map_or(message, |(_, m)| m);
+        if let Some((line, column)) = indented_by_tab(text).filter(|_| message.contains("tab")) {
+            return YamlError {
+                file: file.to_owned(),
+                line,
+                column,
+                message: "a tab indents this line: YAML takes spaces".to_owned(),
+                snippet: snippet(text, line, column),
+            };
+        }
         YamlError {
             file: file.to_owned(),
             line,
@@ -72,6 +81,17 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, YamlError>
             snippet: snippet(text, line, column),
         }
     })
+}
+
+/// The first line whose indentation holds a tab, and where.
+fn indented_by_tab(text: &str) -> Option<(u64, u64)> {
+    let lines = (1..).zip(text.lines());
+    let mut found = lines.filter_map(|(line, content)| {
+        let indentation = content.len() - content.trim_start().len();
+        let column = content.get(..indentation)?.chars().position(|c| c == '\t')?;
+        Some((line, u64::try_from(column).ok()? + 1))
+    });
+    found.next()
 }
 
 /// Everything that is wrong with a file, from top to bottom.
@@ -100,6 +120,12 @@ impl YamlErrors {
 /// As [`read`]; where the schema of `T` tells more than the first mistake, all of them.
 pub fn read_all<T: DeserializeOwned + JsonSchema>(file: &str, text: &str) -> Result<T, YamlErrors> {
     read(file, text).map_err(|first| {
+        let has_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+        if !text.lines().any(has_content) {
+            let (line, column) = (1, 1);
+            let message = "the file is empty".to_owned();
+            return YamlErrors::at(file, text, vec![Mistake { line, column, message }]);
+        }
         let found = mistakes(&Shape::of::<T>(), text);
         let mut all = YamlErrors::at(file, text, found);
         // What no schema can say is said by the parser alone.

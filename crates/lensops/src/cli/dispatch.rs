@@ -60,6 +60,14 @@ struct At {
 impl At {
     /// The settings there, with the address that an option may give.
     fn settings(self, api_url: Option<String>) -> Result<Settings> {
+        let what = match (self.root.exists(), self.root.is_dir()) {
+            (_, true) => None,
+            (true, _) => Some("is a file: name the folder that it lies in"),
+            (false, _) => Some("is not there: name the repository's folder"),
+        };
+        if let Some(what) = what {
+            return Err(Error::usage(format!("--root {} {what}", self.root.display())));
+        }
         let mut settings = Settings::load(&self.root, self.env)?;
         settings.api_url = api_url;
         settings.store = self.store;
@@ -80,7 +88,7 @@ async fn run(command: Command, at: At) -> Result<Exit> {
         }
         Command::Check { plan, no_record } => {
             let settings = at.settings(plan.api_url.clone())?;
-            check::run(&settings, &plan.which()?, plan.json, !no_record).await
+            check::run(&settings, &plan.which(&settings)?, plan.json, !no_record).await
         }
         Command::Worker {
             lenses,
@@ -104,7 +112,8 @@ async fn run(command: Command, at: At) -> Result<Exit> {
                 flag_proof: flag_proof.then_some(flag_tries),
                 json: plan.json,
             };
-            acceptance::run(&at.settings(plan.api_url.clone())?, &plan.which()?, asked).await
+            let settings = at.settings(plan.api_url.clone())?;
+            acceptance::run(&settings, &plan.which(&settings)?, asked).await
         }
         Command::Matrix {
             lens,
@@ -129,7 +138,14 @@ async fn run(command: Command, at: At) -> Result<Exit> {
             threads,
         } => {
             let settings = at.settings(plan.api_url.clone())?;
-            stress::run(&settings, &plan.which()?, baseline.as_deref(), threads, plan.json).await
+            stress::run(
+                &settings,
+                &plan.which(&settings)?,
+                baseline.as_deref(),
+                threads,
+                plan.json,
+            )
+            .await
         }
         Command::Gate {
             lens,

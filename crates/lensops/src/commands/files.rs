@@ -70,7 +70,15 @@ impl FileError {
 /// # Errors
 /// When it is not there, is no text, or cannot be read.
 pub fn read(path: &Path) -> Result<String, FileError> {
-    std::fs::read_to_string(path).map_err(FileError::read(path))
+    std::fs::read_to_string(path).map_err(|error| FileError::read(path)(in_words(error)))
+}
+
+/// What the library says of bytes that are no text, said so that a person knows what to do.
+fn in_words(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::InvalidData {
+        return io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8: save it as such");
+    }
+    error
 }
 
 /// Reads a text file that may be missing.
@@ -81,7 +89,7 @@ pub fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(source) => Err(FileError::read(path)(source)),
+        Err(source) => Err(FileError::read(path)(in_words(source))),
     }
 }
 

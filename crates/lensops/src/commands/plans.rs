@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lensops_core::ident::LensId;
+use lensops_core::ident::{LensId, nearest};
 use lensops_core::lens::{Lens, LensError};
 use lensops_core::plan::PlanError;
 use lensops_core::plan::acceptance::AcceptancePlan;
@@ -145,12 +145,15 @@ pub fn load<P: Plan>(settings: &Settings, which: &Which<'_>) -> Result<Loaded<P>
             let resolved = || load_lens(settings, &lens_path(settings, &id), true).ok();
             plan_files::of(settings, kind::<P>(), &id, || Some(resolved()?.0)).ok_or_else(|| {
                 let usual = settings.root.join(P::FOLDER).join(format!("{id}{}", P::ENDING));
-                Error::usage(format!(
-                    "no {} plan of lens {id}: {} is not there (run `lensops generate`){}",
-                    P::KIND.key(),
-                    usual.display(),
-                    known::<P>(settings)
-                ))
+                let names = known::<P>(settings);
+                let near =
+                    nearest(id.as_str(), &names.iter().map(String::as_str).collect::<Vec<_>>()).map(str::to_owned);
+                let way_out = match (lens_path(settings, &id).exists(), near) {
+                    (false, Some(near)) => format!("did you mean {near:?}?"),
+                    (false, None) if !names.is_empty() => format!("there are plans of {}", names.join(", ")),
+                    _ => format!("{} is not there, run `lensops generate`", usual.display()),
+                };
+                Error::usage(format!("no {} plan of lens {id}: {way_out}", P::KIND.key()))
             })?
         }
     };
@@ -164,8 +167,13 @@ pub fn load<P: Plan>(settings: &Settings, which: &Which<'_>) -> Result<Loaded<P>
 pub fn load_all<P: Plan>(settings: &Settings) -> Result<Vec<Loaded<P>>> {
     let paths = plan_paths::<P>(settings)?;
     if paths.is_empty() {
+        let way_out = if lens_paths(settings)?.is_empty() {
+            "this folder has no lens: `lensops new` makes one, `--root DIR` names another folder"
+        } else {
+            "run `lensops generate`"
+        };
         return Err(Error::usage(format!(
-            "no {} plan below {}: run `lensops generate`",
+            "no {} plan below {}: {way_out}",
             P::KIND.key(),
             settings.root.join(P::FOLDER).display()
         )));
@@ -239,20 +247,14 @@ fn is_stale(settings: &Settings, lens: &LensId, text: &str) -> bool {
     }
 }
 
-fn known<P: Plan>(settings: &Settings) -> String {
+/// The lenses that have a plan.
+fn known<P: Plan>(settings: &Settings) -> Vec<String> {
     let paths = plan_paths::<P>(settings).unwrap_or_default();
-    let names: Vec<String> = paths
-        .iter()
-        .filter_map(|path| {
-            let name = path.file_name()?.to_str()?;
-            Some(name.strip_suffix(P::ENDING).unwrap_or(name).to_owned())
-        })
-        .collect();
-    if names.is_empty() {
-        String::new()
-    } else {
-        format!("; there are plans of {}", names.join(", "))
-    }
+    let names = paths.iter().filter_map(|path| {
+        let name = path.file_name()?.to_str()?;
+        Some(name.strip_suffix(P::ENDING).unwrap_or(name).to_owned())
+    });
+    names.collect()
 }
 
 /// Loads and resolves a lens file; the notes say what came from `lensops.yml`.

@@ -13,7 +13,7 @@ use super::trust::TrustError;
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The name could not be looked up.
-    #[error("{host} could not be looked up: {why}")]
+    #[error("{host} could not be looked up: {}", resolver_said(.why))]
     Lookup {
         /// The name.
         host: String,
@@ -46,6 +46,15 @@ pub enum ConnectError {
         /// What it did instead.
         why: String,
     },
+}
+
+/// What the resolver said, without the words that say once more that it was asked.
+fn resolver_said(why: &io::Error) -> String {
+    let text = why.to_string();
+    let said = text
+        .strip_prefix("failed to lookup address information: ")
+        .unwrap_or(&text);
+    said.to_owned()
 }
 
 impl ConnectError {

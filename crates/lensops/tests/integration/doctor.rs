@@ -292,3 +292,38 @@ fn an_empty_folder_is_an_error_with_its_fix_and_not_a_crash() {
     finds(&ran, "unjudged", "the API was not asked");
     finds(&ran, "warning", "there is no lens file");
 }
+
+/// Today: `user … is known`, for users whose ids are one another's.
+#[tokio::test(flavor = "multi_thread")]
+async fn f2_users_that_are_swapped_are_found_by_the_role_that_the_api_shows() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = project(&sandbox);
+    let (hod, crew) = (
+        "11c093fe-0652-50b4-bb47-559c1c185f8a",
+        "eb3fdfe4-81e3-53a5-b423-fd13884b12e8",
+    );
+    let lens = project.read("lenses/faults.yml");
+    let swapped = lens.replace(hod, "HOD").replace(crew, hod).replace("HOD", crew);
+    project.write("lenses/faults.yml", &swapped);
+    project.run("generate").expect(0);
+    let ran = project.run("doctor --json").expect(1);
+    finds(
+        &ran,
+        "error",
+        "user crew of lens faults is chief_engineer in tenant 53fbdf09-b709-509d-aad0-3a6f50239a5d, and the lens says crew",
+    );
+}
+
+/// Today: three findings for one cause, each with "check the domain and the role".
+#[tokio::test(flavor = "multi_thread")]
+async fn f3_a_list_that_fails_is_one_finding_with_the_fix_that_follows() {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = project(&sandbox);
+    let faults = json!({"rules": [{"path": "/v1/actions/list", "act": {"status": {"code": 500}}}]});
+    sandbox.set_faults(serde_json::from_value::<Faults>(faults).unwrap());
+    let ran = project.run("doctor --json").expect(1);
+    let errors = findings(&ran, "error");
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    finds(&ran, "error", "GET /v1/actions/list is answered with 500 | ");
+    finds(&ran, "error", "look into the service's log");
+}

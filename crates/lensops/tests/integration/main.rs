@@ -39,6 +39,7 @@ mod load_faults;
 mod load_shapes;
 mod matrix;
 mod migration;
+mod mistakes;
 mod module_graph;
 mod own_fault;
 mod pg;

@@ -99,7 +99,7 @@ pub(in crate::cli) enum Command {
         #[arg(long, default_value = "7d")]
         window: String,
         /// The end of the window, RFC 3339; now where it is left out
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_name = "TIME", value_parser = parse_time)]
         at: Option<Timestamp>,
         /// Print JSON
         #[arg(long)]
@@ -255,4 +255,10 @@ pub(in crate::cli) enum Command {
         #[arg(long)]
         once: bool,
     },
+}
+
+/// Reads a time as RFC 3339 writes it.
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    text.parse()
+        .map_err(|_| "a time is written as 2026-01-28T15:00:00Z".to_owned())
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use lensops_core::alert::Rule;
 use lensops_core::evidence::signature::PublicKey;
-use lensops_core::ident::LensId;
+use lensops_core::ident::{LensId, parse_uuid};
 use uuid::Uuid;
 
 #[derive(Debug, Subcommand)]
@@ -39,7 +39,7 @@ pub(in crate::cli) enum AlertsCommand {
         #[arg(long)]
         rule: Option<Rule>,
         /// The tenant
-        #[arg(long, value_name = "UUID")]
+        #[arg(long, value_name = "UUID", value_parser = parse_uuid)]
         tenant: Option<Uuid>,
         /// For how long, such as 2h
         #[arg(long = "for", value_name = "SPAN")]
@@ -54,6 +54,7 @@ pub(in crate::cli) enum AlertsCommand {
     /// End a silence
     Unsilence {
         /// Its id
+        #[arg(value_parser = parse_uuid)]
         id: Uuid,
         /// Print JSON
         #[arg(long)]

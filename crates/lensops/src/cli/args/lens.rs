@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indexmap::IndexMap;
 use lensops_core::duration::Every;
-use lensops_core::ident::{EnvName, Ident};
+use lensops_core::ident::{EnvName, Ident, parse_uuid};
 use lensops_core::lens::User;
 use serde_json::Value;
 use uuid::Uuid;
@@ -26,16 +26,16 @@ pub(in crate::cli) struct LensArgs {
     #[arg(long, value_delimiter = ',', requires = "lens_id")]
     pub(in crate::cli) roles: Vec<Ident>,
     /// Its tenants
-    #[arg(long, value_delimiter = ',', requires = "lens_id", value_name = "UUID")]
+    #[arg(long, value_delimiter = ',', requires = "lens_id", value_name = "UUID", value_parser = parse_uuid)]
     pub(in crate::cli) yacht_id: Vec<Uuid>,
     /// The head of department: a chief_engineer who signs as manager
-    #[arg(long, requires = "lens_id", value_name = "UUID")]
+    #[arg(long, requires = "lens_id", value_name = "UUID", value_parser = parse_uuid)]
     pub(in crate::cli) hod_user_id: Option<Uuid>,
     /// A user of role crew
-    #[arg(long, requires = "lens_id", value_name = "UUID")]
+    #[arg(long, requires = "lens_id", value_name = "UUID", value_parser = parse_uuid)]
     pub(in crate::cli) crew_user_id: Option<Uuid>,
     /// A user of role captain
-    #[arg(long, requires = "lens_id", value_name = "UUID")]
+    #[arg(long, requires = "lens_id", value_name = "UUID", value_parser = parse_uuid)]
     pub(in crate::cli) captain_user_id: Option<Uuid>,
     /// Any other user, may be repeated
     #[arg(long, requires = "lens_id", value_name = "NAME=ROLE:UUID", value_parser = parse_user)]
@@ -53,7 +53,7 @@ pub(in crate::cli) struct LensArgs {
     #[arg(long, requires = "lens_id")]
     pub(in crate::cli) read_action: Option<Ident>,
     /// Test entities; one a signer where the signed action consumes it
-    #[arg(long, value_delimiter = ',', requires = "lens_id", value_name = "UUID")]
+    #[arg(long, value_delimiter = ',', requires = "lens_id", value_name = "UUID", value_parser = parse_uuid)]
     pub(in crate::cli) test_entity_id: Vec<Uuid>,
     /// The users whose signature must be accepted
     #[arg(long, value_delimiter = ',', requires = "lens_id")]

@@ -7,13 +7,14 @@ use clap::Args;
 #[cfg(feature = "sandbox")]
 use crate::commands::demo::sandbox::Options;
 use crate::commands::error::{Error, Result};
-use crate::commands::plans::Which;
+use crate::commands::plans::{Which, lens_paths};
 use crate::commands::rollout::rollback::Asked;
+use crate::config::Settings;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PlanArgs {
     /// The lens
-    #[arg(required_unless_present = "plan", conflicts_with = "plan")]
+    #[arg(conflicts_with = "plan")]
     pub(in crate::cli) lens: Option<String>,
     /// A plan file instead of that of a lens
     #[arg(long, value_name = "FILE")]
@@ -28,11 +29,22 @@ pub(in crate::cli) struct PlanArgs {
 
 impl PlanArgs {
     /// The plan that is meant.
-    pub(in crate::cli) fn which(&self) -> Result<Which<'_>> {
+    pub(in crate::cli) fn which(&self, settings: &Settings) -> Result<Which<'_>> {
         match (&self.plan, &self.lens) {
             (Some(path), _) => Ok(Which::File(path)),
             (None, Some(lens)) => Ok(Which::Lens(lens)),
-            (None, None) => Err(Error::usage("name a lens, or give --plan FILE")),
+            (None, None) => {
+                let names: Vec<String> = lens_paths(settings)?
+                    .iter()
+                    .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+                    .collect();
+                let there = if names.is_empty() {
+                    "this folder has none".to_owned()
+                } else {
+                    format!("there are {}", names.join(", "))
+                };
+                Err(Error::usage(format!("name a lens, or give --plan FILE: {there}")))
+            }
         }
     }
 }

@@ -95,7 +95,7 @@ fn paths(subject: &Subject<'_>, checkout: &Checkout, findings: &mut Findings) {
     };
     let folder = settings.project.repository.root.as_ref();
     for pattern in patterns {
-        let rooted = pattern.from_root(folder).replace('\\', "");
+        let rooted = pattern.rooted(folder).replace('\\', "");
         let fixed = rooted.split(['*', '?', '[', '+']).next().unwrap_or_default();
         if rooted.starts_with('!') || tracked.iter().any(|path| path.starts_with(fixed)) {
             continue;

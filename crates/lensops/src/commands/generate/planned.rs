@@ -8,6 +8,8 @@ use lensops_core::plan::header::{self, Origin, lf, origin};
 use lensops_core::repository::RepoFolder;
 use lensops_core::template::{Rendered, blueprint, render_lens_file};
 
+use serde_json::Value;
+
 use super::options::Options;
 use super::templates;
 use crate::commands::error::{Error, Result};
@@ -57,7 +59,8 @@ pub(super) fn plan_lens_file(
         let (there, _) = load_lens(settings, &path, options.allow_placeholders)?;
         if there != *resolved {
             return Err(Error::usage(format!(
-                "{shown} is there and says something else: edit it and run `lensops generate`, or give --force to replace it"
+                "{shown} is there and says something else ({}): edit it and run `lensops generate`, or give --force to replace it",
+                differences(&there, resolved)
             )));
         }
         return Ok(None);
@@ -78,6 +81,26 @@ pub(super) fn plan_lens_file(
         standing,
         why: None,
     }))
+}
+
+/// The keys that two lenses say otherwise, with both values where these are short.
+fn differences(there: &Lens, given: &Lens) -> String {
+    const SHORT: usize = 40;
+    let json = |lens: &Lens| serde_json::to_value(lens).unwrap_or_default();
+    let (there, given) = (json(there), json(given));
+    let mut keys: Vec<&String> = [&there, &given]
+        .into_iter()
+        .filter_map(Value::as_object)
+        .flat_map(|map| map.keys())
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let differ = keys.into_iter().filter(|key| there[*key] != given[*key]);
+    let told = differ.map(|key| match (there[key].to_string(), given[key].to_string()) {
+        (there, given) if there.len() + given.len() <= SHORT => format!("{key}: {there} there, {given} given"),
+        _ => key.clone(),
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// What a rendered file is beside the one on disk, and what there is to say of it.

@@ -146,13 +146,44 @@ pub async fn flush<K: Sink>(journal: &Journal, sink: K, redactor: Redactor, flus
 /// # Errors
 /// When they cannot be read or the output is closed.
 pub async fn export(page: impl AsyncFn(Option<Uuid>, u32) -> Result<Vec<Exported>, StoreError>) -> Result<Exit> {
+    match pages(page).await {
+        // Its reader has enough, as `head` has.
+        Err(Written::Closed) => Ok(Exit::Good),
+        Err(Written::Failed(error)) => Err(error),
+        Ok(()) => Ok(Exit::Good),
+    }
+}
+
+/// Why no more was written.
+enum Written {
+    Closed,
+    Failed(Error),
+}
+
+impl From<std::io::Error> for Written {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::Closed;
+        }
+        let failed: Result<()> = Err(Error::system(error)).context("standard output");
+        failed.map_or_else(Self::Failed, |()| Self::Closed)
+    }
+}
+
+impl From<StoreError> for Written {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+async fn pages(page: impl AsyncFn(Option<Uuid>, u32) -> Result<Vec<Exported>, StoreError>) -> Result<(), Written> {
     let mut out = std::io::stdout().lock();
     let mut after = None;
     loop {
         let page = page(after, PAGE).await?;
         let Some((last, _)) = page.last() else {
-            out.flush().map_err(Error::system).context("standard output")?;
-            return Ok(Exit::Good);
+            out.flush()?;
+            return Ok(());
         };
         after = Some(last.id);
         for (check, events) in &page {
@@ -171,9 +202,7 @@ pub async fn export(page: impl AsyncFn(Option<Uuid>, u32) -> Result<Vec<Exported
                 "notes": check.notes,
                 "events": events.collect::<Vec<_>>(),
             });
-            writeln!(out, "{line}")
-                .map_err(Error::system)
-                .context("standard output")?;
+            writeln!(out, "{line}")?;
         }
     }
 }

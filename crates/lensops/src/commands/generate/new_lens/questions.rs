@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use lensops_core::ident::{EnvName, Ident};
+use lensops_core::ident::{EnvName, Ident, parse_uuid};
 use uuid::Uuid;
 
 use super::ask::{Ask, NONE, answer};
@@ -24,6 +24,13 @@ fn list<T: FromStr<Err: Display>>(text: &str) -> Result<Vec<T>> {
         .collect()
 }
 
+/// Ids with commas between them; none for [`NONE`].
+fn ids(text: &str) -> Result<Vec<Uuid>> {
+    let items = list::<String>(text)?;
+    let read = |item: String| parse_uuid(&item).map_err(|why| Error::usage(format!("{item:?}: {why}")));
+    items.into_iter().map(read).collect()
+}
+
 /// Asks for tenants and users where neither options nor the repository give any.
 ///
 /// # Errors
@@ -33,7 +40,7 @@ pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask
     let first = lens_paths(settings)?.is_empty();
     if first && given.yacht_ids.is_empty() && settings.project.tenants.is_empty() {
         let question = ("Tenants: their ids, with commas between them", None, "--yacht-id");
-        given.yacht_ids = answer(ask, question, |text| match list::<Uuid>(text)? {
+        given.yacht_ids = answer(ask, question, |text| match ids(text)? {
             none if none.is_empty() => Err(Error::usage("a lens is checked for a tenant: give its id")),
             tenants => Ok(tenants),
         })?;
@@ -47,7 +54,7 @@ pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask
         ("crew", "A member of the crew"),
     ] {
         let (text, option) = (format!("{who}: user id"), format!("--{name}-user-id"));
-        let id = answer(ask, (&text, Some(NONE), &option), list::<Uuid>)?;
+        let id = answer(ask, (&text, Some(NONE), &option), ids)?;
         given.users.extend(id.first().and_then(|id| usual_user(name, *id)));
     }
     while given.users.is_empty() {
@@ -75,7 +82,7 @@ pub(super) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask)
             .map_or("entity", Ident::as_str)
             .trim_end_matches("_id");
         let text = format!("Test entities: ids of a {key}, with commas between them");
-        given.test_entities = answer(ask, (&text, Some(NONE), "--test-entity-id"), list::<Uuid>)?;
+        given.test_entities = answer(ask, (&text, Some(NONE), "--test-entity-id"), ids)?;
     }
     if given.signed_action.is_some() && given.signed_payload.is_empty() {
         let text = "What else the signed action's payload carries: KEY=VALUE, with commas between them";
