@@ -1,6 +1,6 @@
-//! The gate: a window of checks becomes a decision.
+//! The strict policy: a window of checks becomes a decision by their status.
 //!
-//! Strict policy, first match wins: any unhealthy check rolls back; too little coverage or too
+//! First match wins: any unhealthy check rolls back; too little coverage or too
 //! long a gap is not enough data; any degraded check is to be investigated; else proceed. A slot
 //! without a check is missed, never healthy; the newest one is pending until the next is due. A
 //! slot whose check is muted (paused, maintenance) is neither missed nor bad: it is left out, and told.
@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::decision::Decision;
 use crate::history::schedule::Schedule;
 use crate::lens::mute::MutedWhy;
 use crate::verdict::record::Status;
@@ -23,43 +24,6 @@ const LONGEST_GAP: u64 = 2;
 
 /// Checks named in a reason; the rest is counted.
 const NAMED: usize = 5;
-
-/// What the gate says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// Go on to the next phase.
-    Proceed,
-    /// Look at it first.
-    Investigate,
-    /// Switch it off.
-    RollBack,
-    /// Wait, or mend the monitoring.
-    NotEnoughData,
-}
-
-impl Decision {
-    /// For people.
-    #[must_use]
-    pub fn tell(self) -> &'static str {
-        match self {
-            Self::Proceed => "✅ PROCEED",
-            Self::Investigate => "⚠️ INVESTIGATE",
-            Self::RollBack => "❌ ROLL BACK",
-            Self::NotEnoughData => "❔ NOT ENOUGH DATA",
-        }
-    }
-
-    /// Which of two decisions over two tenants stands for both.
-    fn precedence(self) -> u8 {
-        match self {
-            Self::Proceed => 0,
-            Self::Investigate => 1,
-            Self::NotEnoughData => 2,
-            Self::RollBack => 3,
-        }
-    }
-}
 
 /// A check as far as the gate looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
