@@ -9,7 +9,7 @@ use crate::faults::Faults;
 use crate::query;
 use crate::reply::{Ask, Reply};
 use crate::state::State;
-use crate::table::{Column, Complaint, Row, Table};
+use crate::table::{Column, Complaint, Row, Table, Type};
 
 /// Answers `/rest/v1/{rest}`.
 pub(crate) fn answer(state: &State, faults: &Faults, ask: &Ask<'_>, rest: &str) -> Reply {
@@ -118,6 +118,8 @@ fn one_or_many(body: &[u8]) -> Result<Vec<Map<String, Value>>, Complaint> {
 
 struct Filter {
     column: &'static Column,
+    /// The members to go down by within a JSON column; the last one as text where that is asked for.
+    path: Vec<String>,
     operator: Operator,
 }
 
@@ -130,7 +132,9 @@ enum Operator {
 
 impl Filter {
     fn read(table: &'static Table, name: &str, value: &str) -> Result<Self, Complaint> {
-        let column = known_column(table, name)?;
+        let mut path = name.split("->").map(|member| member.trim_start_matches('>').to_owned());
+        let column = known_column(table, &path.next().unwrap_or_default())?;
+        let path = path.collect();
         let (operator, wanted) = value.split_once('.').unwrap_or((value, ""));
         let compare = |orderings| Operator::Compare(orderings, wanted.to_owned());
         let operator = match operator {
@@ -150,12 +154,18 @@ impl Filter {
                 return Err(Complaint::bad("PGRST100", message));
             }
         };
-        Ok(Self { column, operator })
+        Ok(Self { column, path, operator })
     }
 
     fn passes(&self, row: &Row) -> Result<bool, Complaint> {
-        let stored = &row[self.column.name];
-        let kind = self.column.kind;
+        let column = &row[self.column.name];
+        let stored = self.path.iter().fold(column, |value, member| &value[member.as_str()]);
+        let (stored, kind) = match (self.path.is_empty(), stored) {
+            (true, _) | (_, Value::Null) => (stored.clone(), self.column.kind),
+            (false, Value::String(_)) => (stored.clone(), Type::Text),
+            (false, other) => (Value::String(other.to_string()), Type::Text),
+        };
+        let stored = &stored;
         Ok(match &self.operator {
             Operator::IsNull => stored.is_null(),
             Operator::Compare(orderings, wanted) => kind

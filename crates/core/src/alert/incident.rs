@@ -24,13 +24,14 @@ pub struct Incident {
 }
 
 /// Rules that may have one cause. What is about the store says nothing of lenses, a certificate that expires is no
-/// outage, and a switched flag is news of its own.
+/// outage, a switched flag is news of its own, and a monitor that cannot ask says nothing about the API.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Outage,
     Certificate,
     Flag,
     Store,
+    Monitor,
 }
 
 pub(super) fn class(rule: Rule) -> Class {
@@ -41,6 +42,7 @@ pub(super) fn class(rule: Rule) -> Class {
         Rule::CertificateExpires => Class::Certificate,
         Rule::FlagToggled => Class::Flag,
         Rule::StoreFailing => Class::Store,
+        Rule::CannotJudge => Class::Monitor,
     }
 }
 

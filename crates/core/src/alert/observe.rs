@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::rule::{Rule, Urgency};
+use crate::lens::mute::MutedWhy;
 use crate::verdict::record::{CheckRecord, Status};
 
 /// What an alert shows of why.
@@ -30,7 +31,8 @@ pub enum Seen {
 }
 
 /// The rules that a check speaks to, besides that there is one.
-const OF_A_CHECK: [Rule; 6] = [
+const OF_A_CHECK: [Rule; 7] = [
+    Rule::CannotJudge,
     Rule::Unhealthy,
     Rule::P95AboveSlo,
     Rule::ErrorRateAboveSlo,
@@ -43,13 +45,17 @@ const OF_A_CHECK: [Rule; 6] = [
 /// resolves nothing, and nobody is reminded.
 #[must_use]
 pub fn is_muted(check: &CheckRecord) -> bool {
-    check.notes.read().muted.is_some()
+    let why = check.notes.read().muted_why();
+    why.is_some_and(|why| why != MutedWhy::CannotJudge)
 }
 
 /// What `check` says to each rule; nothing where it is muted, or was made under a virtual clock,
 /// except that there is a check.
 #[must_use]
 pub fn observe(check: &CheckRecord) -> Vec<(Rule, Seen)> {
+    if check.notes.read().annuls().is_some() {
+        return Vec::new();
+    }
     let mut seen = vec![(Rule::NoCheck, Seen::Clear)];
     if is_muted(check) || check.notes.read().is_virtual() {
         return seen;
@@ -81,6 +87,7 @@ fn look(rule: Rule, check: &CheckRecord, events: &[Value]) -> Seen {
             let found = first(&|event| event["class"] == "server_5xx" && event["kind"] != "feature_disabled");
             (found, check.sample_size > 0)
         }
+        Rule::CannotJudge => (first(&|event| event["kind"] == "cannot_judge"), check.sample_size > 0),
         Rule::FlagToggled => (toggled(events), true),
         // Where none was seen, it may be the one that has expired.
         Rule::CertificateExpires => (

@@ -30,11 +30,13 @@ pub enum Rule {
     NoCheck,
     /// The server's certificate expires within 14 days; within 3 it is critical.
     CertificateExpires,
+    /// The monitor itself cannot ask, and never could.
+    CannotJudge,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Unhealthy,
         Self::P95AboveSlo,
         Self::ErrorRateAboveSlo,
@@ -43,6 +45,7 @@ impl Rule {
         Self::StoreFailing,
         Self::NoCheck,
         Self::CertificateExpires,
+        Self::CannotJudge,
     ];
 
     /// As in files and messages: `p95_above_slo`.
@@ -57,6 +60,7 @@ impl Rule {
             Self::StoreFailing => "store_failing",
             Self::NoCheck => "no_check",
             Self::CertificateExpires => "certificate_expires",
+            Self::CannotJudge => "cannot_judge",
         }
     }
 
@@ -72,6 +76,7 @@ impl Rule {
             Self::StoreFailing => "store write failing",
             Self::NoCheck => "no check for 2 intervals",
             Self::CertificateExpires => "certificate expires",
+            Self::CannotJudge => "cannot judge",
         }
     }
 }

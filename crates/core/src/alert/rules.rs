@@ -198,6 +198,8 @@ fn usual(rule: Rule) -> (Urgency, u32) {
         Rule::StoreFailing => (Urgency::Error, 2),
         Rule::NoCheck => (Urgency::Critical, 1),
         Rule::CertificateExpires => (Urgency::Warning, 1),
+        // A lens that nobody watches, for as long as nobody mends its monitor.
+        Rule::CannotJudge => (Urgency::Error, 2),
     }
 }
 

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 pub use base::{Base, BaseError};
 pub use request::{Header, Method, PreparedRequest};
-pub use response::{Failure, FailureClass, Response, Timings};
+pub use response::{Cause, Failure, FailureClass, Response, Timings};
 pub use route::Route;
 pub use wire::{ControlCharacter, Proxied};
 

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::named::names;
+
 /// What some programs put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -123,6 +125,50 @@ impl FailureClass {
     }
 }
 
+/// What keeps this machine from asking at all. Whether it is the monitor's own fault or an outage, its past
+/// decides: what has never worked is the monitor's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The name of the API cannot be looked up.
+    NoSuchHost,
+    /// This machine has no way to the network of the API.
+    NoNetwork,
+    /// This machine trusts no certificate authority.
+    NobodyTrusted,
+    /// The API refuses every token that is sent.
+    TokensRefused,
+}
+
+names!(Cause {
+    NoSuchHost => "no_such_host",
+    NoNetwork => "no_network",
+    NobodyTrusted => "nobody_trusted",
+    TokensRefused => "tokens_refused",
+});
+
+impl Cause {
+    /// What it is and the way out, one line.
+    #[must_use]
+    pub fn tell(self) -> &'static str {
+        match self {
+            Self::NoSuchHost => {
+                "the host of the API cannot be looked up, and never could: compare API_BASE_URL with the API's address"
+            }
+            Self::NoNetwork => {
+                "this machine has no route to the API, and never had: check its network, or set HTTPS_PROXY"
+            }
+            Self::NobodyTrusted => {
+                "this machine trusts no certificate authority: install ca-certificates, or set SSL_CERT_FILE"
+            }
+            Self::TokensRefused => {
+                "the API refuses every token of this monitor with 401, and never let one in: compare the signing secret \
+                 and the issuer with the API's (`lensops doctor` tries them)"
+            }
+        }
+    }
+}
+
 /// A request that got no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
@@ -130,6 +176,21 @@ pub struct Failure {
     pub class: FailureClass,
     /// What the system said, one line.
     pub detail: String,
+    /// What kept this machine from asking, where something did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own: Option<Cause>,
+}
+
+impl Failure {
+    /// A failure of the other side, or of the way to it.
+    #[must_use]
+    pub fn new(class: FailureClass, detail: impl Into<String>) -> Self {
+        Self {
+            class,
+            detail: detail.into(),
+            own: None,
+        }
+    }
 }
 
 /// How long the phases of an exchange took, in microseconds.

@@ -18,6 +18,8 @@ pub enum Standing {
     Unhealthy,
     /// Never checked, or two intervals went by without a check.
     Unknown,
+    /// The monitor itself cannot ask, and never could.
+    CannotJudge,
     /// Worth a look.
     Degraded,
     /// In a maintenance window.
@@ -30,9 +32,10 @@ pub enum Standing {
 
 impl Standing {
     /// All of them, worst first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Unhealthy,
         Self::Unknown,
+        Self::CannotJudge,
         Self::Degraded,
         Self::Maintenance,
         Self::Paused,
@@ -45,6 +48,7 @@ impl Standing {
         match self {
             Self::Unhealthy => ("❌", "Unhealthy"),
             Self::Unknown => ("❔", "Unknown"),
+            Self::CannotJudge => ("❔", "Cannot judge"),
             Self::Degraded => ("⚠️", "Degraded"),
             Self::Maintenance => ("🔧", "Maintenance"),
             Self::Paused => ("⏸", "Paused"),
@@ -70,6 +74,9 @@ impl Standing {
             // What is paused now is shown so at once; a window is over only when a check says so.
             Some(_) if paused => Self::Paused,
             Some(_) if muted == Some(MutedWhy::Maintenance) => Self::Maintenance,
+            Some(_) if muted == Some(MutedWhy::CannotJudge) => Self::CannotJudge,
+            // What the newest check found was taken back.
+            Some(_) if muted == Some(MutedWhy::Annulled) => Self::Unknown,
             // Made while it was paused: of what is now nothing was checked yet.
             Some(_) if muted.is_some() => Self::Paused,
             Some(Status::Unhealthy) => Self::Unhealthy,

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 const DAY: i64 = 86_400;
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -207,7 +208,7 @@ impl From<Recurring> for String {
     }
 }
 
-/// Which of the two it was.
+/// Why a check counts for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MutedWhy {
@@ -215,6 +216,10 @@ pub enum MutedWhy {
     Paused,
     /// In a maintenance window.
     Maintenance,
+    /// Left out by a person, with a reason.
+    Annulled,
+    /// The monitor itself could not ask; its slot has no check.
+    CannotJudge,
 }
 
 impl MutedWhy {
@@ -224,6 +229,8 @@ impl MutedWhy {
         match self {
             Self::Paused => "paused",
             Self::Maintenance => "maintenance",
+            Self::Annulled => "annulled",
+            Self::CannotJudge => "cannot_judge",
         }
     }
 }
@@ -231,13 +238,27 @@ impl MutedWhy {
 /// Why a check counts for nothing: `notes.muted` of the check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Muted {
-    /// Which of the two.
+    /// Which kind of reason.
     pub why: MutedWhy,
     /// Its reason.
     pub reason: String,
+    /// The check that this one annuls: a row that is there is never changed, so that what takes a check back is a
+    /// row of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annuls: Option<Uuid>,
 }
 
 impl Muted {
+    /// Muted for `why`, with a reason.
+    #[must_use]
+    pub fn new(why: MutedWhy, reason: impl Into<String>) -> Self {
+        Self {
+            why,
+            reason: reason.into(),
+            annuls: None,
+        }
+    }
+
     /// Whether and why a check at `at` is muted. A pause goes before maintenance.
     pub fn at<'a>(
         at: Timestamp,
@@ -245,16 +266,10 @@ impl Muted {
         windows: impl IntoIterator<Item = &'a Maintenance>,
     ) -> Option<Self> {
         if let Some(paused) = paused {
-            return Some(Self {
-                why: MutedWhy::Paused,
-                reason: paused.reason.clone(),
-            });
+            return Some(Self::new(MutedWhy::Paused, paused.reason.clone()));
         }
         let window = windows.into_iter().find(|window| window.covers(at))?;
-        Some(Self {
-            why: MutedWhy::Maintenance,
-            reason: window.reason.clone(),
-        })
+        Some(Self::new(MutedWhy::Maintenance, window.reason.clone()))
     }
 }
 

@@ -260,10 +260,7 @@ pub(crate) mod tests {
                     headers: Vec::new(),
                     body: body.into(),
                 })
-                .map_err(|class| Failure {
-                    class,
-                    detail: "no answer".to_owned(),
-                }),
+                .map_err(|class| Failure::new(class, "no answer")),
             timings: Timings {
                 total_us,
                 ..Timings::default()

@@ -11,6 +11,7 @@ pub mod load_generator;
 pub mod notes;
 mod number;
 pub mod outcome;
+pub mod own_fault;
 pub mod probe;
 mod probe_line;
 pub mod record;

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
+use crate::exchange::Cause;
 use crate::lens::mute::{Muted, MutedWhy};
 use crate::lens::rollback::Rollback;
 use crate::named::Named;
@@ -33,9 +35,9 @@ pub struct CheckNotes {
     /// Probes whose feature the API called switched off.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub disabled: Vec<String>,
-    /// Probes that could not be judged.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unjudged: Vec<String>,
+    /// What could not be judged.
+    #[serde(skip_serializing_if = "UnjudgedNotes::is_empty")]
+    pub unjudged: UnjudgedNotes,
     /// Flags at the provider, where they could be read.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub flags: IndexMap<String, bool>,
@@ -54,6 +56,68 @@ pub struct CheckNotes {
     /// When the server's certificate expires; `None` where none was met.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_expires: Option<Timestamp>,
+    /// How far the monitor came; `None` where not even the host was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Reached>,
+}
+
+/// What could not be judged: probes by name, and where the monitor itself could not ask, why. A list of names
+/// where there is no cause, as earlier versions wrote it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "AnyUnjudged", into = "AnyUnjudged")]
+pub struct UnjudgedNotes {
+    /// Names of probes.
+    pub probes: Vec<String>,
+    /// Why the whole check says nothing about the API.
+    pub cause: Option<Named<Cause>>,
+}
+
+impl UnjudgedNotes {
+    fn is_empty(&self) -> bool {
+        self.probes.is_empty() && self.cause.is_none()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum AnyUnjudged {
+    Caused { cause: Named<Cause>, probes: Vec<String> },
+    Probes(#[serde(deserialize_with = "lenient_list")] Vec<String>),
+}
+
+impl From<AnyUnjudged> for UnjudgedNotes {
+    fn from(any: AnyUnjudged) -> Self {
+        match any {
+            AnyUnjudged::Probes(probes) => Self { probes, cause: None },
+            AnyUnjudged::Caused { cause, probes } => Self {
+                probes,
+                cause: Some(cause),
+            },
+        }
+    }
+}
+
+impl From<UnjudgedNotes> for AnyUnjudged {
+    fn from(unjudged: UnjudgedNotes) -> Self {
+        let UnjudgedNotes { probes, cause } = unjudged;
+        match cause {
+            None => Self::Probes(probes),
+            Some(cause) => Self::Caused { cause, probes },
+        }
+    }
+}
+
+/// How far a check came: the host was found, it answered, it let the credential in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// The host that was found.
+    pub host: String,
+    /// Whether it answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answered: bool,
+    /// The digest of the credential that was let in; `None` where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
 }
 
 /// What a timed probe measured. A figure that is not there was not written, or not measured.
@@ -113,6 +177,12 @@ impl CheckNotes {
         self.clock == Some(Clock::Virtual)
     }
 
+    /// The check that this one takes back, where it is no check of its own.
+    #[must_use]
+    pub fn annuls(&self) -> Option<Uuid> {
+        self.muted.as_ref()?.annuls
+    }
+
     /// Why the check counts for nothing, if it does.
     #[must_use]
     pub fn muted_why(&self) -> Option<MutedWhy> {
@@ -132,8 +202,8 @@ struct AnyNotes {
     window: Option<WindowNotes>,
     #[serde(deserialize_with = "lenient_list")]
     disabled: Vec<String>,
-    #[serde(deserialize_with = "lenient_list")]
-    unjudged: Vec<String>,
+    #[serde(deserialize_with = "lenient")]
+    unjudged: UnjudgedNotes,
     #[serde(deserialize_with = "lenient_map")]
     flags: IndexMap<String, bool>,
     #[serde(deserialize_with = "lenient")]
@@ -149,14 +219,13 @@ struct AnyNotes {
     rollback: Option<Rollback>,
     #[serde(deserialize_with = "lenient")]
     certificate_expires: Option<Timestamp>,
+    #[serde(deserialize_with = "lenient")]
+    reached: Option<Reached>,
 }
 
 impl From<AnyNotes> for CheckNotes {
     fn from(any: AnyNotes) -> Self {
-        let paused = any.paused.map(|reason| Muted {
-            why: MutedWhy::Paused,
-            reason,
-        });
+        let paused = any.paused.map(|reason| Muted::new(MutedWhy::Paused, reason));
         Self {
             samples_us: any.samples_us,
             endpoints: any.endpoints,
@@ -169,6 +238,7 @@ impl From<AnyNotes> for CheckNotes {
             plan: any.plan,
             rollback: any.rollback,
             certificate_expires: any.certificate_expires,
+            reached: any.reached,
         }
     }
 }
@@ -260,6 +330,14 @@ impl StoredNotes {
         &self.stored
     }
 
+    /// The same of a check that `by` takes back; what is stored is not changed.
+    pub fn annul(&mut self, by: &Muted) {
+        self.read.muted = Some(Muted {
+            annuls: None,
+            ..by.clone()
+        });
+    }
+
     /// The same, to be passed on.
     #[must_use]
     pub fn into_stored(self) -> Value {
@@ -341,6 +419,7 @@ mod tests {
             "plan",
             "rollback",
             "paused",
+            "reached",
         ] {
             let mut without = whole.stored().clone();
             without.as_object_mut().unwrap().shift_remove(key);

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::exchange::{Exchange, FailureClass};
+use crate::exchange::{Cause, Exchange, FailureClass};
 use crate::plan::monitor::Probe;
 use crate::plan::{Dialect, Expect};
 use crate::redaction::{Redactor, Transcript};
 use crate::verdict::judge::{judge, matches};
 use crate::verdict::outcome::{Outcome, Severity, Why};
+use crate::verdict::own_fault::Received;
 
 /// One sample of a probe: all attempts of one request, judged.
 #[derive(Debug, Clone)]
@@ -28,6 +29,10 @@ pub struct Sample {
     pub disabled: Option<Why>,
     /// [`Why::RateLimited`], where the last attempt was answered with 429 and the plan expects none.
     pub limited: Option<Why>,
+    /// What kept this machine from asking, where something did.
+    pub own: Option<Cause>,
+    /// How its credential was received; `None` where it sent none, or got no answer.
+    pub received: Option<Received>,
     /// Attempts after the first.
     pub retries: u32,
     /// Attempts that were sent again over a new connection, since the server had ended the kept one.
@@ -80,6 +85,11 @@ impl Sample {
             latency_us: last.latency_us(),
             disabled,
             limited,
+            own: last.result.as_ref().err().and_then(|failure| failure.own),
+            received: probe.user.as_ref().and(last.status()).map(|status| match status {
+                401 if !met => Received::Refused,
+                _ => Received::LetIn,
+            }),
             retries: u32::try_from(attempts.len() - 1).unwrap_or(u32::MAX),
             reconnected: attempts.iter().map(|try_| u32::from(try_.route.reconnected)).sum(),
             certificate_expires: attempts.iter().filter_map(|try_| try_.route.certificate_expires).min(),
@@ -156,6 +166,10 @@ pub struct ProbeReport {
     pub statuses: BTreeMap<u16, u64>,
     /// Latencies in microseconds, in the order taken.
     pub samples_us: Vec<u64>,
+    /// What kept this machine from asking, where that was so for every sample.
+    pub own: Option<Cause>,
+    /// How its credential was received; `None` where it sent none, or got no answer.
+    pub received: Option<Received>,
     /// Whether the API said that the feature is switched off.
     pub disabled: bool,
     /// How the plan says that it does: `503 FEATURE_DISABLED`; `None` where it does not say.
@@ -183,6 +197,8 @@ impl ProbeReport {
             certificate_expires: None,
             statuses: BTreeMap::new(),
             samples_us: Vec::new(),
+            own: None,
+            received: None,
             disabled: false,
             off: probe.disabled.as_ref().map(Expect::tell),
             shown: None,
@@ -204,6 +220,10 @@ impl ProbeReport {
         }
         let counted = samples.iter().filter(|sample| sample.limited.is_none());
         report.samples_us = counted.filter_map(|sample| sample.latency_us).collect();
+        let own = samples.first().and_then(|sample| sample.own);
+        report.own = own.filter(|_| samples.iter().all(|sample| sample.own == own));
+        let received = || samples.iter().filter_map(|sample| sample.received);
+        report.received = received().find(|how| *how == Received::LetIn).or(received().next());
         report.disabled = samples.iter().any(|sample| sample.disabled.is_some());
         report.shown = samples
             .iter()

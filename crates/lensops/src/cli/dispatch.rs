@@ -140,6 +140,12 @@ async fn run(command: Command, at: At) -> Result<Exit> {
         Command::Status { json } => rollout::status::run(&at.settings(None)?, now, json).await,
         Command::Serve { listen } => serve::run(&at.settings(None)?, listen).await,
         Command::Flags { lens, api_url, json } => rollout::flags::run(&at.settings(api_url)?, &lens, json).await,
+        Command::Annul {
+            check,
+            reason,
+            by,
+            json,
+        } => rollout::annul::run(&at.settings(None)?, check, &reason, by.as_deref(), json).await,
         Command::Rollback(args) => rollback(at, args, Switch::Rollback).await,
         Command::Restore(args) => rollback(at, args, Switch::Restore).await,
         Command::Doctor { api_url, json } => doctor::run(&at.settings(api_url)?, json).await,

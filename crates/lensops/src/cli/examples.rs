@@ -26,6 +26,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "annul",
+        &[(
+            "lensops annul 019c1a2b-0000-8000-8000-000000000000 --reason 'wrong API_BASE_URL'",
+            "that check counts for nothing; it is kept",
+        )],
+    ),
+    (
         "worker",
         &[
             ("lensops worker", "every lens, at its slots"),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use lensops_core::exchange::FailureClass;
+use lensops_core::exchange::{Cause, FailureClass};
 
 use super::proxy::ProxyError;
 use super::trust::TrustError;
@@ -58,6 +58,25 @@ impl ConnectError {
             Self::Lookup { .. } | Self::NoAddress(_) | Self::Refused(_) | Self::Setting(_) | Self::Proxy { .. } => {
                 FailureClass::Connectivity
             }
+        }
+    }
+
+    /// What kept this machine from asking. A host that refuses, resets or is silent is no such thing.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Lookup { .. } | Self::NoAddress(_) => Some(Cause::NoSuchHost),
+            Self::Trust(_) => Some(Cause::NobodyTrusted),
+            Self::Refused(Refused { tried, .. }) => {
+                let no_way = |(_, error): &(SocketAddr, io::Error)| {
+                    matches!(
+                        error.kind(),
+                        io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown
+                    )
+                };
+                (!tried.is_empty() && tried.iter().all(no_way)).then_some(Cause::NoNetwork)
+            }
+            Self::Late(_) | Self::Tls(_) | Self::Setting(_) | Self::Proxy { .. } => None,
         }
     }
 

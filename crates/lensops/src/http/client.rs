@@ -117,10 +117,7 @@ impl Client {
     fn unanswered(&self, why: &Unanswered) -> Failure {
         match why {
             Unanswered::Late => timed_out("waiting for the answer", self.inner.timeout),
-            Unanswered::Failed { error, .. } => Failure {
-                class: error.class(),
-                detail: error.to_string(),
-            },
+            Unanswered::Failed { error, .. } => Failure::new(error.class(), error.to_string()),
         }
     }
 }
@@ -157,8 +154,8 @@ impl Sender for Client {
 }
 
 fn unwritable(error: ControlCharacter) -> Failure {
-    Failure {
-        class: FailureClass::Connectivity,
-        detail: format!("the request cannot be sent: {error}"),
-    }
+    Failure::new(
+        FailureClass::Connectivity,
+        format!("the request cannot be sent: {error}"),
+    )
 }

@@ -140,8 +140,5 @@ impl Connection {
 
 /// The body as it was before its encoding.
 pub(super) fn decoded(response: Response) -> Result<Response, Failure> {
-    decode(response).map_err(|error| Failure {
-        class: FailureClass::BadBody,
-        detail: error.to_string(),
-    })
+    decode(response).map_err(|error| Failure::new(FailureClass::BadBody, error.to_string()))
 }

@@ -11,15 +11,15 @@ pub(super) fn unconnected(error: &ConnectError, timeout: Duration) -> Failure {
     match error {
         ConnectError::Late(doing) => timed_out(doing, timeout),
         _ => Failure {
-            class: error.class(),
-            detail: error.to_string(),
+            own: error.cause(),
+            ..Failure::new(error.class(), error.to_string())
         },
     }
 }
 
 pub(super) fn timed_out(doing: &str, after: Duration) -> Failure {
-    Failure {
-        class: FailureClass::Timeout,
-        detail: format!("no answer within {}s, {doing}", after.as_secs_f64()),
-    }
+    Failure::new(
+        FailureClass::Timeout,
+        format!("no answer within {}s, {doing}", after.as_secs_f64()),
+    )
 }

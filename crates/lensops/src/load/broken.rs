@@ -17,10 +17,7 @@ pub(super) struct Broken {
 impl Broken {
     /// A failure of the other side.
     pub(super) fn of(class: FailureClass, detail: impl Into<String>) -> Self {
-        let failure = Failure {
-            class,
-            detail: detail.into(),
-        };
+        let failure = Failure::new(class, detail);
         Self { failure, own: false }
     }
 

@@ -6,7 +6,7 @@ use lensops_core::ident::LensId;
 use uuid::Uuid;
 
 use super::error::{SinkError, StoreError};
-use super::history::{Exported, History, StoredCheck};
+use super::history::{Exported, History, StoredCheck, Trace};
 use super::journal::Journal;
 use super::postgres::Postgres;
 use super::rest::Rest;
@@ -29,6 +29,14 @@ impl<S: Sender> History for Store<S> {
             Self::Sqlite(journal) => journal.latest(pairs).await,
             Self::Postgres(postgres) => postgres.latest(pairs).await,
             Self::Rest(rest) => rest.latest(pairs).await,
+        }
+    }
+
+    async fn shows(&self, tenant: Uuid, lens: &LensId, trace: Trace<'_>) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(journal) => journal.shows(tenant, lens, trace).await,
+            Self::Postgres(postgres) => postgres.shows(tenant, lens, trace).await,
+            Self::Rest(rest) => rest.shows(tenant, lens, trace).await,
         }
     }
 

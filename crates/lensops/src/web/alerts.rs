@@ -89,7 +89,7 @@ struct Alerts {
     trail: Vec<Told>,
     lenses: Vec<String>,
     tenants: Vec<Uuid>,
-    rules: [Rule; 8],
+    rules: [Rule; Rule::ALL.len()],
 }
 
 fn about(lens: Option<&LensId>, tenant: Option<Uuid>) -> String {

@@ -38,7 +38,7 @@ pub(super) struct Criterion {
 
 /// The gate's criteria in the order in which it looks at them.
 pub(super) fn criteria(report: &GateReport) -> Vec<Criterion> {
-    let left_out = report.paused + report.maintenance;
+    let left_out = report.paused + report.maintenance + report.annulled;
     vec![
         Criterion {
             what: "No check is unhealthy (else roll back)",

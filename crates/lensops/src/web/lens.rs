@@ -85,7 +85,7 @@ fn listed(briefs: &[Brief]) -> Vec<Listed> {
             at: format::time(check.observed_at),
             p95: format::p95(check.p95_latency_ms, check.sample_size),
             errors: format::error_rate(check.error_rate_percent),
-            muted: check.muted.map_or("", lensops_core::lens::mute::MutedWhy::as_str),
+            muted: check.muted.as_ref().map_or("", |muted| muted.why.as_str()),
         })
         .collect()
 }

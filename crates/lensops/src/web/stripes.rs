@@ -23,7 +23,7 @@ pub(super) fn stands_ms(every_ms: i64) -> i64 {
 pub(super) fn stripes(frame: &Frame, states: &[(i64, &'static str)], every_ms: i64) -> Vec<Stripe> {
     let share = |class: &str| match class {
         "degraded" => 0.5,
-        "paused" | "maintenance" => 0.15,
+        "paused" | "maintenance" | "annulled" | "cannot_judge" => 0.15,
         _ => 1.0,
     };
     let at: Vec<i64> = states.iter().map(|(at, _)| *at).collect();

@@ -111,6 +111,17 @@ async fn insert(
     ))
 }
 
+/// A column, or a member of a JSON column: `notes->reached->>host`.
+fn path(column: &str) -> String {
+    let column = column.replace("%3E", ">");
+    let mut parts = column.split("->");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |path, part| match part.strip_prefix('>') {
+        Some(text) => format!("({path} ->> '{text}')"),
+        None => format!("({path} -> '{part}')"),
+    })
+}
+
 async fn select(connection: &mut PgConnection, table: &str, query: &str) -> Result<String, sqlx::Error> {
     let (mut filters, mut order, mut limit, mut offset) = (vec!["true".to_owned()], String::new(), 1000, 0);
     for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
@@ -124,10 +135,12 @@ async fn select(connection: &mut PgConnection, table: &str, query: &str) -> Resu
                 let list = list.trim_matches(['(', ')']).replace(',', "','");
                 filters.push(format!("{column} IN ('{list}')"));
             }
+            (column, Some(("is", "null"))) => filters.push(format!("{} IS NULL", path(column))),
             (column, Some((operator, operand))) => {
-                let operator =
-                    ["=", ">", "<="][["eq", "gt", "lte"].iter().position(|known| *known == operator).unwrap()];
-                filters.push(format!("{column} {operator} '{operand}'"));
+                let known = [("eq", "="), ("gt", ">"), ("gte", ">="), ("lte", "<="), ("neq", "<>")];
+                let (_, operator) = known.iter().find(|(name, _)| *name == operator).unwrap();
+                let operand = percent_encoding::percent_decode_str(operand).decode_utf8().unwrap();
+                filters.push(format!("{} {operator} '{operand}'", path(column)));
             }
             other => panic!("the bridge does not know {other:?}"),
         }

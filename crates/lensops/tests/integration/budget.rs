@@ -43,10 +43,7 @@ impl Sender for Api {
         if !self.hangs_on.is_empty() && request.target.starts_with(self.hangs_on) {
             sleep(Duration::from_secs(15)).await;
             let mut exchange = answered(request, 200, Vec::new(), "");
-            exchange.result = Err(Failure {
-                class: FailureClass::Timeout,
-                detail: "no complete answer within 15 s".to_owned(),
-            });
+            exchange.result = Err(Failure::new(FailureClass::Timeout, "no complete answer within 15 s"));
             return exchange;
         }
         if self.is_over_its_limit() {

@@ -38,6 +38,7 @@ mod load_shapes;
 mod matrix;
 mod migration;
 mod module_graph;
+mod own_fault;
 mod pg;
 mod plans;
 mod policies;

@@ -3,7 +3,9 @@
 use std::pin::Pin;
 
 use jiff::{SignedDuration, Timestamp};
-use lensops::store::{History as _, StoredCheck};
+use lensops::store::{History as _, StoredCheck, Trace};
+use lensops_core::ident::LensId;
+use lensops_core::lens::mute::MutedWhy;
 use lensops_core::redaction::Redactor;
 use lensops_core::verdict::notes::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, Status};
@@ -20,7 +22,7 @@ macro_rules! cases {
     ($($name:ident),* $(,)?) => { [$((stringify!($name), |fixture| Box::pin($name(fixture)))),*] };
 }
 
-const CASES: [Case; 10] = cases![
+const CASES: [Case; 12] = cases![
     a_check_arrives_with_its_events_and_reads_back_as_it_was,
     a_check_recorded_or_delivered_twice_is_one_row,
     defect_5_events_are_stored_with_their_check,
@@ -31,6 +33,8 @@ const CASES: [Case; 10] = cases![
     a_null_character_costs_the_character_and_not_the_check,
     more_checks_than_a_batch_or_a_page_arrive,
     an_export_has_every_check_once_with_its_events,
+    v4_what_worked_once_is_found_in_what_was_recorded,
+    f7_a_check_that_another_takes_back_reads_as_annulled,
 ];
 
 #[tokio::test]
@@ -69,6 +73,59 @@ async fn everything(fixture: &Fixture) -> Vec<StoredCheck> {
         )
         .await
         .unwrap()
+}
+
+/// Fault V4: an outage is told from a fault of the monitor by what earlier checks reached.
+async fn v4_what_worked_once_is_found_in_what_was_recorded(fixture: &Fixture) {
+    let lens: LensId = "faults".parse().unwrap();
+    let shows = async |trace| fixture.store.shows(NORTH, &lens, trace).await.unwrap();
+    let noted = |n, notes| {
+        let notes = RecordNotes::of_json(notes, &Redactor::default());
+        CheckRecord { notes, ..check(n) }
+    };
+    let reached = json!({"reached": {"host": "api.example.com", "answered": true, "credential": "0a1b2c3d"}});
+    let found = json!({"reached": {"host": "found & silent.example"}});
+    fixture.record([noted(2, reached), noted(3, found)]).await;
+    fixture.deliver().await;
+    for (trace, expected) in [
+        (Trace::Found("api.example.com"), true),
+        (Trace::Found("found & silent.example"), true),
+        (Trace::Found("other.example"), false),
+        (Trace::Answered("api.example.com"), true),
+        (Trace::Answered("found & silent.example"), false),
+        (Trace::LetIn("0a1b2c3d"), true),
+        (Trace::LetIn("ffffffff"), false),
+        // Each of them says how far it came.
+        (Trace::Unsaid, false),
+    ] {
+        assert_eq!(shows(trace).await, expected, "{trace:?}");
+    }
+    // Unhealthy, and of an earlier version: it shows nothing. A healthy one does.
+    fixture.record([check(5)]).await;
+    fixture.deliver().await;
+    assert!(!shows(Trace::Unsaid).await);
+    fixture.record([check(6)]).await;
+    fixture.deliver().await;
+    assert!(shows(Trace::Unsaid).await);
+}
+
+/// Fault F7: the row stays, and reads as what counts for nothing.
+async fn f7_a_check_that_another_takes_back_reads_as_annulled(fixture: &Fixture) {
+    let by = json!({"muted": {"why": "annulled", "reason": "wrong address", "annuls": check(2).id}});
+    let marker = CheckRecord {
+        id: uuid::Uuid::from_u128(check(2).id.as_u128() + 1),
+        observed_at: check(2).observed_at + SignedDuration::from_millis(1),
+        notes: RecordNotes::of_json(by, &Redactor::default()),
+        ..check(2)
+    };
+    fixture.record([check(1), check(2), marker]).await;
+    fixture.deliver().await;
+    let read: Vec<_> = everything(fixture)
+        .await
+        .iter()
+        .map(|check| check.notes.read().muted_why())
+        .collect();
+    assert_eq!(read, [None, Some(MutedWhy::Annulled), Some(MutedWhy::Annulled)]);
 }
 
 async fn a_check_arrives_with_its_events_and_reads_back_as_it_was(fixture: &Fixture) {

@@ -38,6 +38,12 @@ pub struct CheckPoint {
     pub muted: Option<MutedWhy>,
 }
 
+impl CheckPoint {
+    fn is_own_fault(&self) -> bool {
+        self.muted == Some(MutedWhy::CannotJudge)
+    }
+}
+
 /// What the gate looked at and what it says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GateReport {
@@ -67,6 +73,10 @@ pub struct GateReport {
     pub paused: u64,
     /// Checks left out because they fell into a maintenance window.
     pub maintenance: u64,
+    /// Checks left out because a person annulled them.
+    pub annulled: u64,
+    /// Checks that could judge nothing by a fault of the monitor; their slots are not covered.
+    pub could_not_judge: u64,
     /// Checks without a slot's id, of another tool or made by hand: they are judged and fill no slot.
     pub without_slot: u64,
     /// The worst checks, newest first: the unhealthy ones, else the degraded ones.
@@ -102,15 +112,17 @@ pub fn decide(
     checks: &[CheckPoint],
 ) -> GateReport {
     let from = at.checked_sub(window).unwrap_or(Timestamp::MIN);
-    let within: Vec<&CheckPoint> = checks
+    let within = checks
         .iter()
-        .filter(|check| check.observed_at > from && check.observed_at <= at)
-        .collect();
+        .filter(|check| check.observed_at > from && check.observed_at <= at);
+    let (own_fault, within): (Vec<&CheckPoint>, Vec<&CheckPoint>) = within.partition(|check| check.is_own_fault());
     let (muted, judged): (Vec<&CheckPoint>, Vec<&CheckPoint>) =
         within.into_iter().partition(|check| check.muted.is_some());
     let muted_for = |why: MutedWhy| muted.iter().filter(|check| check.muted == Some(why)).count() as u64;
     // A slot is covered by the check with its id, whenever that check was observed.
-    let mut ids: Vec<(Uuid, bool)> = checks.iter().map(|check| (check.id, check.muted.is_some())).collect();
+    // What the monitor could not judge covers nothing: its slot is as good as missed.
+    let covering = checks.iter().filter(|check| !check.is_own_fault());
+    let mut ids: Vec<(Uuid, bool)> = covering.map(|check| (check.id, check.muted.is_some())).collect();
     ids.sort_unstable();
     let slots = coverage(schedule, from, at, now, &ids);
     let count = |status: Status| judged.iter().filter(|check| check.status == status).count() as u64;
@@ -123,6 +135,12 @@ pub fn decide(
     let named = newest_first(judged.iter().filter(|check| check.status == worst));
     let without_slot = judged.iter().filter(|check| !schedule.made(check.id)).count();
     let (decision, mut reason) = policy(&slots, &named, muted.len(), schedule);
+    if decision == Decision::NotEnoughData && !own_fault.is_empty() {
+        reason.push_str(&format!(
+            "; {} checks could judge nothing by a fault of the monitor itself",
+            own_fault.len()
+        ));
+    }
     if decision == Decision::NotEnoughData && slots.due > 0 && without_slot > 0 {
         reason.push_str(&format!(
             "; {without_slot} checks without a slot's id, of another tool or made by hand, fill no slot"
@@ -142,6 +160,8 @@ pub fn decide(
         unhealthy,
         paused: muted_for(MutedWhy::Paused),
         maintenance: muted_for(MutedWhy::Maintenance),
+        annulled: muted_for(MutedWhy::Annulled),
+        could_not_judge: own_fault.len() as u64,
         without_slot: without_slot as u64,
         named,
     }
@@ -171,7 +191,7 @@ fn policy(slots: &Slots, worst: &[Named], muted: usize, schedule: &Schedule<'_>)
     } else if due == 0 {
         let reason = match muted {
             0 => "no slot was due in the window".to_owned(),
-            count => format!("all {count} checks of the window are left out: paused or in maintenance"),
+            count => format!("all {count} checks of the window are left out: paused, in maintenance or annulled"),
         };
         (Decision::NotEnoughData, reason)
     } else if covered * 10_000 < due * LEAST_COVERAGE {

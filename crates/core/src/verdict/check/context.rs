@@ -10,6 +10,7 @@ use crate::lens::Slo;
 use crate::lens::mute::Muted;
 use crate::plan::header::PlanOrigin;
 use crate::stats::histogram::Latencies;
+use crate::verdict::own_fault::Worked;
 
 /// What a check is, besides its probes.
 #[derive(Debug, Clone)]
@@ -38,4 +39,10 @@ pub struct CheckContext {
     pub virtual_clock: bool,
     /// How the plan stands to what is generated.
     pub plan_origin: PlanOrigin,
+    /// The host of the API.
+    pub host: String,
+    /// The digest of the credential that the probes carry; `None` where they carry none.
+    pub credential: Option<String>,
+    /// What earlier checks reached.
+    pub worked: Worked,
 }

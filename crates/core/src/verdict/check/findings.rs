@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::context::CheckContext;
 use super::figures::{Figures, certificate_expires};
+use crate::exchange::Cause;
 use crate::lens::Limits;
 use crate::stats::histogram::{Latencies, Quantile, ms};
 use crate::verdict::outcome::Why;
@@ -34,6 +35,18 @@ pub(super) fn findings(context: &CheckContext, probes: &[ProbeReport], figures: 
     findings.extend(toggle_findings(context));
     findings.extend(certificate_finding(context, probes));
     findings
+}
+
+/// What keeps the monitor from judging, and the way out.
+pub(super) fn own_finding(cause: Cause, host: &str) -> Finding {
+    let reason = format!("{host}: {}", cause.tell());
+    let detail = json!({"kind": "cannot_judge", "cause": cause.as_str(), "reason": reason});
+    Finding {
+        status: Status::Degraded,
+        level: Level::Warning,
+        detail,
+        line: Some(format!("❔ Could not judge: {reason}")),
+    }
 }
 
 fn probe_finding(probe: &ProbeReport) -> Option<Finding> {

@@ -7,13 +7,14 @@ mod notes;
 
 pub use context::CheckContext;
 use figures::Figures;
-use findings::{Finding, findings};
+use findings::{Finding, findings, own_finding};
 use notes::notes;
 
-use super::notes::RecordNotes;
+use super::notes::{CheckNotes, RecordNotes};
+use super::own_fault::{excused, own_fault, reached};
 use super::probe::{ProbeReport, ProbeResult};
 use super::record::{CheckRecord, EventRecord, Level, Status, event_id};
-use crate::lens::mute::Muted;
+use crate::lens::mute::{Muted, MutedWhy};
 use crate::redaction::Redactor;
 use crate::stats::histogram::Quantile;
 
@@ -37,13 +38,27 @@ pub struct CheckReport {
 /// Judges a check from its probes.
 #[must_use]
 pub fn judge_check(context: &CheckContext, probes: Vec<ProbeReport>, redactor: &Redactor) -> CheckReport {
-    let figures = Figures::of(&probes, &context.earlier);
-    let findings = findings(context, &probes, &figures);
+    let reached = reached(&probes, &context.host, context.credential.as_deref());
+    let cause = own_fault(&probes, context.worked);
+    let probes = match cause {
+        Some(cause) => excused(probes, cause),
+        None => probes,
+    };
+    // What the monitor could not ask has no figures.
+    let counted: &[ProbeReport] = if cause.is_some() { &[] } else { &probes };
+    let figures = Figures::of(counted, &context.earlier);
+    let mut findings = findings(context, &probes, &figures);
+    findings.extend(cause.map(|cause| own_finding(cause, &context.host)));
+    let muted = context
+        .muted
+        .clone()
+        .or_else(|| cause.map(|cause| Muted::new(MutedWhy::CannotJudge, cause.as_str())));
     let worst = findings.iter().map(|finding| finding.status).max();
     let status = worst.unwrap_or(Status::Healthy);
-    let judged = probes
-        .iter()
-        .any(|probe| probe.required && !matches!(probe.result, ProbeResult::Unjudged(_)));
+    let judged = cause.is_none()
+        && probes
+            .iter()
+            .any(|probe| probe.required && !matches!(probe.result, ProbeResult::Unjudged(_)));
     // A check without anything judged says nothing good.
     let status = if judged { status } else { status.max(Status::Degraded) };
     let event = |(index, finding): (usize, &Finding)| EventRecord {
@@ -63,7 +78,14 @@ pub fn judge_check(context: &CheckContext, probes: Vec<ProbeReport>, redactor: &
         error_rate_hundredths: figures.error_rate_hundredths,
         sample_size: i64::try_from(figures.taken).unwrap_or(i64::MAX),
         observed_at: context.observed_at,
-        notes: RecordNotes::new(&notes(context, &probes, &figures.window), redactor),
+        notes: RecordNotes::new(
+            &CheckNotes {
+                muted: muted.clone(),
+                reached,
+                ..notes(context, &probes, &figures.window, cause)
+            },
+            redactor,
+        ),
         events: findings.iter().enumerate().map(event).collect(),
     };
     let mut lines = lines(context, &probes, &findings);
@@ -73,7 +95,7 @@ pub fn judge_check(context: &CheckContext, probes: Vec<ProbeReport>, redactor: &
     CheckReport {
         status,
         judged,
-        muted: context.muted.clone(),
+        muted,
         probes,
         lines,
         record,

@@ -4,13 +4,19 @@ use indexmap::IndexMap;
 
 use super::context::CheckContext;
 use super::figures::{certificate_expires, samples_us, timed};
+use crate::exchange::Cause;
 use crate::plan::header::PlanOrigin;
 use crate::stats::histogram::{Latencies, Quantile};
-use crate::verdict::notes::{CheckNotes, Clock, EndpointNotes, WindowNotes};
+use crate::verdict::notes::{CheckNotes, Clock, EndpointNotes, UnjudgedNotes, WindowNotes};
 use crate::verdict::probe::{ProbeReport, ProbeResult};
 
 /// The notes of the check of `probes`; `window` holds its latencies and the earlier ones.
-pub(super) fn notes(context: &CheckContext, probes: &[ProbeReport], window: &Latencies) -> CheckNotes {
+pub(super) fn notes(
+    context: &CheckContext,
+    probes: &[ProbeReport],
+    window: &Latencies,
+    cause: Option<Cause>,
+) -> CheckNotes {
     let endpoints = timed(probes).map(|probe| (probe.name.clone(), endpoint_notes(probe)));
     let names = |keep: &dyn Fn(&&ProbeReport) -> bool| {
         let kept = probes.iter().filter(keep);
@@ -24,13 +30,17 @@ pub(super) fn notes(context: &CheckContext, probes: &[ProbeReport], window: &Lat
             n: window.len(),
         }),
         disabled: names(&|probe| probe.disabled),
-        unjudged: names(&|probe| matches!(probe.result, ProbeResult::Unjudged(_))),
+        unjudged: UnjudgedNotes {
+            probes: names(&|probe| matches!(probe.result, ProbeResult::Unjudged(_))),
+            cause: cause.map(Into::into),
+        },
         flags: context.flags.iter().cloned().collect::<IndexMap<_, _>>(),
-        muted: context.muted.clone(),
+        muted: None,
         clock: context.virtual_clock.then_some(Clock::Virtual),
         plan: (context.plan_origin != PlanOrigin::Generated).then(|| context.plan_origin.into()),
         rollback: None,
         certificate_expires: certificate_expires(probes),
+        reached: None,
     }
 }
 

@@ -6,11 +6,13 @@ use uuid::Uuid;
 use super::*;
 use crate::exchange::{Exchange, FailureClass};
 use crate::lens::Slo;
+use crate::lens::mute::{Muted, MutedWhy};
 use crate::plan::header::PlanOrigin;
 use crate::plan::monitor::{MonitorPlan, Probe};
 use crate::stats::histogram::Latencies;
 use crate::verdict::Sample;
 use crate::verdict::judge::tests::exchange;
+use crate::verdict::own_fault::Worked;
 
 const PLAN: &str = r#"
 monitor: faults
@@ -59,6 +61,9 @@ fn context() -> CheckContext {
         muted: None,
         virtual_clock: false,
         plan_origin: PlanOrigin::Generated,
+        host: "api.example.com".to_owned(),
+        credential: None,
+        worked: Worked::ALL,
     }
 }
 
@@ -416,10 +421,7 @@ fn notes_are_written_with_these_keys_in_this_order() {
     let plain = check_with(&context, Ok((200, GOOD_HEALTH)), &list[..1], &[], &[]);
     insta::assert_snapshot!(plain.record.notes.text(), @r#"{"samples_us":[100000],"endpoints":{"List endpoint":{"n":1,"failed":0,"retries":0,"p50_us":100031,"p95_us":100031,"statuses":{"200":1}},"Suggestions endpoint":{"n":0,"failed":0,"retries":0,"p50_us":null,"p95_us":null,"statuses":{}},"Read action":{"n":0,"failed":0,"retries":0,"p50_us":null,"p95_us":null,"statuses":{}}},"window":{"p95_us":100031,"n":1},"unjudged":["Feature flags","Suggestions endpoint","Read action"]}"#);
     context.flags = vec![("B".to_owned(), true), ("A".to_owned(), false), ("B".to_owned(), false)];
-    context.muted = Some(Muted {
-        why: crate::lens::mute::MutedWhy::Paused,
-        reason: "too \"slow\"".to_owned(),
-    });
+    context.muted = Some(Muted::new(MutedWhy::Paused, "too \"slow\""));
     (context.virtual_clock, context.plan_origin) = (true, PlanOrigin::Edited);
     let off = vec![
         Ok((503, r#"{"error_code":"FEATURE_DISABLED"}"#)),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::groups::{AlertsCommand, EvidenceCommand, ExportCommand, OutboxCommand, TemplatesCommand};
 use super::lens::{GenerateArgs, LensArgs};
@@ -131,6 +132,20 @@ pub(in crate::cli) enum Command {
     Rollback(RollbackArgs),
     /// Switch the master flag of a lens on again, and see that the API follows
     Restore(RollbackArgs),
+    /// Take back a check that was made by mistake: it is kept, and counts for nothing
+    Annul {
+        /// The check's id
+        check: Uuid,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Who; the user of this shell where it is left out
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Find what would bite, each finding with its fix; exit 1 on an error, 4 on warnings
     Doctor {
         /// The API's address

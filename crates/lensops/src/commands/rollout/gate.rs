@@ -65,7 +65,7 @@ pub async fn gate<H: History>(
         let from = at.checked_sub(window).unwrap_or(Timestamp::MIN);
         let checks = history.between(*tenant, &plan.monitor, from, at).await?;
         virtual_clock |= checks.iter().any(is_virtual);
-        let points: Vec<CheckPoint> = checks.iter().map(point).collect();
+        let points: Vec<CheckPoint> = checks.iter().filter_map(point).collect();
         let schedule = Schedule::new(plan.every, &plan.monitor, *tenant);
         reports.push(decide(&schedule, window, at, now, &points));
     }
@@ -82,13 +82,14 @@ pub fn is_virtual(check: &StoredCheck) -> bool {
     check.notes.read().is_virtual()
 }
 
-fn point(check: &StoredCheck) -> CheckPoint {
-    CheckPoint {
+/// A check as the gate looks at it; `None` for a row that only takes another back.
+fn point(check: &StoredCheck) -> Option<CheckPoint> {
+    check.notes.read().annuls().is_none().then(|| CheckPoint {
         id: check.id,
         status: check.status,
         observed_at: check.observed_at,
         muted: check.notes.read().muted_why(),
-    }
+    })
 }
 
 /// Checks that count neither way, and those that fill no slot; nothing is said where there are none.
@@ -97,6 +98,15 @@ fn left_out(report: &GateReport) -> String {
         (0, 0) => String::new(),
         (paused, maintenance) => format!(" · left out: paused {paused}, maintenance {maintenance}"),
     };
+    if report.annulled > 0 {
+        told.push_str(&format!(" · annulled: {}", report.annulled));
+    }
+    if report.could_not_judge > 0 {
+        told.push_str(&format!(
+            " · could not judge, so covering none: {}",
+            report.could_not_judge
+        ));
+    }
     if report.without_slot > 0 {
         told.push_str(&format!(
             " · without a slot's id, so filling none: {}",

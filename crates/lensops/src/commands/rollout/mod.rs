@@ -1,5 +1,6 @@
 //! Deciding over a rollout: flags as they stand, the gate, status, rollback and restore.
 
+pub mod annul;
 pub mod flags;
 pub mod gate;
 pub mod rollback;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lensops_core::lens::mute::Paused;
 use lensops_core::stats::histogram::Latencies;
+use lensops_core::verdict::own_fault::Worked;
 
 use crate::store::StoredCheck;
 
@@ -13,6 +14,8 @@ pub struct Before {
     pub(super) samples: Latencies,
     pub(super) disabled: Option<Vec<String>>,
     pub(super) flags: BTreeMap<String, bool>,
+    /// What earlier checks reached.
+    pub(super) worked: Worked,
     /// Set where the lens was rolled back by command.
     pub(super) rolled_back: Option<Paused>,
 }
@@ -21,19 +24,20 @@ impl Before {
     /// From the checks of the window, oldest first. Samples of muted ones count for nothing.
     #[must_use]
     pub fn of(checks: &[StoredCheck]) -> Self {
-        let samples = checks
-            .iter()
+        let checks = || checks.iter().filter(|check| check.notes.read().annuls().is_none());
+        let samples = checks()
             .map(|check| check.notes.read())
             .filter(|notes| notes.muted.is_none())
             .flat_map(|notes| notes.samples_us.iter().copied())
             .collect();
-        let flags = checks.iter().rev().map(|check| &check.notes.read().flags);
+        let flags = checks().rev().map(|check| &check.notes.read().flags);
         let flags = flags.into_iter().find(|flags| !flags.is_empty());
         let flags = flags.into_iter().flatten();
         Self {
             samples,
-            disabled: checks.last().map(|check| check.notes.read().disabled.clone()),
+            disabled: checks().last().map(|check| check.notes.read().disabled.clone()),
             flags: flags.map(|(name, on)| (name.clone(), *on)).collect(),
+            worked: Worked::ALL,
             rolled_back: None,
         }
     }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::alert::{Finding, Rule, Seen, Subject};
 use lensops_core::ident::LensId;
-use lensops_core::lens::mute::Paused;
-use lensops_core::verdict::record::{CheckRecord, Status};
+use lensops_core::lens::mute::{MutedWhy, Paused};
+use lensops_core::verdict::record::CheckRecord;
 use uuid::Uuid;
 
 use super::check::Monitor;
@@ -37,7 +37,8 @@ struct Pair {
     last: Timestamp,
     /// When the check that runs began; `None` while none runs.
     running: Option<Timestamp>,
-    status: Option<Status>,
+    /// The status of its last check; `cannot_judge` where that could judge nothing.
+    status: Option<&'static str>,
     /// When the certificate expires that was met last.
     certificate_expires: Option<Timestamp>,
     /// Intervals without a check that were told of.
@@ -119,7 +120,10 @@ impl Health {
         let Some(pair) = inner.pairs.get_mut(&(check.yacht_id, check.lens_id.clone())) else {
             return;
         };
-        (pair.last, pair.status, pair.told) = (ended.max(check.observed_at), Some(check.status), 0);
+        let why = check.notes.read().muted_why();
+        let own_fault = why.filter(|why| *why == MutedWhy::CannotJudge);
+        let status = own_fault.map_or(check.status.as_str(), MutedWhy::as_str);
+        (pair.last, pair.status, pair.told) = (ended.max(check.observed_at), Some(status), 0);
         pair.running = None;
         pair.certificate_expires = check.notes.read().certificate_expires.or(pair.certificate_expires);
         inner.counters.checked(check, ended);
@@ -192,11 +196,11 @@ impl Inner {
     fn write_pairs(&self, metrics: &mut Metrics, now: Timestamp) {
         let mut pairs: BTreeMap<(&str, &str), u64> = BTreeMap::new();
         for ((_, lens), pair) in &self.pairs {
-            for status in ["healthy", "degraded", "unhealthy", "unknown"] {
+            for status in ["healthy", "degraded", "unhealthy", "cannot_judge", "unknown"] {
                 pairs.entry((lens.as_str(), status)).or_default();
             }
             let late = pair.without(now) >= LATE_AFTER;
-            let status = pair.status.filter(|_| !late).map_or("unknown", Status::as_str);
+            let status = pair.status.filter(|_| !late).unwrap_or("unknown");
             *pairs.entry((lens.as_str(), status)).or_default() += 1;
         }
         metrics.family(

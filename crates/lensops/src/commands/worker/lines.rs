@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use lensops_core::duration::Every;
+use lensops_core::lens::mute::MutedWhy;
 use lensops_core::verdict::CheckReport;
 use lensops_core::verdict::record::{Level, Status};
 
@@ -66,8 +67,9 @@ pub fn overall(report: &CheckReport) -> (Level, String) {
         Status::Degraded => (Level::Warning, "DEGRADED"),
         Status::Unhealthy => (Level::Error, "UNHEALTHY"),
     };
-    let muted = report.muted.as_ref().map_or_else(String::new, |muted| {
-        format!(" ({}: {})", muted.why.as_str(), muted.reason)
+    let muted = report.muted.as_ref().map_or_else(String::new, |muted| match muted.why {
+        MutedWhy::CannotJudge => format!(" (could not judge: {})", muted.reason.replace('_', " ")),
+        why => format!(" ({}: {})", why.as_str(), muted.reason),
     });
     (level, format!("{} OVERALL: CANARY {word}{muted}", report.status.mark()))
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::ident::LensId;
-use lensops_core::lens::mute::MutedWhy;
+use lensops_core::lens::mute::Muted;
 use lensops_core::verdict::record::Status;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -53,7 +53,7 @@ pub(super) async fn points(
     journal: &Journal,
     pairs: &[(Uuid, LensId)],
     (from, until): Stretch,
-) -> Result<(Points, HashMap<Uuid, MutedWhy>), StoreError> {
+) -> Result<(Points, HashMap<Uuid, Muted>), StoreError> {
     let (mut points, mut mutes) = (Points::new(), HashMap::new());
     for (tenant, lens) in pairs {
         let lines: Option<String> = sqlx::query_scalar(

@@ -8,10 +8,12 @@ mod journal;
 mod postgres;
 pub(super) mod rows;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use lensops_core::history::rollup::Rollup;
 use lensops_core::ident::LensId;
+use lensops_core::lens::mute::{Muted, MutedWhy};
 use lensops_core::secret::Secret;
 use serde_json::Value;
 use sqlx::Transaction;
@@ -96,6 +98,11 @@ impl Board {
     }
 }
 
+/// The checks that are taken back by those that `muted` is of.
+fn annulled<'a>(muted: impl Iterator<Item = &'a Muted>) -> HashSet<Uuid> {
+    muted.filter_map(|muted| muted.annuls).collect()
+}
+
 impl Reading<'_> {
     /// The tenant that the database takes the user for; `None` on the journal, which knows no users,
     /// and for a user without one.
@@ -127,8 +134,13 @@ impl Reading<'_> {
                 .await
                 .map_err(postgres::elsewhere)?,
         };
-        for point in points.values_mut().flatten() {
-            point.muted = muted.get(&point.id).copied();
+        let is_annulled = annulled(muted.values());
+        for points in points.values_mut() {
+            points.retain(|point| muted.get(&point.id).is_none_or(|muted| muted.annuls.is_none()));
+            for point in points {
+                let own = muted.get(&point.id).map(|muted| muted.why);
+                point.muted = is_annulled.contains(&point.id).then_some(MutedWhy::Annulled).or(own);
+            }
         }
         Ok(points)
     }
@@ -136,12 +148,18 @@ impl Reading<'_> {
     /// The checks of one lens of one tenant within `stretches`, oldest first.
     #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
     pub async fn briefs(&mut self, pair: Pair<'_>, stretches: &[Stretch]) -> Result<Vec<Brief>, StoreError> {
-        match self {
-            Self::Embedded(journal) => journal::briefs(journal, pair, stretches).await,
+        let mut briefs = match self {
+            Self::Embedded(journal) => journal::briefs(journal, pair, stretches).await?,
             Self::Database(as_user) => postgres::briefs(as_user, pair, stretches)
                 .await
-                .map_err(postgres::elsewhere),
+                .map_err(postgres::elsewhere)?,
+        };
+        let is_annulled = annulled(briefs.iter().filter_map(|brief| brief.muted.as_ref()));
+        briefs.retain(|brief| brief.muted.as_ref().is_none_or(|muted| muted.annuls.is_none()));
+        for brief in briefs.iter_mut().filter(|brief| is_annulled.contains(&brief.id)) {
+            brief.muted = Some(Muted::new(MutedWhy::Annulled, String::new()));
         }
+        Ok(briefs)
     }
 
     /// The hourly roll-ups of one lens of one tenant that start within `stretch`, oldest first.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use lensops_core::history::rollup::{Rollup, Span};
 use lensops_core::history::schedule::from_ms;
 use lensops_core::ident::LensId;
-use lensops_core::lens::mute::MutedWhy;
+use lensops_core::lens::mute::Muted;
 use lensops_core::verdict::record::Status;
 use serde_json::Value;
 use sqlx::Row;
@@ -50,7 +50,7 @@ pub(super) async fn points(
     as_user: &mut PgConnection,
     pairs: &[(Uuid, LensId)],
     (from, until): Stretch,
-) -> Found<(Points, HashMap<Uuid, MutedWhy>)> {
+) -> Found<(Points, HashMap<Uuid, Muted>)> {
     let (tenants, lenses) = columns(pairs);
     let rows = statement::query(
         "SELECT p.yacht_id, p.lens_id, c.* FROM unnest($1::uuid[], $2::text[]) AS p (yacht_id, lens_id) \

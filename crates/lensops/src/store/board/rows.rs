@@ -46,7 +46,7 @@ pub struct Brief {
     /// When it was observed.
     pub observed_at: Timestamp,
     /// Whether and why it counts for nothing.
-    pub muted: Option<MutedWhy>,
+    pub muted: Option<Muted>,
     /// Latencies of its samples in microseconds; empty where others than lensops wrote it.
     pub samples_us: Vec<u64>,
 }
@@ -86,9 +86,8 @@ pub(crate) fn initial(letter: &str) -> Option<Status> {
         .find(|status| !letter.is_empty() && status.as_str().starts_with(letter))
 }
 
-pub(crate) fn muted(text: Option<&str>) -> Option<MutedWhy> {
-    let muted: Muted = serde_json::from_str(text?).ok()?;
-    Some(muted.why)
+pub(crate) fn muted(text: Option<&str>) -> Option<Muted> {
+    serde_json::from_str(text?).ok()
 }
 
 pub(crate) fn samples(text: Option<&str>) -> Vec<u64> {

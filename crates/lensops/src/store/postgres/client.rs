@@ -15,7 +15,10 @@ use uuid::Uuid;
 use super::connection::{Held, options};
 use super::insert::insert;
 use super::question::{Question, stored};
-use crate::store::{Entry, Exported, History, STORE_TIMEOUT, Sink, SinkError, StoreError, StoredCheck, with_events};
+use crate::store::{
+    Entry, Exported, History, STORE_TIMEOUT, Sink, SinkError, StoreError, StoredCheck, Trace, with_annulled,
+    with_events,
+};
 
 /// A PostgreSQL server. Clones share one connection.
 #[derive(Clone)]
@@ -138,6 +141,11 @@ impl History for Postgres {
         self.read(Question::Latest(pairs)).await
     }
 
+    async fn shows(&self, tenant: Uuid, lens: &LensId, trace: Trace<'_>) -> Result<bool, StoreError> {
+        let rows = self.rows(Question::Shows(tenant, lens, trace)).await?;
+        Ok(!rows.is_empty())
+    }
+
     async fn between(
         &self,
         tenant: Uuid,
@@ -145,7 +153,8 @@ impl History for Postgres {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<StoredCheck>, StoreError> {
-        self.read(Question::Between(tenant, lens, from, until)).await
+        let checks = self.read(Question::Between(tenant, lens, from, until)).await?;
+        Ok(with_annulled(checks))
     }
 }
 

@@ -11,12 +11,13 @@ use uuid::Uuid;
 
 use super::connection::Held;
 use super::statement;
-use crate::store::StoredCheck;
+use crate::store::{StoredCheck, Trace};
 
 pub(crate) enum Question<'a> {
     Latest(&'a [(Uuid, LensId)]),
     Newest(&'a [(Uuid, LensId)]),
     Between(Uuid, &'a LensId, Timestamp, Timestamp),
+    Shows(Uuid, &'a LensId, Trace<'a>),
     Page(Uuid, u32),
     Events(&'a [Uuid]),
 }
@@ -77,6 +78,29 @@ impl Question<'_> {
                 .bind(bound(*until))
                 .fetch_all(connection)
                 .await
+            }
+            Self::Shows(tenant, lens, trace) => {
+                let (condition, value) = match trace {
+                    Trace::Found(host) => ("notes -> 'reached' ->> 'host' = $3", *host),
+                    Trace::Answered(host) => (
+                        "notes -> 'reached' ->> 'host' = $3 AND notes -> 'reached' ->> 'answered' = 'true'",
+                        *host,
+                    ),
+                    Trace::LetIn(digest) => ("notes -> 'reached' ->> 'credential' = $3", *digest),
+                    Trace::Unsaid => (
+                        "notes -> 'reached' IS NULL AND p95_latency_ms IS NOT NULL AND status <> $3",
+                        Status::Unhealthy.as_str(),
+                    ),
+                };
+                let query = format!(
+                    "SELECT 1 FROM public.pms_health_checks WHERE yacht_id = $1 AND lens_id = $2 AND {condition} LIMIT 1"
+                );
+                statement::query(sqlx::AssertSqlSafe(query))
+                    .bind(tenant)
+                    .bind(lens.as_str())
+                    .bind(value)
+                    .fetch_all(connection)
+                    .await
             }
             Self::Page(after, limit) => {
                 statement::query(

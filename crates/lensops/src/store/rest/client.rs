@@ -11,16 +11,22 @@ use jiff::Timestamp;
 use lensops_core::exchange::{Base, Method, PreparedRequest, Response, Sender};
 use lensops_core::ident::LensId;
 use lensops_core::secret::Secret;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::answer::{inserted, refusal};
 use super::paging::{Ascending, PAGE, in_time};
 use super::rows::{check_row, event_rows, stored};
-use crate::store::{Entry, Exported, History, Sink, SinkError, StoreError, StoredCheck, with_events};
+use crate::store::{
+    Entry, Exported, History, Sink, SinkError, StoreError, StoredCheck, Trace, with_annulled, with_events,
+};
 
 const CHECKS: &str = "pms_health_checks";
 const EVENTS: &str = "pms_health_events";
+
+/// `notes->reached`, percent-encoded.
+const REACHED: &str = "notes-%3Ereached";
 
 /// Questions asked at the same time.
 const AT_ONCE: usize = 8;
@@ -184,6 +190,11 @@ impl<S: Sender> Rest<S> {
     }
 }
 
+/// A value of a filter, whatever characters it holds.
+fn quoted(value: &str) -> String {
+    utf8_percent_encode(value, NON_ALPHANUMERIC).to_string()
+}
+
 impl<S: Sender> Sink for Rest<S> {
     async fn deliver(&self, batch: &[Entry]) -> Result<(), SinkError> {
         let checks: Vec<String> = batch.iter().map(check_row).collect();
@@ -203,6 +214,20 @@ impl<S: Sender> History for Rest<S> {
         let asked = stream::iter(pairs.iter().map(newest)).buffered(AT_ONCE);
         let found: Vec<Vec<StoredCheck>> = in_time(asked.try_collect()).await?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn shows(&self, tenant: Uuid, lens: &LensId, trace: Trace<'_>) -> Result<bool, StoreError> {
+        let condition = match trace {
+            Trace::Found(host) => format!("{REACHED}-%3E%3Ehost=eq.{}", quoted(host)),
+            Trace::Answered(host) => format!(
+                "{REACHED}-%3E%3Ehost=eq.{}&{REACHED}-%3E%3Eanswered=eq.true",
+                quoted(host)
+            ),
+            Trace::LetIn(digest) => format!("{REACHED}-%3E%3Ecredential=eq.{}", quoted(digest)),
+            Trace::Unsaid => format!("{REACHED}=is.null&p95_latency_ms=gte.0&status=neq.unhealthy"),
+        };
+        let tail = format!("{CHECKS}?yacht_id=eq.{tenant}&lens_id=eq.{lens}&{condition}&order=id&limit=1");
+        Ok(!in_time(self.rows(&tail)).await?.is_empty())
     }
 
     async fn between(
@@ -225,7 +250,7 @@ impl<S: Sender> History for Rest<S> {
                 let is_empty = page.is_empty();
                 found.take(page.into_iter().map(|check| ((check.observed_at, check.id), check)))?;
                 let Some((at, id)) = found.last().filter(|_| of_one_time || !is_empty) else {
-                    return Ok(found.into_rows());
+                    return Ok(with_annulled(found.into_rows()));
                 };
                 // What else has the time of the last row, then what is later.
                 filter = if of_one_time && is_empty {

@@ -1,0 +1,130 @@
+//! Faults of the monitor itself, told from outages by what worked before; and checks that are taken back.
+
+use lensops_sandbox::{Dialect, Sandbox};
+use serde_json::{Value, json};
+
+use crate::harness::{Project, Ran, sandbox};
+
+const SECRET: &str = "TENANT_SUPABASE_JWT_SECRET";
+
+async fn project() -> (Sandbox, Project) {
+    let sandbox = sandbox(Dialect::Documented).await;
+    let project = Project::with_faults(&sandbox);
+    (sandbox, project)
+}
+
+fn wrong(project: &mut Project) -> String {
+    project
+        .env
+        .insert(SECRET.to_owned(), "a-secret-of-another-project-made-up".to_owned())
+        .expect("the project has a secret")
+}
+
+fn row(ran: &Ran) -> Value {
+    let rows: Value = serde_json::from_str(&ran.out).unwrap();
+    rows[0].clone()
+}
+
+/// Fault V4: four such mistakes made the gate of a week roll back.
+#[tokio::test(flavor = "multi_thread")]
+async fn v4_a_secret_that_was_never_let_in_is_the_monitors_own_fault() {
+    let (sandbox, mut project) = project().await;
+    let right = wrong(&mut project);
+    for _ in 0..4 {
+        let ran = project.run("check faults --json").expect(3);
+        let row = row(&ran);
+        assert_eq!(row["status"], "degraded");
+        assert_eq!(row["notes"]["unjudged"]["cause"], "tokens_refused");
+        assert_eq!(
+            (row["error_rate_percent"].clone(), row["judged"].clone()),
+            (json!(null), json!(false))
+        );
+        assert!(ran.err.contains("compare the signing secret"), "{}", ran.err);
+        assert!(
+            ran.err
+                .contains("OVERALL: CANARY DEGRADED (could not judge: tokens refused)"),
+            "{}",
+            ran.err
+        );
+    }
+    let gate = project.run("gate faults").expect(3);
+    assert!(
+        gate.out
+            .contains("4 checks could judge nothing by a fault of the monitor itself"),
+        "{}",
+        gate.out
+    );
+    let status = project.run("status").expect(0);
+    assert!(status.out.contains("❔ Cannot judge"), "{}", status.out);
+
+    // It is let in once: from then on a refusal is an outage, as a release that breaks sign-in is.
+    project.env.insert(SECRET.to_owned(), right);
+    let ran = project.run("check faults --json").expect(0);
+    assert!(row(&ran)["notes"]["reached"]["credential"].is_string());
+    sandbox.set_faults(serde_json::from_value(json!({"stale_jwt_secret": true})).unwrap());
+    let ran = project.run("check faults --json").expect(1);
+    assert_eq!(row(&ran)["status"], "unhealthy");
+    // A secret that was never let in still is the monitor's own.
+    wrong(&mut project);
+    project.run("check faults").expect(3);
+}
+
+/// Fault V4: a name that never resolved.
+#[tokio::test(flavor = "multi_thread")]
+async fn v4_a_host_that_was_never_found_is_the_monitors_own_fault() {
+    let (_sandbox, mut project) = project().await;
+    project
+        .env
+        .insert("API_BASE_URL".to_owned(), "http://nobody.invalid:8080".to_owned());
+    let ran = project.run("check faults --json").expect(3);
+    let row = row(&ran);
+    assert_eq!(row["notes"]["unjudged"]["cause"], "no_such_host");
+    assert!(row["notes"]["reached"].is_null());
+    assert!(
+        ran.err
+            .contains("nobody.invalid: the host of the API cannot be looked up"),
+        "{}",
+        ran.err
+    );
+}
+
+/// Fault F7: a check made by mistake counted for seven days.
+#[tokio::test(flavor = "multi_thread")]
+async fn f7_a_check_made_by_mistake_is_taken_back() {
+    let (sandbox, project) = project().await;
+    let broken = json!({"rules": [{"path": "/v1/actions/list", "act": {"status": {"code": 500}}}]});
+    sandbox.set_faults(serde_json::from_value(broken).unwrap());
+    let id = row(&project.run("check faults --json").expect(1))["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    project.run("gate faults").expect(1);
+
+    let ran = project.run(&format!("annul {id} --reason mistake --by ada")).expect(0);
+    assert!(ran.out.contains("✅ Annulled: unhealthy check"), "{}", ran.out);
+    let gate = project.run("gate faults").expect(3);
+    assert!(
+        gate.out.contains("annulled: 1") && gate.out.contains("unhealthy 0"),
+        "{}",
+        gate.out
+    );
+    let again = project.run(&format!("annul {id} --reason mistake")).expect(0);
+    assert!(again.out.contains("was annulled before"), "{}", again.out);
+
+    // It is kept as it was, with who and why beside it.
+    let export = project.run("export").expect(0);
+    let rows: Vec<Value> = export
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 2, "{}", export.out);
+    assert_eq!((&rows[0]["id"], &rows[0]["status"]), (&json!(id), &json!("unhealthy")));
+    assert_eq!(rows[1]["notes"]["muted"]["reason"], "mistake (ada)");
+    let marker = rows[1]["id"].as_str().unwrap();
+    project.run(&format!("annul {marker} --reason no")).expect(2);
+    let unknown = project
+        .run("annul 00000000-0000-8000-8000-000000000001 --reason x")
+        .expect(2);
+    assert!(unknown.err.contains("no check 00000000"), "{}", unknown.err);
+}
