@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use lensops_core::alert::{AlertsFile, ReceiverKind, RuleBook};
 use lensops_core::evidence::EvidenceFile;
 use lensops_core::ident::Ident;
-use lensops_core::lens::User;
+use lensops_core::lens::{GateFile, User};
 use lensops_core::lens::mute::Maintenance;
 use lensops_core::template::Install;
 use lensops_core::yaml::{self, Mistake, YamlErrors};
@@ -60,6 +60,9 @@ pub struct ProjectFile {
     /// When everything is expected to be down.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maintenance: Vec<Maintenance>,
+    /// How the gate decides on lenses that do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateFile>,
     /// Whose evidence counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceFile>,

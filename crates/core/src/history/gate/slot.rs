@@ -86,6 +86,7 @@ impl State {
     #[must_use]
     pub fn of(row: &RowFigures, notes: &CheckNotes, slo: &Slo) -> Self {
         match notes.muted_why() {
+            Some(MutedWhy::CannotJudge) => Self::Unjudged,
             Some(why) => Self::LeftOut(why),
             None => Self::Checked(Counts::of(row, notes, slo)),
         }

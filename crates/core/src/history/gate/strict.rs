@@ -8,10 +8,12 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::decision::Decision;
+use super::slot::{Slot, State};
 use crate::history::schedule::Schedule;
 use crate::lens::mute::MutedWhy;
 use crate::verdict::record::Status;
@@ -45,7 +47,7 @@ impl CheckPoint {
 }
 
 /// What the gate looked at and what it says.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct GateReport {
     /// The tenant.
     pub tenant: Uuid,
@@ -54,8 +56,10 @@ pub struct GateReport {
     /// Why, one line.
     pub reason: String,
     /// The start of the window.
+    #[schemars(with = "String")]
     pub from: Timestamp,
     /// Its end.
+    #[schemars(with = "String")]
     pub until: Timestamp,
     /// Slots due in the window; a pending one and muted ones are not among them.
     pub slots: u64,
@@ -84,11 +88,12 @@ pub struct GateReport {
 }
 
 /// A check that a decision rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Named {
     /// Its id.
     pub id: Uuid,
     /// When it was observed.
+    #[schemars(with = "String")]
     pub observed_at: Timestamp,
     /// Its status.
     pub status: Status,
@@ -267,6 +272,52 @@ fn coverage(schedule: &Schedule<'_>, from: Timestamp, at: Timestamp, now: Timest
         due,
         covered,
         longest_gap,
+    }
+}
+
+/// The strict decision over slots of a history without a timetable, oldest first, each with the status of its
+/// check; a check that is left out has none.
+#[must_use]
+pub fn strict_of_slots(slots: &[(Slot, Option<Status>)]) -> (Decision, String) {
+    let (mut found, mut gap, mut muted) = (Slots { due: 0, covered: 0, longest_gap: 0 }, 0, 0_usize);
+    let (mut unhealthy, mut degraded) = (0_u64, 0_u64);
+    for (slot, status) in slots {
+        unhealthy += u64::from(*status == Some(Status::Unhealthy));
+        degraded += u64::from(*status == Some(Status::Degraded));
+        match slot.state {
+            State::LeftOut(_) => {
+                muted += 1;
+                gap = 0;
+            }
+            State::Missing | State::Unjudged => {
+                found.due += 1;
+                gap += 1;
+                found.longest_gap = found.longest_gap.max(gap);
+            }
+            State::Checked(_) => {
+                found.due += 1;
+                found.covered += 1;
+                gap = 0;
+            }
+        }
+    }
+    let Slots { due, covered, longest_gap } = found;
+    if unhealthy > 0 {
+        (Decision::RollBack, format!("{unhealthy} unhealthy checks"))
+    } else if due == 0 {
+        let reason = match muted {
+            0 => "no slot was due in the window".to_owned(),
+            count => format!("all {count} checks of the window are left out: paused, in maintenance or annulled"),
+        };
+        (Decision::NotEnoughData, reason)
+    } else if covered * 10_000 < due * LEAST_COVERAGE {
+        (Decision::NotEnoughData, format!("{covered} of {due} slots were checked, 99 % are needed"))
+    } else if longest_gap > LONGEST_GAP {
+        (Decision::NotEnoughData, format!("{longest_gap} slots in a row were missed, two intervals are the most"))
+    } else if degraded > 0 {
+        (Decision::Investigate, format!("{degraded} degraded checks"))
+    } else {
+        (Decision::Proceed, format!("{covered} of {due} slots were checked, all healthy"))
     }
 }
 

@@ -3,7 +3,9 @@
 //! Pure and deterministic: the same seed makes the same history on every machine. The generator knows what is
 //! true of each history (its onset, its P95), which no real history tells.
 
+mod lines;
 mod random;
+mod render;
 mod generate;
 mod incident;
 mod rivals;
@@ -12,5 +14,7 @@ mod world;
 
 pub use generate::{Shapes, SimCheck, SimResult, SimSample, Simulated, simulate};
 pub use incident::{Kind, Truth};
+pub use lines::lines;
 pub use random::Random;
+pub use render::markdown;
 pub use table::{Row, Tally, run_kind};
