@@ -115,7 +115,9 @@ fn ln_gamma(x: f64) -> f64 {
         1.505_632_735_149_311_6e-7,
     ];
     let x = x - 1.0;
-    let terms = (1_u32..).zip(LANCZOS).map(|(index, term)| term / (x + f64::from(index)));
+    let terms = (1_u32..)
+        .zip(LANCZOS)
+        .map(|(index, term)| term / (x + f64::from(index)));
     let series = 0.999_999_999_999_809_9 + terms.sum::<f64>();
     let t = x + 7.5;
     0.5 * (2.0 * PI).ln() + (x + 0.5) * t.ln() - t + series.ln()

@@ -14,8 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::exchange::Cause;
 use crate::duration::Every;
+use crate::exchange::Cause;
 use crate::lens::Slo;
 use crate::lens::mute::{Muted, MutedWhy};
 use crate::lens::rollback::Rollback;
@@ -211,7 +211,11 @@ impl CheckNotes {
         }
         for (name, endpoint) in &self.endpoints {
             let sample = |index| SampleNotes {
-                us: if endpoint.untimed_at.contains(&index) { None } else { latencies.next() },
+                us: if endpoint.untimed_at.contains(&index) {
+                    None
+                } else {
+                    latencies.next()
+                },
                 failed: endpoint.failed_at.contains(&index),
             };
             samples.insert(name.as_str(), (0..endpoint.n.unwrap_or(0)).map(sample).collect());

@@ -54,15 +54,14 @@ impl Answer {
     /// The decision and its reason from criteria: roll back goes first, then not enough data, then investigate.
     pub(super) fn decided(criteria: &[Criterion]) -> (Decision, String) {
         for decision in [Decision::RollBack, Decision::NotEnoughData, Decision::Investigate] {
-            let broken = criteria.iter().filter(|found| !found.met && found.otherwise == decision);
+            let broken = criteria
+                .iter()
+                .filter(|found| !found.met && found.otherwise == decision);
             let told: Vec<&str> = broken.map(|found| found.sentence.as_str()).collect();
             if !told.is_empty() {
                 return (decision, told.join("; "));
             }
         }
-        (
-            Decision::Proceed,
-            format!("all {} criteria hold", criteria.len()),
-        )
+        (Decision::Proceed, format!("all {} criteria hold", criteria.len()))
     }
 }

@@ -64,18 +64,66 @@ pub(super) struct Scan {
 
 /// Sums of failed requests. 3, 5 and 8 in 1, 6 and 24 h of 21 requests each 15 minutes, as in the study.
 pub(super) const ERROR_SCANS: [Scan; 4] = [
-    Scan { id: "errors_1h", hours: 1, checks: 4, alpha: 3e-6, share: 0.0 },
-    Scan { id: "errors_6h", hours: 6, checks: 6, alpha: 3e-6, share: 0.0 },
-    Scan { id: "errors_24h", hours: 24, checks: 12, alpha: 3e-5, share: 0.0 },
-    Scan { id: "errors_72h", hours: 72, checks: 36, alpha: 1e-5, share: 0.0 },
+    Scan {
+        id: "errors_1h",
+        hours: 1,
+        checks: 4,
+        alpha: 3e-6,
+        share: 0.0,
+    },
+    Scan {
+        id: "errors_6h",
+        hours: 6,
+        checks: 6,
+        alpha: 3e-6,
+        share: 0.0,
+    },
+    Scan {
+        id: "errors_24h",
+        hours: 24,
+        checks: 12,
+        alpha: 3e-5,
+        share: 0.0,
+    },
+    Scan {
+        id: "errors_72h",
+        hours: 72,
+        checks: 36,
+        alpha: 1e-5,
+        share: 0.0,
+    },
 ];
 
 /// Shares of requests over the target.
 pub(super) const LATE_SCANS: [Scan; 4] = [
-    Scan { id: "late_1h", hours: 1, checks: 4, alpha: 3e-6, share: 0.30 },
-    Scan { id: "late_6h", hours: 6, checks: 6, alpha: 1e-5, share: 0.15 },
-    Scan { id: "late_24h", hours: 24, checks: 12, alpha: 1e-4, share: 0.070 },
-    Scan { id: "late_72h", hours: 72, checks: 36, alpha: 1e-3, share: 0.058 },
+    Scan {
+        id: "late_1h",
+        hours: 1,
+        checks: 4,
+        alpha: 3e-6,
+        share: 0.30,
+    },
+    Scan {
+        id: "late_6h",
+        hours: 6,
+        checks: 6,
+        alpha: 1e-5,
+        share: 0.15,
+    },
+    Scan {
+        id: "late_24h",
+        hours: 24,
+        checks: 12,
+        alpha: 1e-4,
+        share: 0.070,
+    },
+    Scan {
+        id: "late_72h",
+        hours: 72,
+        checks: 36,
+        alpha: 1e-3,
+        share: 0.058,
+    },
 ];
 
 /// The share over the target that a healthy lens is taken to have in a latency scan: a P95 at 90 % of the target.

@@ -2,8 +2,8 @@
 
 use super::answer::Criterion;
 use super::constants::{
-    BACKGROUND, BACKGROUND_FROM, CAP, CLUSTER, DAY_CAP, DAY_PART, DETECTORS, ERROR_SCANS, HORIZON, HOUR_MS, LEAST_BAD, LONGEST_BLOCK_MS,
-    MOST_BACKGROUND, ROLL_BACK_ALPHA, RULE_OF_THREE, Scan, UPPER_Z,
+    BACKGROUND, BACKGROUND_FROM, CAP, CLUSTER, DAY_CAP, DAY_PART, DETECTORS, ERROR_SCANS, HORIZON, HOUR_MS, LEAST_BAD,
+    LONGEST_BLOCK_MS, MOST_BACKGROUND, ROLL_BACK_ALPHA, RULE_OF_THREE, Scan, UPPER_Z,
 };
 use super::decision::Decision;
 use super::edetector::detect;
@@ -130,9 +130,13 @@ pub(super) fn scans(window: &[Seen], background: f64) -> Vec<Criterion> {
             sample: (requests * count(slots.min(window.len()))).round() as u64,
             at_ms: (!met).then_some(at_ms),
             sentence: if met {
-                format!("at most {most} failed requests within {hours} h, beside its worst check; {bound} are worth a look")
+                format!(
+                    "at most {most} failed requests within {hours} h, beside its worst check; {bound} are worth a look"
+                )
             } else {
-                format!("{most} failed requests within {hours} h, beside its worst check (3 a check are counted at most); {bound} are worth a look")
+                format!(
+                    "{most} failed requests within {hours} h, beside its worst check (3 a check are counted at most); {bound} are worth a look"
+                )
             },
         }
     };
@@ -199,7 +203,11 @@ fn most_errors<const LEVELS: usize>(window: &[Seen], slots: usize, least: u32) -
         if new == 0 || bad < least {
             continue;
         }
-        let worst = (0..).zip(with).filter(|(_, held)| *held > 0).map(|(errors, _)| errors).last();
+        let worst = (0..)
+            .zip(with)
+            .filter(|(_, held)| *held > 0)
+            .map(|(errors, _)| errors)
+            .last();
         let beside = sum - worst.unwrap_or(0);
         if beside > most.errors {
             most = MostErrors {

@@ -7,7 +7,9 @@
 use std::ops::Range;
 
 use super::answer::Criterion;
-use super::constants::{HEALTHY_LATE, HOUR_MS, LATE_SCANS, LEAST_NEAR_HOURS, LEAST_SHAPE, LEVEL_BOUND, NEAR, SLOW_ALPHA, Scan, TAIL};
+use super::constants::{
+    HEALTHY_LATE, HOUR_MS, LATE_SCANS, LEAST_NEAR_HOURS, LEAST_SHAPE, LEVEL_BOUND, NEAR, SLOW_ALPHA, Scan, TAIL,
+};
 use super::decision::Decision;
 use super::errors::{alpha, count, length, mean_requests, percent};
 use super::history::{History, Kind, Seen};
@@ -22,7 +24,13 @@ struct Most {
 
 /// The largest share of `bad` among `of` within `slots` slots, half of which at least have a sample. Stretches of
 /// `whole_from` slots and more must be whole.
-fn most(window: &[Seen], slots: usize, whole_from: usize, bad: impl Fn(&Seen) -> u32, of: impl Fn(&Seen) -> u32) -> Option<Most> {
+fn most(
+    window: &[Seen],
+    slots: usize,
+    whole_from: usize,
+    bad: impl Fn(&Seen) -> u32,
+    of: impl Fn(&Seen) -> u32,
+) -> Option<Most> {
     let (mut hits, mut sample, mut checks) = (0_u32, 0_u32, 0_usize);
     let mut found: Option<Most> = None;
     for (index, slot) in window.iter().enumerate() {
@@ -96,7 +104,12 @@ pub(super) fn scans(window: &[Seen], target_ms: f64) -> Vec<Criterion> {
 /// The P95 of 24 h as the level and the shape of latencies have it: the level of those 24 h, and how far a P95
 /// lies over the median in the weeks that are known. Where all requests become slower alike it is several times as
 /// exact as counting the few requests over the target, which heavy tails scatter. `None` below nine requests a check.
-pub(super) fn level(history: &History, range: &Range<usize>, known: &Range<usize>, target_ms: f64) -> Option<Criterion> {
+pub(super) fn level(
+    history: &History,
+    range: &Range<usize>,
+    known: &Range<usize>,
+    target_ms: f64,
+) -> Option<Criterion> {
     let window = history.part(range.clone());
     let every_ms = window.last().map_or(900_000, |slot| slot.every_ms);
     if mean_requests(window, |slot| slot.timed) < LEAST_SHAPE {
@@ -111,7 +124,9 @@ pub(super) fn level(history: &History, range: &Range<usize>, known: &Range<usize
         if !is_whole(until - from, day) {
             continue;
         }
-        let Some(level) = history.mean_median(from..until, day as u64 / 2) else { continue };
+        let Some(level) = history.mean_median(from..until, day as u64 / 2) else {
+            continue;
+        };
         if most.is_none_or(|most| level > most) {
             most = Some(level);
             at_ms = history.seen.get(until - 1).map_or(0, |slot| slot.due_ms);
@@ -142,9 +157,9 @@ pub(super) fn near(window: &[Seen], window_ms: i64, target_ms: f64) -> Option<Cr
     if window_ms < LEAST_NEAR_HOURS * HOUR_MS {
         return None;
     }
-    let (hits, sample) = window
-        .iter()
-        .fold((0_u64, 0_u64), |(hits, sample), slot| (hits + u64::from(slot.near), sample + u64::from(slot.timed)));
+    let (hits, sample) = window.iter().fold((0_u64, 0_u64), |(hits, sample), slot| {
+        (hits + u64::from(slot.near), sample + u64::from(slot.timed))
+    });
     if sample == 0 {
         return None;
     }

@@ -113,7 +113,10 @@ impl Line {
             status: self.status,
             sample_size: self.sample_size,
             error_rate_percent: self.error_rate_percent,
-            p95_latency_ms: self.p95_latency_ms.filter(|ms| ms.is_finite()).map(|ms| ms.round() as i64),
+            p95_latency_ms: self
+                .p95_latency_ms
+                .filter(|ms| ms.is_finite())
+                .map(|ms| ms.round() as i64),
         };
         Slot {
             due_ms: self.due_ms(),
@@ -144,7 +147,9 @@ pub fn recorded(lines: Vec<Line>, otherwise: &Otherwise) -> Vec<Recorded> {
             tenant,
             slots: Vec::with_capacity(lines.len()),
             statuses: Vec::with_capacity(lines.len()),
-            slo: lines.last().map_or_else(|| otherwise.slo.clone(), |line| line.slo(otherwise).clone()),
+            slo: lines
+                .last()
+                .map_or_else(|| otherwise.slo.clone(), |line| line.slo(otherwise).clone()),
             end_ms: i64::MIN,
         };
         for line in &lines {

@@ -26,3 +26,6 @@ pub use output::{FileAnswer, GateOutput, Gated, StoreAnswer, TenantAnswer};
 pub use slot::{Counts, RowFigures, Slot, State, TAIL_STEPS, fill};
 pub use statistical::{Question, judge};
 pub use strict::{CheckPoint, GateReport, Named, decide, strict_of_slots, worst};
+
+#[cfg(test)]
+mod tests;

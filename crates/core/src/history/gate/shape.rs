@@ -4,9 +4,7 @@
 use std::ops::Range;
 
 use super::answer::Criterion;
-use super::constants::{
-    DARK_ROW, FAST, HOUR_MS, MOST_DARK, NOISE, SLOW, SLOW_SHARE, TREND_RISE, TREND_T, USUAL_FROM,
-};
+use super::constants::{DARK_ROW, FAST, HOUR_MS, MOST_DARK, NOISE, SLOW, SLOW_SHARE, TREND_RISE, TREND_T, USUAL_FROM};
 use super::decision::Decision;
 use super::errors::percent;
 use super::history::{History, Kind, Seen};
@@ -88,8 +86,14 @@ pub(super) fn slow_at_once(history: &History, range: Range<usize>, known: &Range
             criterion.value = Some(change);
         }
         let three = history.part(until..index + 1);
-        let (late, timed) = three.iter().fold((0, 0), |(late, timed), slot| (late + slot.late, timed + slot.timed));
-        let share = if timed == 0 { 0.0 } else { f64::from(late) / f64::from(timed) };
+        let (late, timed) = three
+            .iter()
+            .fold((0, 0), |(late, timed), slot| (late + slot.late, timed + slot.timed));
+        let share = if timed == 0 {
+            0.0
+        } else {
+            f64::from(late) / f64::from(timed)
+        };
         if odd.take(change > bound && share > SLOW_SHARE) && criterion.met {
             criterion.met = false;
             criterion.at_ms = Some(slot.due_ms);
@@ -104,7 +108,11 @@ pub(super) fn slow_at_once(history: &History, range: Range<usize>, known: &Range
 }
 
 fn slots_of(history: &History, range: &Range<usize>, span_ms: i64) -> usize {
-    let every_ms = range.end.checked_sub(1).and_then(|last| history.seen.get(last)).map_or(900_000, |slot| slot.every_ms);
+    let every_ms = range
+        .end
+        .checked_sub(1)
+        .and_then(|last| history.seen.get(last))
+        .map_or(900_000, |slot| slot.every_ms);
     usize::try_from(span_ms / every_ms.max(1)).unwrap_or(1).max(12)
 }
 
@@ -158,9 +166,16 @@ fn slope(values: &[f64]) -> (f64, f64) {
     let places = || (0_u32..).map(|place| f64::from(place) - middle);
     let across: f64 = places().zip(values).map(|(x, _)| x * x).sum();
     let slope = places().zip(values).map(|(x, value)| x * (value - mean)).sum::<f64>() / across;
-    let squares: f64 = places().zip(values).map(|(x, value)| (value - mean - slope * x).powi(2)).sum();
+    let squares: f64 = places()
+        .zip(values)
+        .map(|(x, value)| (value - mean - slope * x).powi(2))
+        .sum();
     let error = (squares / (n - 2.0) / across).sqrt();
-    let t = if error > 0.0 { slope / error } else { f64::INFINITY * slope.signum() };
+    let t = if error > 0.0 {
+        slope / error
+    } else {
+        f64::INFINITY * slope.signum()
+    };
     (slope * (n - 1.0), t)
 }
 
@@ -180,7 +195,10 @@ pub(super) fn dark(window: &[Seen]) -> [Criterion; 2] {
             Kind::LeftOut(_) | Kind::Uncovered => {}
         }
     }
-    let checks = window.iter().filter(|slot| matches!(slot.kind, Kind::Dark | Kind::Sample)).count() as u64;
+    let checks = window
+        .iter()
+        .filter(|slot| matches!(slot.kind, Kind::Dark | Kind::Sample))
+        .count() as u64;
     let criterion = |id, found: u64, bound: u64, what: &str, at_ms: Option<i64>| {
         #[expect(clippy::cast_precision_loss, reason = "checks of a window")]
         let (value, bound_f) = (found as f64, bound as f64);
@@ -192,7 +210,9 @@ pub(super) fn dark(window: &[Seen]) -> [Criterion; 2] {
             ..investigate(
                 id,
                 bound_f,
-                format!("{found} checks{what} had no answer to half of their requests or more; {bound} are worth a look"),
+                format!(
+                    "{found} checks{what} had no answer to half of their requests or more; {bound} are worth a look"
+                ),
             )
         }
     };
@@ -206,11 +226,15 @@ pub(super) fn dark(window: &[Seen]) -> [Criterion; 2] {
 pub(super) fn flags(window: &[Seen]) -> Criterion {
     let off = window.iter().filter(|slot| slot.flag_off).count();
     let mut criterion = investigate("flags", 1.0, "the master flag was never seen off".to_owned());
-    criterion.sample = window.iter().filter(|slot| matches!(slot.kind, Kind::Dark | Kind::Sample)).count() as u64;
+    criterion.sample = window
+        .iter()
+        .filter(|slot| matches!(slot.kind, Kind::Dark | Kind::Sample))
+        .count() as u64;
     criterion.value = Some(super::errors::count(off));
     if off > 0 {
         criterion.met = false;
-        criterion.sentence = format!("the master flag was off in {off} checks: they say nothing of what it switches on");
+        criterion.sentence =
+            format!("the master flag was off in {off} checks: they say nothing of what it switches on");
     }
     criterion
 }

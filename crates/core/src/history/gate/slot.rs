@@ -121,7 +121,11 @@ impl Counts {
             let failed = small(endpoint.failed.unwrap_or(0)).min(n);
             counts.requests += n;
             counts.failed += failed;
-            counts.unanswered += if is_told { n.saturating_sub(answered).min(failed) } else { 0 };
+            counts.unanswered += if is_told {
+                n.saturating_sub(answered).min(failed)
+            } else {
+                0
+            };
             let server_errors = endpoint.statuses.range(500..).map(|(_, count)| count).sum();
             counts.server_errors += small(server_errors).min(failed);
             counts.limited += small(endpoint.statuses.get(&429).copied().unwrap_or(0)).min(n);
@@ -132,7 +136,11 @@ impl Counts {
     fn of_row(row: &RowFigures) -> Self {
         let requests = u32::try_from(row.sample_size).unwrap_or(0);
         let share = row.error_rate_percent.unwrap_or(0.0) / 100.0;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "kept within the requests")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "kept within the requests"
+        )]
         let failed = (share * f64::from(requests)).round().clamp(0.0, f64::from(requests)) as u32;
         Self {
             requests,
@@ -144,13 +152,18 @@ impl Counts {
     fn time(&mut self, row: &RowFigures, notes: &CheckNotes, slo: &Slo) {
         let over = |ms: f64| small(notes.samples_us.iter().filter(|us| ms_of(**us) > ms).count() as u64);
         if notes.samples_us.is_empty() {
-            let Some(p95) = row.p95_latency_ms.map(ms_of_row) else { return };
+            let Some(p95) = row.p95_latency_ms.map(ms_of_row) else {
+                return;
+            };
             // A P95 alone says which side of a limit 5 % lie on, and nothing finer.
             self.timed = self.requests.saturating_sub(self.unanswered);
             let tail = self.timed / 20 + 1;
             let side = |ms: f64| if p95 > ms { tail.min(self.timed) } else { 0 };
-            (self.over_target, self.near_target, self.over_fail) =
-                (side(slo.p95_ms.warn), side(slo.p95_ms.warn * NEAR), side(slo.p95_ms.fail));
+            (self.over_target, self.near_target, self.over_fail) = (
+                side(slo.p95_ms.warn),
+                side(slo.p95_ms.warn * NEAR),
+                side(slo.p95_ms.fail),
+            );
             return;
         }
         self.timed = small(notes.samples_us.len() as u64);
@@ -172,7 +185,12 @@ impl Counts {
         self.median_ln = Some(median);
         for ln in above {
             let over = *ln - median;
-            for (held, _) in self.tail.iter_mut().zip(TAIL_STEPS).take_while(|(_, step)| over > *step) {
+            for (held, _) in self
+                .tail
+                .iter_mut()
+                .zip(TAIL_STEPS)
+                .take_while(|(_, step)| over > *step)
+            {
                 *held = held.saturating_add(1);
             }
         }
@@ -188,7 +206,9 @@ impl Counts {
 
     /// Requests that say something of the API.
     pub(super) fn answered(&self) -> u32 {
-        self.requests.saturating_sub(self.unanswered).saturating_sub(self.limited)
+        self.requests
+            .saturating_sub(self.unanswered)
+            .saturating_sub(self.limited)
     }
 
     /// Whether half or more of the requests had no answer: the way there, or the whole API, was away.
@@ -237,7 +257,16 @@ pub(super) fn order(a: &Slot, b: &Slot) -> Ordering {
             counts.near_target,
             counts.over_fail,
         ];
-        (slot.due_ms, slot.fills, kind, all, counts.flag_off, counts.tail, counts.median_ln.map(f64::to_bits), slot.every_ms)
+        (
+            slot.due_ms,
+            slot.fills,
+            kind,
+            all,
+            counts.flag_off,
+            counts.tail,
+            counts.median_ln.map(f64::to_bits),
+            slot.every_ms,
+        )
     };
     key(a).cmp(&key(b))
 }
@@ -260,10 +289,7 @@ pub fn fill(mut slots: Vec<Slot>, from_ms: i64, until_ms: i64) -> Vec<Slot> {
     };
     let every = first.every_ms.max(1);
     let before = (first.due_ms - from_ms - 1) / every;
-    // Half an interval of leeway: a check is observed a little after it was due.
-    let before = if (first.due_ms - from_ms) % every > every / 2 { before } else { before.min((first.due_ms - from_ms) / every) };
     filled.extend((1..=before).rev().map(|n| missing(first.due_ms - n * every, every)));
-    filled.retain(|slot| slot.due_ms > from_ms);
     let mut last = first;
     for slot in slots {
         if slot.fills {

@@ -1,7 +1,7 @@
 //! The statistical policy: every criterion over one window, and the decision.
 
 use super::answer::{Answer, Criterion};
-use super::constants::{LEAST_COVERAGE, LEAST_JUDGED, LONGEST_GAP_MS, RULE_OF_THREE, CLUSTER};
+use super::constants::{CLUSTER, LEAST_COVERAGE, LEAST_JUDGED, LONGEST_GAP_MS, RULE_OF_THREE};
 use super::decision::Decision;
 use super::errors::{self, count, detector, error_share, percent};
 use super::history::{History, Kind, Seen};
@@ -28,7 +28,10 @@ pub fn judge(history: &History, question: &Question<'_>) -> Answer {
     let range = history.range(from_ms, at_ms);
     let window = history.part(range.clone());
     let before = history.part(history.range(from_ms.saturating_sub(7 * 86_400_000), from_ms));
-    let (target, fail) = (share_of(slo.error_rate_percent.warn), share_of(slo.error_rate_percent.fail));
+    let (target, fail) = (
+        share_of(slo.error_rate_percent.warn),
+        share_of(slo.error_rate_percent.fail),
+    );
     let background = errors::background(before, target);
 
     let mut criteria = vec![
@@ -137,17 +140,30 @@ impl Coverage {
             sentence,
         };
         let coverage = match share {
-            Some(_) => format!("{covered} of {due} slots were checked, {} are needed", percent(LEAST_COVERAGE)),
-            None if left_out > 0 => format!("all {left_out} checks of the window are left out: paused, in maintenance or annulled"),
+            Some(_) => format!(
+                "{covered} of {due} slots were checked, {} are needed",
+                percent(LEAST_COVERAGE)
+            ),
+            None if left_out > 0 => {
+                format!("all {left_out} checks of the window are left out: paused, in maintenance or annulled")
+            }
             None => "no slot was due in the window".to_owned(),
         };
         let longest = LONGEST_GAP_MS.max(2 * every_ms);
         let gap_hours = longest_gap_ms as f64 / 3_600_000.0;
         // The whole window must be there, but for one slot at each end.
-        let due_ms: i64 = window.iter().filter(|slot| slot.fills && !matches!(slot.kind, Kind::LeftOut(_))).map(|slot| slot.every_ms).sum();
+        let due_ms: i64 = window
+            .iter()
+            .filter(|slot| slot.fills && !matches!(slot.kind, Kind::LeftOut(_)))
+            .map(|slot| slot.every_ms)
+            .sum();
         let span_ms = at_ms.saturating_sub(from_ms).max(1);
         let judged = (due_ms + 2 * every_ms) as f64 / span_ms as f64;
-        let known = window.iter().filter(|slot| slot.fills).map(|slot| slot.every_ms).sum::<i64>();
+        let known = window
+            .iter()
+            .filter(|slot| slot.fills)
+            .map(|slot| slot.every_ms)
+            .sum::<i64>();
         let starts = (known + 2 * every_ms) as f64 / span_ms as f64;
         let (part, least, what) = if starts < LEAST_COVERAGE {
             (starts, LEAST_COVERAGE, "the history reaches over")
@@ -155,20 +171,33 @@ impl Coverage {
             (judged, LEAST_JUDGED, "what is not left out makes up")
         };
         [
-            criterion("coverage", share, LEAST_COVERAGE, share.is_some_and(|share| share >= LEAST_COVERAGE), coverage),
+            criterion(
+                "coverage",
+                share,
+                LEAST_COVERAGE,
+                share.is_some_and(|share| share >= LEAST_COVERAGE),
+                coverage,
+            ),
             criterion(
                 "gap",
                 Some(gap_hours),
                 longest as f64 / 3_600_000.0,
                 longest_gap_ms <= longest,
-                format!("the longest stretch without a check was {gap_hours:.1} h, {:.0} h are the most", longest as f64 / 3_600_000.0),
+                format!(
+                    "the longest stretch without a check was {gap_hours:.1} h, {:.0} h are the most",
+                    longest as f64 / 3_600_000.0
+                ),
             ),
             criterion(
                 "window",
                 Some(part.min(1.0)),
                 least,
                 part >= least,
-                format!("{what} {} of the window, {} are needed", percent(part.min(1.0)), percent(least)),
+                format!(
+                    "{what} {} of the window, {} are needed",
+                    percent(part.min(1.0)),
+                    percent(least)
+                ),
             ),
         ]
     }
@@ -187,6 +216,9 @@ fn sample(window: &[Seen], target: f64) -> Criterion {
         bound: needed,
         sample: requests,
         at_ms: None,
-        sentence: format!("{requests} requests; to show an error share below {} takes more than {needed}", percent(target)),
+        sentence: format!(
+            "{requests} requests; to show an error share below {} takes more than {needed}",
+            percent(target)
+        ),
     }
 }

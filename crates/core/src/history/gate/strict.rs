@@ -279,7 +279,15 @@ fn coverage(schedule: &Schedule<'_>, from: Timestamp, at: Timestamp, now: Timest
 /// check; a check that is left out has none.
 #[must_use]
 pub fn strict_of_slots(slots: &[(Slot, Option<Status>)]) -> (Decision, String) {
-    let (mut found, mut gap, mut muted) = (Slots { due: 0, covered: 0, longest_gap: 0 }, 0, 0_usize);
+    let (mut found, mut gap, mut muted) = (
+        Slots {
+            due: 0,
+            covered: 0,
+            longest_gap: 0,
+        },
+        0,
+        0_usize,
+    );
     let (mut unhealthy, mut degraded) = (0_u64, 0_u64);
     for (slot, status) in slots {
         unhealthy += u64::from(*status == Some(Status::Unhealthy));
@@ -301,7 +309,11 @@ pub fn strict_of_slots(slots: &[(Slot, Option<Status>)]) -> (Decision, String) {
             }
         }
     }
-    let Slots { due, covered, longest_gap } = found;
+    let Slots {
+        due,
+        covered,
+        longest_gap,
+    } = found;
     if unhealthy > 0 {
         (Decision::RollBack, format!("{unhealthy} unhealthy checks"))
     } else if due == 0 {
@@ -311,13 +323,22 @@ pub fn strict_of_slots(slots: &[(Slot, Option<Status>)]) -> (Decision, String) {
         };
         (Decision::NotEnoughData, reason)
     } else if covered * 10_000 < due * LEAST_COVERAGE {
-        (Decision::NotEnoughData, format!("{covered} of {due} slots were checked, 99 % are needed"))
+        (
+            Decision::NotEnoughData,
+            format!("{covered} of {due} slots were checked, 99 % are needed"),
+        )
     } else if longest_gap > LONGEST_GAP {
-        (Decision::NotEnoughData, format!("{longest_gap} slots in a row were missed, two intervals are the most"))
+        (
+            Decision::NotEnoughData,
+            format!("{longest_gap} slots in a row were missed, two intervals are the most"),
+        )
     } else if degraded > 0 {
         (Decision::Investigate, format!("{degraded} degraded checks"))
     } else {
-        (Decision::Proceed, format!("{covered} of {due} slots were checked, all healthy"))
+        (
+            Decision::Proceed,
+            format!("{covered} of {due} slots were checked, all healthy"),
+        )
     }
 }
 

@@ -119,16 +119,29 @@ pub fn simulate(kind: Kind, seed: u64, index: u64, start_ms: i64, shapes: &Shape
     }
 }
 
-fn check(world: &mut World, shapes: &[Shape], slot: usize, due_ms: i64, effect: &Effect, random: &mut Random) -> SimCheck {
+fn check(
+    world: &mut World,
+    shapes: &[Shape],
+    slot: usize,
+    due_ms: i64,
+    effect: &Effect,
+    random: &mut Random,
+) -> SimCheck {
     let mut check = SimCheck {
         due_ms,
         missing: effect.missing,
         muted: effect.muted,
         samples: Vec::new(),
     };
-    let Some(shape) = shapes.get(world.family).filter(|_| !effect.missing) else { return check };
+    let Some(shape) = shapes.get(world.family).filter(|_| !effect.missing) else {
+        return check;
+    };
     let level = world.level.get(slot).copied().unwrap_or(0.0) + effect.slower;
-    let background = if world.background > 0.0 { random.clustered(world.background, world.icc) } else { 0.0 };
+    let background = if world.background > 0.0 {
+        random.clustered(world.background, world.icc)
+    } else {
+        0.0
+    };
     let errors = if effect.errors > 0.0 {
         random.clustered(effect.errors, world.icc)
     } else {
@@ -140,7 +153,11 @@ fn check(world: &mut World, shapes: &[Shape], slot: usize, due_ms: i64, effect: 
         let share = background + if is_hit { errors } else { 0.0 };
         for _ in 0..world.samples {
             // What is off answers at once and always alike.
-            let noise = if effect.off { 0.1 * shape.sample(random) } else { shape.sample(random) };
+            let noise = if effect.off {
+                0.1 * shape.sample(random)
+            } else {
+                shape.sample(random)
+            };
             let result = match random.unit() {
                 chance if chance < effect.unanswered => SimResult::Unanswered,
                 chance if chance < effect.unanswered + effect.limited => SimResult::Limited,

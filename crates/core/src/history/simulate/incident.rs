@@ -155,7 +155,9 @@ impl Kind {
             Self::LateErrors => "2 % of requests fail in the last 6 h",
             Self::LateLatency => "latency ×2 in the last 6 h",
             Self::Missing30 => "30 % of the checks are missing",
-            Self::NetworkPersists => "the way to the API is lost 1 to 3 times a week, and 20 % of the time for the next check too",
+            Self::NetworkPersists => {
+                "the way to the API is lost 1 to 3 times a week, and 20 % of the time for the next check too"
+            }
             Self::NoAnswers => "nothing answers for 1 to 8 h",
             Self::RateLimited => "429 for hours, 10 to 100 % of requests",
             Self::DeployBlips => "a deployment a day: one check up to 3 times as slow, with up to 2 failed requests",
@@ -168,7 +170,12 @@ impl Kind {
     pub fn truth(self) -> Truth {
         match self {
             Self::Healthy | Self::HealthyLimit | Self::HealthyOtherSamples | Self::Maintenance => Truth::Healthy,
-            Self::HealthyBackground | Self::DeployBlips | Self::WeakSpike | Self::LateErrors | Self::LateLatency | Self::Missing30 => Truth::Told,
+            Self::HealthyBackground
+            | Self::DeployBlips
+            | Self::WeakSpike
+            | Self::LateErrors
+            | Self::LateLatency
+            | Self::Missing30 => Truth::Told,
             Self::NetworkPersists | Self::NoAnswers | Self::RateLimited => Truth::Own,
             _ => Truth::Broken,
         }
@@ -215,13 +222,22 @@ pub(super) struct Effect {
 }
 
 /// What happens in a history of `kind`, slot by slot, and since which slot it is broken.
-pub(super) fn effects(kind: Kind, world: &World, shapes: &[Shape], random: &mut Random) -> (Vec<Effect>, Option<usize>) {
+pub(super) fn effects(
+    kind: Kind,
+    world: &World,
+    shapes: &[Shape],
+    random: &mut Random,
+) -> (Vec<Effect>, Option<usize>) {
     let mut effects = vec![Effect::default(); LENGTH];
     background(world, &mut effects, random);
     let week = 7 * DAY;
     let any = LENGTH - DAY - random.below(week - DAY);
     let onset = match kind {
-        Kind::Healthy | Kind::HealthyLimit | Kind::HealthyOtherSamples | Kind::HealthyBackground | Kind::NetworkPersists => return (effects, None),
+        Kind::Healthy
+        | Kind::HealthyLimit
+        | Kind::HealthyOtherSamples
+        | Kind::HealthyBackground
+        | Kind::NetworkPersists => return (effects, None),
         Kind::Latency105Week | Kind::SlowLeak | Kind::Missing30 | Kind::DeployBlips => week,
         Kind::Errors105Day | Kind::Latency110Day => LENGTH - DAY,
         Kind::LateErrors | Kind::LateLatency => LENGTH - DAY / 4 + random.below(DAY / 8),
@@ -258,7 +274,18 @@ pub(super) fn effects(kind: Kind, world: &World, shapes: &[Shape], random: &mut 
     };
     let endpoint = random.below(world.endpoints.len());
     for (index, effect) in effects.iter_mut().enumerate().skip(onset).take(lasts) {
-        happen(kind, effect, &Happening { index, onset, shift, share, endpoint }, random);
+        happen(
+            kind,
+            effect,
+            &Happening {
+                index,
+                onset,
+                shift,
+                share,
+                endpoint,
+            },
+            random,
+        );
     }
     (effects, Some(onset))
 }
@@ -272,12 +299,30 @@ struct Happening {
 }
 
 fn happen(kind: Kind, effect: &mut Effect, what: &Happening, random: &mut Random) {
-    let Happening { index, onset, shift, share, endpoint } = *what;
+    let Happening {
+        index,
+        onset,
+        shift,
+        share,
+        endpoint,
+    } = *what;
     match kind {
-        Kind::Errors20 | Kind::Errors5 | Kind::Errors2 | Kind::LateErrors | Kind::Errors105 | Kind::Errors105Day | Kind::ErrorSpike | Kind::WeakSpike => {
+        Kind::Errors20
+        | Kind::Errors5
+        | Kind::Errors2
+        | Kind::LateErrors
+        | Kind::Errors105
+        | Kind::Errors105Day
+        | Kind::ErrorSpike
+        | Kind::WeakSpike => {
             effect.errors = share;
         }
-        Kind::LatencyX4 | Kind::LatencyX2 | Kind::LateLatency | Kind::Latency110Day | Kind::Latency105Week | Kind::LatencySpike => effect.slower = shift,
+        Kind::LatencyX4
+        | Kind::LatencyX2
+        | Kind::LateLatency
+        | Kind::Latency110Day
+        | Kind::Latency105Week
+        | Kind::LatencySpike => effect.slower = shift,
         Kind::SlowLeak => {
             #[expect(clippy::cast_precision_loss, reason = "slots of a week")]
             let part = (index - onset) as f64 / (6 * DAY) as f64;
@@ -306,7 +351,11 @@ fn background(world: &World, effects: &mut [Effect], random: &mut Random) {
     let rate = world.network / (7 * DAY) as f64;
     let mut is_away = false;
     for effect in effects {
-        is_away = if is_away && world.persistence > 0.0 { random.chance(world.persistence) } else { random.chance(rate) };
+        is_away = if is_away && world.persistence > 0.0 {
+            random.chance(world.persistence)
+        } else {
+            random.chance(rate)
+        };
         if is_away {
             effect.unanswered = random.pick(&[0.3, 0.7, 1.0, 1.0], 1.0);
         }

@@ -25,7 +25,11 @@ pub fn lines(simulated: &Simulated, lens: &LensId, tenant: Uuid) -> Vec<Value> {
 }
 
 fn us(sample: &SimSample) -> Option<u64> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "microseconds of a latency")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "microseconds of a latency"
+    )]
     let us = (sample.ms_ln.exp() * 1000.0).round().clamp(1.0, 1e15) as u64;
     matches!(sample.result, SimResult::Good | SimResult::ServerError).then_some(us)
 }
@@ -43,7 +47,10 @@ fn line(simulated: &Simulated, check: &SimCheck, lens: &LensId, tenant: Uuid) ->
         100.0 * failed as f64 / taken.max(1) as f64,
     );
     let limits = (simulated.slo.p95_ms, simulated.slo.error_rate_percent);
-    let server_error = check.samples.iter().any(|sample| sample.result == SimResult::ServerError);
+    let server_error = check
+        .samples
+        .iter()
+        .any(|sample| sample.result == SimResult::ServerError);
     let is_limited = check.samples.iter().any(|sample| sample.result == SimResult::Limited);
     let status = if server_error || rate > limits.1.fail || p95_ms > limits.0.fail {
         Status::Unhealthy
@@ -52,10 +59,19 @@ fn line(simulated: &Simulated, check: &SimCheck, lens: &LensId, tenant: Uuid) ->
     } else {
         Status::Healthy
     };
-    let samples: BTreeMap<&str, Value> = notes.samples().into_iter().map(|(name, samples)| (name, json!(samples))).collect();
+    let samples: BTreeMap<&str, Value> = notes
+        .samples()
+        .into_iter()
+        .map(|(name, samples)| (name, json!(samples)))
+        .collect();
     let id = uuid_v8(
         u64::try_from(check.due_ms).unwrap_or(0),
-        &[b"simulated", tenant.as_bytes(), lens.as_str().as_bytes(), &check.due_ms.to_be_bytes()],
+        &[
+            b"simulated",
+            tenant.as_bytes(),
+            lens.as_str().as_bytes(),
+            &check.due_ms.to_be_bytes(),
+        ],
     );
     json!({
         "id": id,
@@ -79,7 +95,11 @@ fn notes(simulated: &Simulated, check: &SimCheck) -> CheckNotes {
     let mut notes = CheckNotes::default();
     debug_assert_eq!(EVERY_MS, Every::QUARTER_HOUR.as_ms());
     for endpoint in 0..simulated.endpoints {
-        let samples: Vec<&SimSample> = check.samples.iter().filter(|sample| sample.endpoint == endpoint).collect();
+        let samples: Vec<&SimSample> = check
+            .samples
+            .iter()
+            .filter(|sample| sample.endpoint == endpoint)
+            .collect();
         let latencies: Latencies = samples.iter().filter_map(|sample| us(sample)).collect();
         let mut statuses = BTreeMap::new();
         let (mut failed_at, mut untimed_at) = (Vec::new(), Vec::new());

@@ -3,11 +3,11 @@
 //! Pure and deterministic: the same seed makes the same history on every machine. The generator knows what is
 //! true of each history (its onset, its P95), which no real history tells.
 
+mod generate;
+mod incident;
 mod lines;
 mod random;
 mod render;
-mod generate;
-mod incident;
 mod rivals;
 mod table;
 mod world;

@@ -132,7 +132,8 @@ mod tests {
     #[test]
     fn draws_have_the_means_they_should() {
         let mut random = Random::new(7, 0);
-        let mut mean = |of: &mut dyn FnMut(&mut Random) -> f64| (0..40_000).map(|_| of(&mut random)).sum::<f64>() / 40_000.0;
+        let mut mean =
+            |of: &mut dyn FnMut(&mut Random) -> f64| (0..40_000).map(|_| of(&mut random)).sum::<f64>() / 40_000.0;
         for (found, expected) in [
             (mean(&mut |r| r.unit()), 0.5),
             (mean(&mut |r| r.normal().powi(2)), 1.0),
@@ -141,7 +142,10 @@ mod tests {
             (mean(&mut |r| r.clustered(0.2, 0.05)), 0.2),
             (mean(&mut |r| f64::from(r.poisson(1.5))), 1.5),
         ] {
-            assert!((found - expected).abs() < 0.04 * expected.max(0.5), "{found} for {expected}");
+            assert!(
+                (found - expected).abs() < 0.04 * expected.max(0.5),
+                "{found} for {expected}"
+            );
         }
     }
 }

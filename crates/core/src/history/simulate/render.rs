@@ -32,12 +32,26 @@ pub fn markdown(rows: &[Row]) -> String {
             Truth::Told => "–",
         };
         let gate = &row.gate;
-        let delay = row.median_delay().map_or_else(|| "–".to_owned(), |hours| format!("{hours} h"));
+        let delay = row
+            .median_delay()
+            .map_or_else(|| "–".to_owned(), |hours| format!("{hours} h"));
         let rival = |tally: &Tally| {
-            [tally.rolled_back, tally.close_investigate, tally.close_proceed].map(|hits| short(hits, n)).join(" / ")
+            [tally.rolled_back, tally.close_investigate, tally.close_proceed]
+                .map(|hits| short(hits, n))
+                .join(" / ")
         };
-        text.push_str(&format!("| `{}`: {} | {n} | {should} ", row.kind.name(), row.kind.what()));
-        for hits in [gate.rolled_back, gate.investigated, gate.close_investigate, gate.close_not_enough, gate.close_proceed] {
+        text.push_str(&format!(
+            "| `{}`: {} | {n} | {should} ",
+            row.kind.name(),
+            row.kind.what()
+        ));
+        for hits in [
+            gate.rolled_back,
+            gate.investigated,
+            gate.close_investigate,
+            gate.close_not_enough,
+            gate.close_proceed,
+        ] {
             text.push_str(&format!("| {} ", told(hits, n)));
         }
         text.push_str(&format!("| {} | {delay} ", short(gate.hours_not_enough, gate.hours)));

@@ -76,9 +76,19 @@ pub(super) fn marks(slots: &[Slot]) -> Vec<Marks> {
 fn burning(sums: &[(f64, f64)]) -> u8 {
     let rate = |slots: usize| {
         let now = sums.last().copied().unwrap_or((0.0, 0.0));
-        let then = sums.len().checked_sub(slots + 1).and_then(|at| sums.get(at)).or(sums.first()).copied().unwrap_or((0.0, 0.0));
+        let then = sums
+            .len()
+            .checked_sub(slots + 1)
+            .and_then(|at| sums.get(at))
+            .or(sums.first())
+            .copied()
+            .unwrap_or((0.0, 0.0));
         let requests = now.1 - then.1;
-        if requests > 0.0 { (now.0 - then.0) / requests / 0.01 } else { 0.0 }
+        if requests > 0.0 {
+            (now.0 - then.0) / requests / 0.01
+        } else {
+            0.0
+        }
     };
     let both = |long: usize, short: usize, limit: f64| rate(long) > limit && rate(short) > limit;
     if both(4, 1, 14.4) || both(24, 2, 6.0) {

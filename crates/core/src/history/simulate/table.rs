@@ -44,7 +44,10 @@ impl Tally {
         self.rolled_back += any(Decision::RollBack);
         self.investigated += any(Decision::Investigate);
         self.hours += decisions.len() as u64;
-        self.hours_not_enough += decisions.iter().filter(|said| **said == Decision::NotEnoughData).count() as u64;
+        self.hours_not_enough += decisions
+            .iter()
+            .filter(|said| **said == Decision::NotEnoughData)
+            .count() as u64;
         match decisions.last() {
             Some(Decision::RollBack) => self.close_roll_back += 1,
             Some(Decision::Investigate) => self.close_investigate += 1,
@@ -110,6 +113,12 @@ impl Row {
         }
     }
 
+    /// Puts what was merged into one order, whatever the order of its parts.
+    pub fn settle(&mut self) {
+        self.broken.sort_unstable_by(|a, b| (b.1, a.0).cmp(&(a.1, b.0)));
+        self.delays.sort_unstable();
+    }
+
     fn count(&mut self, id: &'static str, count: u64) {
         match self.broken.iter_mut().find(|(held, _)| *held == id) {
             Some((_, held)) => *held += count,
@@ -165,11 +174,16 @@ fn one(row: &mut Row, seed: u64, index: u64, shapes: &Shapes) {
         });
         if let Some((hour, _)) = told {
             let ms = hour_of(hour) - onset_ms;
-            row.delays.push(u32::try_from((ms + HOUR_MS - 1) / HOUR_MS).unwrap_or(u32::MAX));
+            row.delays
+                .push(u32::try_from((ms + HOUR_MS - 1) / HOUR_MS).unwrap_or(u32::MAX));
         }
     }
     let mut broken: Vec<&'static str> = Vec::new();
-    for criterion in answers.iter().flat_map(|answer| &answer.criteria).filter(|found| !found.met) {
+    for criterion in answers
+        .iter()
+        .flat_map(|answer| &answer.criteria)
+        .filter(|found| !found.met)
+    {
         if !broken.contains(&criterion.id) {
             broken.push(criterion.id);
         }
@@ -185,5 +199,52 @@ fn one(row: &mut Row, seed: u64, index: u64, shapes: &Shapes) {
             })
             .collect();
         tally.add(&said);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table in small, on a seed of its own: the large one is in docs/src/gate.md.
+    #[test]
+    fn the_table_in_small_holds() {
+        let shapes = Shapes::new();
+        let of = |kind: Kind, count: u64| run_kind(kind, 20_261_126, 0, count, &shapes);
+        let healthy = of(Kind::Healthy, 12).gate;
+        assert_eq!(
+            (healthy.rolled_back, healthy.investigated, healthy.close_proceed),
+            (0, 0, 12)
+        );
+        assert_eq!((healthy.hours, healthy.hours_not_enough), (12 * 168, 0));
+        for kind in [
+            Kind::Errors20,
+            Kind::Errors2,
+            Kind::LatencyX4,
+            Kind::Flap,
+            Kind::SwitchedOff,
+            Kind::Latency110Day,
+        ] {
+            let row = of(kind, 3);
+            assert_eq!(row.gate.close_proceed, 0, "{kind:?}");
+            assert!(
+                row.median_delay().is_some_and(|hours| hours <= 24),
+                "{kind:?}: {:?}",
+                row.delays
+            );
+        }
+        for kind in [Kind::NetworkPersists, Kind::NoAnswers, Kind::RateLimited] {
+            assert_eq!(of(kind, 3).gate.rolled_back, 0, "{kind:?}");
+        }
+        assert_eq!(of(Kind::Missing30, 2).gate.close_not_enough, 2);
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_table_however_it_is_cut() {
+        let shapes = Shapes::new();
+        let whole = run_kind(Kind::WeakSpike, 9, 0, 4, &shapes);
+        let mut parts = run_kind(Kind::WeakSpike, 9, 2, 4, &shapes);
+        parts.merge(run_kind(Kind::WeakSpike, 9, 0, 2, &shapes));
+        assert_eq!((whole.gate, whole.rivals), (parts.gate, parts.rivals));
     }
 }

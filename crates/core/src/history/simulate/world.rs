@@ -45,7 +45,14 @@ impl Shape {
             // With a Pareto tail above: exponent 2.5, 2, and 1.6 for a part of the requests.
             6 => 0.3 * random.normal() + random.exponential() / 2.5,
             7 => 0.25 * random.normal() + random.exponential() / 2.0,
-            8 => 0.3 * random.normal() + if random.chance(0.3) { random.exponential() / 1.6 } else { 0.0 },
+            8 => {
+                0.3 * random.normal()
+                    + if random.chance(0.3) {
+                        random.exponential() / 1.6
+                    } else {
+                        0.0
+                    }
+            }
             // A slow mode: misses of a cache.
             9 => 0.25 * random.normal() + if random.chance(0.10) { 1.1 } else { 0.0 },
             10 => 0.3 * random.normal() + if random.chance(0.03) { 1.5 } else { 0.0 },
@@ -125,7 +132,11 @@ impl World {
             level: Vec::new(),
             target_ms,
             fail_ms: target_ms * random.pick(&[3.0, 4.0, 5.0], 4.0),
-            background: if random.chance(0.4) { 0.0 } else { random.between(0.0, 0.0003) },
+            background: if random.chance(0.4) {
+                0.0
+            } else {
+                random.between(0.0, 0.0003)
+            },
             icc: random.pick(&[0.0, 0.02, 0.05, 0.1], 0.05),
             network: random.between(draw.network.0, draw.network.1),
             persistence: draw.persistence,
@@ -160,7 +171,11 @@ impl World {
             .map(|slot| {
                 let shock = random.normal();
                 // Student's t with 4 degrees of freedom has shocks of twice the size now and then.
-                let shock = if heavy { shock / (random.gamma(2.0) / 2.0).sqrt() / 2.0_f64.sqrt() } else { shock };
+                let shock = if heavy {
+                    shock / (random.gamma(2.0) / 2.0).sqrt() / 2.0_f64.sqrt()
+                } else {
+                    shock
+                };
                 state = rho * state + step * shock;
                 let of_week = (self.weekday + slot) % (7 * DAY);
                 #[expect(clippy::cast_precision_loss, reason = "a slot of a day")]
@@ -175,9 +190,18 @@ impl World {
     /// that are counted fail otherwise and are not over it.
     #[expect(clippy::cast_precision_loss, reason = "slots of a history")]
     pub(super) fn shift_to(&self, shapes: &[Shape], slots: std::ops::Range<usize>, p95_ms: f64, tail: f64) -> f64 {
-        let Some(shape) = shapes.get(self.family) else { return 0.0 };
+        let Some(shape) = shapes.get(self.family) else {
+            return 0.0;
+        };
         let every = (slots.len() / 84).max(1);
-        let levels: Vec<f64> = self.level.get(slots).unwrap_or_default().iter().step_by(every).copied().collect();
+        let levels: Vec<f64> = self
+            .level
+            .get(slots)
+            .unwrap_or_default()
+            .iter()
+            .step_by(every)
+            .copied()
+            .collect();
         let line = p95_ms.ln();
         let (mut low, mut high) = (-40.0, 40.0);
         for _ in 0..36 {
