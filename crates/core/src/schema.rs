@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::evidence::Manifest;
+use crate::history::gate::GateOutput;
 use crate::lens::Lens;
 use crate::plan::acceptance::AcceptancePlan;
 use crate::plan::monitor::MonitorPlan;
@@ -19,6 +20,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("acceptance-plan", schema_of::<AcceptancePlan>("acceptance-plan")),
         ("stress-plan", schema_of::<StressPlan>("stress-plan")),
         ("manifest", schema_of::<Manifest>("manifest")),
+        ("gate", schema_of_written::<GateOutput>("gate")),
         ("case-results", schema_of_written::<CaseResults<'_>>("case-results")),
         (
             "stress-results",

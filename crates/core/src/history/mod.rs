@@ -3,4 +3,5 @@
 pub mod gate;
 pub mod rollup;
 pub mod schedule;
+pub mod simulate;
 pub mod status;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::gate_policy::GateFile;
 use super::mute::{Maintenance, Paused};
 use crate::duration::Every;
 use crate::ident::{EnvName, Ident, LensId};
@@ -197,6 +198,9 @@ pub struct Lens {
     /// What it promises.
     #[serde(default)]
     pub slo: Slo,
+    /// How the gate decides; what `lensops.yml` says, or strict, where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateFile>,
     /// Why it is rolled back on purpose; checked, shown as paused, and pages nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Paused>,

@@ -6,11 +6,13 @@
 
 mod definition;
 mod error;
+mod gate_policy;
 pub mod mute;
 mod resolve;
 pub mod rollback;
 
 pub use definition::{Defaults, Idempotency, Lens, Limits, Overrides, Proof, ReadAction, SignedAction, Slo, User};
 pub use error::{LensError, LensErrors};
+pub use gate_policy::{GateFile, Policy};
 pub(crate) use resolve::check_muted;
 pub use resolve::is_placeholder;

@@ -11,7 +11,7 @@ use super::{Dialect, Expect, PlanError, Request, Show, Vars};
 use crate::duration::Every;
 use crate::ident::{EnvName, Ident, LensId};
 use crate::lens::mute::{Maintenance, Paused};
-use crate::lens::{Slo, User, check_muted};
+use crate::lens::{GateFile, Slo, User, check_muted};
 
 fn yes() -> bool {
     true
@@ -43,6 +43,9 @@ pub struct MonitorPlan {
     /// What the lens promises.
     #[serde(default)]
     pub slo: Slo,
+    /// How the gate decides; what `lensops.yml` says, or strict, where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateFile>,
     /// Why the lens is rolled back on purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Paused>,

@@ -2,4 +2,5 @@
 
 pub mod chart;
 pub mod confidence;
+pub mod exact;
 pub mod histogram;

@@ -181,6 +181,7 @@ pub(super) fn of(lens: &Lens, repo: &RepoContext, pins: &IndexMap<String, Pin>) 
         "samples": lens.samples_per_probe(),
         "samples_given": lens.samples,
         "slo": lens.slo,
+        "gate": lens.gate,
         "paused": lens.paused,
         "maintenance": lens.maintenance,
         "overrides": lens.overrides,

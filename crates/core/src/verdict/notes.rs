@@ -14,7 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::duration::Every;
 use crate::exchange::Cause;
+use crate::lens::Slo;
 use crate::lens::mute::{Muted, MutedWhy};
 use crate::lens::rollback::Rollback;
 use crate::named::Named;
@@ -22,7 +24,7 @@ use crate::plan::header::PlanOrigin;
 use crate::redaction::{Redacted, Redactor};
 
 /// What a check notes besides its figures. Written in the order of the fields.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "AnyNotes")]
 pub struct CheckNotes {
     /// Latencies of the samples of timed probes in microseconds, in the order in which they were taken.
@@ -59,6 +61,12 @@ pub struct CheckNotes {
     /// How far the monitor came; `None` where not even the host was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reached: Option<Reached>,
+    /// How often the lens was checked then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<Every>,
+    /// What the lens promised then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slo: Option<Slo>,
 }
 
 /// What could not be judged: probes by name, and where the monitor itself could not ask, why. A list of names
@@ -145,6 +153,22 @@ pub struct EndpointNotes {
     /// Answers by status.
     #[serde(deserialize_with = "lenient")]
     pub statuses: BTreeMap<u16, u64>,
+    /// Which samples failed, counted from 0 in the order in which they were taken.
+    #[serde(deserialize_with = "lenient_list", skip_serializing_if = "Vec::is_empty")]
+    pub failed_at: Vec<u64>,
+    /// Which samples have no latency that counts.
+    #[serde(deserialize_with = "lenient_list", skip_serializing_if = "Vec::is_empty")]
+    pub untimed_at: Vec<u64>,
+}
+
+/// One sample of a timed probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SampleNotes {
+    /// Its latency in microseconds; `None` without one that counts.
+    pub us: Option<u64>,
+    /// Whether it failed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
 }
 
 /// The latencies of this check and of earlier ones within the window of the SLO.
@@ -169,6 +193,34 @@ impl CheckNotes {
     #[must_use]
     pub fn of(value: &Value) -> Self {
         Self::deserialize(value).unwrap_or_default()
+    }
+
+    /// The samples of each timed probe in the order in which they were taken: latency in microseconds, and whether
+    /// the sample failed. Of rows of earlier versions, which do not say which sample failed, only endpoints whose
+    /// samples all have a latency are known, and none of them counts as failed.
+    #[must_use]
+    pub fn samples(&self) -> IndexMap<&str, Vec<SampleNotes>> {
+        let mut latencies = self.samples_us.iter().copied();
+        let mut samples = IndexMap::new();
+        let timed = |endpoint: &EndpointNotes| {
+            let n = endpoint.n.unwrap_or(0);
+            n.saturating_sub(endpoint.untimed_at.len() as u64)
+        };
+        if self.endpoints.values().map(timed).sum::<u64>() != self.samples_us.len() as u64 {
+            return samples;
+        }
+        for (name, endpoint) in &self.endpoints {
+            let sample = |index| SampleNotes {
+                us: if endpoint.untimed_at.contains(&index) {
+                    None
+                } else {
+                    latencies.next()
+                },
+                failed: endpoint.failed_at.contains(&index),
+            };
+            samples.insert(name.as_str(), (0..endpoint.n.unwrap_or(0)).map(sample).collect());
+        }
+        samples
     }
 
     /// Whether the check was made under a virtual clock.
@@ -221,6 +273,10 @@ struct AnyNotes {
     certificate_expires: Option<Timestamp>,
     #[serde(deserialize_with = "lenient")]
     reached: Option<Reached>,
+    #[serde(deserialize_with = "lenient")]
+    every: Option<Every>,
+    #[serde(deserialize_with = "lenient")]
+    slo: Option<Slo>,
 }
 
 impl From<AnyNotes> for CheckNotes {
@@ -239,6 +295,8 @@ impl From<AnyNotes> for CheckNotes {
             rollback: any.rollback,
             certificate_expires: any.certificate_expires,
             reached: any.reached,
+            every: any.every,
+            slo: any.slo,
         }
     }
 }
@@ -267,7 +325,7 @@ fn lenient_map<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Resul
 
 /// The notes of a check that is to be recorded, as text without secrets. What is read of them is what
 /// that text says, so that no secret is read either.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RecordNotes {
     text: Redacted,
     read: CheckNotes,

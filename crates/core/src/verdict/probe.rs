@@ -162,6 +162,10 @@ pub struct ProbeReport {
     pub taken: u64,
     /// Samples that failed.
     pub failed: u64,
+    /// Which samples failed, by their place.
+    pub failed_at: Vec<u64>,
+    /// Which samples have no latency that counts, by their place.
+    pub untimed_at: Vec<u64>,
     /// Attempts after the first, over all samples.
     pub retries: u64,
     /// Attempts that were sent again over a new connection, over all samples.
@@ -199,6 +203,8 @@ impl ProbeReport {
             result,
             taken: 0,
             failed: 0,
+            failed_at: Vec::new(),
+            untimed_at: Vec::new(),
             retries: 0,
             left_out: None,
             reconnected: 0,
@@ -219,7 +225,13 @@ impl ProbeReport {
     pub fn of(probe: &Probe, samples: &[Sample]) -> Self {
         let mut report = Self::unsent(probe, fold(samples));
         report.taken = samples.len() as u64;
-        report.failed = samples.iter().filter(|sample| sample.failure().is_some()).count() as u64;
+        let places = |of: &dyn Fn(&Sample) -> bool| {
+            let found = (0..).zip(samples).filter(|(_, sample)| of(sample));
+            found.map(|(place, _)| place).collect::<Vec<u64>>()
+        };
+        report.failed_at = places(&|sample| sample.failure().is_some());
+        report.untimed_at = places(&|sample| sample.limited.is_some() || sample.latency_us.is_none());
+        report.failed = report.failed_at.len() as u64;
         report.retries = samples.iter().map(|sample| u64::from(sample.retries)).sum();
         report.reconnected = samples.iter().map(|sample| u64::from(sample.reconnected)).sum();
         report.certificate_expires = samples.iter().filter_map(|sample| sample.certificate_expires).min();

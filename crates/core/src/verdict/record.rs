@@ -88,7 +88,7 @@ pub struct EventRecord {
 }
 
 /// One check: a row of `pms_health_checks` with its events.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CheckRecord {
     /// The slot's id, or an ad-hoc one.
     pub id: Uuid,

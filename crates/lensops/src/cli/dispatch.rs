@@ -13,7 +13,8 @@ use crate::commands::context::open_journal;
 use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::generate::{self, new_lens, schemas};
-use crate::commands::{check, config, doctor, evidence, rollout, serve, storage, stress, worker};
+use crate::commands::rollout::gate::Form;
+use crate::commands::{check, config, doctor, evidence, rollout, serve, simulate, storage, stress, worker};
 use crate::config::{Env, Settings, StoreKind};
 use crate::http::{Client, TIMEOUT};
 use crate::log::{self, Stream};
@@ -151,8 +152,44 @@ async fn run(command: Command, at: At) -> Result<Exit> {
             lens,
             window,
             at: end,
+            history,
+            backtest,
+            explain,
             json,
-        } => rollout::gate::run(&at.settings(None)?, &lens, &window, end, now, json).await,
+            markdown,
+        } => {
+            let asked = rollout::gate::Asked {
+                lens: &lens,
+                window: &window,
+                at: end,
+                history: history.as_deref(),
+                backtest,
+                form: match (explain, json, markdown) {
+                    (true, ..) => Form::Explain,
+                    (_, true, _) => Form::Json,
+                    (_, _, true) => Form::Markdown,
+                    _ => Form::Text,
+                },
+            };
+            rollout::gate::run(&at.settings(None)?, &asked, now).await
+        }
+        Command::Simulate {
+            kinds,
+            seed,
+            count,
+            out,
+            lens,
+            table,
+            json,
+        } => simulate::run(&simulate::Asked {
+            kinds: &kinds,
+            seed,
+            count: count.unwrap_or(if table { 10_000 } else { 1 }),
+            out: &out,
+            lens: &lens,
+            table,
+            json,
+        }),
         Command::Status { json } => rollout::status::run(&at.settings(None)?, now, json).await,
         Command::Serve { listen } => serve::run(&at.settings(None)?, listen).await,
         Command::Flags { lens, api_url, json } => rollout::flags::run(&at.settings(api_url)?, &lens, json).await,

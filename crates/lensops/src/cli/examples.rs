@@ -78,6 +78,31 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "lensops gate faults --window 24h --at 2026-01-28T15:00:00Z",
                 "as it stood then",
             ),
+            (
+                "lensops gate faults --explain",
+                "every criterion with its value and its bound",
+            ),
+            (
+                "lensops gate faults --history exported.jsonl --json",
+                "over a file of lensops export",
+            ),
+            (
+                "lensops gate faults --backtest",
+                "what it would have said at every hour",
+            ),
+        ],
+    ),
+    (
+        "simulate",
+        &[
+            (
+                "lensops simulate healthy errors_2 --count 3 --seed 7",
+                "histories as files, for gate --history",
+            ),
+            (
+                "lensops simulate --table",
+                "the table of error rates, in half an hour or so",
+            ),
         ],
     ),
     ("status", &[("lensops status", "every lens, worst first")]),

@@ -12,11 +12,12 @@ use crate::flags::SharedFlags;
 use crate::http::{Client, TIMEOUT};
 use crate::store::{Journal, Postgres, REGISTRY, Rest, Store, TenantSource};
 
-/// The plan with the interval that the environment may give.
+/// The plan with the interval that the environment may give, and the policy of the gate that `lensops.yml` may give.
 pub(crate) fn monitor_plan(settings: &Settings, mut loaded: Loaded<MonitorPlan>) -> Result<Loaded<MonitorPlan>> {
     if let Some(every) = settings.interval()? {
         loaded.plan.every = every;
     }
+    loaded.plan.gate = loaded.plan.gate.or(settings.project.gate);
     Ok(loaded)
 }
 

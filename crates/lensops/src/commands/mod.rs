@@ -19,6 +19,7 @@ pub mod plans;
 pub mod rollout;
 pub mod serve;
 pub mod signal;
+pub mod simulate;
 pub mod storage;
 pub mod stress;
 pub mod worker;

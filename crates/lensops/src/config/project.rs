@@ -6,8 +6,8 @@ use indexmap::IndexMap;
 use lensops_core::alert::{AlertsFile, ReceiverKind, RuleBook};
 use lensops_core::evidence::EvidenceFile;
 use lensops_core::ident::Ident;
-use lensops_core::lens::User;
 use lensops_core::lens::mute::Maintenance;
+use lensops_core::lens::{GateFile, User};
 use lensops_core::repository::PathPattern;
 use lensops_core::template::Install;
 use lensops_core::yaml::{self, Mistake, YamlErrors};
@@ -77,6 +77,9 @@ pub struct ProjectFile {
     /// When everything is expected to be down.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maintenance: Vec<Maintenance>,
+    /// How the gate decides on lenses that do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateFile>,
     /// Whose evidence counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceFile>,

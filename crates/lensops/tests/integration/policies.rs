@@ -89,12 +89,20 @@ async fn a_gate_in_the_future_is_refused_and_one_without_checks_has_not_enough_d
     let settings = settings(folder.path(), &[]);
     let now = Timestamp::now();
     let later = now + SignedDuration::from_hours(1);
-    let refused = gate::run(&settings, "parts", "7d", Some(later), now, true)
+    let asked = |at| gate::Asked {
+        lens: "parts",
+        window: "7d",
+        at,
+        history: None,
+        backtest: false,
+        form: gate::Form::Json,
+    };
+    let refused = gate::run(&settings, &asked(Some(later)), now)
         .await
         .unwrap_err()
         .to_string();
     assert!(refused.contains("is not there yet"), "{refused}");
-    let exit = gate::run(&settings, "parts", "7d", Some(now), now, true).await.unwrap();
+    let exit = gate::run(&settings, &asked(Some(now)), now).await.unwrap();
     assert_eq!(exit, Exit::CouldNotJudge);
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::duration::Every;
 use crate::ident::LensId;
 use crate::lens::Slo;
 use crate::lens::mute::Muted;
@@ -23,6 +24,8 @@ pub struct CheckContext {
     pub lens: LensId,
     /// When it was observed.
     pub observed_at: Timestamp,
+    /// How often the lens is checked.
+    pub every: Every,
     /// What the lens promises.
     pub slo: Slo,
     /// The samples of earlier checks within the window of the SLO.

@@ -39,6 +39,8 @@ pub(super) fn notes(
         clock: context.virtual_clock.then_some(Clock::Virtual),
         plan: (context.plan_origin != PlanOrigin::Generated).then(|| context.plan_origin.into()),
         rollback: None,
+        every: Some(context.every),
+        slo: Some(context.slo.clone()),
         certificate_expires: certificate_expires(probes),
         reached: None,
     }
@@ -54,5 +56,7 @@ fn endpoint_notes(probe: &ProbeReport) -> EndpointNotes {
         p50_us: window.at(Quantile::P50),
         p95_us: window.at(Quantile::P95),
         statuses: probe.statuses.clone(),
+        failed_at: probe.failed_at.clone(),
+        untimed_at: probe.untimed_at.clone(),
     }
 }

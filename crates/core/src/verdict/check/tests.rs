@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::*;
+use crate::duration::Every;
 use crate::exchange::{Exchange, FailureClass};
 use crate::lens::Slo;
 use crate::lens::mute::{Muted, MutedWhy};
@@ -49,6 +50,7 @@ fn plan() -> MonitorPlan {
 
 fn context() -> CheckContext {
     CheckContext {
+        every: Every::QUARTER_HOUR,
         id: Uuid::from_u128(1 << 80),
         tenant: plan().tenants[0],
         lens: plan().monitor,

@@ -98,9 +98,44 @@ pub(in crate::cli) enum Command {
         /// The window, such as 24h or 7d
         #[arg(long, default_value = "7d")]
         window: String,
-        /// The end of the window, RFC 3339; now where it is left out
+        /// The end of the window, RFC 3339; now, or the end of a file's last slot, where it is left out
         #[arg(long, value_name = "TIME", value_parser = parse_time)]
         at: Option<Timestamp>,
+        /// Read this file of `lensops export`, or every .jsonl file of this folder, instead of the store
+        #[arg(long, value_name = "PATH")]
+        history: Option<PathBuf>,
+        /// Say what would have been said at every hour, beside what was recorded in it
+        #[arg(long)]
+        backtest: bool,
+        /// Print every criterion with its value, its bound and its sample
+        #[arg(long)]
+        explain: bool,
+        /// Print JSON; with --history one line a file, lens and tenant
+        #[arg(long, conflicts_with = "explain")]
+        json: bool,
+        /// Print Markdown, for a pull request
+        #[arg(long, conflicts_with_all = ["explain", "json", "backtest"])]
+        markdown: bool,
+    },
+    /// Make seeded histories, healthy and of every kind of incident, or the gate's table of error rates over them
+    Simulate {
+        /// The kinds, such as healthy or errors_2; all where none is named
+        kinds: Vec<String>,
+        /// The seed: the same seed makes the same histories
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Histories of each kind; 1, or 10000 for the table, where it is left out
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        count: Option<u64>,
+        /// The folder that files are written into
+        #[arg(long, default_value = "simulated", value_name = "DIR")]
+        out: PathBuf,
+        /// The lens that they are of
+        #[arg(long, default_value = "simulated")]
+        lens: String,
+        /// Count in memory what the gate and other policies say of them, asked every hour of a week
+        #[arg(long)]
+        table: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,

@@ -62,6 +62,7 @@ impl NewLens {
             every: self.interval.unwrap_or(Every::QUARTER_HOUR),
             samples: None,
             slo: Slo::default(),
+            gate: None,
             paused: None,
             maintenance: Vec::new(),
             overrides: None,

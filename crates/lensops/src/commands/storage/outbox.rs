@@ -3,6 +3,8 @@
 
 use std::io::Write;
 
+use lensops_core::duration::Every;
+use lensops_core::history::schedule::{Schedule, from_ms};
 use lensops_core::redaction::Redactor;
 use serde_json::json;
 use uuid::Uuid;
@@ -190,6 +192,10 @@ async fn pages(page: impl AsyncFn(Option<Uuid>, u32) -> Result<Vec<Exported>, St
             let events = events
                 .iter()
                 .map(|(level, detail)| json!({"level": level, "detail_json": detail}));
+            let notes = check.notes.read();
+            // Of a slot, the id begins with its due time; an id of others says nothing of one.
+            let schedule = Schedule::new(Every::QUARTER_HOUR, &check.lens_id, check.yacht_id);
+            let due_ms = i64::try_from(check.id.as_u128() >> 80).unwrap_or(0);
             let line = json!({
                 "id": check.id,
                 "yacht_id": check.yacht_id,
@@ -198,7 +204,11 @@ async fn pages(page: impl AsyncFn(Option<Uuid>, u32) -> Result<Vec<Exported>, St
                 "p95_latency_ms": check.p95_latency_ms,
                 "error_rate_percent": check.error_rate_percent,
                 "sample_size": check.sample_size,
+                "due_at": schedule.made(check.id).then(|| from_ms(due_ms)),
                 "observed_at": check.observed_at,
+                "every": notes.every,
+                "slo": notes.slo,
+                "samples": notes.samples(),
                 "notes": check.notes,
                 "events": events.collect::<Vec<_>>(),
             });

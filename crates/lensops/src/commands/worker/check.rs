@@ -180,6 +180,7 @@ impl Monitor {
         }
         let told = flags.len() + probes.len();
         let context = CheckContext {
+            every: self.plan.every,
             id,
             tenant,
             lens: self.plan.monitor.clone(),

@@ -1,6 +1,6 @@
-//! The gate: a window of checks becomes a decision.
+//! The strict policy: a window of checks becomes a decision by their status.
 //!
-//! Strict policy, first match wins: any unhealthy check rolls back; too little coverage or too
+//! First match wins: any unhealthy check rolls back; too little coverage or too
 //! long a gap is not enough data; any degraded check is to be investigated; else proceed. A slot
 //! without a check is missed, never healthy; the newest one is pending until the next is due. A
 //! slot whose check is muted (paused, maintenance) is neither missed nor bad: it is left out, and told.
@@ -8,9 +8,12 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::decision::Decision;
+use super::slot::{Slot, State};
 use crate::history::schedule::Schedule;
 use crate::lens::mute::MutedWhy;
 use crate::verdict::record::Status;
@@ -23,43 +26,6 @@ const LONGEST_GAP: u64 = 2;
 
 /// Checks named in a reason; the rest is counted.
 const NAMED: usize = 5;
-
-/// What the gate says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// Go on to the next phase.
-    Proceed,
-    /// Look at it first.
-    Investigate,
-    /// Switch it off.
-    RollBack,
-    /// Wait, or mend the monitoring.
-    NotEnoughData,
-}
-
-impl Decision {
-    /// For people.
-    #[must_use]
-    pub fn tell(self) -> &'static str {
-        match self {
-            Self::Proceed => "✅ PROCEED",
-            Self::Investigate => "⚠️ INVESTIGATE",
-            Self::RollBack => "❌ ROLL BACK",
-            Self::NotEnoughData => "❔ NOT ENOUGH DATA",
-        }
-    }
-
-    /// Which of two decisions over two tenants stands for both.
-    fn precedence(self) -> u8 {
-        match self {
-            Self::Proceed => 0,
-            Self::Investigate => 1,
-            Self::NotEnoughData => 2,
-            Self::RollBack => 3,
-        }
-    }
-}
 
 /// A check as far as the gate looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +47,7 @@ impl CheckPoint {
 }
 
 /// What the gate looked at and what it says.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct GateReport {
     /// The tenant.
     pub tenant: Uuid,
@@ -90,8 +56,10 @@ pub struct GateReport {
     /// Why, one line.
     pub reason: String,
     /// The start of the window.
+    #[schemars(with = "String")]
     pub from: Timestamp,
     /// Its end.
+    #[schemars(with = "String")]
     pub until: Timestamp,
     /// Slots due in the window; a pending one and muted ones are not among them.
     pub slots: u64,
@@ -120,11 +88,12 @@ pub struct GateReport {
 }
 
 /// A check that a decision rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Named {
     /// Its id.
     pub id: Uuid,
     /// When it was observed.
+    #[schemars(with = "String")]
     pub observed_at: Timestamp,
     /// Its status.
     pub status: Status,
@@ -303,6 +272,73 @@ fn coverage(schedule: &Schedule<'_>, from: Timestamp, at: Timestamp, now: Timest
         due,
         covered,
         longest_gap,
+    }
+}
+
+/// The strict decision over slots of a history without a timetable, oldest first, each with the status of its
+/// check; a check that is left out has none.
+#[must_use]
+pub fn strict_of_slots(slots: &[(Slot, Option<Status>)]) -> (Decision, String) {
+    let (mut found, mut gap, mut muted) = (
+        Slots {
+            due: 0,
+            covered: 0,
+            longest_gap: 0,
+        },
+        0,
+        0_usize,
+    );
+    let (mut unhealthy, mut degraded) = (0_u64, 0_u64);
+    for (slot, status) in slots {
+        unhealthy += u64::from(*status == Some(Status::Unhealthy));
+        degraded += u64::from(*status == Some(Status::Degraded));
+        match slot.state {
+            State::LeftOut(_) => {
+                muted += 1;
+                gap = 0;
+            }
+            State::Missing | State::Unjudged => {
+                found.due += 1;
+                gap += 1;
+                found.longest_gap = found.longest_gap.max(gap);
+            }
+            State::Checked(_) => {
+                found.due += 1;
+                found.covered += 1;
+                gap = 0;
+            }
+        }
+    }
+    let Slots {
+        due,
+        covered,
+        longest_gap,
+    } = found;
+    if unhealthy > 0 {
+        (Decision::RollBack, format!("{unhealthy} unhealthy checks"))
+    } else if due == 0 {
+        let reason = match muted {
+            0 => "no slot was due in the window".to_owned(),
+            count => format!("all {count} checks of the window are left out: paused, in maintenance or annulled"),
+        };
+        (Decision::NotEnoughData, reason)
+    } else if covered * 10_000 < due * LEAST_COVERAGE {
+        (
+            Decision::NotEnoughData,
+            format!("{covered} of {due} slots were checked, 99 % are needed"),
+        )
+    } else if longest_gap > LONGEST_GAP {
+        (
+            Decision::NotEnoughData,
+            format!("{longest_gap} slots in a row were missed, two intervals are the most"),
+        )
+    } else if degraded > 0 {
+        (Decision::Investigate, format!("{degraded} degraded checks"))
+    } else {
+        (
+            Decision::Proceed,
+            format!("{covered} of {due} slots were checked, all healthy"),
+        )
     }
 }
 
