@@ -25,6 +25,8 @@ fn point(check: &Point) -> CheckPoint {
         status: check.status,
         observed_at: check.observed_at,
         muted: check.muted,
+        // Points are read from an index, without notes.
+        every: None,
     }
 }
 

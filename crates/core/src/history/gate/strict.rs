@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use super::decision::Decision;
 use super::slot::{Slot, State};
-use crate::history::schedule::Schedule;
+use crate::duration::Every;
+use crate::history::schedule::{Schedule, from_ms};
 use crate::lens::mute::MutedWhy;
 use crate::verdict::record::Status;
 
@@ -38,6 +39,8 @@ pub struct CheckPoint {
     pub observed_at: Timestamp,
     /// Whether and why it counts for nothing.
     pub muted: Option<MutedWhy>,
+    /// How often the lens was checked then, where that is known.
+    pub every: Option<Every>,
 }
 
 impl CheckPoint {
@@ -129,7 +132,7 @@ pub fn decide(
     let covering = checks.iter().filter(|check| !check.is_own_fault());
     let mut ids: Vec<(Uuid, bool)> = covering.map(|check| (check.id, check.muted.is_some())).collect();
     ids.sort_unstable();
-    let slots = coverage(schedule, from, at, now, &ids);
+    let slots = coverage(schedule, &due(schedule, from, at, checks), now, &ids);
     let count = |status: Status| judged.iter().filter(|check| check.status == status).count() as u64;
     let unhealthy = count(Status::Unhealthy);
     let worst = if unhealthy > 0 {
@@ -241,11 +244,38 @@ struct Slots {
     longest_gap: u64,
 }
 
-/// Counts the slots that are due in the window.
-fn coverage(schedule: &Schedule<'_>, from: Timestamp, at: Timestamp, now: Timestamp, ids: &[(Uuid, bool)]) -> Slots {
+/// The slots of `(from, at]`, oldest first. A slot of the past was due by the interval that stood then, as far as
+/// its checks say it; what is behind the last of them by that of today.
+fn due(schedule: &Schedule<'_>, from: Timestamp, at: Timestamp, checks: &[CheckPoint]) -> Vec<Timestamp> {
+    let known = |check: &CheckPoint| {
+        let every = check.every.filter(|_| schedule.made(check.id))?;
+        Some((from_ms(i64::try_from(check.id.as_u128() >> 80).ok()?), every))
+    };
+    let mut known: Vec<(Timestamp, Every)> = checks.iter().filter_map(known).collect();
+    known.sort_by_key(|(due, _)| *due);
+    let (mut slots, mut since) = (Vec::new(), from);
+    for (index, (check, every)) in known.iter().enumerate() {
+        let next = known.get(index + 1);
+        if next.is_some_and(|(_, other)| other == every) {
+            continue;
+        }
+        // Up to its last slot; those between it and the first slot of the next interval were never due.
+        let then = Schedule::new(*every, schedule.lens(), schedule.tenant());
+        let until = (*check).min(at);
+        slots.extend(then.between(since, until));
+        since = next
+            .map_or(until, |(due, _)| from_ms(due.as_millisecond() - 1))
+            .max(from);
+    }
+    slots.extend(schedule.between(since.max(from), at));
+    slots
+}
+
+/// Counts the slots that were due.
+fn coverage(schedule: &Schedule<'_>, due_at: &[Timestamp], now: Timestamp, ids: &[(Uuid, bool)]) -> Slots {
     let newest = schedule.latest(now);
     let (mut due, mut covered, mut gap, mut longest_gap) = (0, 0, 0, 0);
-    for slot in schedule.between(from, at) {
+    for slot in due_at.iter().copied() {
         let id = schedule.slot_id(slot);
         let found = ids
             .binary_search_by_key(&id, |(id, _)| *id)
@@ -355,7 +385,6 @@ pub fn worst(reports: &[GateReport]) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::duration::Every;
     use crate::ident::LensId;
 
     const TENANT: Uuid = Uuid::from_u128(0x53fb_df09);
@@ -372,6 +401,7 @@ mod tests {
             status: Status::Healthy,
             observed_at: due,
             muted: None,
+            every: None,
         };
         let checks = schedule
             .between(at - SignedDuration::from_hours(168), at)
@@ -542,6 +572,7 @@ mod tests {
             status: Status::Unhealthy,
             observed_at: at,
             muted: None,
+            every: None,
         };
         assert_eq!(
             decision(|checks| checks.push(extra.clone())).decision,
@@ -565,5 +596,47 @@ mod tests {
             (worst(&[good]), worst(&[])),
             (Decision::Proceed, Decision::NotEnoughData)
         );
+    }
+
+    /// Fault F4: slots of the past were counted again with the interval of today.
+    #[test]
+    fn f4_slots_of_the_past_are_those_of_the_interval_that_stood_then() {
+        let lens = faults();
+        let at: Timestamp = "2026-01-08T00:00:00Z".parse().unwrap();
+        let hours = SignedDuration::from_hours;
+        for (before, after) in [("15m", "5m"), ("5m", "15m"), ("15m", "7m")] {
+            let (before, after): (Every, Every) = (before.parse().unwrap(), after.parse().unwrap());
+            let made = |every: Every, from, until| {
+                let schedule = Schedule::new(every, &lens, TENANT);
+                let check = |due| CheckPoint {
+                    id: schedule.slot_id(due),
+                    status: Status::Healthy,
+                    observed_at: due,
+                    muted: None,
+                    every: Some(every),
+                };
+                schedule.between(from, until).map(check).collect::<Vec<_>>()
+            };
+            let mut checks = made(before, at - hours(168), at - hours(24));
+            checks.extend(made(after, at - hours(24), at));
+            let (schedule, count) = (Schedule::new(after, &lens, TENANT), checks.len() as u64);
+            let report = decide(&schedule, hours(168), at, at, &checks);
+            assert_eq!((report.slots, report.covered), (count, count), "{before} to {after}");
+            assert_eq!(report.decision, Decision::Proceed, "{before} to {after}");
+            // A gap before the change is counted by the interval of then.
+            let missed = checks
+                .iter()
+                .skip(100)
+                .take(9)
+                .map(|check| check.id)
+                .collect::<Vec<_>>();
+            checks.retain(|check| !missed.contains(&check.id));
+            let report = decide(&schedule, hours(168), at, at, &checks);
+            assert_eq!(
+                (report.slots, report.covered, report.longest_gap),
+                (count, count - 9, 9),
+                "{before} to {after}"
+            );
+        }
     }
 }

@@ -104,6 +104,7 @@ fn point(check: &StoredCheck) -> Option<CheckPoint> {
         status: check.status,
         observed_at: check.observed_at,
         muted: check.notes.read().muted_why(),
+        every: check.notes.read().every,
     })
 }
 
