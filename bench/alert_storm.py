@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 import signal
-import socketserver
+import socket
 import subprocess
 import sys
 import tempfile
@@ -65,7 +65,23 @@ class Receiver(Api):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads, request_queue_size, allow_reuse_address = True, 256, True
 
+    def get_request(self):
+        connection, address = super().get_request()
+        self.open.add(connection)
+        return connection, address
+
+    def down(self):
+        """Ends, and every connection that was kept with it."""
+        self.shutdown()
+        self.server_close()
+        for connection in self.open:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
     def start(self):
+        self.open = set()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -101,8 +117,7 @@ def main():
         if healthy < 2 * pairs - 100 or Receiver.told:
             wrong.append(f"before: {healthy} healthy checks, {len(Receiver.told)} messages")
         down = time.monotonic()
-        api.shutdown()
-        api.server_close()
+        api.down()
         time.sleep(300)
         back = time.monotonic()
         Server(("127.0.0.1", port), Api).start()

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::crypto::digest::sha256_hex;
 use lensops_core::crypto::token::{Token, mint};
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Sender};
 use lensops_core::history::schedule::Schedule;
@@ -18,7 +17,6 @@ use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use lensops_core::verdict::check::{flag_line, probe_line};
-use lensops_core::verdict::own_fault::Worked;
 use lensops_core::verdict::record::Level;
 use lensops_core::verdict::{CheckContext, CheckReport, ProbeReport, ProbeResult, Sample, judge_check};
 use tokio::time::{Instant, timeout_at};
@@ -28,10 +26,10 @@ use super::answered::Answer;
 use super::attempt::{OUT_OF_TIME, budget};
 use super::before::Before;
 use crate::flags::SharedFlags;
-use crate::store::{History, Journal, Store, StoreError, StoredCheck, worked};
+use crate::store::{History, Journal, Store, StoreError};
 
 /// How long a store elsewhere may take to say what was before.
-const ASK_FOR: Duration = Duration::from_secs(3);
+pub(super) const ASK_FOR: Duration = Duration::from_secs(3);
 
 /// Everything that checks of one plan share.
 #[derive(Debug, Clone)]
@@ -103,47 +101,6 @@ impl Monitor {
             rolled_back,
             ..Before::of(&checks)
         })
-    }
-
-    /// What earlier checks reached. Those at hand say it nearly always; else all that are recorded are asked. A
-    /// store that does not answer says nothing against the monitor.
-    async fn worked<S: Sender>(
-        &self,
-        journal: &Journal,
-        store: &Store<S>,
-        tenant: Uuid,
-        at_hand: &[StoredCheck],
-    ) -> Result<Worked, StoreError> {
-        let (host, credential) = (self.base.host(), self.credential());
-        let reached = |check: &StoredCheck| {
-            let notes = check.notes.read();
-            notes.reached.as_ref().is_some_and(|reached| {
-                reached.host == host && reached.answered && (credential.is_none() || reached.credential == credential)
-            })
-        };
-        if at_hand.iter().rev().any(reached) {
-            return Ok(Worked::ALL);
-        }
-        let (pair, credential) = ((tenant, self.lens()), credential.as_deref());
-        let here = worked(journal, pair, host, credential).await?;
-        if here == Worked::ALL || !store.is_elsewhere() {
-            return Ok(here);
-        }
-        let asked = tokio::time::timeout(ASK_FOR, worked(store, pair, host, credential)).await;
-        let there = asked.ok().and_then(Result::ok).unwrap_or_default();
-        Ok(Worked {
-            found: here.found || there.found,
-            answered: here.answered || there.answered,
-            let_in: here.let_in || there.let_in,
-        })
-    }
-
-    /// The digest of what the probes prove who they are with; `None` where they do not. So short that many secrets
-    /// have it.
-    fn credential(&self) -> Option<String> {
-        let secret = self.jwt_secret.as_ref().filter(|_| !self.plan.users.is_empty())?;
-        let digest = sha256_hex(format!("lensops\n{}\n{}", self.issuer, secret.expose()).as_bytes());
-        digest.get(..8).map(str::to_owned)
     }
 
     /// Runs the probes for `tenant` as check `id`, observed at `observed_at`. Tokens are minted at

@@ -18,6 +18,7 @@ mod lines;
 pub mod notifier;
 pub mod openmetrics;
 mod pages;
+mod past;
 mod probing;
 mod reload;
 mod run;

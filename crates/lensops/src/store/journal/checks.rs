@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 use jiff::Timestamp;
 use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
-use lensops_core::verdict::record::{CheckRecord, Status};
+use lensops_core::verdict::record::CheckRecord;
 use serde_json::Value;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
@@ -19,6 +19,7 @@ use super::alerts;
 use super::handle::Journal;
 use super::job::{AfterCommit, WriteJob, Written};
 use super::row::{json, parsed, stored, time_text};
+use super::traces;
 use crate::store::{Exported, History, StoreError, StoredCheck, Trace, with_annulled};
 
 /// Records a check and folds it into the alerts of `rules`.
@@ -215,28 +216,7 @@ impl Journal {
 
 impl History for Journal {
     async fn shows(&self, tenant: Uuid, lens: &LensId, trace: Trace<'_>) -> Result<bool, StoreError> {
-        let (condition, value) = match trace {
-            Trace::Found(host) => ("json_extract(notes, '$.reached.host') = $3", host),
-            Trace::Answered(host) => (
-                "json_extract(notes, '$.reached.host') = $3 AND json_extract(notes, '$.reached.answered')",
-                host,
-            ),
-            Trace::LetIn(digest) => ("json_extract(notes, '$.reached.credential') = $3", digest),
-            Trace::Unsaid => (
-                "json_extract(notes, '$.reached') IS NULL AND p95_latency_ms IS NOT NULL AND status <> $3",
-                Status::Unhealthy.as_str(),
-            ),
-        };
-        let query = format!(
-            "SELECT EXISTS (SELECT 1 FROM pms_health_checks WHERE yacht_id = $1 AND lens_id = $2 AND {condition})"
-        );
-        let shown: bool = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
-            .bind(tenant.to_string())
-            .bind(lens.as_str())
-            .bind(value)
-            .fetch_one(&self.reader)
-            .await?;
-        Ok(shown)
+        traces::shows(&self.reader, tenant, lens, trace).await
     }
 
     async fn latest(&self, pairs: &[(Uuid, LensId)]) -> Result<Vec<StoredCheck>, StoreError> {

@@ -22,6 +22,7 @@ mod row;
 mod schema;
 pub(super) mod silences;
 mod tenants;
+mod traces;
 mod writer;
 
 pub use alert_rules::Alerting;

@@ -39,6 +39,35 @@ pub(crate) async fn latest(connection: &mut PgConnection, pairs: &[(Uuid, LensId
     .await
 }
 
+/// A row where a check of the pair shows `trace`, else none.
+async fn shows(
+    connection: &mut PgConnection,
+    tenant: Uuid,
+    lens: &LensId,
+    trace: Trace<'_>,
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    let (condition, value) = match trace {
+        Trace::Found(host) => ("notes -> 'reached' ->> 'host' = $3", host),
+        Trace::Answered(host) => (
+            "notes -> 'reached' ->> 'host' = $3 AND notes -> 'reached' ->> 'answered' = 'true'",
+            host,
+        ),
+        Trace::LetIn(digest) => ("notes -> 'reached' ->> 'credential' = $3", digest),
+        Trace::Unsaid => (
+            "notes -> 'reached' IS NULL AND p95_latency_ms IS NOT NULL AND status <> $3",
+            Status::Unhealthy.as_str(),
+        ),
+    };
+    let query =
+        format!("SELECT 1 FROM public.pms_health_checks WHERE yacht_id = $1 AND lens_id = $2 AND {condition} LIMIT 1");
+    statement::query(sqlx::AssertSqlSafe(query))
+        .bind(tenant)
+        .bind(lens.as_str())
+        .bind(value)
+        .fetch_all(connection)
+        .await
+}
+
 impl Question<'_> {
     pub(super) async fn ask(&self, connection: &mut Held) -> Result<Vec<PgRow>, sqlx::Error> {
         let mut transaction = connection.begin().await?;
@@ -79,29 +108,7 @@ impl Question<'_> {
                 .fetch_all(connection)
                 .await
             }
-            Self::Shows(tenant, lens, trace) => {
-                let (condition, value) = match trace {
-                    Trace::Found(host) => ("notes -> 'reached' ->> 'host' = $3", *host),
-                    Trace::Answered(host) => (
-                        "notes -> 'reached' ->> 'host' = $3 AND notes -> 'reached' ->> 'answered' = 'true'",
-                        *host,
-                    ),
-                    Trace::LetIn(digest) => ("notes -> 'reached' ->> 'credential' = $3", *digest),
-                    Trace::Unsaid => (
-                        "notes -> 'reached' IS NULL AND p95_latency_ms IS NOT NULL AND status <> $3",
-                        Status::Unhealthy.as_str(),
-                    ),
-                };
-                let query = format!(
-                    "SELECT 1 FROM public.pms_health_checks WHERE yacht_id = $1 AND lens_id = $2 AND {condition} LIMIT 1"
-                );
-                statement::query(sqlx::AssertSqlSafe(query))
-                    .bind(tenant)
-                    .bind(lens.as_str())
-                    .bind(value)
-                    .fetch_all(connection)
-                    .await
-            }
+            Self::Shows(tenant, lens, trace) => shows(connection, *tenant, lens, *trace).await,
             Self::Page(after, limit) => {
                 statement::query(
                     "SELECT id, yacht_id, lens_id, status, p95_latency_ms, \
