@@ -25,6 +25,7 @@ mod exit_codes;
 mod fixture;
 mod framings;
 mod front;
+mod gate_files;
 mod generate;
 mod harness;
 mod hostile;

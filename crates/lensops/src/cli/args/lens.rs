@@ -159,6 +159,7 @@ impl LensArgs {
             consumes_entity: self.consumes_entity,
             signed_payload: self.signed_payload.into_iter().collect(),
             interval: self.interval,
+            gate: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use lensops_core::duration::Every;
 use lensops_core::ident::{EnvName, Ident, LensId};
-use lensops_core::lens::{Lens, ReadAction, SignedAction, Slo, User};
+use lensops_core::lens::{GateFile, Lens, ReadAction, SignedAction, Slo, User};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -29,6 +29,7 @@ pub struct NewLens {
     pub consumes_entity: bool,
     pub signed_payload: IndexMap<Ident, Value>,
     pub interval: Option<Every>,
+    pub gate: Option<GateFile>,
 }
 
 impl NewLens {
@@ -62,7 +63,7 @@ impl NewLens {
             every: self.interval.unwrap_or(Every::QUARTER_HOUR),
             samples: None,
             slo: Slo::default(),
-            gate: None,
+            gate: self.gate,
             paused: None,
             maintenance: Vec::new(),
             overrides: None,

@@ -12,6 +12,7 @@ mod questions;
 
 use lensops_core::exchange::Sender;
 use lensops_core::ident::LensId;
+use lensops_core::lens::{GateFile, Policy};
 
 use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
@@ -56,6 +57,10 @@ pub async fn new_lens<S: Sender>(
         given.roles = actions::roles_of(&registry, &listed);
     }
     api::check_entity(settings, sender, &given, options).await?;
+    // Of what `lensops.yml` says for all lenses, a new one makes no exception.
+    given.gate = settings.project.gate.is_none().then_some(GateFile {
+        policy: Policy::Statistical,
+    });
     let options = Options {
         workflows_to_root: questions::workflows_to_root(settings, ask)?,
         ..options.clone()

@@ -11,8 +11,8 @@ use lensops_core::verdict::record::Status;
 use serde_json::json;
 
 use super::asked::Form;
-use super::files::{Asking, Reading};
 use super::judged::{LEAD, millis, policy, slots};
+use super::reading::{Asking, Reading};
 use crate::commands::error::Result;
 use crate::commands::exit::Exit;
 use crate::store::{History, StoredCheck};

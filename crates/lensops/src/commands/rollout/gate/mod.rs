@@ -5,6 +5,7 @@ mod backtest;
 mod files;
 mod judged;
 mod print;
+mod reading;
 
 pub use asked::{Asked, Form};
 pub use judged::{Gated, gate, is_virtual};
