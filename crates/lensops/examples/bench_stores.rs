@@ -17,7 +17,7 @@ use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use lensops_core::stats::histogram::{Latencies, Quantile};
-use lensops_core::verdict::notes::RecordNotes;
+use lensops_core::verdict::note_rows::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgConnection};

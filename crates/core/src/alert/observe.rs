@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
     use crate::redaction::Redactor;
-    use crate::verdict::notes::RecordNotes;
+    use crate::verdict::note_rows::RecordNotes;
     use crate::verdict::record::{EventRecord, Level};
 
     fn check(status: Status, notes: &Value, events: &[Value]) -> CheckRecord {

@@ -8,6 +8,7 @@ pub mod baseline;
 pub mod check;
 pub mod judge;
 pub mod load_generator;
+pub mod note_rows;
 pub mod notes;
 mod number;
 pub mod outcome;

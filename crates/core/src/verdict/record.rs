@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::crypto::digest::uuid_v8;
 use crate::ident::LensId;
 use crate::redaction::Redacted;
-use crate::verdict::notes::RecordNotes;
+use crate::verdict::note_rows::RecordNotes;
 
 /// The status of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

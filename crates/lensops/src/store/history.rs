@@ -6,7 +6,7 @@ use std::future::Future;
 use jiff::Timestamp;
 use lensops_core::ident::LensId;
 use lensops_core::lens::mute::Muted;
-use lensops_core::verdict::notes::StoredNotes;
+use lensops_core::verdict::note_rows::StoredNotes;
 use lensops_core::verdict::own_fault::Worked;
 use lensops_core::verdict::record::Status;
 use serde_json::Value;

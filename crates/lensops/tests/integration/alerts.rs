@@ -15,7 +15,7 @@ use lensops::http::Client;
 use lensops::store::{Alerting, Journal};
 use lensops_core::alert::{Rule, Seen, Subject};
 use lensops_core::redaction::Redactor;
-use lensops_core::verdict::notes::RecordNotes;
+use lensops_core::verdict::note_rows::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use lensops_sandbox::{Dialect, Faults};
 use serde_json::{Value, json};

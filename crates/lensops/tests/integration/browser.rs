@@ -12,7 +12,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{Board, Journal};
 use lensops_core::redaction::Redactor;
-use lensops_core::verdict::notes::RecordNotes;
+use lensops_core::verdict::note_rows::RecordNotes;
 use lensops_core::verdict::record::{Level, Status};
 use serde_json::{Value, json};
 

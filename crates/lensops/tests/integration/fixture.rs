@@ -13,7 +13,7 @@ use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Route, T
 use lensops_core::history::schedule::Schedule;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
-use lensops_core::verdict::notes::RecordNotes;
+use lensops_core::verdict::note_rows::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use lensops_sandbox::{Dialect, Sandbox};
 use serde_json::json;

@@ -10,7 +10,7 @@ use lensops_core::duration::Every;
 use lensops_core::history::schedule::Schedule;
 use lensops_core::ident::LensId;
 use lensops_core::redaction::Redactor;
-use lensops_core::verdict::notes::RecordNotes;
+use lensops_core::verdict::note_rows::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status, event_id};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;

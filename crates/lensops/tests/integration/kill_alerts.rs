@@ -9,7 +9,7 @@ use lensops::config::Settings;
 use lensops::store::Journal;
 use lensops_core::alert::Notification;
 use lensops_core::redaction::Redactor;
-use lensops_core::verdict::notes::RecordNotes;
+use lensops_core::verdict::note_rows::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level};
 use lensops_sandbox::{Dialect, Faults};
 use serde_json::json;

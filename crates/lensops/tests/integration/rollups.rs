@@ -6,7 +6,7 @@ use lensops::store::{Archive, Owner};
 use lensops_core::history::rollup::Span;
 use lensops_core::redaction::Redactor;
 use lensops_core::stats::histogram::{Latencies, Quantile};
-use lensops_core::verdict::notes::RecordNotes;
+use lensops_core::verdict::note_rows::RecordNotes;
 use lensops_core::verdict::record::CheckRecord;
 use serde_json::json;
 

@@ -7,7 +7,7 @@ use lensops::store::{History as _, StoredCheck, Trace};
 use lensops_core::ident::LensId;
 use lensops_core::lens::mute::MutedWhy;
 use lensops_core::redaction::Redactor;
-use lensops_core::verdict::notes::RecordNotes;
+use lensops_core::verdict::note_rows::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, Status};
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use lensops::store::{Board, Journal, Silence};
 use lensops_core::redaction::Redactor;
-use lensops_core::verdict::notes::RecordNotes;
+use lensops_core::verdict::note_rows::RecordNotes;
 use proptest::prelude::{ProptestConfig, Strategy as _, any};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};

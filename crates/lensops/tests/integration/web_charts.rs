@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use lensops::commands::storage::retention::{retention, roll_up};
 use lensops::store::{Archive, Board, Journal, Owner};
 use lensops_core::redaction::Redactor;
-use lensops_core::verdict::notes::RecordNotes;
+use lensops_core::verdict::note_rows::RecordNotes;
 use lensops_core::verdict::record::{CheckRecord, EventRecord, Level, Status};
 use serde_json::json;
 

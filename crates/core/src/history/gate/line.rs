@@ -15,7 +15,7 @@ use crate::duration::Every;
 use crate::ident::LensId;
 use crate::lens::Slo;
 use crate::lens::mute::{Muted, MutedWhy};
-use crate::verdict::notes::StoredNotes;
+use crate::verdict::note_rows::StoredNotes;
 use crate::verdict::record::Status;
 
 /// One line of an export.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod constants;
+mod coverage;
 mod decision;
 mod edetector;
 mod errors;
@@ -19,13 +20,14 @@ mod statistical;
 mod strict;
 
 pub use answer::{Answer, Criterion};
+pub use coverage::CheckPoint;
 pub use decision::Decision;
 pub use history::History;
 pub use line::{Line, Otherwise, Recorded, recorded};
 pub use output::{FileAnswer, GateOutput, Gated, StoreAnswer, TenantAnswer};
 pub use slot::{Counts, RowFigures, Slot, State, TAIL_STEPS, fill};
 pub use statistical::{Question, judge};
-pub use strict::{CheckPoint, GateReport, Named, decide, strict_of_slots, worst};
+pub use strict::{GateReport, Named, decide, strict_of_slots, worst};
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,8 @@ use figures::Figures;
 use findings::{Finding, findings, own_finding};
 use notes::notes;
 
-use super::notes::{CheckNotes, RecordNotes};
+use super::note_rows::RecordNotes;
+use super::notes::CheckNotes;
 use super::own_fault::{excused, own_fault, reached};
 use super::probe::{ProbeReport, ProbeResult};
 use super::record::{CheckRecord, EventRecord, Level, Status, event_id};

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use lensops_core::verdict::notes::StoredNotes;
+use lensops_core::verdict::note_rows::StoredNotes;
 use lensops_core::verdict::record::Status;
 use serde_json::Value;
 use sqlx::Row;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use lensops_core::history::schedule::from_ms;
 use lensops_core::ident::LensId;
-use lensops_core::verdict::notes::StoredNotes;
+use lensops_core::verdict::note_rows::StoredNotes;
 use lensops_core::verdict::record::Status;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};

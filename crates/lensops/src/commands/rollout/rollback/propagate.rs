@@ -7,7 +7,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::exchange::Sender;
-use lensops_core::verdict::notes::{CheckNotes, RecordNotes};
+use lensops_core::verdict::note_rows::RecordNotes;
+use lensops_core::verdict::notes::CheckNotes;
 use uuid::Uuid;
 
 use super::context::Context;
