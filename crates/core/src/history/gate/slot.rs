@@ -101,7 +101,7 @@ impl Counts {
         counts.time(row, notes, slo);
         counts.flag_off = notes.flags.values().next().is_some_and(|on| !on);
         let is_slow = |ms: Option<f64>| ms.is_some_and(|ms| ms > slo.p95_ms.fail);
-        let window_ms = notes.window.and_then(|window| window.p95_us).map(|us| ms_of(us));
+        let window_ms = notes.window.and_then(|window| window.p95_us).map(ms_of);
         let slow = is_slow(row.p95_latency_ms.map(ms_of_row)) || is_slow(window_ms);
         if row.status == Status::Unhealthy && counts.failed == 0 && !slow {
             // What no timed request shows, a probe beside them or a 5xx that a retry got past, failed all the same.

@@ -334,11 +334,9 @@ fn happen(kind: Kind, effect: &mut Effect, what: &Happening, random: &mut Random
         Kind::Missing30 => effect.missing |= random.chance(0.3),
         Kind::NoAnswers => effect.unanswered = random.pick(&[0.6, 0.9, 1.0, 1.0], 1.0),
         Kind::RateLimited => effect.limited = random.between(0.1, 1.0).max(share - 0.4),
-        Kind::DeployBlips => {
-            if (index - onset) % DAY == 40 {
-                effect.slower = random.between(0.3, 1.1);
-                effect.errors = random.between(0.0, 0.1);
-            }
+        Kind::DeployBlips if (index - onset) % DAY == 40 => {
+            effect.slower = random.between(0.3, 1.1);
+            effect.errors = random.between(0.0, 0.1);
         }
         Kind::Maintenance => (effect.muted, effect.errors) = (true, 0.9),
         _ => {}
