@@ -421,7 +421,7 @@ fn notes_are_written_with_these_keys_in_this_order() {
     let [list, suggest, _] = good();
     let mut context = context();
     let plain = check_with(&context, Ok((200, GOOD_HEALTH)), &list[..1], &[], &[]);
-    insta::assert_snapshot!(plain.record.notes.text(), @r#"{"samples_us":[100000],"endpoints":{"List endpoint":{"n":1,"failed":0,"retries":0,"p50_us":100031,"p95_us":100031,"statuses":{"200":1}},"Suggestions endpoint":{"n":0,"failed":0,"retries":0,"p50_us":null,"p95_us":null,"statuses":{}},"Read action":{"n":0,"failed":0,"retries":0,"p50_us":null,"p95_us":null,"statuses":{}}},"window":{"p95_us":100031,"n":1},"unjudged":["Feature flags","Suggestions endpoint","Read action"]}"#);
+    insta::assert_snapshot!(plain.record.notes.text(), @r#"{"samples_us":[100000],"endpoints":{"List endpoint":{"n":1,"failed":0,"retries":0,"p50_us":100031,"p95_us":100031,"statuses":{"200":1}},"Suggestions endpoint":{"n":0,"failed":0,"retries":0,"p50_us":null,"p95_us":null,"statuses":{}},"Read action":{"n":0,"failed":0,"retries":0,"p50_us":null,"p95_us":null,"statuses":{}}},"window":{"p95_us":100031,"n":1},"unjudged":["Feature flags","Suggestions endpoint","Read action"],"reached":{"host":"api.example.com","answered":true},"every":"15m","slo":{"window":"1h","p95_ms":{"warn":2000.0,"fail":10000.0},"error_rate_percent":{"warn":1.0,"fail":5.0}}}"#);
     context.flags = vec![("B".to_owned(), true), ("A".to_owned(), false), ("B".to_owned(), false)];
     context.muted = Some(Muted::new(MutedWhy::Paused, "too \"slow\""));
     (context.virtual_clock, context.plan_origin) = (true, PlanOrigin::Edited);
@@ -430,7 +430,7 @@ fn notes_are_written_with_these_keys_in_this_order() {
         Err(FailureClass::Timeout),
     ];
     let full = check_with(&context, Ok((200, GOOD_HEALTH)), &off, &suggest[..2], &[]);
-    insta::assert_snapshot!(full.record.notes.text(), @r#"{"samples_us":[100000,100000,100000,100000],"endpoints":{"List endpoint":{"n":2,"failed":2,"retries":0,"p50_us":100031,"p95_us":100031,"statuses":{"503":1}},"Suggestions endpoint":{"n":2,"failed":0,"retries":0,"p50_us":100031,"p95_us":100031,"statuses":{"200":2}},"Read action":{"n":0,"failed":0,"retries":0,"p50_us":null,"p95_us":null,"statuses":{}}},"window":{"p95_us":100031,"n":4},"disabled":["List endpoint"],"unjudged":["Feature flags","Read action"],"flags":{"B":false,"A":false},"muted":{"why":"paused","reason":"too \"slow\""},"clock":"virtual","plan":"edited"}"#);
+    insta::assert_snapshot!(full.record.notes.text(), @r#"{"samples_us":[100000,100000,100000,100000],"endpoints":{"List endpoint":{"n":2,"failed":2,"retries":0,"p50_us":100031,"p95_us":100031,"statuses":{"503":1},"failed_at":[0,1]},"Suggestions endpoint":{"n":2,"failed":0,"retries":0,"p50_us":100031,"p95_us":100031,"statuses":{"200":2}},"Read action":{"n":0,"failed":0,"retries":0,"p50_us":null,"p95_us":null,"statuses":{}}},"window":{"p95_us":100031,"n":4},"disabled":["List endpoint"],"unjudged":["Feature flags","Read action"],"flags":{"B":false,"A":false},"muted":{"why":"paused","reason":"too \"slow\""},"clock":"virtual","plan":"edited","reached":{"host":"api.example.com","answered":true},"every":"15m","slo":{"window":"1h","p95_ms":{"warn":2000.0,"fail":10000.0},"error_rate_percent":{"warn":1.0,"fail":5.0}}}"#);
 }
 
 /// W17: no word was said of a certificate that ends tomorrow.
