@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use lensops_core::alert::Rule;
 use lensops_core::history::gate::Decision;
 use lensops_core::history::status::{Standing, age_at, tell_age};
+use lensops_core::lens::Policy;
 use lensops_core::named::Named;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::verdict::notes::CheckNotes;
@@ -42,13 +43,17 @@ pub(super) struct Row {
     pub(super) observed_at: Option<Timestamp>,
     /// Flags at the provider, as the latest check found them.
     pub(super) flags: Vec<Flag>,
-    /// What the gate says over seven days: `proceed`, `investigate`, `roll_back`, `not_enough_data`.
+    /// What the strict policy of the gate says over seven days: `proceed`, `investigate`, `roll_back`,
+    /// `not_enough_data`. The statistical one needs more of each check than is read here.
     #[schemars(with = "Option<String>")]
     pub(super) gate: Option<Decision>,
     /// Rules that fire.
     pub(super) firing: Vec<Named<Rule>>,
     /// Whether the latest check was made under a virtual clock.
     pub(super) virtual_clock: bool,
+    /// Whether the lens is decided by another policy than the one that is shown.
+    #[serde(skip)]
+    pub(super) decided_elsewhere: bool,
     #[serde(skip)]
     pub(super) spark: Spark,
     #[serde(skip)]
@@ -87,8 +92,12 @@ impl Row {
         format::error_rate(self.error_rate_percent)
     }
 
-    pub(super) fn gate_word(&self) -> &'static str {
-        self.gate.map_or("reading\u{2026}", decision_word)
+    pub(super) fn gate_word(&self) -> String {
+        match self.gate.map(decision_word) {
+            None => "reading\u{2026}".to_owned(),
+            Some(word) if self.decided_elsewhere => format!("{word} (strict)"),
+            Some(word) => word.to_owned(),
+        }
     }
 
     pub(super) fn firing_rules(&self) -> String {
@@ -145,6 +154,7 @@ pub(super) fn row(plan: &MonitorPlan, tenant: Uuid, found: &Found<'_>, alerts: &
         gate: None,
         firing: alerts.iter().filter(fires).map(|alert| alert.rule.clone()).collect(),
         virtual_clock: notes.is_some_and(CheckNotes::is_virtual),
+        decided_elsewhere: plan.gate.is_some_and(|gate| gate.policy != Policy::Strict),
         spark: spark(plan, found.day, now),
         age: age.map_or_else(|| "never".to_owned(), tell_age),
     }

@@ -123,7 +123,6 @@ impl Stress {
             verdict = StressVerdict {
                 verdict: Verdict::CouldNotJudge,
                 reason: format!("interrupted ({})", verdict.reason),
-                ..verdict
             };
         }
         Ok(Ran {

@@ -35,7 +35,7 @@ impl Before {
         let flags = flags.into_iter().flatten();
         Self {
             samples,
-            disabled: checks().last().map(|check| check.notes.read().disabled.clone()),
+            disabled: checks().next_back().map(|check| check.notes.read().disabled.clone()),
             flags: flags.map(|(name, on)| (name.clone(), *on)).collect(),
             worked: Worked::ALL,
             rolled_back: None,
