@@ -167,42 +167,48 @@ fn newest_first<'a>(checks: impl Iterator<Item = &'a &'a CheckPoint>) -> Vec<Nam
 
 /// The policy. `worst` holds the unhealthy checks; the degraded ones where no check is unhealthy.
 fn policy(slots: &Slots, worst: &[Named], muted: usize, schedule: &Schedule<'_>) -> (Decision, String) {
+    let any = |status: Status| worst.first().is_some_and(|check| check.status == status);
+    if any(Status::Unhealthy) {
+        (Decision::RollBack, reason_of("unhealthy", worst))
+    } else if let Some(reason) = too_thin(slots, muted, Some(schedule)) {
+        (Decision::NotEnoughData, reason)
+    } else if any(Status::Degraded) {
+        (Decision::Investigate, reason_of("degraded", worst))
+    } else {
+        (Decision::Proceed, all_healthy(slots))
+    }
+}
+
+/// Why the slots of a window are not enough data; `None` where they are. Minutes are told where there is a timetable.
+fn too_thin(slots: &Slots, muted: usize, schedule: Option<&Schedule<'_>>) -> Option<String> {
     let Slots {
         due,
         covered,
         longest_gap,
     } = *slots;
-    let any = |status: Status| worst.first().is_some_and(|check| check.status == status);
-    if any(Status::Unhealthy) {
-        (Decision::RollBack, reason_of("unhealthy", worst))
-    } else if due == 0 {
-        let reason = match muted {
-            0 => "no slot was due in the window".to_owned(),
-            count => format!("all {count} checks of the window are left out: paused, in maintenance or annulled"),
-        };
-        (Decision::NotEnoughData, reason)
-    } else if covered * 10_000 < due * LEAST_COVERAGE {
-        (
-            Decision::NotEnoughData,
-            format!("{covered} of {due} slots were checked, 99 % are needed"),
-        )
-    } else if longest_gap > LONGEST_GAP {
-        let gap_ms = longest_gap * schedule.every_ms().unsigned_abs();
-        (
-            Decision::NotEnoughData,
-            format!(
-                "{longest_gap} slots in a row ({} minutes) were missed, two intervals are the most",
-                gap_ms / 60_000
-            ),
-        )
-    } else if any(Status::Degraded) {
-        (Decision::Investigate, reason_of("degraded", worst))
-    } else {
-        (
-            Decision::Proceed,
-            format!("{covered} of {due} slots were checked, all healthy"),
-        )
+    if due == 0 && muted == 0 {
+        return Some("no slot was due in the window".to_owned());
     }
+    if due == 0 {
+        return Some(format!(
+            "all {muted} checks of the window are left out: paused, in maintenance or annulled"
+        ));
+    }
+    if covered * 10_000 < due * LEAST_COVERAGE {
+        return Some(format!("{covered} of {due} slots were checked, 99 % are needed"));
+    }
+    let minutes = schedule.map_or_else(String::new, |schedule| {
+        format!(
+            " ({} minutes)",
+            longest_gap * schedule.every_ms().unsigned_abs() / 60_000
+        )
+    });
+    (longest_gap > LONGEST_GAP)
+        .then(|| format!("{longest_gap} slots in a row{minutes} were missed, two intervals are the most"))
+}
+
+fn all_healthy(slots: &Slots) -> String {
+    format!("{} of {} slots were checked, all healthy", slots.covered, slots.due)
 }
 
 /// How many checks are `what`, and the first of them by name.
@@ -249,36 +255,14 @@ pub fn strict_of_slots(slots: &[(Slot, Option<Status>)]) -> (Decision, String) {
             }
         }
     }
-    let Slots {
-        due,
-        covered,
-        longest_gap,
-    } = found;
     if unhealthy > 0 {
         (Decision::RollBack, format!("{unhealthy} unhealthy checks"))
-    } else if due == 0 {
-        let reason = match muted {
-            0 => "no slot was due in the window".to_owned(),
-            count => format!("all {count} checks of the window are left out: paused, in maintenance or annulled"),
-        };
+    } else if let Some(reason) = too_thin(&found, muted, None) {
         (Decision::NotEnoughData, reason)
-    } else if covered * 10_000 < due * LEAST_COVERAGE {
-        (
-            Decision::NotEnoughData,
-            format!("{covered} of {due} slots were checked, 99 % are needed"),
-        )
-    } else if longest_gap > LONGEST_GAP {
-        (
-            Decision::NotEnoughData,
-            format!("{longest_gap} slots in a row were missed, two intervals are the most"),
-        )
     } else if degraded > 0 {
         (Decision::Investigate, format!("{degraded} degraded checks"))
     } else {
-        (
-            Decision::Proceed,
-            format!("{covered} of {due} slots were checked, all healthy"),
-        )
+        (Decision::Proceed, all_healthy(&found))
     }
 }
 
