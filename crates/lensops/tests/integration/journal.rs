@@ -153,7 +153,7 @@ async fn a_journal_of_a_newer_version_or_no_journal_at_all_is_refused() {
 
 /// The steps of the journal's schema, oldest first.
 fn steps() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/sqlite");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

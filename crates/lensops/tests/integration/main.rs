@@ -16,6 +16,7 @@ mod daemons;
 mod database;
 mod delivery;
 mod demo;
+mod dependencies;
 mod doctor;
 mod documents;
 mod elsewhere;

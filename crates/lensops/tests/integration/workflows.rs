@@ -109,6 +109,16 @@ pub(crate) fn lint(root: &Path, workflows: &[PathBuf]) {
     silent(actionlint);
 }
 
+/// What runs in the project's own repository is held to what is generated for others.
+#[test]
+fn zizmor_and_actionlint_report_nothing_on_the_workflows_of_this_project() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let names: Vec<PathBuf> = ["test.yml", "release.yml"]
+        .map(|name| root.join(".github/workflows").join(name).canonicalize().unwrap())
+        .into();
+    lint(&root, &names);
+}
+
 /// The tools must be able to fail: a workflow with a hole is found by each.
 #[test]
 fn a_workflow_with_a_hole_is_found() {

@@ -12,7 +12,7 @@ use crate::config::{PROJECT_FILE, Settings};
 
 /// The built-in set and the template of the lens file.
 #[derive(RustEmbed)]
-#[folder = "../../templates"]
+#[folder = "sets/"]
 struct BuiltIn;
 
 /// The name of the built-in set.

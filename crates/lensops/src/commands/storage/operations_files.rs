@@ -7,9 +7,9 @@ use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::files::FileError;
 
-const UNIT: &str = include_str!("../../../../../templates/ops/lensops-worker.service");
-const RULES: &str = include_str!("../../../../../templates/ops/prometheus-rules.yml");
-const DASHBOARD: &str = include_str!("../../../../../templates/ops/grafana.json");
+const UNIT: &str = include_str!("../../../operations/lensops-worker.service");
+const RULES: &str = include_str!("../../../operations/prometheus-rules.yml");
+const DASHBOARD: &str = include_str!("../../../operations/grafana.json");
 
 /// Prints a hardened unit that runs `program`, this one where none is named, on the repository at `root`.
 ///

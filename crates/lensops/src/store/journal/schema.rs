@@ -7,15 +7,15 @@ use crate::store::StoreError;
 /// The steps to the schema that this version writes, the first one from an empty file. Their number is the
 /// number of the schema: kept by hand beside the list, it was wrong once.
 const STEPS: &[&str] = &[
-    include_str!("../../../../../migrations/sqlite/0001_journal.sql"),
-    include_str!("../../../../../migrations/sqlite/0002_outbox.sql"),
-    include_str!("../../../../../migrations/sqlite/0003_rollups.sql"),
-    include_str!("../../../../../migrations/sqlite/0004_worker.sql"),
-    include_str!("../../../../../migrations/sqlite/0005_alerts.sql"),
-    include_str!("../../../../../migrations/sqlite/0006_outbox_trigger.sql"),
-    include_str!("../../../../../migrations/sqlite/0007_points.sql"),
-    include_str!("../../../../../migrations/sqlite/0008_muted.sql"),
-    include_str!("../../../../../migrations/sqlite/0009_incidents.sql"),
+    include_str!("../../../migrations/sqlite/0001_journal.sql"),
+    include_str!("../../../migrations/sqlite/0002_outbox.sql"),
+    include_str!("../../../migrations/sqlite/0003_rollups.sql"),
+    include_str!("../../../migrations/sqlite/0004_worker.sql"),
+    include_str!("../../../migrations/sqlite/0005_alerts.sql"),
+    include_str!("../../../migrations/sqlite/0006_outbox_trigger.sql"),
+    include_str!("../../../migrations/sqlite/0007_points.sql"),
+    include_str!("../../../migrations/sqlite/0008_muted.sql"),
+    include_str!("../../../migrations/sqlite/0009_incidents.sql"),
 ];
 
 /// The step that adds `lensops_rollups.muted`. Builds that had it wrote down the number before it.

@@ -17,15 +17,15 @@ use super::statement;
 use crate::store::StoreError;
 
 const STEPS: [&str; 5] = [
-    include_str!("../../../../../migrations/postgres/0001_ground.sql"),
-    include_str!("../../../../../migrations/postgres/0002_health.sql"),
-    include_str!("../../../../../migrations/postgres/0003_functions.sql"),
-    include_str!("../../../../../migrations/postgres/0004_rollups.sql"),
-    include_str!("../../../../../migrations/postgres/0005_restored.sql"),
+    include_str!("../../../migrations/postgres/0001_ground.sql"),
+    include_str!("../../../migrations/postgres/0002_health.sql"),
+    include_str!("../../../migrations/postgres/0003_functions.sql"),
+    include_str!("../../../migrations/postgres/0004_rollups.sql"),
+    include_str!("../../../migrations/postgres/0005_restored.sql"),
 ];
 
-const BESIDE: &str = include_str!("../../../../../migrations/postgres/check.sql");
-const SHAPE: &str = include_str!("../../../../../migrations/postgres/shape.sql");
+const BESIDE: &str = include_str!("../../../migrations/postgres/check.sql");
+const SHAPE: &str = include_str!("../../../migrations/postgres/shape.sql");
 
 /// The schema in which the script's own result is looked at. It is never committed.
 const REFERENCE: &str = "lensops_reference";
