@@ -9,7 +9,7 @@ use crate::yaml;
 
 macro_rules! set {
     ($($name:literal),*) => {
-        BTreeMap::from([$(($name.to_owned(), include_str!(concat!("../../../../templates/action-router/", $name)).to_owned())),*])
+        BTreeMap::from([$(($name.to_owned(), include_str!(concat!("../../../lensops/sets/action-router/", $name)).to_owned())),*])
     };
 }
 
@@ -257,7 +257,7 @@ fn an_override_changes_the_plan_and_a_wrong_one_is_refused() {
 
 #[test]
 fn the_lens_file_reads_back_as_the_same_lens() {
-    let template = include_str!("../../../../templates/lens.yml");
+    let template = include_str!("../../../lensops/sets/lens.yml");
     for source in [FAULTS, BARE] {
         let lens = lens(source);
         let written = render_lens_file(template, &lens).unwrap();

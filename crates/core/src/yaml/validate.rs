@@ -439,7 +439,7 @@ signed_action: {name: x, entity_typ: y}
 
     #[test]
     fn a_file_that_parses_has_no_mistake() {
-        let monitor = include_str!("../../../../templates/lens.yml");
+        let monitor = include_str!("../../../lensops/sets/lens.yml");
         assert!(Node::read(monitor).is_none() || told::<MonitorPlan>("monitor: [").is_empty());
         let lens = "lens: parts\ndomain: parts\nroles: [crew]\npaused: null\nsamples: 9\n";
         assert_eq!(told::<Lens>(lens), Vec::<String>::new());
