@@ -138,7 +138,11 @@ impl Left {
 async fn left(checks: usize, takes: &[(usize, SignedDuration)]) -> Left {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(&folder.path().join("journal.db")).await.unwrap();
-    let clock = StepClock::at("2026-01-28T15:00:00Z");
+    left_in(&journal, StepClock::at("2026-01-28T15:00:00Z"), checks, takes).await
+}
+
+/// The same, over a journal that may hold checks already, from the time of `clock` on.
+async fn left_in(journal: &Journal, clock: StepClock, checks: usize, takes: &[(usize, SignedDuration)]) -> Left {
     let stop = CancellationToken::new();
     let api = SlowApi {
         clock: clock.clone(),
@@ -172,6 +176,30 @@ async fn run(checks: usize, takes: &[(usize, SignedDuration)]) -> (Vec<Timestamp
         "a check has the id of its slot"
     );
     (left.observed(), left.missed)
+}
+
+#[tokio::test]
+async fn a_second_start_misses_what_was_due_while_no_worker_ran_and_nothing_from_before_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&folder.path().join("journal.db")).await.unwrap();
+    let first = left_in(&journal, StepClock::at("2026-01-28T15:00:00Z"), 1, &[]).await;
+    assert_eq!((first.stored.len(), first.missed.len()), (1, 0));
+
+    let again = left_in(&journal, StepClock::at("2026-01-28T15:00:20Z"), 1, &[]).await;
+    assert_eq!(again.missed, [], "the pair was known for twenty seconds");
+
+    let hour = left_in(&journal, StepClock::at("2026-01-28T16:30:00Z"), 1, &[]).await;
+    let schedule = hour.monitor.schedule(hour.monitor.plan.tenants[0]);
+    let (last, now) = (again.observed()[1], "2026-01-28T16:30:00Z".parse().unwrap());
+    let mut due: Vec<Timestamp> = schedule.between(last, now).into_iter().collect();
+    due.pop();
+    assert!((3..=6).contains(&due.len()), "{due:?}");
+    assert_eq!(hour.missed.iter().map(|(due, _)| *due).collect::<Vec<_>>(), due);
+    assert!(
+        hour.reasons().iter().all(|reason| *reason == "down"),
+        "{:?}",
+        hour.missed
+    );
 }
 
 /// Defect 10, its second half: the interval drifted by the length of the check.

@@ -23,7 +23,7 @@ const MOST: usize = 256;
 const AT_ONCE: usize = 64;
 
 /// Records the slots of `pairs` that have neither a check nor a missed slot, from the last settled one to the one
-/// before the current. A pair that was never checked has missed nothing.
+/// before the current. A pair has missed nothing that was due before it was first checked.
 pub(super) async fn record(journal: &Journal, pairs: &[(Arc<Monitor>, Uuid)], now: Timestamp) {
     let mut count = 0;
     for (monitor, tenant) in pairs {
@@ -41,10 +41,12 @@ pub(super) async fn record(journal: &Journal, pairs: &[(Arc<Monitor>, Uuid)], no
 }
 
 async fn record_pair(journal: &Journal, monitor: &Monitor, tenant: Uuid, now: Timestamp) -> Result<usize, StoreError> {
-    if !journal.knows(tenant, monitor.lens()).await? {
+    let Some(first) = journal.known_since(tenant, monitor.lens()).await? else {
         return Ok(0);
-    }
+    };
     let schedule = monitor.schedule(tenant);
+    // What was due before the pair was first looked at was never missed.
+    let known = schedule.latest(first);
     let current = schedule.latest(now);
     let every = SignedDuration::from_millis(schedule.every_ms());
     let mut missed = Vec::new();
@@ -54,7 +56,7 @@ async fn record_pair(journal: &Journal, monitor: &Monitor, tenant: Uuid, now: Ti
         let ids: Vec<Uuid> = slots.iter().map(|slot| schedule.slot_id(*slot)).collect();
         let settled = journal.settled_of(&ids).await?;
         for (due, id) in slots.into_iter().zip(ids) {
-            if settled.contains(&id) {
+            if due <= known || settled.contains(&id) {
                 break 'back;
             }
             slot = due;

@@ -18,7 +18,7 @@ use super::alert_rules::Rules;
 use super::alerts;
 use super::handle::Journal;
 use super::job::{AfterCommit, WriteJob, Written};
-use super::row::{json, parsed, stored, time_text};
+use super::row::{decode_error, json, parsed, stored, time_text};
 use super::traces;
 use crate::store::{Exported, History, StoreError, StoredCheck, Trace, with_annulled};
 
@@ -182,20 +182,26 @@ impl Journal {
 }
 
 impl Journal {
-    /// Whether anything is recorded of a lens of a tenant: a check or a missed slot.
+    /// When the first check of a lens of a tenant was recorded, or its first missed slot was due; `None` where
+    /// there is neither.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn knows(&self, tenant: Uuid, lens: &LensId) -> Result<bool, StoreError> {
-        let known: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM pms_health_checks WHERE yacht_id = $1 AND lens_id = $2) \
-             OR EXISTS (SELECT 1 FROM lensops_missed WHERE yacht_id = $1 AND lens_id = $2)",
+    pub async fn known_since(&self, tenant: Uuid, lens: &LensId) -> Result<Option<Timestamp>, StoreError> {
+        let first: [Option<String>; 2] = sqlx::query_as::<_, (Option<String>, Option<String>)>(
+            "SELECT (SELECT min(observed_at) FROM pms_health_checks WHERE yacht_id = $1 AND lens_id = $2), \
+             (SELECT min(due_at) FROM lensops_missed WHERE yacht_id = $1 AND lens_id = $2)",
         )
         .bind(tenant.to_string())
         .bind(lens.as_str())
         .fetch_one(&self.reader)
-        .await?;
-        Ok(known)
+        .await?
+        .into();
+        // Both are written in one form that sorts as text.
+        let Some(first) = first.into_iter().flatten().min() else {
+            return Ok(None);
+        };
+        Ok(Some(first.parse().map_err(|error| decode_error("observed_at", error))?))
     }
 
     /// Which of `slots` have a check or were recorded as missed.
