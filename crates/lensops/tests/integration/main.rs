@@ -28,6 +28,7 @@ mod framings;
 mod front;
 mod gate_files;
 mod generate;
+mod golden;
 mod harness;
 mod hostile;
 mod incidents;

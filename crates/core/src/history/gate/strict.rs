@@ -256,14 +256,19 @@ pub fn strict_of_slots(slots: &[(Slot, Option<Status>)]) -> (Decision, String) {
         }
     }
     if unhealthy > 0 {
-        (Decision::RollBack, format!("{unhealthy} unhealthy checks"))
+        (Decision::RollBack, counted(unhealthy, "unhealthy"))
     } else if let Some(reason) = too_thin(&found, muted, None) {
         (Decision::NotEnoughData, reason)
     } else if degraded > 0 {
-        (Decision::Investigate, format!("{degraded} degraded checks"))
+        (Decision::Investigate, counted(degraded, "degraded"))
     } else {
         (Decision::Proceed, all_healthy(&found))
     }
+}
+
+fn counted(checks: u64, word: &str) -> String {
+    let noun = if checks == 1 { "check" } else { "checks" };
+    format!("{checks} {word} {noun}")
 }
 
 /// The decision that stands for all tenants; not enough data where there is none.
