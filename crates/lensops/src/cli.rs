@@ -4,6 +4,7 @@ mod args;
 mod dispatch;
 mod examples;
 mod manual;
+mod overview;
 
 pub use args::Cli;
 pub use dispatch::dispatch;

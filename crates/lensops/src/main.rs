@@ -8,6 +8,11 @@ use lensops::cli::{Cli, command, dispatch};
 use lensops::commands::exit::Exit;
 use lensops::config::{Env, redactor_of};
 
+/// Static builds only: the allocator of musl serialises threads.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let matches = command().try_get_matches();
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {

@@ -4,6 +4,7 @@
 use clap::{Command, CommandFactory as _};
 
 use super::Cli;
+use super::overview::grouped;
 
 /// Commands by their words, each with calls and what they do.
 const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
@@ -298,10 +299,12 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
 /// The command line with an example or more at the end of each command's help.
 #[must_use]
 pub fn command() -> Command {
-    EXAMPLES.iter().fold(Cli::command(), |command, (words, calls)| {
-        let words: Vec<&str> = words.split(' ').collect();
-        with_help(command, &words, &text(calls))
-    })
+    EXAMPLES
+        .iter()
+        .fold(grouped(Cli::command()), |command, (words, calls)| {
+            let words: Vec<&str> = words.split(' ').collect();
+            with_help(command, &words, &text(calls))
+        })
 }
 
 fn with_help(command: Command, words: &[&str], help: &str) -> Command {

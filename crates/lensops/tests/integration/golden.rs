@@ -75,11 +75,7 @@ fn an_export_of_every_release_is_a_history_for_the_gate() {
     for (release, _) in RELEASES {
         let project = project(release);
         let ran = project.run("gate faults --window 24h --history export.jsonl").expect(1);
-        assert!(
-            ran.out.contains("ROLL BACK: 1 unhealthy"),
-            "{release}: {}",
-            ran.out
-        );
+        assert!(ran.out.contains("ROLL BACK: 1 unhealthy"), "{release}: {}", ran.out);
     }
 }
 

@@ -15,24 +15,24 @@ use super::shared::{PlanArgs, RollbackArgs};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Make everything that follows from the lens files, or from a new lens
+    /// Generate plans, workflows and documents from the lens files
     Generate(Box<GenerateArgs>),
-    /// Check a lens once, print and record it
+    /// Check a lens once: print and record the result
     Check {
         #[command(flatten)]
         plan: PlanArgs,
-        /// Print the check alone: no history, gate or alert hears of it
+        /// Print the check and record nothing: no history, no gate, no alert
         #[arg(long)]
         no_record: bool,
     },
-    /// Check lenses at their slots until told to stop
+    /// Check every lens for every tenant at its times, until SIGTERM
     Worker {
-        /// The lenses; all where none is named
+        /// The lenses; all of them if you name none
         lenses: Vec<String>,
         /// The API's address
         #[arg(long, value_name = "URL")]
         api_url: Option<String>,
-        /// Serve /healthz, /readyz and /metrics there, such as 127.0.0.1:9464
+        /// Serve /healthz, /readyz and /metrics at this address, such as 127.0.0.1:9464
         #[arg(long, value_name = "ADDR")]
         listen: Option<SocketAddr>,
     },
@@ -43,26 +43,26 @@ pub(in crate::cli) enum Command {
         /// The dialect that the API speaks
         #[arg(long)]
         dialect: Option<String>,
-        /// The API's action registry, to leave out cases that it does not let in
+        /// The API's action registry, to skip cases that it does not allow
         #[arg(long, value_name = "FILE")]
         registry: Option<PathBuf>,
-        /// Run the scenario of this name alone, between setup and teardown; may be repeated
+        /// Run only this scenario, between setup and teardown; may be repeated
         #[arg(long = "scenario", value_name = "NAME")]
         scenarios: Vec<String>,
         /// Write JUnit, one test case a case
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
-        /// Switch the master flag off and on at the provider, see that the API follows, and put
-        /// back what was found
+        /// Switch the master flag off and on at the provider, verify that the API follows, and restore
+        /// what was found
         #[arg(long)]
         flag_proof: bool,
-        /// How often the API is asked, every 2 s, until it follows
+        /// How often to ask the API, every 2 s, until it follows
         #[arg(long, default_value_t = 30, requires = "flag_proof")]
         flag_tries: u32,
     },
-    /// Ask the API for every action as every role, and hold it to its own registry
+    /// Try every action as every role, against the API's registry
     Matrix {
-        /// The lens whose actions are asked; all of the registry's where none is named
+        /// The lens whose actions to try; all actions of the registry if you name none
         lens: Option<String>,
         /// The API's action registry
         #[arg(long, value_name = "FILE")]
@@ -80,31 +80,31 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
     },
-    /// Load the API as the stress plan of a lens says and keep the results
+    /// Run the stress plan of a lens and keep the results
     Stress {
         #[command(flatten)]
         plan: PlanArgs,
-        /// The JSON result of an earlier run to compare with
+        /// Compare with the JSON result of an earlier run
         #[arg(long, value_name = "FILE")]
         baseline: Option<PathBuf>,
-        /// Threads that send; one a processor where nothing is said
+        /// Threads that send requests [default: one per processor]
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
         threads: Option<u32>,
     },
-    /// Decide over a window of checks: proceed, investigate or roll back
+    /// Decide over a window: proceed, investigate or roll back
     Gate {
         /// The lens
         lens: String,
         /// The window, such as 24h or 7d
         #[arg(long, default_value = "7d")]
         window: String,
-        /// The end of the window, RFC 3339; now, or the end of a file's last slot, where it is left out
+        /// The end of the window, RFC 3339 [default: now, or the last slot of a file]
         #[arg(long, value_name = "TIME", value_parser = parse_time)]
         at: Option<Timestamp>,
         /// Read this file of `lensops export`, or every .jsonl file of this folder, instead of the store
         #[arg(long, value_name = "PATH")]
         history: Option<PathBuf>,
-        /// Say what would have been said at every hour, beside what was recorded in it
+        /// Print what the gate would have said at every hour, beside the recorded incidents
         #[arg(long)]
         backtest: bool,
         /// Print every criterion with its value, its bound and its sample
@@ -117,42 +117,42 @@ pub(in crate::cli) enum Command {
         #[arg(long, conflicts_with_all = ["explain", "json", "backtest"])]
         markdown: bool,
     },
-    /// Make seeded histories, healthy and of every kind of incident, or the gate's table of error rates over them
+    /// Make histories to try the gate on, or its table of error rates
     Simulate {
-        /// The kinds, such as healthy or errors_2; all where none is named
+        /// The kinds, such as healthy or errors_2; all of them if you name none
         kinds: Vec<String>,
         /// The seed: the same seed makes the same histories
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Histories of each kind; 1, or 10000 for the table, where it is left out
+        /// Histories of each kind [default: 1, with --table 10000]
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         count: Option<u64>,
-        /// The folder that files are written into
+        /// The folder to write files into
         #[arg(long, default_value = "simulated", value_name = "DIR")]
         out: PathBuf,
-        /// The lens that they are of
+        /// The lens they belong to
         #[arg(long, default_value = "simulated")]
         lens: String,
-        /// Count in memory what the gate and other policies say of them, asked every hour of a week
+        /// Count what the gate and other policies say of them, asked every hour of a week
         #[arg(long)]
         table: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show how every lens stands, worst first
+    /// Show the state of every lens, worst first
     Status {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Serve the dashboard and its read API until told to stop
+    /// Serve the dashboard and its read API, until SIGTERM
     Serve {
-        /// Where; without a sign-in, which PostgreSQL has, on this machine alone
+        /// The address; beyond this machine only over PostgreSQL, where users sign in
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
         listen: SocketAddr,
     },
-    /// Show the flags of a lens at the provider, beside what the API does
+    /// Show the flags of a lens at the provider and at the API
     Flags {
         /// The lens
         lens: String,
@@ -163,25 +163,25 @@ pub(in crate::cli) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Switch the master flag of a lens off, and see that the API follows
+    /// Switch the master flag off, and verify that the API follows
     Rollback(RollbackArgs),
-    /// Switch the master flag of a lens on again, and see that the API follows
+    /// Switch the master flag on again, and verify that the API follows
     Restore(RollbackArgs),
-    /// Take back a check that was made by mistake: it is kept, and counts for nothing
+    /// Take back a check that was made by mistake: kept, but not counted
     Annul {
         /// The check's id
         check: Uuid,
         /// Why
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// Who; the user of this shell where it is left out
+        /// Who [default: the user of this shell]
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Find what would bite, each finding with its fix; exit 1 on an error, 4 on warnings
+    /// Find problems before they hurt, each with its fix
     Doctor {
         /// The API's address
         #[arg(long, value_name = "URL")]
@@ -196,46 +196,45 @@ pub(in crate::cli) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Bring the schema of a PostgreSQL store up to date
+    /// Create or update the tables of a PostgreSQL store
     Migrate {
-        /// The database; `DATABASE_URL` where it is left out
+        /// The database [default: DATABASE_URL]
         #[arg(long, value_name = "URL")]
         database_url: Option<String>,
         /// Print the SQL instead, for psql
         #[arg(long, conflicts_with = "check")]
         print: bool,
-        /// Change nothing; say what is missing and exit 1 on anything
+        /// Change nothing; print what is missing, with exit code 1
         #[arg(long)]
         check: bool,
         /// Print JSON
         #[arg(long, conflicts_with = "print")]
         json: bool,
     },
-    /// Checks that wait for delivery to the store
+    /// Show, deliver or print checks that wait for the store
     #[command(subcommand)]
     Outbox(OutboxCommand),
-    /// Print every check of the store with its events, as JSON Lines; or what others run and watch
-    /// the worker with
+    /// Print all checks as JSON Lines, or files for systemd and others
     Export {
         #[command(subcommand)]
         what: Option<ExportCommand>,
     },
-    /// What fires, whom it was told, and quiet
+    /// List, test and silence alerts
     #[command(subcommand)]
     Alerts(AlertsCommand),
-    /// Roll up the hours and days that are over, then drop checks that are old enough
+    /// Roll up past hours and days, then drop old checks
     Retention {
-        /// Age from which checks are dropped
+        /// Drop checks older than this
         #[arg(long, default_value = "90d")]
         keep: String,
-        /// Change nothing; say what would be dropped
+        /// Change nothing; print what would be dropped
         #[arg(long)]
         dry_run: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Make a lens of what the API says of itself, asking at the terminal for the rest
+    /// Make a new lens, with what the API lists and what you answer
     New {
         /// The lens id
         #[arg(id = "lens_id", value_name = "LENS")]
@@ -246,7 +245,7 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_name = "URL")]
         api_url: Option<String>,
     },
-    /// Print what completes commands and options in a shell
+    /// Print completions for a shell
     Completions {
         /// The shell
         #[arg(value_enum)]
@@ -258,7 +257,7 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Print the JSON Schema of lens, plans and manifest, or write all of them
+    /// Print the JSON Schema of a file or result, or write all of them
     Schema {
         /// Which one: lens, project, monitor-plan, acceptance-plan, stress-plan, manifest, case-results,
         /// stress-results
@@ -271,22 +270,22 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_name = "DIR", conflicts_with = "name")]
         reference: Option<PathBuf>,
     },
-    /// Template sets
+    /// Write the built-in template set into a folder, to change it
     #[command(subcommand)]
     Templates(TemplatesCommand),
-    /// Evidence bundles
+    /// Verify, list, show and package runs; make a key
     #[command(subcommand)]
     Evidence(EvidenceCommand),
-    /// Serve the stand-in API on loopback
+    /// Serve a stand-in API on loopback
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxArgs),
-    /// Set up and run everything against the stand-in API
+    /// Show everything against the stand-in API, with a dashboard
     #[cfg(feature = "sandbox")]
     Demo {
-        /// The folder to work in; it is made anew
+        /// The folder to work in; its contents are replaced
         #[arg(long, default_value = "lensops-demo", value_name = "DIR")]
         dir: PathBuf,
-        /// End after the summary instead of going on until Ctrl-C
+        /// End after the summary instead of running until Ctrl-C
         #[arg(long)]
         once: bool,
     },

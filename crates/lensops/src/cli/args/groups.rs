@@ -11,26 +11,26 @@ use uuid::Uuid;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum AlertsCommand {
-    /// Show what fires, whom it was told and every attempt; exit 1 when an error or worse fires, 4
-    /// when less does or a message has not arrived
+    /// Show active alerts, notified receivers and every attempt; exit 1 when an error or worse is active, 4
+    /// when less is or a message has not arrived
     List {
-        /// The latest messages that are shown
+        /// How many of the latest messages to show
         #[arg(long, default_value_t = 10)]
         trail: u32,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Send a test message to every receiver, and its end after it; exit 1 when one does not take it
+    /// Send a test message to every receiver, and that it is over; exit 1 when one does not take it
     Test {
-        /// One receiver alone
+        /// Only this receiver
         #[arg(long, value_name = "NAME")]
         receiver: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Tell nothing about a lens, a tenant or a rule for a while; what fires still then is told
+    /// Silence a lens, a tenant or a rule for a while; what is still active then is reported
     Silence {
         /// The lens
         #[arg(required_unless_present_any = ["rule", "tenant"])]
@@ -66,22 +66,22 @@ pub(in crate::cli) enum AlertsCommand {
 pub(in crate::cli) enum ExportCommand {
     /// Print a systemd unit of the worker
     Systemd {
-        /// The program; this one where it is left out
+        /// The program [default: this one]
         #[arg(long, value_name = "FILE")]
         program: Option<PathBuf>,
-        /// The address of --listen; none where it is left out
+        /// The worker's --listen address [default: none]
         #[arg(long, value_name = "ADDR")]
         listen: Option<SocketAddr>,
     },
-    /// Print alerting rules for Prometheus over the figures of --listen
+    /// Print alerting rules for Prometheus, over the worker's metrics
     PrometheusRules,
-    /// Print a dashboard for Grafana over the figures of --listen
+    /// Print a dashboard for Grafana, over the worker's metrics
     Grafana,
 }
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum TemplatesCommand {
-    /// Write the built-in template set into a folder, to be changed and named as `template_set` of lensops.yml
+    /// Write the built-in template set into a folder; name it as `template_set` in lensops.yml
     Eject {
         /// The folder
         dir: PathBuf,
@@ -90,32 +90,32 @@ pub(in crate::cli) enum TemplatesCommand {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum OutboxCommand {
-    /// Show what waits and what was refused for good; exit 4 when checks wait, 1 when some are parked
+    /// Show waiting and parked checks; exit 4 when checks wait, 1 when some are parked
     Status {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Deliver what waits now
+    /// Deliver waiting checks now
     Flush {
-        /// Try again what was refused for good
+        /// Retry parked checks too, which the store refused for good
         #[arg(long)]
         parked: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Print what no store has taken, as JSON Lines
+    /// Print undelivered checks as JSON Lines
     Export,
 }
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum EvidenceCommand {
-    /// Compare a run's folder with its manifest
+    /// Verify that a run is unchanged, and whose it is
     Verify {
         /// The run's folder
         dir: PathBuf,
-        /// The public key that must have signed it, in place of those that lensops.yml trusts
+        /// The public key that must have signed it, instead of the trusted keys of lensops.yml
         #[arg(long, value_name = "HEX")]
         key: Option<PublicKey>,
         /// The head of a later run, kept elsewhere: the run must be in one chain with it
@@ -125,7 +125,7 @@ pub(in crate::cli) enum EvidenceCommand {
         #[arg(long)]
         json: bool,
     },
-    /// List every run: whether it is as it was left, and whose it is
+    /// List every run: whether it is unchanged, and whose it is
     List {
         /// The head of a later run, kept elsewhere: runs must be in one chain with it
         #[arg(long, value_name = "HASH")]
@@ -134,7 +134,7 @@ pub(in crate::cli) enum EvidenceCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Print what a run's folder says of itself
+    /// Print the manifest of a run in words
     Show {
         /// The run's folder
         dir: PathBuf,
@@ -150,7 +150,7 @@ pub(in crate::cli) enum EvidenceCommand {
         #[arg(long, value_name = "HASH")]
         expect_head: Option<String>,
     },
-    /// Make a private key, in a file outside the repository that only its owner can read
+    /// Make a private key, in a file outside the repository that only you can read
     Keygen {
         /// The file
         #[arg(long, value_name = "FILE")]

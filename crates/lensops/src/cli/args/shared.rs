@@ -56,13 +56,13 @@ pub(in crate::cli) struct RollbackArgs {
     /// Why
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) reason: String,
-    /// Who; the user of this shell where it is left out
+    /// Who [default: the user of this shell]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) by: Option<String>,
-    /// How long the API is looked at
+    /// How long to wait for the API to follow
     #[arg(long, default_value = "3m")]
     pub(in crate::cli) wait: String,
-    /// Change nothing; say what would be done
+    /// Change nothing; print what would be done
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
     /// Print JSON
