@@ -9,7 +9,8 @@
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        $crate::written(writeln!(std::io::stdout(), $($text)*));
+        let text = format!($($text)*);
+        $crate::written(writeln!(std::io::stdout(), "{}", $crate::terminal::output().dress(&text)));
     }};
 }
 
@@ -46,4 +47,5 @@ pub mod listen;
 pub mod load;
 pub mod log;
 pub mod store;
+pub mod terminal;
 pub mod web;

@@ -10,6 +10,8 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, SubscriberBuilder};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::terminal::{self, Look};
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogForm {
@@ -43,6 +45,10 @@ pub fn start(form: LogForm, level: Option<&str>, to: Stream) -> Result<(), Strin
     };
     let filter = EnvFilter::new(format!("off,lensops={parsed}"));
     let builder: SubscriberBuilder = tracing_subscriber::fmt();
+    let look = match to {
+        Stream::Output => terminal::output(),
+        Stream::Error => terminal::error(),
+    };
     // A second start, as tests make it, keeps the first.
     let builder = builder.with_writer(move || -> Box<dyn std::io::Write> {
         match to {
@@ -52,11 +58,14 @@ pub fn start(form: LogForm, level: Option<&str>, to: Stream) -> Result<(), Strin
     });
     // Where the reader of the lines left, a check goes on, and says nothing of it where nobody reads.
     let builder = builder.log_internal_errors(false);
-    let _kept = builder.with_env_filter(filter).event_format(Lines(form)).try_init();
+    let _kept = builder
+        .with_env_filter(filter)
+        .event_format(Lines(form, look))
+        .try_init();
     Ok(())
 }
 
-struct Lines(LogForm);
+struct Lines(LogForm, Look);
 
 impl<S, N> FormatEvent<S, N> for Lines
 where
@@ -74,7 +83,10 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         match self.0 {
-            LogForm::Human => writeln!(writer, "[{at}] {level}: {}", fields.message),
+            LogForm::Human => {
+                let line = format!("[{at}] {level}: {}", fields.message);
+                writeln!(writer, "{}", self.1.dress(&line))
+            }
             LogForm::Json => {
                 let mut line = json!({"time": at, "level": level, "message": fields.message});
                 if let Some(object) = line.as_object_mut() {

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use lensops::cli::{Cli, command, dispatch};
 use lensops::commands::exit::Exit;
 use lensops::config::{Env, redactor_of};
+use lensops::terminal;
 
 /// Static builds only: the allocator of musl serialises threads.
 #[cfg(target_env = "musl")]
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Err(error) => return refused(&error),
     };
     let env: Env = std::env::vars().collect();
+    terminal::start(cli.color, |name| env.get(name).cloned());
     let redactor = redactor_of(&env);
     match dispatch(cli, env) {
         Ok(exit) => match lensops::output_failed() {
@@ -32,7 +34,8 @@ fn main() -> ExitCode {
         Err(error) => {
             // The whole chain on one line; a snippet, where there is one, stands below it.
             // A library's error may hold what a server echoed.
-            eprintln!("error: {}", redactor.text(&error.line()));
+            let line = format!("error: {}", redactor.text(&error.line()));
+            eprintln!("{}", terminal::error().dress(&line));
             error.exit().into()
         }
     }

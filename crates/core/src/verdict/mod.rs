@@ -6,6 +6,7 @@
 pub mod acceptance;
 pub mod baseline;
 pub mod check;
+pub mod check_table;
 pub mod judge;
 pub mod load_generator;
 pub mod note_rows;

@@ -15,6 +15,7 @@ pub(super) use shared::RollbackArgs;
 
 use crate::config::StoreKind;
 use crate::log::LogForm;
+use crate::terminal::Colour;
 
 /// The heading of what every command takes.
 const GLOBAL: &str = "Global options";
@@ -35,6 +36,9 @@ pub struct Cli {
     /// Where checks are kept [default: what lensops.yml or the environment name, else sqlite]
     #[arg(long, global = true, value_enum, help_heading = GLOBAL)]
     pub(super) store: Option<StoreKind>,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", help_heading = GLOBAL)]
+    pub color: Colour,
     #[command(subcommand)]
     pub(super) command: Command,
 }

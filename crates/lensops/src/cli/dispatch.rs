@@ -17,16 +17,23 @@ use crate::commands::rollout::gate::Form;
 use crate::commands::{check, config, doctor, evidence, rollout, serve, simulate, storage, stress, worker};
 use crate::config::{Env, Settings, StoreKind};
 use crate::http::{Client, TIMEOUT};
-use crate::log::{self, Stream};
+use crate::log::{self, LogForm, Stream};
 use crate::store::Switch;
+use crate::terminal;
 
 /// Runs the command of `cli` with `env` as its environment.
 ///
 /// # Errors
 /// Bad usage or configuration, an unreadable file, or what cannot be written.
 pub fn dispatch(cli: Cli, env: Env) -> Result<Exit> {
-    // A check that is not asked for JSON is its lines.
-    let to = if matches!(&cli.command, Command::Check { plan, .. } if !plan.json) {
+    let person = terminal::output().terminal && cli.log == LogForm::Human;
+    let check_form = match &cli.command {
+        Command::Check { plan, .. } if plan.json => check::Form::Json,
+        _ if person => check::Form::Table,
+        _ => check::Form::Lines,
+    };
+    // A check that is printed as lines is its log.
+    let to = if matches!(&cli.command, Command::Check { .. }) && check_form == check::Form::Lines {
         Stream::Output
     } else {
         Stream::Error
@@ -47,6 +54,7 @@ pub fn dispatch(cli: Cli, env: Env) -> Result<Exit> {
         root: cli.root,
         store: cli.store,
         env,
+        check_form,
     };
     runtime.block_on(run(cli.command, at))
 }
@@ -56,6 +64,7 @@ struct At {
     root: PathBuf,
     store: Option<StoreKind>,
     env: Env,
+    check_form: check::Form,
 }
 
 impl At {
@@ -88,8 +97,9 @@ async fn run(command: Command, at: At) -> Result<Exit> {
             generate::generate(&settings, args.new_lens(), &options)
         }
         Command::Check { plan, no_record } => {
+            let form = at.check_form;
             let settings = at.settings(plan.api_url.clone())?;
-            check::run(&settings, &plan.which(&settings)?, plan.json, !no_record).await
+            check::run(&settings, &plan.which(&settings)?, form, !no_record).await
         }
         Command::Worker {
             lenses,

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 use lensops_core::verdict::CheckReport;
+use lensops_core::verdict::check_table::check_table;
+use lensops_core::verdict::record::Level;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -17,12 +19,23 @@ use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
 use crate::store::{Journal, Store};
 
+/// How a check is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The worker's log lines.
+    Lines,
+    /// A table for a person at a terminal.
+    Table,
+    /// JSON.
+    Json,
+}
+
 /// Checks the lens of the plan `which` for each of its tenants. One that is not `recorded` is printed alone:
 /// no history, gate or alert hears of it.
 ///
 /// # Errors
 /// A plan or a setting that is not valid, or a journal that cannot be read or written.
-pub async fn run(settings: &Settings, which: &Which<'_>, as_json: bool, recorded: bool) -> Result<Exit> {
+pub async fn run(settings: &Settings, which: &Which<'_>, form: Form, recorded: bool) -> Result<Exit> {
     if let Some(warning) = flag_proof::warning(settings) {
         tracing::warn!("{warning}");
     }
@@ -33,6 +46,7 @@ pub async fn run(settings: &Settings, which: &Which<'_>, as_json: bool, recorded
         store: open_store(settings, &journal)?,
         client: Client::new(TIMEOUT).for_probes(),
         recorded,
+        form,
         several: monitor.plan.tenants.len() > 1,
         monitor,
         journal,
@@ -43,7 +57,7 @@ pub async fn run(settings: &Settings, which: &Which<'_>, as_json: bool, recorded
         rows.push(check_json(&report, &delivery));
         results.push((report.status, report.judged));
     }
-    if as_json {
+    if form == Form::Json {
         say!("{:#}", Value::Array(rows));
     }
     Ok(exit_of_checks(&results))
@@ -58,6 +72,7 @@ struct Once<'a> {
     client: Client,
     several: bool,
     recorded: bool,
+    form: Form,
 }
 
 impl Once<'_> {
@@ -71,29 +86,45 @@ impl Once<'_> {
         } else {
             String::new()
         };
-        tracing::info!(
-            "{prefix}Starting health check for lens={} yacht={tenant}",
-            monitor.lens()
-        );
-        let report = monitor
-            .check(&self.client, tenant, id, now, now, before, &|level, line| {
+        let table = self.form == Form::Table;
+        let line = |level, line: &str| {
+            if !table {
                 tell(level, &format!("{prefix}{line}"));
-            })
-            .await;
+            }
+        };
+        line(
+            Level::Info,
+            &format!("Starting health check for lens={} yacht={tenant}", monitor.lens()),
+        );
+        let report = monitor.check(&self.client, tenant, id, now, now, before, &line).await;
+        if table {
+            let of = if self.several {
+                format!(" · tenant {tenant}")
+            } else {
+                String::new()
+            };
+            let subject = format!("{}{of}", monitor.lens().title());
+            say!("{}\n", check_table(&report, &subject).join("\n"));
+        }
+        let (level, closing) = overall(&report);
         if !self.recorded {
-            tracing::info!("{prefix}Not recorded: --no-record");
-            let (level, line) = overall(&report);
-            tell(level, &format!("{prefix}{line}"));
+            if table {
+                say!("Not recorded: --no-record");
+            }
+            line(Level::Info, "Not recorded: --no-record");
+            line(level, &closing);
             return Ok((report, json!("not recorded")));
         }
         self.journal.record(report.record.clone()).await?;
         if self.store.is_elsewhere() {
             self.deliver().await?;
         } else {
-            tracing::info!("{prefix}✅ Wrote health check to DB: id={id}");
+            line(Level::Info, &format!("✅ Wrote health check to DB: id={id}"));
         }
-        let (level, line) = overall(&report);
-        tell(level, &format!("{prefix}{line}"));
+        if table {
+            say!("Recorded: {id}");
+        }
+        line(level, &closing);
         let delivery = if self.store.is_elsewhere() {
             json!(self.journal.delivery_of(id).await?)
         } else {

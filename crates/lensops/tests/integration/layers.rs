@@ -22,8 +22,9 @@ const CORE: [&[&str]; 10] = [
 ];
 
 /// The rooms of `lensops`, the ground first.
-const LENSOPS: [&[&str]; 7] = [
-    &["http1", "log"],
+const LENSOPS: [&[&str]; 8] = [
+    &["http1", "terminal"],
+    &["log"],
     &["connect"],
     &["store", "load", "http", "flags", "alert", "listen"],
     &["web", "config"],

@@ -133,4 +133,4 @@ pub fn probe_line(probe: &ProbeReport) -> (Level, String) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -38,9 +38,9 @@ probes:
   - {name: Read action, timed: true, request: {get: /read}, expect: {status: [200, 404]}}
 "#;
 
-const GOOD_HEALTH: &str = r#"{"status":"healthy","loaded":4,"total":4}"#;
-const GOOD_LIST: &str = r#"{"total_count":12}"#;
-type Answer = Result<(u16, &'static str), FailureClass>;
+pub(in crate::verdict) const GOOD_HEALTH: &str = r#"{"status":"healthy","loaded":4,"total":4}"#;
+pub(in crate::verdict) const GOOD_LIST: &str = r#"{"total_count":12}"#;
+pub(in crate::verdict) type Answer = Result<(u16, &'static str), FailureClass>;
 
 fn plan() -> MonitorPlan {
     let plan: MonitorPlan = crate::yaml::read("plan.yml", PLAN).unwrap();
@@ -48,7 +48,7 @@ fn plan() -> MonitorPlan {
     plan
 }
 
-fn context() -> CheckContext {
+pub(in crate::verdict) fn context() -> CheckContext {
     CheckContext {
         every: Every::QUARTER_HOUR,
         id: Uuid::from_u128(1 << 80),
@@ -73,12 +73,12 @@ fn sample(probe: &Probe, attempts: &[Exchange]) -> Sample {
     Sample::of(probe, &plan().answers, attempts, &Redactor::default()).unwrap()
 }
 
-fn times(n: usize, answer: Answer) -> Vec<Answer> {
+pub(in crate::verdict) fn times(n: usize, answer: Answer) -> Vec<Answer> {
     vec![answer; n]
 }
 
 /// A check in which each probe met these answers.
-fn check_with(
+pub(in crate::verdict) fn check_with(
     context: &CheckContext,
     health: Answer,
     list: &[Answer],
