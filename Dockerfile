@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The worker, or any other command: docker run lensops status
 #
 # Runs as a user without a name or rights, on a read-only root file system; /state is all it writes to.

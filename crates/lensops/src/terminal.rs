@@ -28,13 +28,13 @@ pub struct Look {
     ascii: bool,
 }
 
-/// Marks, their ASCII form, and the colour of what follows them.
+/// Marks, their ASCII form (all of one width), and the colour of what follows them.
 const MARKS: [(&str, &str, &str); 5] = [
     ("✅", "[ok]", "\u{1b}[32m"),
-    ("❌", "[fail]", "\u{1b}[31;1m"),
-    ("⚠️", "[warn]", "\u{1b}[33m"),
-    ("⚠", "[warn]", "\u{1b}[33m"),
-    ("❔", "[?]", "\u{1b}[36m"),
+    ("❌", "[no]", "\u{1b}[31;1m"),
+    ("⚠️", "[!!]", "\u{1b}[33m"),
+    ("⚠", "[!!]", "\u{1b}[33m"),
+    ("❔", "[??]", "\u{1b}[36m"),
 ];
 
 /// Other characters of ours that ASCII lacks.
@@ -193,7 +193,7 @@ mod tests {
         ] {
             let dressed = look(Colour::Never, terminal, &set).dress(text).into_owned();
             let wanted = if ascii {
-                "[fail] ROLL BACK: 3 x 5xx - P95 >= 2s -> see \"why\""
+                "[no] ROLL BACK: 3 x 5xx - P95 >= 2s -> see \"why\""
             } else {
                 text
             };
