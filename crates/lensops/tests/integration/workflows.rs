@@ -145,9 +145,82 @@ fn a_workflow_with_a_hole_is_found() {
     assert!(!lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
 }
 
+/// The address of a server that answers everything with `body`.
+async fn serving(body: Vec<u8>) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            let read = stream.read(&mut asked).await.unwrap();
+            assert!(read > 0);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&body).await.unwrap();
+        }
+    });
+    url
+}
+
+/// The action of this project, run as the service runs it: a release's archive, held to its checksum.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_action_installs_the_archive_that_was_named_and_runs_one_command() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../action.yml");
+    let mut zizmor = Command::new(tool("venv/bin/zizmor"));
+    zizmor.args(["--offline", "--pedantic", "--no-progress"]).arg(&path);
+    silent(zizmor);
+    let action: Value = lensops_core::yaml::read("action", &std::fs::read_to_string(path).unwrap()).unwrap();
+    let steps = action["runs"]["steps"].as_array().unwrap();
+    let script = |at: usize| steps[at]["run"].as_str().unwrap().to_owned();
+
+    let folder = tempfile::tempdir().unwrap();
+    let name = format!("lensops-1.0.0-{}-unknown-linux-musl", std::env::consts::ARCH);
+    std::fs::create_dir(folder.path().join(&name)).unwrap();
+    std::fs::write(
+        folder.path().join(&name).join("lensops"),
+        "#!/bin/sh\nprintf '%s|' \"$@\"\n",
+    )
+    .unwrap();
+    let archive = folder.path().join("archive.tar.gz");
+    let mut tar = Command::new("tar");
+    tar.arg("-czf").arg(&archive).arg("-C").arg(folder.path()).arg(&name);
+    silent(tar);
+    let bytes = std::fs::read(&archive).unwrap();
+    let right = sha256_hex(&bytes);
+    let from = serving(bytes).await;
+    for (sha256, taken) in [(right, true), ("0".repeat(64), false)] {
+        let temp = tempfile::tempdir().unwrap();
+        let run = |script: String| {
+            let mut command = Command::new("bash");
+            command
+                .args(["-e", "-o", "pipefail", "-c", &script])
+                .env("VERSION", "1.0.0")
+                .env("SHA256", &sha256)
+                .env("FROM", &from)
+                .env("RUNNER_TEMP", temp.path())
+                .env("COMMAND", "accept faults --junit a;b.xml");
+            tokio::task::spawn_blocking(move || command.output().unwrap())
+        };
+        let installed = run(script(0)).await.unwrap();
+        assert_eq!(
+            installed.status.success(),
+            taken,
+            "{}",
+            String::from_utf8_lossy(&installed.stdout)
+        );
+        let ran = run(script(1)).await.unwrap();
+        let words = if taken { "accept|faults|--junit|a;b.xml|" } else { "" };
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), words);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_checksummed_install_takes_the_file_that_was_named_and_no_other() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let project = Project::empty();
     let binary = "#!/bin/sh\necho made-up lensops\n";
     let sha256 = sha256_hex(binary.as_bytes());
@@ -163,21 +236,7 @@ async fn the_checksummed_install_takes_the_file_that_was_named_and_no_other() {
     assert_eq!(step["env"]["LENSOPS_SHA256"], sha256.as_str());
     let script = step["run"].as_str().unwrap().to_owned();
 
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/lensops", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut asked = [0; 1024];
-            let read = stream.read(&mut asked).await.unwrap();
-            assert!(read > 0);
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{binary}",
-                binary.len()
-            );
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        }
-    });
+    let url = format!("{}/lensops", serving(binary.as_bytes().to_vec()).await);
     for (case, sha256, taken) in [
         ("right", sha256.as_str(), true),
         ("another file", &"0".repeat(64), false),
