@@ -118,6 +118,14 @@ impl fmt::Display for Span {
 }
 
 impl Period {
+    /// This many hours; 0 counts as one.
+    #[must_use]
+    pub fn hours(hours: u16) -> Self {
+        Self(Span {
+            ms: u64::from(hours.max(1)) * 3_600_000,
+        })
+    }
+
     /// The time itself.
     #[must_use]
     pub fn get(self) -> SignedDuration {

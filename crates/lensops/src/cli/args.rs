@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use clap::Parser;
 
 pub(super) use command::Command;
-pub(super) use groups::{AlertsCommand, EvidenceCommand, ExportCommand, OutboxCommand, TemplatesCommand};
+pub(super) use groups::{
+    AlertsCommand, EvidenceCommand, ExportCommand, OutboxCommand, PhaseCommand, TemplatesCommand, WhoArgs,
+};
 pub(super) use shared::RollbackArgs;
 
 use crate::config::StoreKind;

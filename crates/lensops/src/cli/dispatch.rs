@@ -202,6 +202,7 @@ async fn run(command: Command, at: At) -> Result<Exit> {
         }),
         Command::Status { json } => rollout::status::run(&at.settings(None)?, now, json).await,
         Command::Serve { listen } => serve::run(&at.settings(None)?, listen).await,
+        Command::Phase(command) => phase(&at.settings(None)?, command, Timestamp::now()).await,
         Command::Flags { lens, api_url, json } => rollout::flags::run(&at.settings(api_url)?, &lens, json).await,
         Command::Annul {
             check,
@@ -259,6 +260,27 @@ async fn run(command: Command, at: At) -> Result<Exit> {
 async fn rollback(at: At, args: RollbackArgs, kind: Switch) -> Result<Exit> {
     let settings = at.settings(args.api_url.clone())?;
     rollout::rollback::run(&settings, &args.asked(), kind).await
+}
+
+async fn phase(settings: &Settings, command: PhaseCommand, now: Timestamp) -> Result<Exit> {
+    use rollout::phase::{self, Deciding};
+    let deciding = |who: &WhoArgs, reason: Option<String>| Deciding {
+        lens: who.lens.clone(),
+        who: who.by.clone().unwrap_or_else(|| settings.who()),
+        reason,
+        now,
+        json: who.json,
+    };
+    match command {
+        PhaseCommand::Status { lens, json } => phase::status(settings, lens.as_deref(), now, json).await,
+        PhaseCommand::Promote {
+            who,
+            overriding,
+            reason,
+        } => phase::promote(settings, &deciding(&who, reason), overriding).await,
+        PhaseCommand::Hold { who, reason } => phase::hold(settings, &deciding(&who, Some(reason))).await,
+        PhaseCommand::Release { who, reason } => phase::release(settings, &deciding(&who, Some(reason))).await,
+    }
 }
 
 async fn outbox(settings: &Settings, command: OutboxCommand) -> Result<Exit> {

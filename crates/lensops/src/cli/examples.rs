@@ -27,6 +27,34 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "phase status",
+        &[("lensops phase status", "every lens, its phase, and what it still needs")],
+    ),
+    (
+        "phase promote",
+        &[
+            (
+                "lensops phase promote faults",
+                "on to the next phase, if the needs of this one hold",
+            ),
+            (
+                "lensops phase promote faults --override --reason hotfix",
+                "all the same; it stays marked",
+            ),
+        ],
+    ),
+    (
+        "phase hold",
+        &[(
+            "lensops phase hold faults --reason audit",
+            "nobody promotes it before it is released",
+        )],
+    ),
+    (
+        "phase release",
+        &[("lensops phase release faults --reason done", "the hold is over")],
+    ),
+    (
         "annul",
         &[(
             "lensops annul 019c1a2b-0000-8000-8000-000000000000 --reason wrong-address",

@@ -6,7 +6,7 @@ use clap::Command;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Start", &["demo", "sandbox", "new", "generate"]),
     ("Run", &["check", "worker", "accept", "matrix", "stress"]),
-    ("Decide", &["status", "gate", "annul", "simulate", "serve"]),
+    ("Decide", &["status", "gate", "phase", "annul", "simulate", "serve"]),
     (
         "Operate",
         &[

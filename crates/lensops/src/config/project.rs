@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use lensops_core::alert::{AlertsFile, ReceiverKind, RuleBook};
 use lensops_core::evidence::EvidenceFile;
+use lensops_core::history::phase::{Phase, Phases};
 use lensops_core::ident::Ident;
 use lensops_core::lens::mute::Maintenance;
 use lensops_core::lens::{GateFile, User};
@@ -80,6 +81,9 @@ pub struct ProjectFile {
     /// How the gate decides on lenses that do not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateFile>,
+    /// The phases that a lens goes through; staging canary, staging, production canary and production where they are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phases: Option<Vec<Phase>>,
     /// Whose evidence counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceFile>,
@@ -198,6 +202,13 @@ impl ProjectFile {
 
     /// What is more than a type, and wrong: where, key by key, and why.
     fn wrong(&self) -> Vec<(String, String)> {
+        let mut wrong = self.wrong_values();
+        let phases = Phases::of(self.phases.as_deref()).err();
+        wrong.extend(phases.map(|error| ("phases".to_owned(), error.to_string())));
+        wrong
+    }
+
+    fn wrong_values(&self) -> Vec<(String, String)> {
         let windows = self.maintenance.iter().enumerate();
         let mut wrong: Vec<(String, String)> = windows
             .filter_map(|(index, window)| Some((format!("maintenance.{index}"), window.validate().err()?)))

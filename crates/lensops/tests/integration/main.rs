@@ -46,6 +46,7 @@ mod mistakes;
 mod module_graph;
 mod own_fault;
 mod pg;
+mod phases;
 mod plans;
 mod policies;
 mod pooler;

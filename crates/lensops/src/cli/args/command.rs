@@ -7,7 +7,7 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::groups::{AlertsCommand, EvidenceCommand, ExportCommand, OutboxCommand, TemplatesCommand};
+use super::groups::{AlertsCommand, EvidenceCommand, ExportCommand, OutboxCommand, PhaseCommand, TemplatesCommand};
 use super::lens::{GenerateArgs, LensArgs};
 #[cfg(feature = "sandbox")]
 use super::shared::SandboxArgs;
@@ -152,6 +152,9 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
         listen: SocketAddr,
     },
+    /// Show, promote or hold a lens on its way to production
+    #[command(subcommand)]
+    Phase(PhaseCommand),
     /// Show the flags of a lens at the provider and at the API
     Flags {
         /// The lens

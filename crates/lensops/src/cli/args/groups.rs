@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use lensops_core::alert::Rule;
 use lensops_core::evidence::signature::PublicKey;
 use lensops_core::ident::{LensId, parse_uuid};
@@ -60,6 +60,57 @@ pub(in crate::cli) enum AlertsCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum PhaseCommand {
+    /// Show the phase of a lens, or of all, and what it still needs
+    Status {
+        /// The lens; all of them if you name none
+        lens: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go on to the next phase where the needs of this one hold; exit 1 refused, 3 could not judge
+    Promote {
+        #[command(flatten)]
+        who: WhoArgs,
+        /// Go on although needs do not hold; needs --reason and stays marked
+        #[arg(long = "override", requires = "reason")]
+        overriding: bool,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Hold a lens in its phase until it is released
+    Hold {
+        #[command(flatten)]
+        who: WhoArgs,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// End a hold
+    Release {
+        #[command(flatten)]
+        who: WhoArgs,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct WhoArgs {
+    /// The lens
+    pub(in crate::cli) lens: String,
+    /// Who [default: the user of this shell]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) by: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,5 +3,6 @@
 pub mod annul;
 pub mod flags;
 pub mod gate;
+pub mod phase;
 pub mod rollback;
 pub mod status;

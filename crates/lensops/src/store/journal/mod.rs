@@ -15,6 +15,7 @@ mod checks;
 mod handle;
 mod job;
 pub(super) mod outbox;
+pub(super) mod phases;
 mod place;
 pub(super) mod rollbacks;
 mod rollups;

@@ -11,3 +11,4 @@ mod section;
 
 pub use command::{package, run, windows};
 pub use criteria::Gates;
+pub(crate) use results::Runs;

@@ -16,7 +16,7 @@ use crate::config::Settings;
 
 /// A run whose folder is as the run left it.
 pub(crate) struct Finished {
-    pub(super) manifest: Manifest,
+    pub(crate) manifest: Manifest,
     /// Whose it is, and whether its line ends differ.
     pub(super) whose: String,
     /// Its results, of any version.
@@ -27,13 +27,13 @@ pub(crate) struct Finished {
 pub(crate) struct Runs {
     pub(super) finished: Vec<Finished>,
     /// Folders that are not, or that nobody trusted vouches for, and why: nothing is taken from them.
-    pub(super) refused: Vec<String>,
+    pub(crate) refused: Vec<String>,
     /// Runs of plans that were not generated: they may ask for less than the lens needs.
     pub(super) foreign: Vec<String>,
 }
 
 impl Runs {
-    pub(super) fn of(settings: &Settings, lens: &LensId, trust: &Trust) -> Result<Self> {
+    pub(crate) fn of(settings: &Settings, lens: &LensId, trust: &Trust) -> Result<Self> {
         let mut runs = Self {
             finished: Vec::new(),
             refused: Vec::new(),
@@ -96,7 +96,7 @@ impl Runs {
     }
 
     /// The newest run of `kind` that `fits`.
-    pub(super) fn newest(&self, kind: RunKind, fits: impl Fn(&Value) -> bool) -> Option<&Finished> {
+    pub(crate) fn newest(&self, kind: RunKind, fits: impl Fn(&Value) -> bool) -> Option<&Finished> {
         let mut finished = self.finished.iter();
         finished.find(|run| run.manifest.kind.is(kind) && fits(&run.results))
     }
