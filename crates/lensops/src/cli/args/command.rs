@@ -181,6 +181,22 @@ pub(in crate::cli) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write down beside a lens what was deployed, changed or tried; for deploy hooks
+    Note {
+        /// The lens
+        lens: String,
+        /// What happened, one line
+        text: String,
+        /// For this tenant alone
+        #[arg(long, value_name = "UUID")]
+        tenant: Option<Uuid>,
+        /// Who; the user of this shell where it is left out
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Find what would bite, each finding with its fix; exit 1 on an error, 4 on warnings
     Doctor {
         /// The API's address

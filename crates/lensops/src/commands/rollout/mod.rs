@@ -3,5 +3,6 @@
 pub mod annul;
 pub mod flags;
 pub mod gate;
+pub mod note;
 pub mod rollback;
 pub mod status;
