@@ -104,7 +104,7 @@ def told(what, times):
 
 def transferred(dashboard, bearer):
     _, page, _, tag = dashboard.get("/", bearer)
-    names = [f"/assets/{name}" for name in ("style.css", "live.js", "icon.svg")]
+    names = [f"/assets/{name}" for name in ("style.css", "live.js", "look.js", "icon-healthy.svg")]
     files = sum(dashboard.get(name)[1] for name in names)
     print(f"  transferred: page {page / 1000:.1f} kB, style, script and icon {files / 1000:.1f} kB, "
           f"together {(page + files) / 1000:.1f} kB, heads included", flush=True)

@@ -46,6 +46,14 @@
 
   function replace(fresh) {
     const focused = place(document.activeElement);
+    // What somebody folded or unfolded stays so.
+    const folds = new Map();
+    for (const fold of document.querySelectorAll("details[data-key]")) {
+      folds.set(fold.dataset.key, fold.open);
+    }
+    for (const fold of fresh.querySelectorAll("details[data-key]")) {
+      fold.open = folds.get(fold.dataset.key) ?? fold.open;
+    }
     for (const old of document.querySelectorAll("[data-live]")) {
       const now = fresh.getElementById(old.id);
       if (now && now.innerHTML !== old.innerHTML) {
@@ -61,6 +69,11 @@
     if (fresh.title) {
       document.title = fresh.title;
     }
+    const icon = fresh.getElementById("icon");
+    if (icon && icon.getAttribute("href") !== document.getElementById("icon").getAttribute("href")) {
+      document.getElementById("icon").setAttribute("href", icon.getAttribute("href"));
+    }
+    document.dispatchEvent(new Event("replaced"));
     // What is being read is there in a moment; where it is not, nobody asks for ever.
     if (document.querySelector("[data-unread]") && patience > 0) {
       patience -= 1;

@@ -6,3 +6,4 @@ pub mod rollup;
 pub mod schedule;
 pub mod simulate;
 pub mod status;
+pub mod uptime;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::duration::Every;
-use crate::exchange::Cause;
+use crate::exchange::{Cause, Timings};
 use crate::lens::Slo;
 use crate::lens::mute::{Muted, MutedWhy};
 use crate::lens::rollback::Rollback;
@@ -148,6 +148,9 @@ pub struct EndpointNotes {
     /// The P95 in microseconds.
     #[serde(deserialize_with = "lenient")]
     pub p95_us: Option<u64>,
+    /// The phases of its slowest sample; `None` in checks of earlier versions, and where nothing was answered.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub slowest: Option<PhaseNotes>,
     /// Answers by status.
     #[serde(deserialize_with = "lenient")]
     pub statuses: BTreeMap<u16, u64>,
@@ -157,6 +160,44 @@ pub struct EndpointNotes {
     /// Which samples have no latency that counts.
     #[serde(deserialize_with = "lenient_list", skip_serializing_if = "Vec::is_empty")]
     pub untimed_at: Vec<u64>,
+}
+
+/// Where the time of a sample went, in microseconds. A phase that there was not is 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PhaseNotes {
+    /// The name lookup.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub lookup_us: u64,
+    /// TCP, and the proxy's consent.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub connect_us: u64,
+    /// The TLS handshake.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub tls_us: u64,
+    /// From the request to the first byte of the answer.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub wait_us: u64,
+    /// From the first byte of the answer to its last.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub body_us: u64,
+}
+
+fn is_zero(us: &u64) -> bool {
+    *us == 0
+}
+
+impl From<Timings> for PhaseNotes {
+    fn from(timings: Timings) -> Self {
+        let lookup_us = timings.dns_us.unwrap_or(0);
+        Self {
+            lookup_us,
+            connect_us: timings.connect_us.unwrap_or(0).saturating_sub(lookup_us),
+            tls_us: timings.tls_us.unwrap_or(0),
+            wait_us: timings.first_byte_us.unwrap_or(0),
+            body_us: timings.receive_us.unwrap_or(0),
+        }
+    }
 }
 
 /// One sample of a timed probe.

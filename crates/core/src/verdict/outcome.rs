@@ -97,6 +97,26 @@ pub enum Why {
 }
 
 impl Why {
+    /// What was expected and what was seen instead, where the reason has two sides.
+    #[must_use]
+    pub fn sides(&self) -> Option<(String, String)> {
+        let with_code = |status: u16, code: &Option<String>| match code {
+            Some(code) => format!("{status} {}", line(code)),
+            None => status.to_string(),
+        };
+        match self {
+            Self::Failed { class, detail } => Some(("an answer".to_owned(), format!("{detail} ({})", class.as_str()))),
+            Self::Disabled { status, code } => Some(("the feature is on".to_owned(), with_code(*status, code))),
+            Self::Status { expected, got, code } => Some((expected.clone(), with_code(*got, code))),
+            Self::Code { expected, got } => {
+                let got = got.as_ref().map_or_else(|| "no error code".to_owned(), |got| line(got));
+                Some((expected.clone(), got))
+            }
+            Self::FlagsOff { flags } => Some(("all flags on".to_owned(), format!("{} off", flags.join(", ")))),
+            Self::RateLimited { .. } | Self::Body { .. } | Self::Limit { .. } => None,
+        }
+    }
+
     /// The failure class, where the reason is one.
     #[must_use]
     pub fn class(&self) -> Option<FailureClass> {

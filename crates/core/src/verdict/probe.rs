@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::exchange::{Cause, Exchange, FailureClass};
+use crate::exchange::{Cause, Exchange, FailureClass, Timings};
 use crate::plan::monitor::Probe;
 use crate::plan::{Dialect, Expect};
 use crate::redaction::{Redactor, Transcript};
@@ -22,6 +22,8 @@ pub struct Sample {
     pub status: Option<u16>,
     /// The latency of the last attempt, in microseconds.
     pub latency_us: Option<u64>,
+    /// The phases of the last attempt.
+    pub timings: Timings,
     /// Statuses of 500 and above, of any attempt: a retry never hides one.
     pub server_errors: Vec<u16>,
     /// How the API said that the feature is switched off, where it did: [`Why::Disabled`].
@@ -82,6 +84,7 @@ impl Sample {
         Some(Self {
             status: last.status(),
             latency_us: last.latency_us(),
+            timings: last.timings,
             disabled,
             limited,
             own: last.result.as_ref().err().and_then(|failure| failure.own),
@@ -178,6 +181,8 @@ pub struct ProbeReport {
     pub statuses: BTreeMap<u16, u64>,
     /// Latencies in microseconds, in the order taken.
     pub samples_us: Vec<u64>,
+    /// The phases of the slowest sample whose latency counts; `None` where there is none.
+    pub slowest: Option<Timings>,
     /// What kept this machine from asking, where that was so for every sample.
     pub own: Option<Cause>,
     /// How its credential was received; `None` where it sent none, or got no answer.
@@ -211,6 +216,7 @@ impl ProbeReport {
             certificate_expires: None,
             statuses: BTreeMap::new(),
             samples_us: Vec::new(),
+            slowest: None,
             own: None,
             received: None,
             disabled: false,
@@ -239,7 +245,11 @@ impl ProbeReport {
             *report.statuses.entry(status).or_default() += 1;
         }
         let counted = samples.iter().filter(|sample| sample.limited.is_none());
-        report.samples_us = counted.filter_map(|sample| sample.latency_us).collect();
+        report.samples_us = counted.clone().filter_map(|sample| sample.latency_us).collect();
+        let slowest = counted.max_by_key(|sample| sample.latency_us);
+        report.slowest = slowest
+            .filter(|sample| sample.latency_us.is_some())
+            .map(|sample| sample.timings);
         let own = samples.first().and_then(|sample| sample.own);
         report.own = own.filter(|_| samples.iter().all(|sample| sample.own == own));
         let received = || samples.iter().filter_map(|sample| sample.received);

@@ -210,6 +210,21 @@ async fn run(command: Command, at: At) -> Result<Exit> {
             by,
             json,
         } => rollout::annul::run(&at.settings(None)?, check, &reason, by.as_deref(), json).await,
+        Command::Note {
+            lens,
+            text,
+            tenant,
+            by,
+            json,
+        } => {
+            let asked = rollout::note::Asked {
+                lens: &lens,
+                text: &text,
+                tenant,
+                by: by.as_deref(),
+            };
+            rollout::note::run(&at.settings(None)?, &asked, now, json).await
+        }
         Command::Rollback(args) => rollback(at, args, Switch::Rollback).await,
         Command::Restore(args) => rollback(at, args, Switch::Restore).await,
         Command::Doctor { api_url, json } => doctor::run(&at.settings(api_url)?, json).await,

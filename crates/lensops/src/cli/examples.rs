@@ -161,6 +161,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[("lensops restore faults --reason mended", "master flag on again")],
     ),
     (
+        "note",
+        &[(
+            "lensops note faults deployed-2.4.1",
+            "what a deploy hook writes down, shown beside the lens",
+        )],
+    ),
+    (
         "doctor",
         &[("lensops doctor --json", "every finding with its place and its fix")],
     ),

@@ -6,7 +6,10 @@ use clap::Command;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Start", &["demo", "sandbox", "new", "generate"]),
     ("Run", &["check", "worker", "accept", "matrix", "stress"]),
-    ("Decide", &["status", "gate", "phase", "annul", "simulate", "serve"]),
+    (
+        "Decide",
+        &["status", "gate", "phase", "annul", "note", "simulate", "serve"],
+    ),
     (
         "Operate",
         &[

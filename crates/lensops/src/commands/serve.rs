@@ -183,6 +183,11 @@ pub fn setup(settings: &Settings, journal: Journal, plans: Vec<MonitorPlan>) -> 
         }),
         jwt_secret,
         form_key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+        runbook: settings
+            .project
+            .alerts
+            .as_ref()
+            .and_then(|alerts| alerts.runbook.clone()),
         redactor: settings.redactor(),
         now: Timestamp::now,
     })

@@ -4,6 +4,7 @@
 //! status and the P95 window read. Other stores take batches from the journal; the "SQLite store" is the
 //! journal alone, without a special case.
 
+mod annulment;
 mod board;
 mod chosen;
 pub mod dry_run;
@@ -16,7 +17,8 @@ mod rollups;
 mod sink;
 mod tenants;
 
-pub use board::{Board, Brief, CheckQuery, Mark, Pair, Point, Points, Reading, Stretch};
+pub use annulment::annulment;
+pub use board::{Board, Brief, CheckQuery, Mark, Pair, Point, Points, Reading, Reason, Reasons, Stretch, Uptimes};
 pub use chosen::Store;
 pub use error::{SinkError, StoreError};
 pub use history::{Exported, History, StoredCheck, Trace};
@@ -24,6 +26,7 @@ pub(crate) use history::{with_annulled, with_events, worked};
 pub use journal::alert_attempts::Ended;
 pub use journal::alert_gather::Queued;
 pub use journal::alert_log::{Alert, Due, Trail};
+pub use journal::notes::Note;
 pub use journal::outbox::{DeliveryState, OutboxState, Parked};
 pub use journal::silences::Silence;
 pub use journal::{Alerting, Journal};

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use lensops_core::verdict::record::{CheckRecord, EventRecord};
 use uuid::Uuid;
 
 use super::error::SinkError;
@@ -33,6 +34,30 @@ pub(crate) struct EntryEvent {
 }
 
 impl Entry {
+    /// The entry of `record`, which is in no outbox.
+    pub(crate) fn of(record: &CheckRecord) -> Self {
+        let observed_at = record.observed_at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+        let event = |event: &EventRecord| EntryEvent {
+            id: event.id,
+            level: event.level.as_str().to_owned(),
+            detail: event.detail.as_str().to_owned(),
+            created_at: observed_at.clone(),
+        };
+        Self {
+            seq: 0,
+            id: record.id,
+            yacht_id: record.yacht_id,
+            lens_id: record.lens_id.to_string(),
+            status: record.status.as_str().to_owned(),
+            p95_latency_ms: record.p95_latency_ms,
+            error_rate_percent: None,
+            sample_size: Some(record.sample_size),
+            events: record.events.iter().map(event).collect(),
+            notes: record.notes.text().as_str().to_owned(),
+            observed_at,
+        }
+    }
+
     /// Its place in the order of recording.
     #[must_use]
     pub fn seq(&self) -> i64 {

@@ -28,6 +28,8 @@ pub struct Setup {
     pub jwt_secret: Option<Secret>,
     /// Random, and new with every start: keys of forms.
     pub form_key: String,
+    /// The page that says what to do, with `{lens}` for the lens; `None` where there is none.
+    pub runbook: Option<String>,
     /// What never leaves.
     pub redactor: Redactor,
     /// The clock.

@@ -26,6 +26,12 @@ pub(super) struct Chart {
     pub(super) lines: Vec<Line>,
     pub(super) stripes: Vec<Stripe>,
     pub(super) marks: Vec<Place>,
+    /// The limit, in words, and where it lies; `None` where that is above the chart.
+    pub(super) limit: String,
+    pub(super) limit_y: Option<f64>,
+    /// What the read-out reads: a time and the value of each line, a JSON array.
+    pub(super) values: String,
+    pub(super) unit: &'static str,
     /// Values at the upper edge, the middle and zero.
     pub(super) scale: [String; 3],
     /// What it shows, in words.
@@ -51,7 +57,21 @@ pub(super) struct Axis<'a> {
     /// The class of each check at its time.
     pub(super) states: &'a [(i64, &'static str)],
     pub(super) marks: &'a [Mark],
+    /// P95 in milliseconds and failed samples in percent above which the lens is degraded.
+    pub(super) limits: (f64, f64),
 }
+
+/// The times at which the axis has ticks, at even distances.
+pub(super) fn ticks(from: Timestamp, until: Timestamp) -> Vec<Timestamp> {
+    let (from, until) = (from.as_millisecond(), until.as_millisecond());
+    let step = (until - from) / TICKS;
+    (0..=TICKS)
+        .map(|tick| lensops_core::history::schedule::from_ms(from + tick * step))
+        .collect()
+}
+
+/// Stretches between the ticks of an axis.
+const TICKS: i64 = 6;
 
 type Series = (&'static str, &'static str, Vec<(i64, Option<f64>)>, String);
 
@@ -77,17 +97,40 @@ pub(super) fn charts(buckets: &[Bucket], axis: &Axis<'_>) -> [Chart; 2] {
     let errors = buckets.iter().map(|bucket| (bucket.at, bucket.error_rate()));
     let last = format::error_rate(buckets.last().and_then(Bucket::error_rate));
     [
-        chart("Latency", "ms", latency.into(), axis),
-        chart("Error rate", "%", vec![("Errors", "p95", errors.collect(), last)], axis),
+        chart(("Latency", "ms", axis.limits.0), latency.into(), axis),
+        chart(
+            ("Error rate", "%", axis.limits.1),
+            vec![("Errors", "p95", errors.collect(), last)],
+            axis,
+        ),
     ]
 }
 
-fn chart(title: &'static str, unit: &str, series: Vec<Series>, axis: &Axis<'_>) -> Chart {
+/// The values of `series` by time, as JSON: `[[ms, p50, p95, p99], …]`.
+fn values(series: &[Series]) -> String {
+    let Some((_, _, first, _)) = series.first() else {
+        return "[]".to_owned();
+    };
+    let rows = first.iter().enumerate().map(|(index, (at, _))| {
+        let of_line = |(_, _, points, _): &Series| {
+            let value = points.get(index).and_then(|(_, value)| *value);
+            value.map_or_else(|| "null".to_owned(), |value| format!("{value:.2}"))
+        };
+        let of_lines: Vec<String> = series.iter().map(of_line).collect();
+        format!("[{at},{}]", of_lines.join(","))
+    });
+    format!("[{}]", rows.collect::<Vec<_>>().join(","))
+}
+
+fn chart((title, unit, limit): (&'static str, &'static str, f64), series: Vec<Series>, axis: &Axis<'_>) -> Chart {
     let values = series
         .iter()
         .flat_map(|(_, _, points, _)| points)
         .filter_map(|(_, value)| *value);
-    let top = round_top(values.fold(0.0, f64::max));
+    let highest = values.fold(0.0, f64::max);
+    // A limit that is far above all values would press them to the ground: it is told and not drawn.
+    let is_near = highest * 2.0 >= limit;
+    let top = round_top(if is_near { highest.max(limit) } else { highest });
     let frame = Frame {
         from_ms: axis.from.as_millisecond(),
         until_ms: axis.now.as_millisecond(),
@@ -112,6 +155,14 @@ fn chart(title: &'static str, unit: &str, series: Vec<Series>, axis: &Axis<'_>) 
     Chart {
         title,
         told,
+        limit: if unit == "ms" {
+            format::limit(limit)
+        } else {
+            format!("{limit} {unit}")
+        },
+        limit_y: is_near.then(|| frame.y(limit)),
+        values: self::values(&series),
+        unit,
         stripes: stripes(&frame, axis.states, axis.every_ms),
         marks: axis.marks.iter().map(place).collect(),
         scale: [top, top / 2.0, 0.0].map(|value| format!("{value} {unit}")),

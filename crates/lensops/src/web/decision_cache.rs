@@ -1,10 +1,12 @@
-//! The gate's decisions that were read last for each user, and when they are to be read again.
+//! What a week and a month of checks say of each lens, as it was read last for each user, and when it is to be
+//! read again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lensops_core::history::gate::Decision;
+use lensops_core::history::uptime::Uptime;
 use lensops_core::ident::LensId;
 use uuid::Uuid;
 
@@ -17,8 +19,19 @@ const SHOWN: Duration = Duration::from_secs(300);
 /// Users whose decisions are remembered.
 const REMEMBERED: usize = 1_000;
 
-/// The decision on each lens of each tenant.
-pub(super) type Decisions = Arc<HashMap<(Uuid, LensId), Decision>>;
+/// What the longer windows say of a lens of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Decided {
+    /// What the gate says over a week.
+    pub(super) decision: Decision,
+    /// What was up of a week.
+    pub(super) week: Uptime,
+    /// What was up of 30 days.
+    pub(super) month: Uptime,
+}
+
+/// What was decided on each lens of each tenant.
+pub(super) type Decisions = Arc<HashMap<(Uuid, LensId), Decided>>;
 
 #[derive(Clone, Default)]
 struct OfUser {
@@ -66,7 +79,12 @@ mod tests {
         assert_eq!(cache.of("a"), (None, true));
         assert_eq!(cache.of("a"), (None, false), "somebody reads them");
         let lens: LensId = "faults".parse().unwrap_or_else(|error| panic!("{error}"));
-        let decided = Arc::new(HashMap::from([((Uuid::nil(), lens), Decision::Proceed)]));
+        let decision = Decided {
+            decision: Decision::Proceed,
+            week: Uptime::default(),
+            month: Uptime::default(),
+        };
+        let decided = Arc::new(HashMap::from([((Uuid::nil(), lens), decision)]));
         cache.put("a", Some(decided.clone()));
         assert_eq!(cache.of("a"), (Some(decided), false));
         assert_eq!(cache.of("b"), (None, true));

@@ -1,33 +1,48 @@
-//! The gate's decisions on the overview.
+//! The gate's decisions and the longer windows of uptime on the overview.
 //!
-//! They are over a week of every lens, which costs several times what the rest of the page does, and one
+//! They are over a week and a month of every lens, which costs several times what the rest of the page does, and one
 //! check in a week seldom changes them. So they are read behind a page and not before it: a page shows
 //! what was decided within the last minutes, and has what is not known yet asked for again. Whoever asks
 //! by the read API, and will not ask again, waits.
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+use lensops_core::history::uptime::Uptime;
+
 use super::app::App;
-use super::decision_cache::Decisions;
+use super::decision_cache::{Decided, Decisions};
 use super::gate;
-use super::scope::{Watched, asked, before, visible, within};
+use super::scope::{Watched, asked, visible, within};
 use super::session::Who;
+use super::stretch::before;
 use crate::store::StoreError;
+
+/// The longest window of uptime.
+pub(super) const MONTH: SignedDuration = SignedDuration::from_hours(720);
 
 async fn decisions(app: &App, who: &Who) -> Result<Decisions, StoreError> {
     let now = app.now();
     let mut reading = app.setup.board.read(&who.claims).await?;
     let pairs = visible(app, &mut reading).await?;
-    let stretch = (before(now, gate::WINDOW), now);
-    let points = reading.points(&asked(&pairs), stretch).await?;
+    let wanted = asked(&pairs);
+    let points = reading.points(&wanted, (before(now, gate::WINDOW), now)).await?;
+    let months = reading.uptimes(&wanted, (before(now, MONTH), now)).await?;
     reading.done().await?;
-    let decision = |(plan, tenant): &Watched| {
+    let decided = |(plan, tenant): &Watched| {
         let pair = (*tenant, plan.monitor.clone());
         let points = points.get(&pair).map_or(&[][..], Vec::as_slice);
-        let decision = gate::report(plan, *tenant, points, now).decision;
-        (pair, decision)
+        let mut week = Uptime::default();
+        let judged = points.iter().filter(|point| point.muted.is_none());
+        judged.for_each(|point| week.add(point.status, 1));
+        let decided = Decided {
+            decision: gate::report(plan, *tenant, points, now).decision,
+            week,
+            month: months.get(&pair).copied().unwrap_or_default(),
+        };
+        (pair, decided)
     };
-    Ok(Arc::new(pairs.iter().map(decision).collect()))
+    Ok(Arc::new(pairs.iter().map(decided).collect()))
 }
 
 /// What was decided last; where that is too old, or nothing, it is read from now on.

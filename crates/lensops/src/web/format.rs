@@ -1,6 +1,8 @@
-//! Numbers and times as pages show them. Pure.
+//! Numbers, times and names as pages show them. Pure.
 
 use jiff::Timestamp;
+use lensops_core::history::status::{age_at, tell_age};
+use uuid::Uuid;
 
 /// Samples from which a P95 is supported.
 const SUPPORTED: i64 = 20;
@@ -27,7 +29,73 @@ pub(super) fn error_rate(percent: Option<f64>) -> String {
     percent.map_or_else(|| "none".to_owned(), |percent| format!("{percent:.2} %"))
 }
 
+/// A limit in milliseconds as a person writes it: `2 s`, `850 ms`, `1.5 s`.
+pub(super) fn limit(ms: f64) -> String {
+    if ms < 1000.0 {
+        format!("{ms} ms")
+    } else {
+        format!("{} s", ms / 1000.0)
+    }
+}
+
 /// `2026-01-28 15:00:00 UTC`
 pub(super) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The name of a tenant: the one place where pages make it.
+pub(super) fn tenant(id: Uuid) -> String {
+    id.to_string()
+}
+
+/// A time as pages show it: how long ago, and exactly when for who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// For machines.
+    pub(super) iso: String,
+    /// `2026-01-28 15:00:00 UTC`
+    pub(super) utc: String,
+    /// `15:00`, with the day where that is another one than today: `27 Jan 15:00`.
+    pub(super) clock: String,
+    /// `2 min ago`
+    pub(super) ago: String,
+}
+
+impl Moment {
+    /// `at`, looked at `now`.
+    pub(super) fn of(at: Timestamp, now: Timestamp) -> Self {
+        let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+        let form = if day(at) == day(now) { "%H:%M" } else { "%-d %b %H:%M" };
+        Self {
+            iso: at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            utc: time(at),
+            clock: at.strftime(form).to_string(),
+            ago: tell_age(age_at(now, at)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_by_the_clock_of_today_and_with_its_day_otherwise() {
+        let now: Timestamp = "2026-01-28T15:00:00Z".parse().unwrap();
+        let moment = |at: &str| Moment::of(at.parse().unwrap(), now);
+        assert_eq!(moment("2026-01-28T14:32:10Z").clock, "14:32");
+        let before = moment("2026-01-27T23:59:00Z");
+        assert_eq!(
+            (before.clock.as_str(), before.ago.as_str()),
+            ("27 Jan 23:59", "15 h ago")
+        );
+        assert_eq!(before.iso, "2026-01-27T23:59:00Z");
+    }
+
+    #[test]
+    fn limits_read_as_a_person_writes_them() {
+        for (ms, expected) in [(850.0, "850 ms"), (2000.0, "2 s"), (1500.0, "1.5 s")] {
+            assert_eq!(limit(ms), expected);
+        }
+    }
 }

@@ -68,6 +68,16 @@ pub(super) fn criteria(report: &GateReport) -> Vec<Criterion> {
     ]
 }
 
+/// The gate's decision as a class of the style sheet.
+pub(super) fn decision_class(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Proceed => "healthy",
+        Decision::Investigate => "degraded",
+        Decision::RollBack => "unhealthy",
+        Decision::NotEnoughData => "unknown",
+    }
+}
+
 /// The gate's decision in words, without a mark.
 pub(super) fn decision_word(decision: Decision) -> &'static str {
     match decision {

@@ -11,6 +11,7 @@
 //! `evidence`; `page` frames them. `scope` says what a user may see; `rows` and `decisions` read it, and
 //! `row_cache` and `decision_cache` keep it. `app` is the state that all of them share.
 
+mod advice;
 mod alerts;
 mod api;
 mod app;
@@ -28,8 +29,12 @@ mod gate;
 mod guard;
 mod lens;
 mod lens_data;
+mod matrix;
+mod noted;
+mod operator;
 mod overview;
 mod page;
+mod probes;
 mod rate_limit;
 mod router;
 mod row;
@@ -42,11 +47,14 @@ mod serve;
 mod session;
 mod sign_in;
 mod silences;
-mod sparkline;
 mod status_icon;
+mod stretch;
+mod strip;
+mod strip_cells;
 mod stripes;
 mod subscribers;
 mod watcher;
+mod wrong;
 
 pub use self::api::openapi;
 pub use self::app::Setup;

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::Json;
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse as _, Response};
+use lensops_core::history::status::Standing;
 use serde_json::json;
 
 use super::asset_files::version;
@@ -23,8 +24,10 @@ pub(super) struct Frame {
     pub(super) trouble: Option<String>,
     /// Which version of our files it asks for.
     pub(super) version: &'static str,
-    /// How many lenses are unhealthy, where the page shows all.
-    pub(super) alarms: usize,
+    /// How what the page shows stands: which icon the tab has.
+    pub(super) state: &'static str,
+    /// What stands before the title in the tab; empty where all is well, or nothing is shown.
+    pub(super) alarm: String,
     /// Whether a part of it is being read, and is there in a moment.
     pub(super) unread: bool,
     /// Whether it changes by itself.
@@ -41,9 +44,26 @@ impl Frame {
             form_key: who.form_key.clone(),
             trouble: None,
             version: version(),
-            alarms: 0,
+            state: "plain",
+            alarm: String::new(),
             unread: false,
             live: true,
+        }
+    }
+
+    /// Lets the tab say how what is shown stands: the worst of `standings`, and how many stand so.
+    pub(super) fn stands(&mut self, standings: impl Iterator<Item = Standing> + Clone) {
+        let Some(worst) = standings.clone().min() else { return };
+        let count = standings.filter(|standing| *standing == worst).count();
+        let (state, mark) = match worst {
+            Standing::Unhealthy => ("unhealthy", "\u{2717}"),
+            Standing::Unknown | Standing::CannotJudge => ("unknown", "?"),
+            Standing::Degraded => ("degraded", "\u{26a0}"),
+            Standing::Maintenance | Standing::Paused | Standing::Healthy => ("healthy", ""),
+        };
+        self.state = state;
+        if !mark.is_empty() {
+            self.alarm = format!("{mark} {count} {}", worst.tell().1.to_lowercase());
         }
     }
 
@@ -56,7 +76,8 @@ impl Frame {
             form_key: String::new(),
             trouble: None,
             version: version(),
-            alarms: 0,
+            state: "plain",
+            alarm: String::new(),
             unread: false,
             live: false,
         }

@@ -8,7 +8,10 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
 use super::app::App;
-use super::{alerts, api, assets, check, compress, events, evidence, guard, lens, overview, page, sign_in, silences};
+use super::{
+    alerts, api, assets, check, compress, events, evidence, guard, lens, operator, overview, page, sign_in, silences,
+    strip_cells,
+};
 
 /// The most bytes that a request's body may have.
 const LARGEST_BODY: usize = 16 * 1024;
@@ -18,6 +21,9 @@ pub(super) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(overview::overview))
         .route("/lens/{lens}", get(lens::lens))
+        .route("/lens/{lens}/strip", get(strip_cells::strip))
+        .route("/lens/{lens}/note", post(operator::note))
+        .route("/checks/{id}/annul", post(operator::annul))
         .route("/checks/{id}", get(check::check))
         .route("/alerts", get(alerts::alerts))
         .route("/alerts/silence", post(silences::silence))

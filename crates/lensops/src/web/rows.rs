@@ -7,21 +7,32 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::status::tell_age;
 use lensops_core::ident::LensId;
+use lensops_core::verdict::record::Status;
+use uuid::Uuid;
 
 use super::app::App;
 use super::decision_cache::Decisions;
 use super::row::{self, Row};
 use super::row_cache::CachedRows;
-use super::scope::{asked, before, concerning, visible, within};
+use super::scope::{asked, concerning, visible, within};
 use super::session::Who;
+use super::stretch::before;
+use super::strip::CHECKS;
 use super::{decisions, format};
 use crate::store::StoreError;
 
 /// How long rows are shown without looking again.
 const FRESH: Duration = Duration::from_millis(700);
 
-/// What a sparkline shows.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// What a row looks back over: a day, and as many intervals as a strip has checks, up to a week.
+fn looked_back(app: &App) -> SignedDuration {
+    let longest = app.plans.iter().map(|plan| plan.every.as_ms()).max().unwrap_or(0);
+    let strip = i64::try_from(CHECKS + 2).unwrap_or(0).saturating_mul(longest);
+    SignedDuration::from_millis(strip).clamp(SignedDuration::from_hours(24), SignedDuration::from_hours(168))
+}
+
+/// Lenses whose reason is read: where more are broken, one cause is behind them.
+const EXPLAINED: usize = 500;
 
 /// Rows, and when they were true.
 pub(super) struct Rows {
@@ -37,7 +48,10 @@ async fn read(app: &App, who: &Who) -> Result<Vec<Row>, StoreError> {
     let pairs = visible(app, &mut reading).await?;
     let wanted = asked(&pairs);
     let latest = reading.latest(&wanted).await?;
-    let points = reading.points(&wanted, (before(now, DAY), now)).await?;
+    let points = reading.points(&wanted, (before(now, looked_back(app)), now)).await?;
+    let bad = latest.iter().filter(|check| check.status != Status::Healthy);
+    let bad: Vec<Uuid> = bad.take(EXPLAINED).map(|check| check.id).collect();
+    let reasons = reading.reasons(&bad).await?;
     reading.done().await?;
     let alerts = concerning(app.setup.journal.alerts().await?, &pairs, false);
     let mut latest: HashMap<_, _> = latest
@@ -48,9 +62,12 @@ async fn read(app: &App, who: &Who) -> Result<Vec<Row>, StoreError> {
         .iter()
         .zip(&wanted)
         .map(|((plan, tenant), pair)| {
+            let latest = latest.remove(pair);
+            let reasons = latest.as_ref().and_then(|check| reasons.get(&check.id));
             let found = row::Found {
-                latest: latest.remove(pair),
-                day: points.get(pair).map_or(&[][..], Vec::as_slice),
+                reasons: reasons.map_or(&[][..], Vec::as_slice),
+                latest,
+                points: points.get(pair).map_or(&[][..], Vec::as_slice),
             };
             row::row(plan, *tenant, &found, &alerts, now)
         })
@@ -80,7 +97,7 @@ pub(super) async fn whole_rows(app: &Arc<App>, who: &Who) -> Rows {
 fn decided(mut rows: Rows, gates: Option<&Decisions>) -> Rows {
     for row in &mut rows.rows {
         let lens: Option<LensId> = row.lens.parse().ok();
-        row.gate = lens.and_then(|lens| gates?.get(&(row.tenant, lens)).copied());
+        row.decided(lens.and_then(|lens| gates?.get(&(row.tenant, lens))));
     }
     rows
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use lensops_core::ident::LensId;
 use lensops_core::plan::monitor::MonitorPlan;
 use uuid::Uuid;
 
 use super::app::App;
-use crate::store::{Alert, Point, Reading, StoreError};
+use crate::store::{Alert, Reading, StoreError};
 
 /// How long the store may take over a page.
 const READ: Duration = Duration::from_secs(3);
@@ -69,15 +68,4 @@ pub(super) fn concerning(alerts: Vec<Alert>, pairs: &[Watched], whole: bool) -> 
         None => whole,
     });
     alerts
-}
-
-/// Those of `points`, which are oldest first, that were observed after `from`.
-pub(super) fn since(points: &[Point], from: Timestamp) -> &[Point] {
-    let first = points.partition_point(|point| point.observed_at <= from);
-    points.get(first..).unwrap_or_default()
-}
-
-/// The time that is `length` before `now`.
-pub(super) fn before(now: Timestamp, length: SignedDuration) -> Timestamp {
-    now.checked_sub(length).unwrap_or(Timestamp::MIN)
 }

@@ -51,6 +51,23 @@ pub(super) const WINDOWS: [Window; 4] = [
 ];
 
 impl Window {
+    /// The stretch between two times that somebody picked: at most 30 days, at least a minute.
+    pub(super) fn picked(from: Timestamp, until: Timestamp) -> Self {
+        let length = until.duration_since(from);
+        let length = length.clamp(SignedDuration::from_mins(1), SignedDuration::from_hours(720));
+        let hours = length.as_secs() / 3600;
+        Self {
+            name: "picked",
+            length,
+            bucket: match hours {
+                0..=6 => SignedDuration::from_secs(1),
+                7..=48 => SignedDuration::from_hours(1),
+                49..=240 => SignedDuration::from_hours(4),
+                _ => SignedDuration::from_hours(12),
+            },
+        }
+    }
+
     /// Whether it is drawn from roll-ups.
     pub(super) fn is_rolled_up(self) -> bool {
         self.length > SignedDuration::from_hours(24)

@@ -38,13 +38,24 @@ pub(super) struct Wanted {
 }
 
 /// Why `who` may not change anything by a form with `form_key`; `None` who may.
-fn refusal(who: &Who, form_key: &str) -> Option<Response> {
+pub(super) fn refusal(who: &Who, form_key: &str) -> Option<Response> {
     let why = match () {
-        () if !who.operator => "Only operators make and end silences.",
+        () if !who.operator => "Only operators silence, note and annul.",
         () if !who.owns(form_key) => "This form has expired: load the page again.",
         () => return None,
     };
     Some(refused(StatusCode::FORBIDDEN, why))
+}
+
+/// A reason or a note as somebody typed it.
+pub(super) fn one_line(text: &str) -> Result<&str, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > LONGEST_REASON || text.chars().any(char::is_control) {
+        return Err(format!(
+            "Give a reason: one line of at most {LONGEST_REASON} characters."
+        ));
+    }
+    Ok(text)
 }
 
 fn silence_of(wanted: &Wanted, seen: &Seen, who: &Who, scoped: bool, now: Timestamp) -> Result<Silence, String> {
@@ -77,12 +88,7 @@ fn silence_of(wanted: &Wanted, seen: &Seen, who: &Who, scoped: bool, now: Timest
     if !seen.pairs.iter().any(known) {
         return Err("There is no such lens of such a tenant.".to_owned());
     }
-    let reason = wanted.reason.trim();
-    if reason.is_empty() || reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
-        return Err(format!(
-            "Give a reason: one line of at most {LONGEST_REASON} characters."
-        ));
-    }
+    let reason = one_line(&wanted.reason)?;
     let lasts = parse_span(wanted.lasts.trim()).map_err(|error| error.to_string())?;
     Ok(Silence {
         id: Uuid::new_v4(),

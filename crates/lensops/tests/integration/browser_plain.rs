@@ -42,7 +42,7 @@ async fn reached(client: &Client, case: &str) -> BTreeSet<u64> {
 }
 
 /// Presses Tab until what has the focus answers `css`.
-async fn tab_to(client: &Client, css: &str) {
+pub(crate) async fn tab_to(client: &Client, css: &str) {
     for _ in 0..300 {
         let there = client
             .execute(

@@ -94,6 +94,7 @@ async fn in_the_browser_of_tenant_a_no_byte_of_tenant_b_arrives() {
         "/lens/faults?window=7d",
         "/lens/faults?window=30d",
         "/lens/onlyofalice",
+        "/lens/faults/strip",
         "/alerts",
         "/nothing",
         "/lens/onlyofbob-",
@@ -129,6 +130,8 @@ async fn in_the_browser_of_tenant_a_no_byte_of_tenant_b_arrives() {
     let by_name: Vec<String> = [
         "/lens/onlyofbob".to_owned(),
         format!("/lens/faults?tenant={B}"),
+        format!("/lens/faults/strip?tenant={B}"),
+        "/lens/onlyofbob/strip".to_owned(),
         format!("/checks/{other}"),
         format!("/api/v1/checks?tenant={B}"),
         "/api/v1/checks?lens=onlyofbob".to_owned(),

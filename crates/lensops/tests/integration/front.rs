@@ -129,6 +129,7 @@ impl Front {
             runs: Arc::new(Left),
             jwt_secret,
             form_key: "a made-up key".to_owned(),
+            runbook: None,
             redactor: Redactor::default(),
             now,
         };

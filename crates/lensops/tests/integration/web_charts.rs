@@ -130,7 +130,7 @@ async fn what_was_switched_muted_or_not_checked_is_marked_and_is_no_line() {
     }
     let overview = front.get("/", None).await;
     assert!(
-        overview.contains("class=\"band gap\"") && overview.contains("class=\"band maintenance\""),
+        overview.contains("8 missed in 24 h") && overview.contains("48 healthy"),
         "{overview}"
     );
 }

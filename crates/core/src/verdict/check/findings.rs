@@ -65,7 +65,10 @@ fn probe_finding(probe: &ProbeReport) -> Option<Finding> {
     };
     let mut detail = json!({"kind": kind, "probe": probe.name, "reason": probe.line(), "samples": probe.taken, "failed": probe.failed, "retries": probe.retries});
     let shown = probe.transcript.as_ref();
+    let (expected, seen) = why.and_then(Why::sides).unzip();
     let more = [
+        ("expected", expected.map(|text| json!(text))),
+        ("seen", seen.map(|text| json!(text))),
         ("class", why.and_then(Why::class).map(|class| json!(class))),
         ("request", shown.map(|shown| json!(excerpt(shown.request.as_str())))),
         ("response", shown.map(|shown| json!(excerpt(shown.response.as_str())))),

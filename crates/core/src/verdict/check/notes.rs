@@ -7,7 +7,7 @@ use super::figures::{certificate_expires, samples_us, timed};
 use crate::exchange::Cause;
 use crate::plan::header::PlanOrigin;
 use crate::stats::histogram::{Latencies, Quantile};
-use crate::verdict::notes::{CheckNotes, Clock, EndpointNotes, UnjudgedNotes, WindowNotes};
+use crate::verdict::notes::{CheckNotes, Clock, EndpointNotes, PhaseNotes, UnjudgedNotes, WindowNotes};
 use crate::verdict::probe::{ProbeReport, ProbeResult};
 
 /// The notes of the check of `probes`; `window` holds its latencies and the earlier ones.
@@ -55,6 +55,10 @@ fn endpoint_notes(probe: &ProbeReport) -> EndpointNotes {
         reconnected: Some(probe.reconnected).filter(|count| *count > 0),
         p50_us: window.at(Quantile::P50),
         p95_us: window.at(Quantile::P95),
+        slowest: probe
+            .slowest
+            .map(PhaseNotes::from)
+            .filter(|phases| *phases != PhaseNotes::default()),
         statuses: probe.statuses.clone(),
         failed_at: probe.failed_at.clone(),
         untimed_at: probe.untimed_at.clone(),

@@ -184,6 +184,22 @@ pub(in crate::cli) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Note beside a lens what was deployed or changed, for deploy hooks
+    Note {
+        /// The lens
+        lens: String,
+        /// What happened, one line
+        text: String,
+        /// Only for this tenant
+        #[arg(long, value_name = "UUID")]
+        tenant: Option<Uuid>,
+        /// Who [default: the user of this shell]
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Find problems before they hurt, each with its fix
     Doctor {
         /// The API's address

@@ -2,12 +2,13 @@
 //!
 //! The week of monitoring is made of real requests, real answers and a virtual clock: each slot of
 //! the past seven days is run now, one after the other, and every place that shows such a check
-//! says so. One incident is injected, so that all three statuses and gate decisions appear. What
+//! says so. Incidents are injected (see `story`), so that all statuses and gate decisions appear. What
 //! the demo expects of itself it checks: another decision than expected ends it with exit code 1.
 
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod setup;
+mod story;
 mod week;
 
 use std::io::IsTerminal as _;
@@ -42,7 +43,7 @@ use crate::commands::worker::check::Monitor;
 use crate::commands::worker::clock::SystemClock;
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
-use crate::store::{Journal, Store};
+use crate::store::{Alerting, Journal, Store};
 use crate::web;
 
 /// Where the dashboard is left open.
@@ -87,7 +88,12 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
     monitors.iter_mut().for_each(|monitor| monitor.virtual_clock = true);
     let journal = Journal::open(&settings.journal_path()).await?;
     let week = Week::ending(Timestamp::now());
-    say!("5. A week of monitoring: real requests under a virtual clock, one incident at {STRUCK}");
+    say!("5. A week of monitoring: real requests under a virtual clock, incidents at {STRUCK} and others");
+    let receivers = settings.receivers()?;
+    journal.alert_with(Alerting {
+        book: settings.rule_book(&receivers)?,
+        redactor: settings.redactor(),
+    });
     let weekly = live_week(&week, &sandbox, &client, &journal, &monitors).await?;
     say!(
         "   {} checks: {} healthy, {} degraded, {} unhealthy",

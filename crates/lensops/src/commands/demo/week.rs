@@ -1,27 +1,15 @@
 //! The demo's week: every slot of the past seven days, run now.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::verdict::record::Status;
-use lensops_sandbox::{Act, Answer, Faults, Rule, Sandbox};
+use lensops_sandbox::Sandbox;
 use uuid::Uuid;
 
-use super::STRUCK;
+use super::story::{OVER, STARTS, STEPS, Story};
 use crate::commands::error::Result;
 use crate::commands::worker::check::Monitor;
 use crate::http::Client;
 use crate::store::{Journal, Store};
-
-/// Quarter hours in the week.
-const STEPS: i64 = 7 * 96;
-
-/// The step at which the incident starts: in the middle of the fourth day.
-const INCIDENT: i64 = 3 * 96 + 48;
-
-/// Steps with a handler missing, then steps with a 5xx.
-const WARNING: i64 = 2;
-const OUTAGE: i64 = 3;
 
 /// A virtual week.
 pub(crate) struct Week {
@@ -69,14 +57,14 @@ impl Week {
         self.step(STEPS)
     }
 
-    /// The last moment before the incident.
+    /// The last moment before the first incident.
     pub(crate) fn incident_starts(&self) -> Timestamp {
-        self.step(INCIDENT)
+        self.step(STARTS)
     }
 
-    /// The last moment of the incident.
+    /// The last moment of the first incident.
     pub(crate) fn incident_ends(&self) -> Timestamp {
-        self.step(INCIDENT + WARNING + OUTAGE)
+        self.step(OVER)
     }
 
     /// Runs every slot, quarter hour by quarter hour, the lenses of each at once.
@@ -89,9 +77,10 @@ impl Week {
         progress: impl Fn(u64),
     ) -> Result<Weekly> {
         let mut weekly = Weekly::default();
+        let story = Story { sandbox, journal };
         for step in 0..STEPS {
-            inject(sandbox, step);
             let (from, until) = (self.step(step), self.step(step + 1));
+            story.step(step, from).await?;
             let slots = monitors.iter().flat_map(|monitor| {
                 let tenants = monitor.plan.tenants.iter();
                 tenants.flat_map(move |tenant| {
@@ -131,29 +120,4 @@ async fn run_slot(
         .await;
     journal.record(report.record).await?;
     Ok(report.status)
-}
-
-/// Switches the incident on and off at its steps.
-fn inject(sandbox: &Sandbox, step: i64) {
-    match step - INCIDENT {
-        0 => sandbox.set_faults(Faults {
-            missing_handlers: vec!["suggestions".to_owned()],
-            ..Faults::default()
-        }),
-        WARNING => {
-            let mut rule = Rule::new(Act::Status(Answer {
-                code: 500,
-                body: None,
-                headers: BTreeMap::new(),
-            }))
-            .on("/v1/actions/list");
-            rule.domain = Some(STRUCK.to_owned());
-            sandbox.set_faults(Faults {
-                rules: vec![rule],
-                ..Faults::default()
-            });
-        }
-        n if n == WARNING + OUTAGE => sandbox.set_faults(Faults::default()),
-        _ => {}
-    }
 }

@@ -1,14 +1,7 @@
-//! `lensops annul`: takes a check back that was made by mistake. The check stays as it is, since no row of a store
-//! is ever changed: a row of its own says that it counts for nothing, by whom and why, and goes on to the
-//! store as every check does.
+//! `lensops annul`: takes a check back that was made by mistake, by a row of its own (`store::annulment`).
 
-use jiff::SignedDuration;
-use lensops_core::crypto::digest::uuid_v8;
 use lensops_core::exchange::Sender;
-use lensops_core::lens::mute::{Muted, MutedWhy};
-use lensops_core::verdict::note_rows::RecordNotes;
-use lensops_core::verdict::notes::CheckNotes;
-use lensops_core::verdict::record::{CheckRecord, Status};
+use lensops_core::verdict::record::CheckRecord;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -17,7 +10,7 @@ use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::worker::delivery::Delivery;
 use crate::config::Settings;
-use crate::store::{Journal, Store, StoreError, StoredCheck};
+use crate::store::{Journal, Store, StoreError, StoredCheck, annulment};
 
 /// Takes check `id` back for `reason`; `by` says who, the user of this shell where it is `None`.
 ///
@@ -41,7 +34,7 @@ pub async fn run(settings: &Settings, id: Uuid, reason: &str, by: Option<&str>, 
         )));
     }
     let who = by.map_or_else(|| settings.who(), str::to_owned);
-    let record = record(settings, &check, &format!("{} ({who})", reason.trim()));
+    let record = annulment(&check, reason, &who, &settings.redactor());
     let known = find(&journal, &store, record.id).await?.is_some();
     if !known {
         journal.record(record.clone()).await?;
@@ -65,34 +58,6 @@ async fn find<S: Sender>(journal: &Journal, store: &Store<S>, id: Uuid) -> Resul
         return Ok(here);
     }
     Ok(of(store.page(Some(before), 1).await?))
-}
-
-/// The row that takes `check` back. It is the same however often it is asked for.
-fn record(settings: &Settings, check: &StoredCheck, reason: &str) -> CheckRecord {
-    let due_ms = u64::try_from(check.id.as_u128() >> 80).unwrap_or(0);
-    let notes = CheckNotes {
-        muted: Some(Muted {
-            annuls: Some(check.id),
-            ..Muted::new(MutedWhy::Annulled, reason)
-        }),
-        ..CheckNotes::default()
-    };
-    CheckRecord {
-        id: uuid_v8(due_ms, &[b"annulled", check.id.as_bytes()]),
-        yacht_id: check.yacht_id,
-        lens_id: check.lens_id.clone(),
-        status: Status::Degraded,
-        p95_latency_ms: None,
-        error_rate_hundredths: None,
-        sample_size: 0,
-        // Beside it, so that whoever reads the one reads the other.
-        observed_at: check
-            .observed_at
-            .checked_add(SignedDuration::from_millis(1))
-            .unwrap_or(check.observed_at),
-        notes: RecordNotes::new(&notes, &settings.redactor()),
-        events: Vec::new(),
-    }
 }
 
 fn tell(check: &StoredCheck, record: &CheckRecord, known: bool, as_json: bool) {

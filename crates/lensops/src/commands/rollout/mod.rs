@@ -1,8 +1,9 @@
-//! Deciding over a rollout: flags as they stand, the gate, status, rollback and restore.
+//! Deciding over a rollout: flags as they stand, phases, the gate, status, rollback and restore.
 
 pub mod annul;
 pub mod flags;
 pub mod gate;
+pub mod note;
 pub mod phase;
 pub mod rollback;
 pub mod status;

@@ -5,7 +5,9 @@
 //! everybody, so that a page that is loaded often takes none from the worker.
 
 mod journal;
+mod journal_sums;
 mod postgres;
+mod postgres_sums;
 pub(super) mod rows;
 
 use std::collections::HashSet;
@@ -15,6 +17,7 @@ use lensops_core::history::rollup::Rollup;
 use lensops_core::ident::LensId;
 use lensops_core::lens::mute::{Muted, MutedWhy};
 use lensops_core::secret::Secret;
+use lensops_core::verdict::record::CheckRecord;
 use serde_json::Value;
 use sqlx::Transaction;
 use sqlx::postgres::{PgPool, PgPoolOptions, Postgres as Database};
@@ -22,8 +25,8 @@ use uuid::Uuid;
 
 use super::journal::Journal;
 use super::postgres::{become_user, options};
-use super::{Exported, History as _, Postgres, StoreError, StoredCheck};
-pub use rows::{Brief, CheckQuery, Mark, Pair, Point, Points, Stretch};
+use super::{Entry, Exported, History as _, Postgres, Sink as _, StoreError, StoredCheck};
+pub use rows::{Brief, CheckQuery, Mark, Pair, Point, Points, Reason, Reasons, Stretch, Uptimes};
 
 /// Connections for all users together.
 const CONNECTIONS: u32 = 4;
@@ -81,6 +84,23 @@ impl Board {
                     Ok(transaction)
                 };
                 Ok(Reading::Database(begun.await.map_err(postgres::elsewhere)?))
+            }
+        }
+    }
+
+    /// Records `record`, which somebody made here, in `journal`; on PostgreSQL the service connection stores it too,
+    /// so that whoever made it sees it at once.
+    ///
+    /// # Errors
+    /// When the journal or the store refuses.
+    pub async fn record(&self, journal: &Journal, record: CheckRecord) -> Result<(), StoreError> {
+        let entry = Entry::of(&record);
+        journal.record(record).await?;
+        match self {
+            Self::Embedded(_) => Ok(()),
+            Self::Database(_, service) => {
+                let delivered = service.deliver(&[entry]).await;
+                delivered.map_err(|error| StoreError::Elsewhere(format!("it is kept here, not there: {error}")))
             }
         }
     }
@@ -143,6 +163,42 @@ impl Reading<'_> {
             }
         }
         Ok(points)
+    }
+
+    /// What was up of each of `pairs` within `stretch`: of checks, and of roll-ups where their checks are gone.
+    #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
+    pub async fn uptimes(&mut self, pairs: &[(Uuid, LensId)], stretch: Stretch) -> Result<Uptimes, StoreError> {
+        match self {
+            Self::Embedded(journal) => journal_sums::uptimes(journal, pairs, stretch).await,
+            Self::Database(as_user) => postgres_sums::uptimes(as_user, pairs, stretch)
+                .await
+                .map_err(postgres::elsewhere),
+        }
+    }
+
+    /// Samples that counted of one lens of one tenant within `stretch`, and those of them that failed.
+    #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
+    pub async fn spent(&mut self, pair: Pair<'_>, stretch: Stretch) -> Result<(i64, i64), StoreError> {
+        match self {
+            Self::Embedded(journal) => journal_sums::spent(journal, pair, stretch).await,
+            Self::Database(as_user) => postgres_sums::spent(as_user, pair, stretch)
+                .await
+                .map_err(postgres::elsewhere),
+        }
+    }
+
+    /// Why `checks` are not healthy, by check; those that this user may not see have no reason.
+    #[expect(clippy::missing_errors_doc, reason = "said at `tenant`")]
+    pub async fn reasons(&mut self, checks: &[Uuid]) -> Result<Reasons, StoreError> {
+        let mut reasons = match self {
+            _ if checks.is_empty() => return Ok(Reasons::new()),
+            Self::Embedded(journal) => journal_sums::reasons(journal, checks).await?,
+            Self::Database(as_user) => postgres_sums::reasons(as_user, checks)
+                .await
+                .map_err(postgres::elsewhere)?,
+        };
+        rows::gravest_first(&mut reasons);
+        Ok(reasons)
     }
 
     /// The checks of one lens of one tenant within `stretches`, oldest first.

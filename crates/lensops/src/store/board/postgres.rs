@@ -17,7 +17,7 @@ use crate::store::journal::decode_error;
 use crate::store::postgres::statement;
 use crate::store::{Exported, StoreError, StoredCheck, postgres};
 
-type Found<T> = Result<T, sqlx::Error>;
+pub(super) type Found<T> = Result<T, sqlx::Error>;
 
 /// What a user is told. What a server says may quote a row; the code is enough for who may not see it.
 pub(super) fn elsewhere(error: sqlx::Error) -> StoreError {
@@ -40,7 +40,7 @@ pub(super) async fn latest(as_user: &mut PgConnection, pairs: &[(Uuid, LensId)])
     rows.iter().map(postgres::stored).collect()
 }
 
-fn columns(pairs: &[(Uuid, LensId)]) -> (Vec<Uuid>, Vec<&str>) {
+pub(super) fn columns(pairs: &[(Uuid, LensId)]) -> (Vec<Uuid>, Vec<&str>) {
     pairs.iter().map(|(tenant, lens)| (*tenant, lens.as_str())).unzip()
 }
 

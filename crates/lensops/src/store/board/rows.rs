@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use lensops_core::history::uptime::Uptime;
 use lensops_core::ident::LensId;
 use lensops_core::lens::mute::{Muted, MutedWhy};
 use lensops_core::verdict::record::Status;
@@ -29,6 +30,46 @@ pub struct Point {
 
 /// The points of each lens of each tenant, oldest first. A lens without any has none, or is not there.
 pub type Points = HashMap<(Uuid, LensId), Vec<Point>>;
+
+/// What was up of each lens of each tenant.
+pub type Uptimes = HashMap<(Uuid, LensId), Uptime>;
+
+/// Why a check is not healthy: what one of its events says, without what was asked and answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// `warning` or `error`.
+    pub level: String,
+    /// The kind of the event.
+    pub kind: String,
+    /// The probe it is about; `None` where it is about the whole check.
+    pub probe: Option<String>,
+    /// One line.
+    pub told: String,
+}
+
+/// The reasons of checks, by check; the gravest first, and what a probe saw before what follows from it.
+pub type Reasons = HashMap<Uuid, Vec<Reason>>;
+
+/// Orders reasons: errors first, then what a probe saw itself.
+pub(super) fn gravest_first(reasons: &mut Reasons) {
+    for told in reasons.values_mut() {
+        told.sort_by_key(|reason| (reason.level != "error", reason.probe.is_none()));
+    }
+}
+
+/// Counts of checks by status, as rows of a query give them.
+pub(super) fn uptime(counts: impl Iterator<Item = (Status, i64)>) -> Uptime {
+    let mut by_status = [(Status::Healthy, 0), (Status::Degraded, 0), (Status::Unhealthy, 0)];
+    for (status, count) in counts {
+        let own = by_status.iter_mut().find(|(own, _)| *own == status);
+        own.into_iter().for_each(|(_, sum)| *sum += count);
+    }
+    let mut uptime = Uptime::default();
+    for (status, count) in by_status {
+        uptime.add(status, u64::try_from(count).unwrap_or(0));
+    }
+    uptime
+}
 
 /// A check with its samples, without its notes.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,6 +14,7 @@ mod alerts;
 mod checks;
 mod handle;
 mod job;
+pub(super) mod notes;
 pub(super) mod outbox;
 pub(super) mod phases;
 mod place;

@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0007_points.sql"),
     include_str!("../../../migrations/sqlite/0008_muted.sql"),
     include_str!("../../../migrations/sqlite/0009_incidents.sql"),
+    include_str!("../../../migrations/sqlite/0010_notes.sql"),
     include_str!("../../../migrations/sqlite/0011_phases.sql"),
 ];
 

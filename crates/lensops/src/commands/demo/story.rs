@@ -1,0 +1,153 @@
+//! What happens in the demo's week: an incident at one lens days ago, and in the last 24 h another one that is
+//! told, rolled back and overcome, a lens that is rolled back still, and one that is degraded now.
+//!
+//! It is written in steps of a quarter hour. What it injects into the sandbox is real to the monitor; who rolled
+//! back, when and why is recorded as `lensops rollback` records it, at the time of the virtual clock.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use lensops_core::ident::LensId;
+use lensops_sandbox::{Act, Answer, Faults, Rule, Sandbox};
+use uuid::Uuid;
+
+use super::setup::STRUCK;
+use crate::commands::error::Result;
+use crate::store::{Journal, Note, Progress, Rollback, Switch};
+
+/// Quarter hours in the week.
+pub(super) const STEPS: i64 = 7 * 96;
+
+/// The step at which the first incident starts: in the middle of the fourth day.
+const INCIDENT: i64 = 3 * 96 + 48;
+
+/// Steps with a handler missing, then steps with a 5xx.
+const WARNING: i64 = 2;
+const OUTAGE: i64 = 3;
+
+/// The step after the first incident.
+pub(super) const OVER: i64 = INCIDENT + WARNING + OUTAGE;
+
+/// The step at which the first incident starts.
+pub(super) const STARTS: i64 = INCIDENT;
+
+/// The lens of the second incident, its domain and its master flag.
+const SECOND: &str = "documents";
+const SECOND_FLAG: &str = "DOCUMENT_LENS_V2_ENABLED";
+
+/// The second incident, in steps before the end: it breaks, is rolled back, is repaired, is on again.
+const BREAKS: i64 = STEPS - 36;
+const ROLLED_BACK: i64 = STEPS - 33;
+const REPAIRED: i64 = STEPS - 28;
+const RESTORED: i64 = STEPS - 27;
+
+/// The lens that is rolled back still, and since when.
+const PAUSED: &str = "equipment";
+const PAUSED_FLAG: &str = "EQUIPMENT_LENS_V1_ENABLED";
+const PAUSES: i64 = STEPS - 20;
+
+/// The lens that is degraded now, and since when.
+const SLOWED: &str = "shopping_list";
+const SLOWS: i64 = STEPS - 3;
+
+/// The story, told step by step.
+pub(super) struct Story<'a> {
+    pub(super) sandbox: &'a Sandbox,
+    pub(super) journal: &'a Journal,
+}
+
+fn answers(path: &str, code: u16, domain: &str) -> Rule {
+    let mut rule = Rule::new(Act::Status(Answer {
+        code,
+        body: None,
+        headers: BTreeMap::new(),
+    }))
+    .on(path);
+    rule.domain = Some(domain.to_owned());
+    rule
+}
+
+impl Story<'_> {
+    /// Does what happens at `step`, which is at `at`, before its checks are made.
+    pub(super) async fn step(&self, step: i64, at: Timestamp) -> Result<()> {
+        match step {
+            STARTS => self.inject(Faults {
+                missing_handlers: vec!["suggestions".to_owned()],
+                ..Faults::default()
+            }),
+            _ if step == STARTS + WARNING => self.rules(vec![answers("/v1/actions/list", 500, STRUCK)]),
+            BREAKS => {
+                self.rules(vec![answers("/v1/actions/list", 500, SECOND)]);
+                self.note(SECOND, at, "deployed 2.4.0").await?;
+            }
+            OVER => self.inject(Faults::default()),
+            REPAIRED => {
+                self.inject(Faults::default());
+                self.note(SECOND, at, "deployed 2.4.1: the list leaves archived rows out")
+                    .await?;
+            }
+            ROLLED_BACK => {
+                let why = "the list answers 500 since the last deploy";
+                self.switch(SECOND, SECOND_FLAG, Switch::Rollback, at, why).await?;
+            }
+            RESTORED => {
+                let why = "the fix is deployed, the list answers";
+                self.switch(SECOND, SECOND_FLAG, Switch::Restore, at, why).await?;
+            }
+            PAUSES => {
+                let why = "it doubles rows on import; the fix is in review";
+                self.switch(PAUSED, PAUSED_FLAG, Switch::Rollback, at, why).await?;
+            }
+            SLOWS => self.rules(vec![answers("/v1/actions/suggestions", 429, SLOWED)]),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn inject(&self, faults: Faults) {
+        self.sandbox.set_faults(faults);
+    }
+
+    fn rules(&self, rules: Vec<Rule>) {
+        self.inject(Faults {
+            rules,
+            ..Faults::default()
+        });
+    }
+
+    /// Writes down what a deploy hook would.
+    async fn note(&self, lens: &str, at: Timestamp, text: &str) -> Result<()> {
+        let note = Note {
+            id: Uuid::new_v4(),
+            lens: lens.parse().map_err(crate::commands::error::Error::invalid)?,
+            tenant: None,
+            at,
+            who: "deploy hook".to_owned(),
+            text: text.to_owned(),
+        };
+        Ok(self.journal.put_note(note).await?)
+    }
+
+    /// Switches `flag` in the sandbox, and records it as it is recorded by command.
+    async fn switch(&self, lens: &str, flag: &str, kind: Switch, at: Timestamp, why: &str) -> Result<()> {
+        let on = kind == Switch::Restore;
+        self.sandbox.set_flag(flag, if on { "true" } else { "false" });
+        let lens: LensId = lens.parse().map_err(crate::commands::error::Error::invalid)?;
+        let entry = Rollback {
+            id: Uuid::new_v4(),
+            lens,
+            kind,
+            step: Progress::Done,
+            target: "srv-demo".to_owned(),
+            flag: flag.to_owned(),
+            found: Some((!on).to_string()),
+            who: "demo".to_owned(),
+            reason: why.to_owned(),
+            gate: if on { "not asked" } else { "roll back" }.to_owned(),
+            begun_at: at,
+            ended_at: Some(at + SignedDuration::from_secs(20)),
+            outcome: Some("the API was seen to follow".to_owned()),
+        };
+        Ok(self.journal.put_rollback(entry).await?)
+    }
+}
