@@ -8,30 +8,11 @@ use uuid::Uuid;
 
 use super::gate_policy::GateFile;
 use super::mute::{Maintenance, Paused};
+use super::user::User;
+use crate::auth::Auths;
 use crate::duration::Every;
 use crate::ident::{EnvName, Ident, LensId};
 use crate::repository::PathPattern;
-
-/// A user of the API under one role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct User {
-    /// The `sub` of the user's tokens.
-    pub id: Uuid,
-    /// The job role the API looks up for the user.
-    pub role: Ident,
-    /// The role the user writes into signatures, where it is not the job role.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signs_as: Option<Ident>,
-}
-
-impl User {
-    /// The role the user signs as.
-    #[must_use]
-    pub fn signing_role(&self) -> &Ident {
-        self.signs_as.as_ref().unwrap_or(&self.role)
-    }
-}
 
 /// The signed action of a lens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -180,6 +161,9 @@ pub struct Lens {
     /// Its users by name; missing ones come from `lensops.yml`.
     #[serde(default)]
     pub users: IndexMap<Ident, User>,
+    /// How its users sign in, besides the ways of `lensops.yml`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub auth: Auths,
     /// Its signed action, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_action: Option<SignedAction>,
@@ -219,6 +203,8 @@ pub struct Defaults {
     pub tenants: Vec<Uuid>,
     /// Users by name.
     pub users: IndexMap<Ident, User>,
+    /// Ways to sign in.
+    pub auth: Auths,
 }
 
 impl Lens {

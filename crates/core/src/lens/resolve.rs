@@ -4,6 +4,8 @@ use uuid::Uuid;
 
 use super::definition::{Defaults, Lens};
 use super::error::{LensError, LensErrors};
+use super::sign_in::wrong_sign_in;
+use super::user::User;
 use crate::ident::{Ident, is_slip};
 use crate::lens::mute::{Maintenance, Paused};
 
@@ -65,7 +67,14 @@ impl Lens {
                 self.lens
             ));
         }
-        let errors = self.errors(allow_placeholders);
+        let (own, mut errors) = (self.auth.clone(), self.errors(allow_placeholders));
+        let known = defaults.auth.iter().map(|(name, auth)| (name.clone(), auth.clone()));
+        let wrong = wrong_sign_in(&self.users, &known.chain(own).collect());
+        errors.extend(wrong.into_iter().map(|(place, why)| LensError::SignIn {
+            lens: self.lens.clone(),
+            place,
+            why,
+        }));
         if errors.is_empty() {
             Ok((self, notes))
         } else {
@@ -112,6 +121,7 @@ impl Lens {
             }));
         }
         errors.extend(self.misspelt_roles());
+        errors.extend(self.odd_id());
         errors.extend(self.reserved());
         let placeholders = self.ids().filter(|(_, id)| !allow_placeholders && is_placeholder(*id));
         errors.extend(placeholders.map(|(field, id)| LensError::Placeholder {
@@ -139,6 +149,20 @@ impl Lens {
             })
         });
         errors.collect()
+    }
+
+    /// The one id of a user that is no UUID, where all others are: half of one, most likely.
+    fn odd_id(&self) -> Option<LensError> {
+        let with_id = |(name, user): (&Ident, &User)| Some((name.clone(), user.id.clone()?));
+        let ids = self.users.iter().filter_map(with_id);
+        let (uuids, mut others): (Vec<_>, Vec<_>) = ids.partition(|(_, id)| id.uuid().is_some());
+        let (user, id) = others.pop().filter(|_| others.is_empty() && !uuids.is_empty())?;
+        Some(LensError::OddId {
+            lens: self.lens.clone(),
+            place: format!("users.{user}.id"),
+            user,
+            id,
+        })
     }
 
     /// Payload keys that the plans fill themselves.
@@ -202,7 +226,7 @@ impl Lens {
         let users = self
             .users
             .iter()
-            .map(|(name, user)| (format!("users.{name}.id"), user.id));
+            .filter_map(|(name, user)| Some((format!("users.{name}.id"), user.id.as_ref()?.uuid()?)));
         let signed = self.signed_action.iter().flat_map(|action| &action.entities);
         let read = self.read_action.iter().filter_map(|action| action.entity);
         let twice = self

@@ -5,13 +5,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::fill::PrepareError;
-use super::rules::{check_tenants, check_unique, check_user};
-use super::{Dialect, Expect, PlanError, Request, Show, Vars};
+use super::rules::{check_sign_in, check_tenants, check_unique, check_user};
+use super::{Dialect, EnvVars, Expect, PlanError, Request, Show, Vars};
+use crate::auth::Auths;
 use crate::duration::Every;
 use crate::ident::{EnvName, Ident, LensId};
 use crate::lens::mute::{Maintenance, Paused};
 use crate::lens::{GateFile, Slo, User, check_muted};
+use crate::request::fill::PrepareError;
 
 fn yes() -> bool {
     true
@@ -32,9 +33,15 @@ pub struct MonitorPlan {
     /// The users its probes run as.
     #[serde(default)]
     pub users: IndexMap<Ident, User>,
+    /// How they sign in, besides the ways of `lensops.yml`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub auth: Auths,
     /// Its variables besides `$tenant`.
     #[serde(default)]
     pub vars: Vars,
+    /// Variables that come from the environment.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub env: EnvVars,
     /// Where answers keep what probes speak of.
     #[serde(default)]
     pub answers: Dialect,
@@ -112,6 +119,7 @@ impl MonitorPlan {
     /// The first thing that could never run.
     pub fn validate(&self) -> Result<(), PlanError> {
         check_tenants(&self.tenants)?;
+        check_sign_in(&self.users, &self.auth)?;
         if self.probes.is_empty() {
             return Err(PlanError::Empty("probes"));
         }

@@ -4,12 +4,12 @@
 //! scenario captures ends with it; what the setup captures is known to all that follows.
 
 use super::acceptance::{AcceptancePlan, Step};
-use super::fill::{names, names_in};
 use super::monitor::MonitorPlan;
 use super::request_template::PER_REQUEST;
 use super::stress::StressPlan;
 use super::{Body, Request, Vars};
 use crate::ident::{Ident, nearest};
+use crate::request::fill::{names, names_in};
 
 /// A variable that a plan names where nothing defines it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +126,8 @@ impl MonitorPlan {
     #[must_use]
     pub fn undefined(&self) -> Vec<Undefined> {
         let mut search = Search::default();
-        let known = search.vars(&self.vars, &["tenant"]);
+        let outside: Vec<&str> = self.env.keys().map(Ident::as_str).chain(["tenant"]).collect();
+        let known = search.vars(&self.vars, &outside);
         for (index, probe) in self.probes.iter().enumerate() {
             let index = index.to_string();
             let parts = [
@@ -148,7 +149,8 @@ impl StressPlan {
     #[must_use]
     pub fn undefined(&self) -> Vec<Undefined> {
         let mut search = Search::default();
-        let known = search.vars(&self.vars, &["tenant"]);
+        let outside: Vec<&str> = self.env.keys().map(Ident::as_str).chain(["tenant"]).collect();
+        let known = search.vars(&self.vars, &outside);
         for (index, target) in self.targets.iter().enumerate() {
             let index = index.to_string();
             // What differs from request to request is known to requests alone.

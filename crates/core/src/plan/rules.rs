@@ -4,8 +4,9 @@ use indexmap::IndexMap;
 use uuid::Uuid;
 
 use super::error::PlanError;
+use crate::auth::Auths;
 use crate::ident::Ident;
-use crate::lens::User;
+use crate::lens::{User, wrong_sign_in};
 
 pub(super) fn check_tenants(tenants: &[Uuid]) -> Result<(), PlanError> {
     if tenants.is_empty() {
@@ -38,5 +39,12 @@ pub(super) fn check_user(place: &str, name: Option<&Ident>, users: &IndexMap<Ide
             known: users.keys().map(ToString::to_string).collect(),
         }),
         _ => Ok(()),
+    }
+}
+
+pub(super) fn check_sign_in(users: &IndexMap<Ident, User>, auth: &Auths) -> Result<(), PlanError> {
+    match wrong_sign_in(users, auth).into_iter().next() {
+        Some((place, why)) => Err(PlanError::Invalid { place, why }),
+        None => Ok(()),
     }
 }

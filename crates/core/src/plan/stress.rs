@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::load_shape::Load;
-use super::rules::{check_tenants, check_unique, check_user};
-use super::{Dialect, Expect, PlanError, Request, Vars};
+use super::rules::{check_sign_in, check_tenants, check_unique, check_user};
+use super::{Dialect, EnvVars, Expect, PlanError, Request, Vars};
+use crate::auth::Auths;
 use crate::duration::Span;
 use crate::ident::{Ident, LensId};
 use crate::lens::User;
@@ -23,9 +24,15 @@ pub struct StressPlan {
     /// The users its requests run as.
     #[serde(default)]
     pub users: IndexMap<Ident, User>,
+    /// How they sign in, besides the ways of `lensops.yml`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub auth: Auths,
     /// Its variables besides `$tenant`.
     #[serde(default)]
     pub vars: Vars,
+    /// Variables that come from the environment.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub env: EnvVars,
     /// Where answers keep what expectations speak of.
     #[serde(default)]
     pub answers: Dialect,
@@ -185,6 +192,7 @@ impl StressPlan {
     /// The first thing that could never run, or that would weaken the doctrine.
     pub fn validate(&self) -> Result<(), PlanError> {
         check_tenants(&self.tenants)?;
+        check_sign_in(&self.users, &self.auth)?;
         if self.targets.is_empty() {
             return Err(PlanError::Empty("targets"));
         }

@@ -15,6 +15,7 @@ mod repository_root;
 mod secrets;
 mod settings;
 mod shown;
+mod signing;
 mod store;
 mod target;
 

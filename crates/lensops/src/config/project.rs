@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use lensops_core::alert::{AlertsFile, ReceiverKind, RuleBook};
+use lensops_core::auth::Auths;
 use lensops_core::evidence::EvidenceFile;
 use lensops_core::ident::Ident;
 use lensops_core::lens::mute::Maintenance;
-use lensops_core::lens::{GateFile, User};
+use lensops_core::lens::{GateFile, User, wrong_sign_in};
 use lensops_core::repository::PathPattern;
 use lensops_core::template::Install;
 use lensops_core::yaml::{self, Mistake, YamlErrors};
@@ -26,6 +27,9 @@ pub struct ProjectFile {
     pub tenants: Vec<Uuid>,
     /// Users of lenses that do not name them.
     pub users: IndexMap<Ident, User>,
+    /// How users sign in, by name. A user names one in `auth`; one that names none has tokens minted.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub auth: Auths,
     /// The API's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_base_url: Option<String>,
@@ -202,6 +206,10 @@ impl ProjectFile {
         let mut wrong: Vec<(String, String)> = windows
             .filter_map(|(index, window)| Some((format!("maintenance.{index}"), window.validate().err()?)))
             .collect();
+        wrong.extend(wrong_sign_in(&self.users, &self.auth));
+        let outsiders = wrong_sign_in(&self.outsiders, &self.auth).into_iter();
+        let of_outsiders = outsiders.filter_map(|(path, why)| Some((path.strip_prefix("users.")?.to_owned(), why)));
+        wrong.extend(of_outsiders.map(|(path, why)| (format!("outsiders.{path}"), why)));
         let mut refuse = |path: &str, why: &str| wrong.push((path.to_owned(), why.to_owned()));
         if !(1..=10_000).contains(&self.worker.per_host) {
             refuse("worker.per_host", "it is a number of checks from 1 to 10000");

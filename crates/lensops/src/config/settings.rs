@@ -100,6 +100,7 @@ impl Settings {
         Defaults {
             tenants: self.project.tenants.clone(),
             users: self.project.users.clone(),
+            auth: self.project.auth.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod accept;
 mod alerts;
+mod auth;
 mod bad_input;
 mod bridge;
 mod browser;

@@ -13,8 +13,9 @@ use uuid::Uuid;
 pub use self::place::Place;
 pub use self::proof::{Proof, Rows};
 pub use self::scenario::{Scenario, Step};
-use super::rules::{check_tenants, check_unique, check_user};
-use super::{Dialect, PlanError, Request, Vars};
+use super::rules::{check_sign_in, check_tenants, check_unique, check_user};
+use super::{Dialect, EnvVars, PlanError, Request, Vars};
+use crate::auth::Auths;
 use crate::ident::{EnvName, Ident, LensId};
 use crate::lens::User;
 
@@ -38,12 +39,15 @@ pub struct AcceptancePlan {
     /// Its users by name.
     #[serde(default)]
     pub users: IndexMap<Ident, User>,
+    /// How they sign in, besides the ways of `lensops.yml`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub auth: Auths,
     /// Its variables besides `$tenant` and `$signature`.
     #[serde(default)]
     pub vars: Vars,
     /// Variables that come from the environment.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub env: IndexMap<Ident, FromEnv>,
+    pub env: EnvVars,
     /// The dialects of the API by name.
     pub dialects: IndexMap<Ident, Dialect>,
     /// Requests that scenarios send, by name.
@@ -66,17 +70,6 @@ pub struct AcceptancePlan {
     /// How the role matrix asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix: Option<Matrix>,
-}
-
-/// A variable that comes from the environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FromEnv {
-    /// The environment variable. Unset, the cases that need it are unjudged.
-    pub from: EnvName,
-    /// Whether its value is hidden wherever it comes up.
-    #[serde(deserialize_with = "crate::yaml::own_boolean", default)]
-    pub secret: bool,
 }
 
 /// How the master flag proves itself: off is told by one answer, on by another.
@@ -115,6 +108,7 @@ impl AcceptancePlan {
     /// The first thing that could never run.
     pub fn validate(&self) -> Result<(), PlanError> {
         check_tenants(&self.tenants)?;
+        check_sign_in(&self.users, &self.auth)?;
         if self.scenarios.is_empty() {
             return Err(PlanError::Empty("scenarios"));
         }
@@ -191,7 +185,7 @@ impl AcceptancePlan {
     }
 
     /// Every step with the place it stands at.
-    fn steps(&self) -> impl Iterator<Item = (String, &Step)> {
+    pub(super) fn steps(&self) -> impl Iterator<Item = (String, &Step)> {
         let scenarios = self.scenarios.iter().flat_map(|scenario| {
             scenario
                 .steps
@@ -204,10 +198,11 @@ impl AcceptancePlan {
             .chain(self.teardown.iter().map(|step| ("teardown".to_owned(), step)))
     }
 
-    /// Whether any step runs as a user.
+    /// Whether any step runs as a user whose tokens are minted.
     #[must_use]
     pub fn needs_tokens(&self) -> bool {
-        self.steps().any(|(_, step)| step.user.is_some())
+        let mut users = self.steps().filter_map(|(_, step)| self.users.get(step.user.as_ref()?));
+        users.any(|user| user.auth.is_none())
     }
 
     /// The dialect of that name.

@@ -4,14 +4,13 @@ use std::path::Path;
 
 use lensops_core::exchange::Base;
 use lensops_core::plan::acceptance::AcceptancePlan;
-use lensops_core::plan::prepare::vars_with;
 use lensops_core::plan::{Dialect, Vars};
-use lensops_core::redaction::{Redactor, SHORTEST_SECRET};
-use lensops_core::secret::Secret;
+use lensops_core::redaction::Redactor;
+use lensops_core::request::prepare::vars_with;
 use lensops_core::verdict::registry::Registry;
-use serde_json::Value;
 
 use super::registry::read_registry;
+use crate::auth::Signing;
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::plans::Loaded;
 use crate::config::{Settings, Target};
@@ -29,8 +28,7 @@ pub struct Acceptance {
     pub(super) dialect_name: String,
     pub(super) dialect: Dialect,
     pub(super) base: Base,
-    pub(super) jwt_secret: Option<Secret>,
-    pub(super) issuer: String,
+    pub(super) signing: Signing,
     pub(super) redactor: Redactor,
     pub(super) registry: Option<Registry>,
     /// The plan's variables, those of the environment among them.
@@ -58,8 +56,8 @@ impl Acceptance {
             .unwrap_or(DEFAULT_DIALECT)
             .to_owned();
         let dialect = loaded.plan.dialect(&dialect_name)?.clone();
-        let jwt_secret = settings.jwt_secret(Target::Staging);
-        if jwt_secret.is_none() && loaded.plan.needs_tokens() {
+        let signing = settings.signing(Target::Staging, &base, &loaded.plan.users, &loaded.plan.auth);
+        if signing.jwt_secret.is_none() && loaded.plan.needs_tokens() {
             return Err(Error::usage(format!(
                 "{} is not set: the plan sends requests as users, whose tokens it signs",
                 Settings::jwt_secret_names(Target::Staging)
@@ -71,18 +69,19 @@ impl Acceptance {
             .map(|url| Staging::new(&url))
             .transpose()
             .context("STAGING_DB_URL")?;
-        let (environment, secrets) = from_environment(settings, &loaded.plan);
+        let (environment, secrets) = settings.plan_environment(&loaded.plan.env);
         let vars = vars_with(&loaded.plan.vars, environment, loaded.plan.tenants[0]);
-        let redactor = settings.redactor().with(&secrets);
+        let redactor = settings
+            .redactor()
+            .with(secrets.iter().chain(signing.environment.secrets()));
         Ok(Self {
-            issuer: settings.issuer(&base),
             redactor,
             chosen: chosen.to_vec(),
             loaded,
             dialect_name,
             dialect,
             base,
-            jwt_secret,
+            signing,
             registry,
             vars,
             database,
@@ -100,30 +99,6 @@ impl Acceptance {
     pub fn warning(&self) -> Option<String> {
         self.loaded.warning()
     }
-}
-
-/// The plan's variables that come from the environment, and the secrets among them. What is odd about one
-/// is told.
-fn from_environment(settings: &Settings, plan: &AcceptancePlan) -> (Vars, Vec<Secret>) {
-    let (mut vars, mut secrets) = (Vars::new(), Vec::new());
-    for (name, source) in &plan.env {
-        let value = settings.var(source.from.as_str());
-        if let (Some(value), true) = (value, source.secret) {
-            if value.len() < SHORTEST_SECRET {
-                eprintln!(
-                    "⚠️ {} is shorter than {SHORTEST_SECRET} bytes: evidence cannot hide it by its value",
-                    source.from
-                );
-            }
-            if settings.ends_in_line_break(source.from.as_str()) {
-                eprintln!("⚠️ {} ends in a line break: it is removed", source.from);
-            }
-            secrets.push(Secret::new(value));
-        }
-        let value = value.map_or(Value::Null, |value| Value::String(value.to_owned()));
-        vars.insert(name.clone(), value);
-    }
-    (vars, secrets)
 }
 
 /// Leaves only the scenarios named `names` in `plan`; all where none is named.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lensops_core::crypto::token::mint;
 use lensops_core::exchange::{Exchange, PreparedRequest, Sender};
 use lensops_core::plan::acceptance::{Scenario, Step, omit};
-use lensops_core::plan::fill::{PrepareError, expand_json, expand_text};
-use lensops_core::plan::prepare::{prepare, set, signature};
-use lensops_core::plan::{Expect, Vars};
+use lensops_core::plan::{Expect, Vars, signature};
 use lensops_core::redaction::{Redactor, Transcript, scalars};
+use lensops_core::request::Credential;
+use lensops_core::request::fill::{PrepareError, expand_json, expand_text};
+use lensops_core::request::prepare::{prepare, set};
 use lensops_core::secret::Secret;
 use lensops_core::verdict::acceptance::Case;
 use lensops_core::verdict::judge::{judge, matches};
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::captures::Progress;
 use super::run::Acceptance;
+use crate::auth::{Sending, Signed, Unsigned};
 
 /// How a step ended.
 pub(super) enum Ended {
@@ -40,7 +41,22 @@ impl Acceptance {
         stop: &CancellationToken,
         case: &mut Case,
     ) -> Ended {
-        let (request, vars, expect) = match self.prepare(step, progress) {
+        let signed = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ended::Unjudged("the run was interrupted".to_owned()),
+            signed = self.sign(sender, step) => signed,
+        };
+        let credential = match signed {
+            Ok(signed) => signed.credential,
+            // The API's own sign-in is part of the API.
+            Err(Unsigned::Failed(failed)) if failed.is_own_host => {
+                case.answered |= failed.status.is_some();
+                return Ended::Failed(failed.told);
+            }
+            Err(Unsigned::Failed(failed)) => return Ended::Unjudged(failed.told),
+            Err(Unsigned::Unknown(reason)) => return Ended::Unjudged(reason),
+        };
+        let (request, vars, expect) = match self.prepare(step, credential.as_ref(), progress) {
             Ok(prepared) => prepared,
             Err(reason) => return Ended::Unjudged(reason),
         };
@@ -74,7 +90,25 @@ impl Acceptance {
         self.judge(step, &expect, &exchange, vars, progress, &redactor)
     }
 
-    fn prepare(&self, step: &Step, progress: &mut Progress) -> Result<(PreparedRequest, Arc<Vars>, Expect), String> {
+    /// Who sends the request of `step`. A credential that the API refuses is not replaced: that is what a test is
+    /// to find.
+    async fn sign<S: Sender>(&self, sender: &S, step: &Step) -> Result<Signed, Unsigned> {
+        let sending = Sending {
+            user: step.user.as_ref().and_then(|name| self.loaded.plan.users.get(name)),
+            base: &self.base,
+            vars: &self.vars,
+            tenant: None,
+            now: Timestamp::now(),
+        };
+        self.signing.sign(sender, &sending).await
+    }
+
+    fn prepare(
+        &self,
+        step: &Step,
+        credential: Option<&Credential>,
+        progress: &mut Progress,
+    ) -> Result<(PreparedRequest, Arc<Vars>, Expect), String> {
         let plan = &self.loaded.plan;
         // Copied only by a step that has variables of its own.
         let mut vars = Arc::clone(&progress.vars);
@@ -91,19 +125,18 @@ impl Acceptance {
             set(Arc::make_mut(&mut vars), "signature", value);
             secrets.push(hash);
         }
-        let token = match (user, &self.jwt_secret) {
-            (Some(user), Some(secret)) => {
-                Some(mint(secret, &self.issuer, user.id, now).map_err(|error| error.to_string())?)
-            }
-            _ => None,
-        };
         let mut spec = plan.requests[&step.send].clone();
         if let Some(body) = spec.json_mut() {
             step.omit.iter().for_each(|place| omit(body, place));
         }
-        let mut request = prepare(&self.base, &spec, token.as_ref(), &vars).map_err(|error| self.unprepared(&error))?;
+        let mut request = prepare(&self.base, &spec, credential, &vars).map_err(|error| self.unprepared(&error))?;
         request.secrets.extend(secrets);
-        let request = progress.cookies.add_to(request, step.user.as_ref());
+        let is_own = spec.headers.keys().any(|name| name.eq_ignore_ascii_case("cookie"));
+        let request = if is_own {
+            request
+        } else {
+            progress.cookies.add_to(request, step.user.as_ref())
+        };
         let expect = step.expect.filled(&vars).map_err(|error| self.unprepared(&error))?;
         Ok((request, vars, expect))
     }

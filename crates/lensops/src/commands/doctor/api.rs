@@ -140,7 +140,7 @@ impl Doctor<'_, '_> {
             }
         }
         let mut foreign = self.monitor.clone();
-        foreign.jwt_secret = Some(Secret::new(format!("not-the-secret-{}", Uuid::new_v4())));
+        foreign.signing.jwt_secret = Some(Secret::new(format!("not-the-secret-{}", Uuid::new_v4())));
         let other = foreign
             .ask(&self.subject.client, &probe, *tenant, jiff::Timestamp::now())
             .await;
@@ -248,7 +248,8 @@ impl Doctor<'_, '_> {
                 self.findings.error(
                     format!(
                         "user {name} ({}, {}) does not see what it should in tenant {tenant}: {why}",
-                        user.id, user.role
+                        user.subject(),
+                        user.role
                     ),
                     place,
                     "check its id, and that it has that role in this tenant",

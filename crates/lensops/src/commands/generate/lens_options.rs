@@ -59,6 +59,7 @@ impl NewLens {
             users,
             signed_action,
             read_action,
+            auth: IndexMap::new(),
             paths: Vec::new(),
             every: self.interval.unwrap_or(Every::QUARTER_HOUR),
             samples: None,
@@ -160,14 +161,7 @@ pub fn parse_user(text: &str) -> Result<(Ident, User), String> {
     let (role, id) = rest.rsplit_once(':').ok_or_else(refuse)?;
     let id = Uuid::try_parse(id).map_err(|_| refuse())?;
     let (name, role) = (name.parse().map_err(|_| refuse())?, role.parse().map_err(|_| refuse())?);
-    Ok((
-        name,
-        User {
-            id,
-            role,
-            signs_as: None,
-        },
-    ))
+    Ok((name, User::new(id.into(), role)))
 }
 
 /// Reads `key=value`; a value that is JSON is taken as such, anything else as text.
@@ -197,9 +191,8 @@ pub fn usual_user(name: &str, id: Uuid) -> Option<(Ident, User)> {
     Some((
         name.parse().ok()?,
         User {
-            id,
-            role: role.parse().ok()?,
             signs_as,
+            ..User::new(id.into(), role.parse().ok()?)
         },
     ))
 }

@@ -139,7 +139,8 @@ impl TryFrom<RawRequest> for Request {
     }
 }
 
-fn is_header_name(name: &str) -> bool {
+/// Whether a file may set a header of that name.
+pub(crate) fn is_header_name(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()

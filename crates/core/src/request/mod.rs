@@ -1,0 +1,15 @@
+//! A request as files write it, and the request that it becomes: variables filled in, headers and body made.
+//!
+//! Plans and `auth` share this grammar. A template language was rejected: a text that can compute is a program
+//! that nobody reviews.
+
+mod credential;
+pub mod fill;
+mod json_path;
+pub mod prepare;
+mod spec;
+
+pub use credential::{Credential, cookie_header};
+pub use json_path::JsonPath;
+pub(crate) use spec::is_header_name;
+pub use spec::{Body, Request, Vars};
