@@ -412,6 +412,47 @@ fn a_secret_that_is_written_out_is_refused_and_a_way_to_sign_in_that_is_not_ther
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_tries_every_credential_and_says_what_came_back() {
+    let (sandbox, mut project) = shop(3_600).await;
+    project.write("tools/ops/monitors/shop_health_worker.yml", &monitor_plan(&WHO));
+    let told = |project: &Project| {
+        let ran = project.run("doctor");
+        format!("{}{}", ran.out, ran.err)
+    };
+    let good = told(&project);
+    for told in [
+        "user token signs in: POST http://127.0.0.1:",
+        "user machine signs in: POST",
+        "user session signs in: POST",
+        "the credential of user rs256 can be made",
+        "the API takes the credential of user key: auth key",
+    ] {
+        assert!(good.contains(told), "{told}: {good}");
+    }
+    assert!(!good.contains("TENANT_SUPABASE_JWT_SECRET is not set"), "{good}");
+    project
+        .env
+        .insert("SHOP_PASSWORD".to_owned(), "another-password".to_owned());
+    project
+        .env
+        .insert("SHOP_KEY".to_owned(), "another-key-of-a-shop".to_owned());
+    project.env.remove("SHOP_TOKEN");
+    let bad = told(&project);
+    for told in [
+        "user token cannot sign in: sign-in, POST",
+        "answered with 401",
+        "SHOP_TOKEN is not set",
+        "the API refuses the credential of user key (401)",
+    ] {
+        assert!(bad.contains(told), "{told}: {bad}");
+    }
+    assert!(
+        !bad.contains("another-password") && !bad.contains(&sandbox.config().accounts.client_secret),
+        "{bad}"
+    );
+}
+
 /// Canaries of every way to sign in: none is in any byte that is left behind.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_of_any_way_to_sign_in_is_left_behind() {

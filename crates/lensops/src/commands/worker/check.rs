@@ -266,7 +266,7 @@ impl Monitor {
     }
 
     /// The plan's variables for `tenant`.
-    pub(super) fn vars(&self, tenant: Uuid) -> Vars {
+    pub(crate) fn vars(&self, tenant: Uuid) -> Vars {
         vars_with(&self.plan.vars, self.environment.clone(), tenant)
     }
 
