@@ -72,6 +72,7 @@ fn monitor(number: usize) -> Result<Monitor, Box<dyn std::error::Error>> {
         plan: lensops_core::yaml::read("plan.yml", &format!("monitor: lens_{number}{PLAN}"))?,
         plan_origin: lensops_core::plan::header::PlanOrigin::Generated,
         base: Base::parse("http://127.0.0.1:9")?,
+        address: None,
         signing: Signing {
             jwt_secret: Some(Secret::new("a made-up signing secret of enough length")),
             issuer: "http://127.0.0.1:9".to_owned(),

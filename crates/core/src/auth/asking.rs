@@ -7,8 +7,8 @@ use super::given::{Environment, Given, SecretText, Values};
 use crate::crypto::sign::SignError;
 use crate::exchange::{Base, BaseError};
 use crate::ident::EnvName;
-use crate::request::Vars;
 use crate::request::fill::{PrepareError, expand_text};
+use crate::request::{Hosts, Vars};
 use crate::secret::Secret;
 
 /// Why no credential can be made. The cases that need one are unjudged.
@@ -36,6 +36,8 @@ pub enum AuthError {
 pub struct Asking<'a> {
     /// The API.
     pub base: &'a Base,
+    /// Hosts besides it.
+    pub hosts: &'a Hosts,
     /// The variables of the tenant and the user.
     pub vars: &'a Vars,
     /// The values among them that files give, to name the environment variable that is not set.

@@ -66,6 +66,7 @@ fn token_request(machine: &ClientCredentials, asking: &Asking<'_>) -> Result<Fet
         fields.insert("scope".to_owned(), scope.clone());
     }
     let request = Request {
+        at: None,
         method: Method::Post,
         path,
         query: IndexMap::new(),
@@ -92,7 +93,9 @@ fn encoded(text: &str) -> String {
 }
 
 fn login_request(login: &Login, asking: &Asking<'_>) -> Result<Fetch, AuthError> {
-    let request = prepare(asking.base, &login.request, None, asking.vars);
+    let base = login.request.base(asking.base, asking.hosts, asking.vars);
+    let base = base.map_err(|error| asking.unfilled(error))?;
+    let request = prepare(&base, &login.request, None, asking.vars);
     let mut request = request.map_err(|error| asking.unfilled(error))?;
     request.secrets.extend(asking.secrets());
     Ok(Fetch {

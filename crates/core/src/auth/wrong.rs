@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::definition::{Auth, Gives, Login};
 use super::given::names_secret;
 use crate::request::fill::names;
-use crate::request::{Body, Request, is_header_name};
+use crate::request::{Body, FormPart, Request, is_header_name};
 
 impl Auth {
     /// What is wrong with it: where, key by key, and why.
@@ -52,6 +52,13 @@ fn literals(login: &Login) -> Vec<(String, String)> {
     match body {
         Body::Form(fields) => fields.iter().for_each(|(name, text)| texts("form", name, text)),
         Body::Json(value) => walk("json", value, &mut texts),
+        Body::Multipart(parts) => {
+            for (name, part) in parts {
+                if let FormPart::Field(text) = part {
+                    texts("multipart", name, text);
+                }
+            }
+        }
         Body::Empty | Body::Text(_) => {}
     }
     let why = "it is a secret: write $name, and `name: {env: VARIABLE}` at the user";

@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use super::Vars;
+use super::spec::Vars;
+use crate::ident::Ident;
 
 /// Why a request or an expectation could not be made of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,12 @@ pub enum PrepareError {
     /// A header whose value would not be one.
     #[error("header {0} would hold a control character")]
     Header(String),
+    /// A host that no file defines.
+    #[error("host {0} is not defined: add it below `hosts`")]
+    Host(Ident),
+    /// An address that is none with its variables filled in.
+    #[error("{0:?} is no address with its variables filled in")]
+    Address(String),
     /// A variable that stands for a number and holds none.
     #[error("{0} is not a number")]
     NoNumber(String),

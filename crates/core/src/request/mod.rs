@@ -5,11 +5,14 @@
 
 mod credential;
 pub mod fill;
+mod hosts;
 mod json_path;
+mod multipart;
 pub mod prepare;
 mod spec;
 
 pub use credential::{Credential, cookie_header};
+pub use hosts::{Address, Hosts};
 pub use json_path::JsonPath;
 pub(crate) use spec::is_header_name;
-pub use spec::{Body, Request, Vars};
+pub use spec::{Body, FormFile, FormPart, Request, Vars};

@@ -7,22 +7,23 @@ use uuid::Uuid;
 
 use super::credential::Credential;
 use super::fill::{PrepareError, expand_json, expand_text, fill_with};
-use super::{Body, Request, Vars};
+use super::multipart::multipart;
+use super::spec::{Body, Request, Vars};
 use crate::exchange::{Base, PreparedRequest};
 use crate::ident::Ident;
 
 /// The plan's variables with `$tenant` added, those that name others filled in.
 #[must_use]
 pub fn vars_of(plan: &Vars, tenant: Uuid) -> Vars {
-    vars_with(plan, Vars::new(), tenant)
+    let mut known = Vars::new();
+    set(&mut known, "tenant", json!(tenant));
+    vars_with(plan, known)
 }
 
-/// The plan's variables with those of the environment and `$tenant`, those that name others filled in.
-/// One that names what is not known is not known either.
+/// The plan's variables with those that are `known`: of the environment and the tenant. Those that name others are
+/// filled in. One that names what is not known is not known either.
 #[must_use]
-pub fn vars_with(plan: &Vars, environment: Vars, tenant: Uuid) -> Vars {
-    let mut known = environment;
-    set(&mut known, "tenant", json!(tenant));
+pub fn vars_with(plan: &Vars, mut known: Vars) -> Vars {
     // One after the other, as far as they stand on each other. A plan with a circle does not load.
     let mut left: Vec<(&Ident, &Value)> = plan.iter().filter(|(name, _)| !known.contains_key(*name)).collect();
     while !left.is_empty() {
@@ -78,6 +79,11 @@ pub fn prepare(
         Body::Form(fields) => {
             request.body = Some(form_encoded(fields, vars)?);
             request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        }
+        Body::Multipart(parts) => {
+            let (body, content_type) = multipart(parts, vars)?;
+            request.body = Some(body);
+            request = request.header("Content-Type", content_type);
         }
         Body::Text(text) => request.body = Some(expand_text(text, vars)?),
     }

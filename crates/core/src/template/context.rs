@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::manifest::Pin;
 use crate::auth::Auth;
 use crate::crypto::digest::{sha256_hex, uuid_v8};
-use crate::ident::LensId;
+use crate::ident::{EntityId, LensId};
 use crate::lens::{Defaults, Lens, SignedAction, User};
 use crate::repository::{Branch, PathPattern, RepoFolder};
 
@@ -105,7 +105,7 @@ struct Signer<'a> {
     upper: String,
     role: &'a str,
     signs_as: &'a str,
-    entity: Option<uuid::Uuid>,
+    entity: Option<&'a EntityId>,
     skip: Option<String>,
 }
 
@@ -118,10 +118,7 @@ fn signers<'a>(lens: &'a Lens, action: &'a SignedAction) -> Vec<Signer<'a>> {
         .enumerate()
         .map(|(index, (name, user))| {
             // An action that uses its entity up needs another one for each signer.
-            let entity = action
-                .entities
-                .get(if action.consumes_entity { index } else { 0 })
-                .copied();
+            let entity = action.entities.get(if action.consumes_entity { index } else { 0 });
             let missing = action.consumes_entity && index > 0 && entity.is_none();
             Signer {
                 name: name.as_str(),
@@ -163,6 +160,7 @@ pub(super) fn of(lens: &Lens, repo: &RepoContext, pins: &IndexMap<String, Pin>) 
         "tenants": lens.tenants,
         "users": lens.users,
         "auth": lens.auth,
+        "hosts": lens.hosts,
         "secrets": secrets(lens, repo),
         "probe_user": lens.probe_user(),
         "denied_user": denied.map(|(name, _)| name),

@@ -6,7 +6,7 @@ use lensops_core::crypto::digest::sha256_hex;
 use lensops_core::crypto::token::mint;
 use lensops_core::exchange::{Base, Sender};
 use lensops_core::lens::User;
-use lensops_core::request::{Credential, Vars};
+use lensops_core::request::{Credential, Hosts, Vars};
 use lensops_core::secret::Secret;
 
 use super::held::{FetchFailed, Held};
@@ -51,6 +51,8 @@ pub struct Sending<'a> {
     pub user: Option<&'a User>,
     /// The API.
     pub base: &'a Base,
+    /// Hosts besides it.
+    pub hosts: &'a Hosts,
     /// The plan's variables for the tenant.
     pub vars: &'a Vars,
     /// The values that the tenant gives.
@@ -122,6 +124,7 @@ impl Signing {
         let given: Vec<&Values> = std::iter::once(&user.values).chain(sending.tenant).collect();
         let asking = Asking {
             base: sending.base,
+            hosts: sending.hosts,
             vars: &vars,
             given: &given,
             environment: &self.environment,

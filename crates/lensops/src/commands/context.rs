@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use lensops_core::lens::Tenants;
+use lensops_core::plan::Vars;
 use lensops_core::plan::monitor::{MonitorPlan, Probe};
+use lensops_core::request::Address;
 use lensops_core::secret::Secret;
 
 use crate::commands::error::{Error, Result};
@@ -37,9 +40,11 @@ pub(crate) fn monitor(settings: &Settings, loaded: Loaded<MonitorPlan>) -> Resul
     if let Some(warning) = loaded.warning() {
         tracing::warn!("⚠️ {warning}");
     }
-    let base = settings.api(Target::Production)?;
     let plan = &loaded.plan;
-    let signing = settings.signing(Target::Production, &base, &plan.users, &plan.auth);
+    let first = first_vars(settings, &plan.tenants);
+    let base = settings.api_for(Target::Production, &first)?;
+    let (_, address) = settings.api_address(Target::Production)?;
+    let signing = settings.signing(Target::Production, &base, &plan.tenants, &plan.users, &plan.auth);
     let mints = |probe: &&Probe| {
         let user = probe.user.as_ref().and_then(|name| plan.users.get(name));
         user.is_some_and(|user| user.auth.is_none())
@@ -55,6 +60,7 @@ pub(crate) fn monitor(settings: &Settings, loaded: Loaded<MonitorPlan>) -> Resul
     let secrets: Vec<Secret> = signing.environment.secrets().cloned().chain(secrets).collect();
     Ok(Monitor {
         base,
+        address: Some(address).filter(Address::varies),
         environment,
         provider: settings
             .provider()?
@@ -66,6 +72,14 @@ pub(crate) fn monitor(settings: &Settings, loaded: Loaded<MonitorPlan>) -> Resul
         plan_origin: loaded.origin,
         plan: loaded.plan,
     })
+}
+
+/// The variables of the first of `tenants`: what the API's address may name.
+pub(crate) fn first_vars(settings: &Settings, tenants: &Tenants) -> Vars {
+    let vars = tenants
+        .first()
+        .map(|id| tenants.vars(*id, &settings.tenant_environment(tenants)));
+    vars.unwrap_or_default()
 }
 
 /// The plans with the tenants that `worker.tenants` gives them, and as paused where a rollback is in
@@ -97,7 +111,7 @@ pub(crate) async fn known_tenants(settings: &Settings, mut plans: Vec<MonitorPla
             }
         };
         for plan in &mut plans {
-            plan.tenants.clone_from(&tenants);
+            plan.tenants = Tenants::from(tenants.clone()).knowing(&plan.tenants);
         }
     }
     Ok(plans)

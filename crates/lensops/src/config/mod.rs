@@ -21,7 +21,7 @@ mod target;
 
 pub use acknowledged::{Acknowledged, MigrateFile};
 pub use error::ConfigError;
-pub use project::{Destructive, FlagsAt, MetricsFile, ProjectFile, Runtime, StoreKind, WorkerFile};
+pub use project::{Destructive, FlagsAt, MetricsFile, ProjectFile, RequestDefaults, Runtime, StoreKind, WorkerFile};
 pub use repository::RepositoryFile;
 pub use secrets::redactor_of;
 pub use settings::{Env, PROJECT_FILE, Settings};

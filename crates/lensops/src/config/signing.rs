@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use lensops_core::auth::{Auths, Environment};
 use lensops_core::exchange::Base;
 use lensops_core::ident::{EnvName, Ident};
-use lensops_core::lens::User;
+use lensops_core::lens::{Tenants, User};
 use lensops_core::plan::{EnvVars, Vars};
 use lensops_core::redaction::SHORTEST_SECRET;
 use lensops_core::secret::Secret;
@@ -14,22 +14,34 @@ use super::settings::Settings;
 use super::target::Target;
 use crate::auth::{Held, Signing};
 
-/// The environment variables that `users` and `auth` name.
-fn named<'a>(users: impl Iterator<Item = &'a User> + 'a, auth: &'a Auths) -> impl Iterator<Item = &'a EnvName> + 'a {
+/// The environment variables that `tenants`, `users` and `auth` name.
+fn named<'a>(
+    tenants: &'a Tenants,
+    users: impl Iterator<Item = &'a User> + 'a,
+    auth: &'a Auths,
+) -> impl Iterator<Item = &'a EnvName> + 'a {
     users
         .flat_map(User::variables)
+        .chain(tenants.variables())
         .chain(auth.values().flat_map(lensops_core::auth::Auth::variables))
 }
 
 impl Settings {
-    /// Who sends the requests of a plan with these `users` and `auth`.
+    /// Who sends the requests of a plan with these `tenants`, `users` and `auth`.
     #[must_use]
-    pub fn signing(&self, target: Target, base: &Base, users: &IndexMap<Ident, User>, auth: &Auths) -> Signing {
+    pub fn signing(
+        &self,
+        target: Target,
+        base: &Base,
+        tenants: &Tenants,
+        users: &IndexMap<Ident, User>,
+        auth: &Auths,
+    ) -> Signing {
         let project = &self.project;
         let mut known = project.auth.clone();
         known.extend(auth.iter().map(|(name, auth)| (name.clone(), auth.clone())));
         let people = users.values().chain(project.outsiders.values());
-        let environment = self.environment(named(people, &known));
+        let environment = self.environment(named(tenants, people, &known));
         Signing {
             jwt_secret: self.jwt_secret(target),
             issuer: self.issuer(base),
@@ -37,6 +49,12 @@ impl Settings {
             environment,
             held: Held::default(),
         }
+    }
+
+    /// The environment variables that the values of `tenants` name.
+    #[must_use]
+    pub fn tenant_environment(&self, tenants: &Tenants) -> Environment {
+        self.environment(tenants.variables())
     }
 
     fn environment<'a>(&self, names: impl Iterator<Item = &'a EnvName>) -> Environment {
@@ -48,7 +66,9 @@ impl Settings {
     pub(super) fn named_variables(&self) -> Vec<String> {
         let project = &self.project;
         let people = project.users.values().chain(project.outsiders.values());
-        named(people, &project.auth).map(ToString::to_string).collect()
+        named(&project.tenants, people, &project.auth)
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// A plan's variables that come from the environment, and the secrets among them. What is odd about one is

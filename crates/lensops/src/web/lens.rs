@@ -20,6 +20,7 @@ use super::charts::{Axis, CHART, Chart, charts};
 use super::evidence::{self, Shown};
 use super::gate::Criterion;
 use super::lens_data::{LISTED, LensData, LensQuery, load};
+use super::names::Names;
 use super::page::{Frame, not_found, refused, show};
 use super::row::Row;
 use super::scope::since;
@@ -63,6 +64,7 @@ struct Lens {
     frame: Frame,
     row: Row,
     tenants: Vec<Uuid>,
+    names: Names,
     window: &'static str,
     windows: [&'static str; 4],
     charts: Option<[Chart; 2]>,
@@ -169,6 +171,7 @@ pub(super) async fn lens(
         window: asked.window.name,
         windows: WINDOWS.map(|window| window.name),
         tenants: found.tenants,
+        names: app.names.clone(),
         marks: found.marks.unwrap_or_default(),
         frame,
         row,

@@ -28,6 +28,7 @@ mod gate;
 mod guard;
 mod lens;
 mod lens_data;
+mod names;
 mod overview;
 mod page;
 mod rate_limit;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::app::App;
 use super::format;
+use super::names::Names;
 use super::page::{Frame, show};
 use super::row::Row;
 use super::rows::{self, Rows};
@@ -49,15 +50,16 @@ struct Overview {
     /// Class, shape, word and count of each status that there is, worst first.
     summary: Vec<(String, &'static str, &'static str, usize)>,
     tenants: Vec<Uuid>,
+    names: Names,
     several: bool,
     as_of: String,
     virtual_clock: bool,
 }
 
 impl Asked {
-    fn keeps(&self, row: &Row) -> bool {
+    fn keeps(&self, row: &Row, names: &Names) -> bool {
         let words = self.q.trim().to_lowercase();
-        let text = format!("{} {} {}", row.lens, row.title, row.tenant).to_lowercase();
+        let text = format!("{} {} {} {}", row.lens, row.title, row.tenant, names.of(&row.tenant)).to_lowercase();
         words.split_whitespace().all(|word| text.contains(word))
             && (self.status.is_empty() || self.status.eq_ignore_ascii_case(row.word()))
             && (self.tenant.is_empty() || self.tenant.parse() == Ok(row.tenant))
@@ -96,7 +98,7 @@ pub(super) async fn overview(State(app): State<Arc<App>>, who: Who, Query(asked)
     let of = rows.len();
     let unread = trouble.is_none() && rows.iter().any(|row| row.gate.is_none());
     let alarms = count(Standing::Unhealthy);
-    let mut kept: Vec<Row> = rows.into_iter().filter(|row| asked.keeps(row)).collect();
+    let mut kept: Vec<Row> = rows.into_iter().filter(|row| asked.keeps(row, &app.names)).collect();
     asked.order(&mut kept);
     let mut frame = Frame::new("Overview", "overview", &who);
     frame.trouble = trouble;
@@ -112,6 +114,7 @@ pub(super) async fn overview(State(app): State<Arc<App>>, who: Who, Query(asked)
         words: Standing::ALL.map(|standing| standing.tell().1),
         summary,
         tenants,
+        names: app.names.clone(),
         as_of: format::time(as_of),
     })
 }

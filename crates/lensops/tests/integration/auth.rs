@@ -161,7 +161,7 @@ fn kept(project: &Project, users: &[(&str, &str)]) -> Monitor {
     let mut plan: MonitorPlan = lensops_core::yaml::read("plan.yml", &monitor_plan(users)).unwrap();
     plan.share(&settings.defaults());
     let base = Base::parse(&project.env["API_BASE_URL"]).unwrap();
-    let signing: Signing = settings.signing(Target::Production, &base, &plan.users, &plan.auth);
+    let signing: Signing = settings.signing(Target::Production, &base, &plan.tenants, &plan.users, &plan.auth);
     Monitor {
         plan,
         base,

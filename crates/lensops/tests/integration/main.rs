@@ -60,6 +60,7 @@ mod secrets;
 mod stores;
 mod stress;
 mod switching;
+mod text_tenants;
 mod three_answers;
 mod tls_server;
 mod web;

@@ -102,6 +102,7 @@ pub(crate) fn monitor() -> Monitor {
         plan,
         plan_origin: PlanOrigin::Generated,
         base: Base::parse("http://127.0.0.1:9").unwrap(),
+        address: None,
         signing: Signing::default(),
         environment: Vars::new(),
         provider: Err("none".to_owned()),

@@ -1,5 +1,6 @@
 //! The acceptance plan: scenarios with a fixed order, in the dialects of the API.
 
+mod capture;
 mod place;
 mod proof;
 mod scenario;
@@ -8,16 +9,21 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
+pub use self::capture::{Capture, Part};
 pub use self::place::Place;
 pub use self::proof::{Proof, Rows};
-pub use self::scenario::{Scenario, Step};
-use super::rules::{check_sign_in, check_tenants, check_unique, check_user};
+pub use self::scenario::{Scenario, Step, Until};
+use super::rules::{check_hosts, check_sign_in, check_tenants, check_unique, check_user};
 use super::{Dialect, EnvVars, PlanError, Request, Vars};
 use crate::auth::Auths;
 use crate::ident::{EnvName, Ident, LensId};
-use crate::lens::User;
+use crate::lens::{Tenants, User};
+use crate::request::Hosts;
+
+/// The variables that differ from step to step: `$counter` is a number of 12 digits, `$random_id` a UUID, `$now` the
+/// time in UTC (RFC 3339). A variable of the plan of that name goes before.
+pub const PER_STEP: [&str; 3] = ["counter", "random_id", "now"];
 
 fn one() -> usize {
     1
@@ -35,13 +41,16 @@ pub struct AcceptancePlan {
     /// The lens it tests.
     pub acceptance: LensId,
     /// The tenants; the first is the one that is tested.
-    pub tenants: Vec<Uuid>,
+    pub tenants: Tenants,
     /// Its users by name.
     #[serde(default)]
     pub users: IndexMap<Ident, User>,
     /// How they sign in, besides the ways of `lensops.yml`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub auth: Auths,
+    /// Hosts besides the API, by the names that requests call them in `at`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub hosts: Hosts,
     /// Its variables besides `$tenant` and `$signature`.
     #[serde(default)]
     pub vars: Vars,
@@ -109,6 +118,7 @@ impl AcceptancePlan {
     pub fn validate(&self) -> Result<(), PlanError> {
         check_tenants(&self.tenants)?;
         check_sign_in(&self.users, &self.auth)?;
+        check_hosts(self.requests.values(), &self.auth, &self.hosts)?;
         if self.scenarios.is_empty() {
             return Err(PlanError::Empty("scenarios"));
         }
@@ -152,10 +162,17 @@ impl AcceptancePlan {
                 step.send
             ));
         }
+        let hour = jiff::SignedDuration::from_hours(1);
+        if step
+            .until
+            .is_some_and(|until| until.patience.get() > hour || until.every.get() > until.patience.get())
+        {
+            return invalid("`until` waits an hour at most, and `every` is no longer than `for`".to_owned());
+        }
         if step.sign_as.is_some() && step.user.is_none() {
             return invalid("`sign_as` needs the user who signs: add `as`".to_owned());
         }
-        let captured = step.capture.values().filter_map(|place| match place {
+        let captured = step.capture.values().filter_map(|capture| match capture.place() {
             Place::Named(name) => Some(name),
             _ => None,
         });

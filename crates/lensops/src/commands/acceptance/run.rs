@@ -1,9 +1,10 @@
 //! An acceptance run, ready to go: its plan, its target, and what it signs and hides.
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 
 use lensops_core::exchange::Base;
-use lensops_core::plan::acceptance::AcceptancePlan;
+use lensops_core::plan::acceptance::{AcceptancePlan, PER_STEP};
 use lensops_core::plan::{Dialect, Vars};
 use lensops_core::redaction::Redactor;
 use lensops_core::request::prepare::vars_with;
@@ -11,6 +12,7 @@ use lensops_core::verdict::registry::Registry;
 
 use super::registry::read_registry;
 use crate::auth::Signing;
+use crate::commands::context::first_vars;
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::plans::Loaded;
 use crate::config::{Settings, Target};
@@ -33,6 +35,10 @@ pub struct Acceptance {
     pub(super) registry: Option<Registry>,
     /// The plan's variables, those of the environment among them.
     pub(super) vars: Vars,
+    /// Whether the plan names a variable that differs from step to step.
+    pub(super) differs: bool,
+    /// The steps that were counted so far.
+    pub(super) count: AtomicU64,
     /// The tenant database, where there is one to look into.
     pub(super) database: Option<Staging>,
 }
@@ -50,13 +56,19 @@ impl Acceptance {
         registry: Option<&Path>,
     ) -> Result<Self> {
         choose(&mut loaded.plan, chosen)?;
-        let base = settings.api(Target::Staging)?;
+        let base = settings.api_for(Target::Staging, &first_vars(settings, &loaded.plan.tenants))?;
         let dialect_name = dialect
             .or(settings.project.dialect.as_deref())
             .unwrap_or(DEFAULT_DIALECT)
             .to_owned();
         let dialect = loaded.plan.dialect(&dialect_name)?.clone();
-        let signing = settings.signing(Target::Staging, &base, &loaded.plan.users, &loaded.plan.auth);
+        let signing = settings.signing(
+            Target::Staging,
+            &base,
+            &loaded.plan.tenants,
+            &loaded.plan.users,
+            &loaded.plan.auth,
+        );
         if signing.jwt_secret.is_none() && loaded.plan.needs_tokens() {
             return Err(Error::usage(format!(
                 "{} is not set: the plan sends requests as users, whose tokens it signs",
@@ -69,13 +81,16 @@ impl Acceptance {
             .map(|url| Staging::new(&url))
             .transpose()
             .context("STAGING_DB_URL")?;
-        let (environment, secrets) = settings.plan_environment(&loaded.plan.env);
-        let vars = vars_with(&loaded.plan.vars, environment, loaded.plan.tenants[0]);
+        let (mut known, secrets) = settings.plan_environment(&loaded.plan.env);
+        known.extend(loaded.plan.tenants.vars(loaded.plan.tenants[0], &signing.environment));
+        let vars = vars_with(&loaded.plan.vars, known);
         let redactor = settings
             .redactor()
             .with(secrets.iter().chain(signing.environment.secrets()));
         Ok(Self {
             redactor,
+            differs: PER_STEP.iter().any(|name| loaded.text.contains(&format!("${name}"))),
+            count: AtomicU64::new(0),
             chosen: chosen.to_vec(),
             loaded,
             dialect_name,

@@ -42,9 +42,10 @@ async fn try_user(
     let vars = monitor.vars(*tenant);
     let sending = Sending {
         user: Some(user),
-        base: &monitor.base,
+        base: &monitor.base_of(*tenant),
+        hosts: &monitor.plan.hosts,
         vars: &vars,
-        tenant: None,
+        tenant: monitor.plan.tenants.values(*tenant),
         now: Timestamp::now(),
     };
     let place = format!("auth.{auth}, user {name} of lens {}", monitor.lens());

@@ -2,8 +2,8 @@
 
 use indexmap::IndexMap;
 use lensops_core::duration::Every;
-use lensops_core::ident::{EnvName, Ident, LensId};
-use lensops_core::lens::{GateFile, Lens, ReadAction, SignedAction, Slo, User};
+use lensops_core::ident::{EntityId, EnvName, Ident, LensId};
+use lensops_core::lens::{GateFile, Lens, ReadAction, SignedAction, Slo, Tenants, User};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -46,7 +46,7 @@ impl NewLens {
             Some(name) => Some(ReadAction {
                 name: name.clone(),
                 entity_id_key: self.entity_id_key("--read-action")?,
-                entity: self.test_entities.first().copied(),
+                entity: self.test_entities.first().copied().map(EntityId::from),
             }),
         };
         let lens = Lens {
@@ -60,6 +60,7 @@ impl NewLens {
             signed_action,
             read_action,
             auth: IndexMap::new(),
+            hosts: IndexMap::new(),
             paths: Vec::new(),
             every: self.interval.unwrap_or(Every::QUARTER_HOUR),
             samples: None,
@@ -88,13 +89,13 @@ impl NewLens {
     }
 
     /// The tenants of the options, else those of another lens where `lensops.yml` has none.
-    fn tenants(&self, settings: &Settings, others: &[Lens]) -> (Vec<Uuid>, Option<String>) {
+    fn tenants(&self, settings: &Settings, others: &[Lens]) -> (Tenants, Option<String>) {
         match others.first() {
             Some(other) if self.yacht_ids.is_empty() && settings.project.tenants.is_empty() => (
                 other.tenants.clone(),
                 Some(format!("tenants come from lens {}", other.lens)),
             ),
-            _ => (self.yacht_ids.clone(), None),
+            _ => (self.yacht_ids.clone().into(), None),
         }
     }
 
@@ -137,7 +138,7 @@ impl NewLens {
             entity_id_key: self.entity_id_key("--signed-action")?,
             signers,
             payload: self.signed_payload.clone(),
-            entities: self.test_entities.clone(),
+            entities: self.test_entities.iter().copied().map(EntityId::from).collect(),
             consumes_entity: self.consumes_entity,
             proof: None,
             idempotency: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lensops_core::exchange::Sender;
+use lensops_core::exchange::{Base, Sender};
 use lensops_core::plan::request_template::{Marks, Prebuilt};
 use lensops_core::plan::stress::Target as PlanTarget;
 use lensops_core::request::fill::PrepareError;
@@ -29,10 +29,12 @@ impl Stress {
         for target in &group.targets {
             targets.push(self.prepare(sender, target).await?);
         }
+        // Targets that share a load all go to the API: the plan was held to that.
+        let base = group.targets.first().map(|target| self.base_of(target)).transpose()?;
         Ok(Job {
             targets,
             connector: Connector::system(),
-            base: self.base.clone(),
+            base: base.unwrap_or_else(|| self.base.clone()),
             load: group.load.clone(),
             reuse: plan.reuse,
             timeout: plan.timeout.map_or(TIMEOUT, |span| span.get()),
@@ -47,8 +49,9 @@ impl Stress {
         let sending = Sending {
             user: target.user.as_ref().and_then(|name| plan.users.get(name)),
             base: &self.base,
+            hosts: &plan.hosts,
             vars: &self.vars,
-            tenant: None,
+            tenant: plan.tenants.values(plan.tenants[0]),
             now: Timestamp::now(),
         };
         let signed = self.signing.sign(sender, &sending).await;
@@ -57,7 +60,12 @@ impl Stress {
         let expect = expect.map_err(|error| self.unfilled(target, error))?;
         let marks = Marks::for_request(&target.request, &self.vars);
         let vars = marks.into_vars(self.vars.clone());
-        let request = prepare(&self.base, &target.request, signed.credential.as_ref(), &vars);
+        let request = prepare(
+            &self.base_of(target)?,
+            &target.request,
+            signed.credential.as_ref(),
+            &vars,
+        );
         let request = request.map_err(|error| self.unfilled(target, error))?;
         Ok(LoadTarget {
             renewal: self.renewal(target, signed, &marks),
@@ -68,13 +76,19 @@ impl Stress {
         })
     }
 
+    /// Where the requests of `target` go.
+    fn base_of(&self, target: &PlanTarget) -> Result<Base, Unready> {
+        let base = target.request.base(&self.base, &self.loaded.plan.hosts, &self.vars);
+        base.map_err(|error| self.unfilled(target, error))
+    }
+
     /// What takes the place of the request of `target` when the credential that was fetched for it is refused.
     fn renewal(&self, target: &PlanTarget, signed: Signed, marks: &Marks) -> Option<Renewal> {
         signed.fetch.as_ref()?;
         let vars = marks.into_vars(self.vars.clone());
         let all = Arc::new((
             self.signing.clone(),
-            self.base.clone(),
+            self.base_of(target).ok()?,
             target.request.clone(),
             marks.clone(),
             vars,
@@ -106,8 +120,11 @@ impl Stress {
         let PrepareError::NotKnown(name) = &error else {
             return error.into();
         };
-        match self.loaded.plan.env.get(name.as_str()) {
-            Some(source) => self.judged(target, Verdict::CouldNotJudge, &format!("{} is not set", source.from)),
+        let plan = &self.loaded.plan;
+        let of_plan = plan.env.get(name.as_str()).map(|source| &source.from);
+        let of_tenant = || plan.tenants.values(plan.tenants[0])?.get(name.as_str())?.variable();
+        match of_plan.or_else(of_tenant) {
+            Some(variable) => self.judged(target, Verdict::CouldNotJudge, &format!("{variable} is not set")),
             None => error.into(),
         }
     }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::progress::View;
 use super::unready::Unready;
 use crate::auth::Signing;
+use crate::commands::context::first_vars;
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::plans::Loaded;
 use crate::config::{Settings, Target};
@@ -59,9 +60,9 @@ impl Stress {
     /// # Errors
     /// A missing address or secret.
     pub fn new(settings: &Settings, loaded: Loaded<StressPlan>, threads: Option<u32>) -> Result<Self> {
-        let base = settings.api(Target::Staging)?;
+        let base = settings.api_for(Target::Staging, &first_vars(settings, &loaded.plan.tenants))?;
         let plan = &loaded.plan;
-        let signing = settings.signing(Target::Staging, &base, &plan.users, &plan.auth);
+        let signing = settings.signing(Target::Staging, &base, &plan.tenants, &plan.users, &plan.auth);
         let mut users = plan
             .targets
             .iter()
@@ -72,12 +73,13 @@ impl Stress {
                 Settings::jwt_secret_names(Target::Staging)
             )));
         }
-        let (environment, secrets) = settings.plan_environment(&plan.env);
+        let (mut known, secrets) = settings.plan_environment(&plan.env);
+        known.extend(plan.tenants.vars(plan.tenants[0], &signing.environment));
         Ok(Self {
             redactor: settings
                 .redactor()
                 .with(secrets.iter().chain(signing.environment.secrets())),
-            vars: vars_with(&plan.vars, environment, plan.tenants[0]),
+            vars: vars_with(&plan.vars, known),
             signing,
             loaded,
             base,

@@ -6,15 +6,15 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Sender};
 use lensops_core::history::schedule::Schedule;
-use lensops_core::ident::LensId;
+use lensops_core::ident::{EnvName, LensId};
 use lensops_core::lens::mute::{Maintenance, Muted, Paused};
 use lensops_core::plan::Vars;
 use lensops_core::plan::header::PlanOrigin;
 use lensops_core::plan::monitor::{MonitorPlan, Probe};
 use lensops_core::redaction::Redactor;
-use lensops_core::request::Credential;
 use lensops_core::request::fill::PrepareError;
 use lensops_core::request::prepare::{prepare, vars_with};
+use lensops_core::request::{Address, Credential};
 use lensops_core::verdict::check::{flag_line, probe_line};
 use lensops_core::verdict::record::Level;
 use lensops_core::verdict::{CheckContext, CheckReport, ProbeReport, ProbeResult, Sample, judge_check};
@@ -39,8 +39,10 @@ pub struct Monitor {
     pub plan: MonitorPlan,
     /// How the plan stands to what is generated.
     pub plan_origin: PlanOrigin,
-    /// The API.
+    /// The API, for the first tenant where it differs from tenant to tenant.
     pub base: Base,
+    /// Its address, where it differs from tenant to tenant.
+    pub address: Option<Address>,
     /// Who sends the requests.
     pub signing: Signing,
     /// The plan's variables that come from the environment.
@@ -123,6 +125,7 @@ impl Monitor {
         // A provider that hangs leaves half of the time to the API.
         let (flags, flag_reports) = self.flags_first(sender, observed_at, began + time / 2, each).await;
         let mut turn = Turn {
+            tenant,
             vars: self.vars(tenant),
             now,
             deadline,
@@ -156,7 +159,7 @@ impl Monitor {
             muted: self.muted(observed_at, before.rolled_back.as_ref()),
             virtual_clock: self.virtual_clock,
             plan_origin: self.plan_origin,
-            host: self.base.host().to_owned(),
+            host: self.base_of(tenant).host().to_owned(),
             credential: self.credential(),
             worked: before.worked,
         };
@@ -215,13 +218,13 @@ impl Monitor {
     ) -> Result<(Exchange, Probe), String> {
         let vars = self.vars(tenant);
         let signed = self
-            .sign(sender, probe, &vars, now)
+            .sign(sender, probe, tenant, &vars, now)
             .await
             .map_err(|unsigned| match unsigned {
                 Unsigned::Unknown(why) => why,
                 Unsigned::Failed(failed) => failed.told,
             })?;
-        let (request, probe) = self.prepare(probe, &vars, signed.credential.as_ref())?;
+        let (request, probe) = self.prepare(probe, tenant, &vars, signed.credential.as_ref())?;
         Ok((sender.send(Arc::new(request)).await, probe))
     }
 
@@ -248,6 +251,7 @@ impl Monitor {
     pub(super) fn prepare(
         &self,
         probe: &Probe,
+        tenant: Uuid,
         vars: &Vars,
         credential: Option<&Credential>,
     ) -> Result<(PreparedRequest, Probe), String> {
@@ -255,19 +259,39 @@ impl Monitor {
             return Err("the probe has no request".to_owned());
         };
         let told = |error: PrepareError| match &error {
-            PrepareError::NotKnown(name) => match self.plan.env.get(name.as_str()) {
-                Some(source) => format!("{} is not set", source.from),
+            PrepareError::NotKnown(name) => match self.variable(tenant, name) {
+                Some(variable) => format!("{variable} is not set"),
                 None => format!("${name} is not known: name a test {name} in the lens file"),
             },
             other => other.to_string(),
         };
-        let request = prepare(&self.base, spec, credential, vars).map_err(told)?;
+        let api = self.base_of(tenant);
+        let base = spec.base(&api, &self.plan.hosts, vars).map_err(told)?;
+        let request = prepare(&base, spec, credential, vars).map_err(told)?;
         Ok((request, probe.filled(vars).map_err(told)?))
+    }
+
+    /// The API of `tenant`.
+    #[must_use]
+    pub fn base_of(&self, tenant: Uuid) -> Base {
+        let own = self
+            .address
+            .as_ref()
+            .and_then(|address| address.base(&self.vars(tenant)).ok());
+        own.unwrap_or_else(|| self.base.clone())
     }
 
     /// The plan's variables for `tenant`.
     pub(crate) fn vars(&self, tenant: Uuid) -> Vars {
-        vars_with(&self.plan.vars, self.environment.clone(), tenant)
+        let mut known = self.environment.clone();
+        known.extend(self.plan.tenants.vars(tenant, &self.signing.environment));
+        vars_with(&self.plan.vars, known)
+    }
+
+    /// The environment variable that would give `name`; `None` where it comes from elsewhere.
+    fn variable(&self, tenant: Uuid, name: &str) -> Option<&EnvName> {
+        let of_plan = self.plan.env.get(name).map(|source| &source.from);
+        of_plan.or_else(|| self.plan.tenants.values(tenant)?.get(name)?.variable())
     }
 
     /// Who sends the request of `probe`.
@@ -275,14 +299,16 @@ impl Monitor {
         &self,
         sender: &S,
         probe: &Probe,
+        tenant: Uuid,
         vars: &Vars,
         now: Timestamp,
     ) -> Result<Signed, Unsigned> {
         let sending = Sending {
             user: probe.user.as_ref().and_then(|name| self.plan.users.get(name)),
-            base: &self.base,
+            base: &self.base_of(tenant),
+            hosts: &self.plan.hosts,
             vars,
-            tenant: None,
+            tenant: self.plan.tenants.values(tenant),
             now,
         };
         self.signing.sign(sender, &sending).await

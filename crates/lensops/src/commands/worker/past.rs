@@ -17,7 +17,8 @@ impl Monitor {
         tenant: Uuid,
         at_hand: &[StoredCheck],
     ) -> Result<Worked, StoreError> {
-        let (host, credential) = (self.base.host(), self.credential());
+        let base = self.base_of(tenant);
+        let (host, credential) = (base.host(), self.credential());
         let reached = |check: &StoredCheck| {
             let notes = check.notes.read();
             notes.reached.as_ref().is_some_and(|reached| {

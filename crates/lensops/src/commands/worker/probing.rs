@@ -62,7 +62,10 @@ impl Monitor {
     /// Takes the samples of `probe`, as many as the check has time for.
     pub(super) async fn run_probe<S: Sender>(&self, sender: &S, probe: &Probe, turn: &mut Turn) -> ProbeReport {
         let unjudged = |reason: String| ProbeReport::unsent(probe, ProbeResult::Unjudged(reason));
-        let signing = timeout_at(turn.deadline, self.sign(sender, probe, &turn.vars, turn.now));
+        let signing = timeout_at(
+            turn.deadline,
+            self.sign(sender, probe, turn.tenant, &turn.vars, turn.now),
+        );
         let mut signed = match signing.await {
             Err(_) => return unjudged(OUT_OF_TIME.to_owned()),
             Ok(Err(unsigned)) => return unsigned_report(probe, unsigned),
@@ -71,7 +74,7 @@ impl Monitor {
         if Instant::now() >= turn.deadline {
             return unjudged(OUT_OF_TIME.to_owned());
         }
-        let (mut request, filled) = match self.prepare(probe, &turn.vars, signed.credential.as_ref()) {
+        let (mut request, filled) = match self.prepare(probe, turn.tenant, &turn.vars, signed.credential.as_ref()) {
             Ok((request, filled)) => (Arc::new(request), filled),
             Err(reason) => return unjudged(reason),
         };
@@ -87,7 +90,7 @@ impl Monitor {
             let mut attempts = attempt(sender, &request, &mut allowance, &mut turn.rng).await;
             if self.is_refused(&filled, &attempts)
                 && let Some(renewed) = self.renewed(sender, probe, &signed, turn).await
-                && let Ok((again, _)) = self.prepare(probe, &turn.vars, renewed.credential.as_ref())
+                && let Ok((again, _)) = self.prepare(probe, turn.tenant, &turn.vars, renewed.credential.as_ref())
             {
                 (signed, request) = (renewed, Arc::new(again));
                 attempts.extend(attempt(sender, &request, &mut allowance, &mut turn.rng).await);

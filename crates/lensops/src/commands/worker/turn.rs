@@ -4,9 +4,11 @@ use jiff::Timestamp;
 use lensops_core::ident::Ident;
 use lensops_core::plan::Vars;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// What the probes of one check share.
 pub(super) struct Turn {
+    pub(super) tenant: Uuid,
     /// The plan's variables for the tenant.
     pub(super) vars: Vars,
     /// Real time.

@@ -97,8 +97,9 @@ impl RoleMatrix {
         let sending = Sending {
             user: Some(user),
             base: &self.base,
+            hosts: &self.loaded.plan.hosts,
             vars: &self.vars,
-            tenant: None,
+            tenant: self.loaded.plan.tenants.values(self.loaded.plan.tenants[0]),
             now: Timestamp::now(),
         };
         let credential = match self.signing.sign(sender, &sending).await {
@@ -185,7 +186,12 @@ impl RoleMatrix {
                 self.fill(action, body);
             }
         }
-        let mut request = prepare(&self.base, &spec, credential, &vars)?;
+        let mut request = prepare(
+            &spec.base(&self.base, &self.loaded.plan.hosts, &vars)?,
+            &spec,
+            credential,
+            &vars,
+        )?;
         request.secrets.extend(secrets);
         Ok(request)
     }

@@ -126,11 +126,11 @@ fn report(run: &RoleMatrix, cases: Vec<Case>, verdict: Verdict, reason: String) 
         title: format!("Role matrix: {}", run.lens.title()),
         lens: run.lens.clone(),
         // Nobody says which tenant an outsider is of.
-        tenants: run.outsiders.is_empty().then(|| run.loaded.plan.tenants.clone()),
+        tenants: run.outsiders.is_empty().then(|| run.loaded.plan.tenants.to_vec()),
         facts: [
             ("api", run.base.to_string()),
             ("dialect", run.dialect_name.clone()),
-            ("tenant", run.loaded.plan.tenants[0].to_string()),
+            ("tenant", run.loaded.plan.tenants.name(run.loaded.plan.tenants[0])),
             ("actions", run.actions.len().to_string()),
             ("roles", run.roles.len().to_string()),
             (

@@ -12,6 +12,7 @@ use lensops_core::verdict::registry::Registry;
 use serde_json::Value;
 
 use crate::auth::{Sending, Unsigned};
+use crate::commands::context::first_vars;
 use crate::commands::error::{Error, Result};
 use crate::config::{Settings, Target};
 
@@ -60,23 +61,25 @@ pub async fn fetch_lists<S: Sender>(
     let Some(spec) = list.and_then(|name| plan.requests.get(name)) else {
         return Err(Error::usage(format!("no action registry: {WAY_OUT}")));
     };
-    let base = settings.api(Target::Staging)?;
-    let signing = settings.signing(Target::Staging, &base, &plan.users, &plan.auth);
+    let base = settings.api_for(Target::Staging, &first_vars(settings, &plan.tenants))?;
+    let signing = settings.signing(Target::Staging, &base, &plan.tenants, &plan.users, &plan.auth);
     if signing.jwt_secret.is_none() && users.iter().any(|(_, user)| user.auth.is_none()) {
         return Err(Error::usage(format!(
             "{} is not set: the matrix sends requests as users, whose tokens it signs",
             Settings::jwt_secret_names(Target::Staging)
         )));
     }
-    let (environment, _) = settings.plan_environment(&plan.env);
-    let vars = vars_with(&plan.vars, environment, plan.tenants[0]);
+    let (mut known, _) = settings.plan_environment(&plan.env);
+    known.extend(plan.tenants.vars(plan.tenants[0], &signing.environment));
+    let vars = vars_with(&plan.vars, known);
     let mut lists: Vec<(Ident, Value)> = Vec::new();
     for &(name, user) in users {
         let sending = Sending {
             user: Some(user),
             base: &base,
+            hosts: &plan.hosts,
             vars: &vars,
-            tenant: None,
+            tenant: plan.tenants.values(plan.tenants[0]),
             now: Timestamp::now(),
         };
         let signed = signing
@@ -86,7 +89,12 @@ pub async fn fetch_lists<S: Sender>(
                 Unsigned::Unknown(why) => Error::Unanswered(format!("nobody can ask as {name}: {why}")),
                 Unsigned::Failed(failed) => Error::Unanswered(failed.told),
             })?;
-        let request = prepare(&base, spec, signed.credential.as_ref(), &vars)?;
+        let request = prepare(
+            &spec.base(&base, &plan.hosts, &vars)?,
+            spec,
+            signed.credential.as_ref(),
+            &vars,
+        )?;
         let exchange = sender.send(Arc::new(request)).await;
         let answer = match &exchange.result {
             Ok(response) if response.status == 200 => response.json(),

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::Signing;
 use crate::commands::acceptance::run::DEFAULT_DIALECT;
+use crate::commands::context::first_vars;
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::plans::Loaded;
 use crate::config::{Destructive, Settings, Target};
@@ -52,13 +53,19 @@ impl RoleMatrix {
         lenses: &[Lens],
         dialect: Option<&str>,
     ) -> Result<Self> {
-        let base = settings.api(Target::Staging)?;
+        let base = settings.api_for(Target::Staging, &first_vars(settings, &loaded.plan.tenants))?;
         let dialect_name = dialect
             .or(settings.project.dialect.as_deref())
             .unwrap_or(DEFAULT_DIALECT)
             .to_owned();
         let dialect = loaded.plan.dialect(&dialect_name)?.clone();
-        let signing = settings.signing(Target::Staging, &base, &loaded.plan.users, &loaded.plan.auth);
+        let signing = settings.signing(
+            Target::Staging,
+            &base,
+            &loaded.plan.tenants,
+            &loaded.plan.users,
+            &loaded.plan.auth,
+        );
         let matrix = loaded
             .plan
             .matrix
@@ -74,7 +81,8 @@ impl RoleMatrix {
                 Settings::jwt_secret_names(Target::Staging)
             )));
         }
-        let (environment, secrets) = settings.plan_environment(&loaded.plan.env);
+        let (mut known, secrets) = settings.plan_environment(&loaded.plan.env);
+        known.extend(loaded.plan.tenants.vars(loaded.plan.tenants[0], &signing.environment));
         Ok(Self {
             left_out,
             request: loaded.plan.requests[&matrix.send].clone(),
@@ -94,7 +102,7 @@ impl RoleMatrix {
             redactor: settings
                 .redactor()
                 .with(secrets.iter().chain(signing.environment.secrets())),
-            vars: vars_with(&loaded.plan.vars, environment, loaded.plan.tenants[0]),
+            vars: vars_with(&loaded.plan.vars, known),
             signing,
             loaded,
             matrix,
@@ -138,7 +146,7 @@ fn entities(lenses: &[Lens]) -> Map<String, Value> {
             .as_ref()
             .map(|a| &a.entity_id_key)
             .or_else(|| lens.read_action.as_ref().map(|a| &a.entity_id_key))?;
-        let entity = lens.read_action.as_ref().and_then(|a| a.entity)?;
+        let entity = lens.read_action.as_ref().and_then(|a| a.entity.clone())?;
         Some((key.to_string(), json!(entity)))
     });
     keyed.collect()

@@ -8,13 +8,14 @@ use lensops_core::ident::Ident;
 use lensops_core::lens::User;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::monitor::MonitorPlan;
-use lensops_core::request::prepare::{prepare, vars_of};
+use lensops_core::request::prepare::{prepare, vars_with};
 use lensops_core::verdict::registry::Registry;
 use lensops_core::yaml;
 use serde_json::Value;
 
 use crate::auth::Sending;
 use crate::commands::acceptance::matrix::{fetch_lists, registry_of};
+use crate::commands::context::first_vars;
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::generate::command::preview;
 use crate::commands::generate::lens_options::NewLens;
@@ -103,9 +104,9 @@ pub(super) async fn check_entity<S: Sender>(
         return Ok(());
     }
     let plan: MonitorPlan = rendered(settings, given.clone(), options, "monitor")?;
-    let base = settings.api(Target::Staging)?;
-    let signing = settings.signing(Target::Staging, &base, &plan.users, &plan.auth);
-    let vars = vars_of(&plan.vars, plan.tenants[0]);
+    let base = settings.api_for(Target::Staging, &first_vars(settings, &plan.tenants))?;
+    let signing = settings.signing(Target::Staging, &base, &plan.tenants, &plan.users, &plan.auth);
+    let vars = vars_with(&plan.vars, plan.tenants.vars(plan.tenants[0], &signing.environment));
     for probe in &plan.probes {
         let (Some(spec), Some(user)) = (
             &probe.request,
@@ -120,8 +121,9 @@ pub(super) async fn check_entity<S: Sender>(
         let sending = Sending {
             user: Some(user),
             base: &base,
+            hosts: &plan.hosts,
             vars: &vars,
-            tenant: None,
+            tenant: plan.tenants.values(plan.tenants[0]),
             now: Timestamp::now(),
         };
         let Ok(signed) = signing.sign(sender, &sending).await else {
