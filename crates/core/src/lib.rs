@@ -8,6 +8,7 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod alert;
+pub mod auth;
 pub mod crypto;
 pub mod duration;
 pub mod evidence;
@@ -19,6 +20,7 @@ pub mod named;
 pub mod plan;
 pub mod redaction;
 pub mod repository;
+pub mod request;
 pub mod schema;
 pub mod secret;
 pub mod stats;

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use lensops::auth::Signing;
 use lensops::commands::worker::check::Monitor;
 use lensops::commands::worker::clock::SystemClock;
 use lensops::commands::worker::{Change, Worker};
 use lensops::store::{Journal, Store};
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Route, Sender, Timings};
+use lensops_core::plan::Vars;
 use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 use lensops_core::stats::histogram::{Quantile, ms};
@@ -70,8 +72,13 @@ fn monitor(number: usize) -> Result<Monitor, Box<dyn std::error::Error>> {
         plan: lensops_core::yaml::read("plan.yml", &format!("monitor: lens_{number}{PLAN}"))?,
         plan_origin: lensops_core::plan::header::PlanOrigin::Generated,
         base: Base::parse("http://127.0.0.1:9")?,
-        jwt_secret: Some(Secret::new("a made-up signing secret of enough length")),
-        issuer: "http://127.0.0.1:9".to_owned(),
+        address: None,
+        signing: Signing {
+            jwt_secret: Some(Secret::new("a made-up signing secret of enough length")),
+            issuer: "http://127.0.0.1:9".to_owned(),
+            ..Signing::default()
+        },
+        environment: Vars::new(),
         provider: Err("none".to_owned()),
         maintenance: Vec::new(),
         redactor: Redactor::default(),

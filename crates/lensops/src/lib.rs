@@ -36,6 +36,7 @@ pub fn output_failed() -> Option<&'static str> {
 }
 
 pub mod alert;
+pub mod auth;
 pub mod cli;
 pub mod commands;
 pub mod config;

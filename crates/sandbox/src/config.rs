@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::envelope::Dialect;
 use crate::faults::Faults;
+use crate::sign_in::Accounts;
 
 /// How a sandbox is to run.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub struct Config {
     pub service_key: String,
     /// Bearer key of the provider API.
     pub provider_key: String,
+    /// Who may sign in besides the users of the tenants, and how.
+    pub accounts: Accounts,
     /// Seed of everything that is random while it runs: faults and new ids.
     pub seed: u64,
     /// Faults in force from the start.
@@ -44,6 +47,7 @@ impl Config {
             jwt_secret: secret(),
             service_key: secret(),
             provider_key: secret(),
+            accounts: Accounts::made_up(),
             seed: 0,
             faults: Faults::default(),
             flags: BTreeMap::new(),
@@ -65,6 +69,7 @@ impl fmt::Debug for Config {
             .field("jwt_secret", &"[redacted]")
             .field("service_key", &"[redacted]")
             .field("provider_key", &"[redacted]")
+            .field("accounts", &self.accounts)
             .field("seed", &self.seed)
             .field("faults", &self.faults)
             .field("flags", &self.flags)

@@ -69,6 +69,10 @@ fn route(state: &State, ask: &Ask<'_>) -> Reply {
             state.request_log.clear();
             Reply::empty(StatusCode::NO_CONTENT)
         }
+        ("sessions", "", &Method::DELETE) => {
+            state.sessions.clear();
+            Reply::empty(StatusCode::NO_CONTENT)
+        }
         ("flags", "", &Method::GET) => Reply::json(StatusCode::OK, &*state.flags()),
         ("flags", name, &Method::PUT) if !name.is_empty() => put_flag(state, &query::segment(name), ask.body),
         ("rows", name, &Method::GET) => match state.rows(&query::segment(name)) {

@@ -16,7 +16,7 @@ use crate::fault_book::Plan;
 use crate::faults::{Act, Answer, Faults, duration};
 use crate::reply::{Ask, Reply};
 use crate::state::State;
-use crate::{actions, execute, provider, rest};
+use crate::{actions, execute, provider, rest, sign_in};
 
 /// Largest body taken; the largest honest one is a batch of health checks.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
@@ -88,6 +88,8 @@ fn route(state: &State, faults: &Faults, ask: &Ask<'_>) -> Reply {
             provider::answer(state, faults, ask, rest)
         } else if let Some(rest) = path.strip_prefix("/rest/v1/") {
             rest::answer(state, faults, ask, rest)
+        } else if let Some(reply) = sign_in::answer(&state.config.accounts, &state.sessions, ask) {
+            reply
         } else {
             plain(StatusCode::NOT_FOUND, dialect, path)
         }),

@@ -28,6 +28,7 @@ mod request_log;
 mod rest;
 mod rows;
 mod server;
+mod sign_in;
 mod signature;
 mod state;
 mod table;
@@ -47,6 +48,7 @@ pub use envelope::{Dialect, UnknownDialect};
 pub use faults::{Act, Answer, Faults, FaultsError, Latency, Lognormal, Rule, Truncation};
 pub use registry::test_entities;
 pub use request_log::Seen;
+pub use sign_in::{Accounts, TokenKey};
 
 use listener::Listener;
 use server::Phase;
@@ -162,6 +164,11 @@ impl Sandbox {
     /// Sets a flag at the provider and in the running service, as a deploy would.
     pub fn set_flag(&self, name: &str, value: &str) {
         self.state.set_flag(name, value);
+    }
+
+    /// Forgets who is signed in: what was given is good no more.
+    pub fn sign_out_all(&self) {
+        self.state.sessions.clear();
     }
 
     /// Stops listening, lets requests under way finish for up to a second, then returns.

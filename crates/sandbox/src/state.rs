@@ -19,6 +19,7 @@ use crate::listener::Listener;
 use crate::registry::registry;
 use crate::request_log::RequestLog;
 use crate::rows::Rows;
+use crate::sign_in::Sessions;
 use crate::tenant_data::TenantData;
 use crate::token::Verifier;
 
@@ -66,6 +67,7 @@ pub(crate) struct State {
     pub(crate) fault_book: FaultBook,
     pub(crate) listener: Listener,
     pub(crate) request_log: RequestLog,
+    pub(crate) sessions: Sessions,
     tenant_data: Mutex<TenantData>,
     flags: Mutex<Flags>,
     store: Mutex<Rows>,
@@ -88,6 +90,7 @@ impl State {
             verifier: Verifier::new(&config.jwt_secret),
             fault_book: FaultBook::new(config.seed, config.faults.clone()),
             request_log: RequestLog::default(),
+            sessions: Sessions::default(),
             tenant_data: Mutex::new(TenantData::new(config.seed)),
             flags: Mutex::new(Flags::new(&config.flags)),
             store: Mutex::new(Rows::default()),

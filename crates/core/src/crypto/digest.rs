@@ -5,6 +5,12 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use uuid::Uuid;
 
+/// SHA-256 of `bytes`.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Vec<u8> {
+    digest(&SHA256, bytes).as_ref().to_vec()
+}
+
 /// SHA-256 of `bytes`, 64 lowercase hex digits.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {

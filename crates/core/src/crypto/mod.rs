@@ -2,4 +2,5 @@
 
 pub mod digest;
 pub mod hmac;
+pub mod sign;
 pub mod token;

@@ -42,6 +42,20 @@ impl Base {
         Ok(Self(url))
     }
 
+    /// Reads a whole address: the API that it is at, and path and query.
+    ///
+    /// # Errors
+    /// As [`Base::parse`].
+    pub fn with_path(text: &str) -> Result<(Self, String), BaseError> {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let base = Self::parse(&format!("{scheme}://{authority}"))?;
+        let path = path.split('#').next().unwrap_or_default();
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        Ok((base, format!("{slash}{path}")))
+    }
+
     /// Whether TLS is spoken.
     #[must_use]
     pub fn is_tls(&self) -> bool {
@@ -113,6 +127,24 @@ mod tests {
         );
         assert_eq!(Base::parse("https://api.example.com").unwrap().port(), 443);
         assert_eq!(Base::parse("http://[::1]:9/").unwrap().host(), "::1");
+    }
+
+    #[test]
+    fn a_whole_address_is_an_api_and_a_path() {
+        for (text, base, path) in [
+            (
+                "https://id.example.com/oauth/token",
+                "https://id.example.com",
+                "/oauth/token",
+            ),
+            ("http://127.0.0.1:9/token?a=b#c", "http://127.0.0.1:9", "/token?a=b"),
+            ("https://id.example.com", "https://id.example.com", "/"),
+            ("https://id.example.com?x", "https://id.example.com", "/?x"),
+        ] {
+            let (found, rest) = Base::with_path(text).unwrap();
+            assert_eq!((found.to_string().as_str(), rest.as_str()), (base, path), "{text}");
+        }
+        assert!(Base::with_path("id.example.com/token").is_err());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -88,12 +90,30 @@ impl<'a> SetCookie<'a> {
     }
 
     /// Name and value, without the attributes behind them; `None` where it has no name.
-    fn pair(&self) -> Option<(&'a str, &'a str)> {
+    #[must_use]
+    pub fn pair(&self) -> Option<(&'a str, &'a str)> {
         let pair = self.0.split(';').next()?;
         let (name, value) = pair.split_once('=')?;
         let value = value.trim();
         let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         Some((name.trim(), quoted.unwrap_or(value))).filter(|(name, _)| !name.is_empty())
+    }
+
+    /// When it ends, seen at `now`; `None` where it lasts as long as its session. `Max-Age` goes before `Expires`.
+    #[must_use]
+    pub fn expires(&self, now: Timestamp) -> Option<Timestamp> {
+        let attributes = || {
+            self.0
+                .split(';')
+                .skip(1)
+                .filter_map(|attribute| attribute.split_once('='))
+        };
+        let of = |wanted: &str| attributes().find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));
+        if let Some(seconds) = of("max-age").and_then(|(_, value)| value.trim().parse::<i64>().ok()) {
+            return now.checked_add(SignedDuration::from_secs(seconds)).ok();
+        }
+        let text = of("expires")?.1.trim().replace('-', " ");
+        rfc2822::DateTimeParser::new().parse_timestamp(&text).ok()
     }
 
     /// Its value; `None` where it has none.

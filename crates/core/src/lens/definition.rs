@@ -4,34 +4,16 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::gate_policy::GateFile;
 use super::mute::{Maintenance, Paused};
+use super::tenants::Tenants;
+use super::user::User;
+use crate::auth::Auths;
 use crate::duration::Every;
-use crate::ident::{EnvName, Ident, LensId};
+use crate::ident::{EntityId, EnvName, Ident, LensId};
 use crate::repository::PathPattern;
-
-/// A user of the API under one role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct User {
-    /// The `sub` of the user's tokens.
-    pub id: Uuid,
-    /// The job role the API looks up for the user.
-    pub role: Ident,
-    /// The role the user writes into signatures, where it is not the job role.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signs_as: Option<Ident>,
-}
-
-impl User {
-    /// The role the user signs as.
-    #[must_use]
-    pub fn signing_role(&self) -> &Ident {
-        self.signs_as.as_ref().unwrap_or(&self.role)
-    }
-}
+use crate::request::Hosts;
 
 /// The signed action of a lens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,7 +32,7 @@ pub struct SignedAction {
     pub payload: IndexMap<Ident, Value>,
     /// Test entities: one a positive case where the action consumes it.
     #[serde(default)]
-    pub entities: Vec<Uuid>,
+    pub entities: Vec<EntityId>,
     /// Whether a success uses the entity up (supersede, delete, decommission).
     #[serde(deserialize_with = "crate::yaml::own_boolean", default)]
     pub consumes_entity: bool,
@@ -67,7 +49,7 @@ pub struct SignedAction {
 #[serde(deny_unknown_fields)]
 pub struct Idempotency {
     /// The entity it is tried on, its own: other cases must not have used it.
-    pub entity: Uuid,
+    pub entity: EntityId,
     /// The error code of the second try.
     pub code: String,
     /// Payload keys that are left out, since they allow a second one.
@@ -96,7 +78,7 @@ pub struct ReadAction {
     pub entity_id_key: Ident,
     /// The entity to read; without one the cases that need it are unjudged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entity: Option<Uuid>,
+    pub entity: Option<EntityId>,
 }
 
 /// Two thresholds of one figure: above `warn` is degraded, above `fail` unhealthy.
@@ -176,10 +158,16 @@ pub struct Lens {
     pub roles: Vec<Ident>,
     /// The tenants it runs for; empty: those of `lensops.yml`.
     #[serde(default)]
-    pub tenants: Vec<Uuid>,
+    pub tenants: Tenants,
     /// Its users by name; missing ones come from `lensops.yml`.
     #[serde(default)]
     pub users: IndexMap<Ident, User>,
+    /// How its users sign in, besides the ways of `lensops.yml`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub auth: Auths,
+    /// Hosts besides the API, by the names that requests call them in `at`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub hosts: Hosts,
     /// Its signed action, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_action: Option<SignedAction>,
@@ -216,9 +204,15 @@ pub struct Lens {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Defaults {
     /// The default tenants.
-    pub tenants: Vec<Uuid>,
+    pub tenants: Tenants,
     /// Users by name.
     pub users: IndexMap<Ident, User>,
+    /// Ways to sign in.
+    pub auth: Auths,
+    /// Hosts besides the API.
+    pub hosts: Hosts,
+    /// Headers of every request that does not set them itself.
+    pub headers: IndexMap<String, String>,
 }
 
 impl Lens {

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::ident::{Ident, LensId, nearest};
+use crate::ident::{EntityId, Ident, LensId, nearest};
 
 /// Why a lens does not hold together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +42,18 @@ pub enum LensError {
         /// Where it stands.
         place: String,
     },
+    /// A user's id that is no UUID where those of all others are.
+    #[error("lens {lens}: user {user}: {:?} is no UUID, as the ids of the other users are", id.as_str())]
+    OddId {
+        /// The lens.
+        lens: LensId,
+        /// The user's name.
+        user: Ident,
+        /// The id.
+        id: EntityId,
+        /// Where it stands.
+        place: String,
+    },
     /// A signed action that nobody signs.
     #[error("lens {0}: signed_action.signers is empty: name the users whose signature must be accepted (--signers)")]
     NoSigner(LensId),
@@ -73,6 +85,16 @@ pub enum LensError {
         lens: LensId,
         /// Which of the two.
         field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A user or a way to sign in that cannot be.
+    #[error("lens {lens}: {place}: {why}")]
+    SignIn {
+        /// The lens.
+        lens: LensId,
+        /// Where it stands.
+        place: String,
         /// What is wrong with it.
         why: String,
     },
@@ -111,7 +133,9 @@ impl LensError {
             Self::NoTenant(_) => vec!["tenants"],
             Self::NoUser(_) => vec!["users"],
             Self::UnknownSigner { .. } | Self::NoSigner(_) => vec!["signed_action", "signers"],
-            Self::MisspeltRole { place, .. } => place.split('.').collect(),
+            Self::MisspeltRole { place, .. } | Self::OddId { place, .. } | Self::SignIn { place, .. } => {
+                place.split('.').collect()
+            }
             Self::Placeholder { field, .. } => field.split('.').collect(),
             Self::Limits { field, .. } => vec!["slo", field],
             Self::Samples(_) => vec!["samples"],

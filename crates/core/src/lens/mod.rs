@@ -10,9 +10,15 @@ mod gate_policy;
 pub mod mute;
 mod resolve;
 pub mod rollback;
+mod sign_in;
+mod tenants;
+mod user;
 
-pub use definition::{Defaults, Idempotency, Lens, Limits, Overrides, Proof, ReadAction, SignedAction, Slo, User};
+pub use definition::{Defaults, Idempotency, Lens, Limits, Overrides, Proof, ReadAction, SignedAction, Slo};
 pub use error::{LensError, LensErrors};
 pub use gate_policy::{GateFile, Policy};
 pub(crate) use resolve::check_muted;
 pub use resolve::is_placeholder;
+pub use sign_in::wrong_sign_in;
+pub use tenants::{Tenants, tenant_id};
+pub use user::User;

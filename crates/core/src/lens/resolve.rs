@@ -4,7 +4,9 @@ use uuid::Uuid;
 
 use super::definition::{Defaults, Lens};
 use super::error::{LensError, LensErrors};
-use crate::ident::{Ident, is_slip};
+use super::sign_in::wrong_sign_in;
+use super::user::User;
+use crate::ident::{EntityId, Ident, is_slip};
 use crate::lens::mute::{Maintenance, Paused};
 
 /// Whether an id is one that people type to fill a field: all zeros, one digit repeated, or the
@@ -65,7 +67,19 @@ impl Lens {
                 self.lens
             ));
         }
-        let errors = self.errors(allow_placeholders);
+        let (own, mut errors) = (self.auth.clone(), self.errors(allow_placeholders));
+        let known = defaults.auth.iter().map(|(name, auth)| (name.clone(), auth.clone()));
+        let wrong = wrong_sign_in(&self.users, &known.chain(own).collect());
+        errors.extend(
+            wrong
+                .into_iter()
+                .chain(self.tenants.wrong())
+                .map(|(place, why)| LensError::SignIn {
+                    lens: self.lens.clone(),
+                    place,
+                    why,
+                }),
+        );
         if errors.is_empty() {
             Ok((self, notes))
         } else {
@@ -112,6 +126,7 @@ impl Lens {
             }));
         }
         errors.extend(self.misspelt_roles());
+        errors.extend(self.odd_id());
         errors.extend(self.reserved());
         let placeholders = self.ids().filter(|(_, id)| !allow_placeholders && is_placeholder(*id));
         errors.extend(placeholders.map(|(field, id)| LensError::Placeholder {
@@ -139,6 +154,20 @@ impl Lens {
             })
         });
         errors.collect()
+    }
+
+    /// The one id of a user that is no UUID, where all others are: half of one, most likely.
+    fn odd_id(&self) -> Option<LensError> {
+        let with_id = |(name, user): (&Ident, &User)| Some((name.clone(), user.id.clone()?));
+        let ids = self.users.iter().filter_map(with_id);
+        let (uuids, mut others): (Vec<_>, Vec<_>) = ids.partition(|(_, id)| id.uuid().is_some());
+        let (user, id) = others.pop().filter(|_| others.is_empty() && !uuids.is_empty())?;
+        Some(LensError::OddId {
+            lens: self.lens.clone(),
+            place: format!("users.{user}.id"),
+            user,
+            id,
+        })
     }
 
     /// Payload keys that the plans fill themselves.
@@ -172,7 +201,10 @@ impl Lens {
         let lists: [(&'static str, Vec<String>); 4] = [
             ("flags", self.flags.iter().map(ToString::to_string).collect()),
             ("roles", self.roles.iter().map(ToString::to_string).collect()),
-            ("tenants", self.tenants.iter().map(ToString::to_string).collect()),
+            (
+                "tenants",
+                self.tenants.names().map(|(_, name)| name.to_string()).collect(),
+            ),
             (
                 "signed_action.signers",
                 self.signed_action
@@ -198,20 +230,30 @@ impl Lens {
 
     /// Every id of the lens with the field it stands in.
     fn ids(&self) -> impl Iterator<Item = (String, Uuid)> + '_ {
-        let tenants = self.tenants.iter().map(|id| ("tenants".to_owned(), *id));
+        let tenants = self
+            .tenants
+            .names()
+            .filter_map(|(_, name)| Some(("tenants".to_owned(), name.uuid()?)));
         let users = self
             .users
             .iter()
-            .map(|(name, user)| (format!("users.{name}.id"), user.id));
-        let signed = self.signed_action.iter().flat_map(|action| &action.entities);
-        let read = self.read_action.iter().filter_map(|action| action.entity);
+            .filter_map(|(name, user)| Some((format!("users.{name}.id"), user.id.as_ref()?.uuid()?)));
+        let signed = self
+            .signed_action
+            .iter()
+            .flat_map(|action| &action.entities)
+            .filter_map(EntityId::uuid);
+        let read = self
+            .read_action
+            .iter()
+            .filter_map(|action| action.entity.as_ref()?.uuid());
         let twice = self
             .signed_action
             .iter()
-            .filter_map(|action| Some(action.idempotency.as_ref()?.entity));
+            .filter_map(|action| action.idempotency.as_ref()?.entity.uuid());
         tenants
             .chain(users)
-            .chain(signed.map(|id| ("signed_action.entities".to_owned(), *id)))
+            .chain(signed.map(|id| ("signed_action.entities".to_owned(), id)))
             .chain(read.map(|id| ("read_action.entity".to_owned(), id)))
             .chain(twice.map(|id| ("signed_action.idempotency.entity".to_owned(), id)))
     }
@@ -244,7 +286,7 @@ mod tests {
         let error = lens(&text).resolve(&Defaults::default(), false).unwrap_err();
         assert!(error.to_string().contains("--yacht-id"), "{error}");
         let defaults = Defaults {
-            tenants: vec![Uuid::from_u128(0x53fb_df09_b709)],
+            tenants: vec![Uuid::from_u128(0x53fb_df09_b709)].into(),
             ..Defaults::default()
         };
         let (_, notes) = lens(&text).resolve(&defaults, false).unwrap();

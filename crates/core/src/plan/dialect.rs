@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::json_path::JsonPath;
 use crate::ident::Ident;
+use crate::request::JsonPath;
 
 /// Where an answer of this API keeps what expectations speak of, and how it spells error codes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Vars;
-use super::fill::{PrepareError, expand_json, expand_text, names, names_in};
-use super::json_path::JsonPath;
 use super::limit::Limit;
 use super::pattern::Pattern;
 use super::status_set::StatusSet;
+use crate::request::JsonPath;
+use crate::request::fill::{PrepareError, expand_json, expand_text, names, names_in};
 
 /// The error code by which the API says that a flag is off.
 pub const FEATURE_DISABLED: &str = "FEATURE_DISABLED";

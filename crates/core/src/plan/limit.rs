@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 use super::Vars;
-use super::fill::{PrepareError, expand};
+use crate::request::fill::{PrepareError, expand};
 
 /// A number, or text with `$variables` that is filled to one before the request is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,15 +3,16 @@
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use super::fill::PrepareError;
-use super::rules::{check_tenants, check_unique, check_user};
-use super::{Dialect, Expect, PlanError, Request, Show, Vars};
+use super::rules::{check_hosts, check_sign_in, check_tenants, check_unique, check_user};
+use super::{Dialect, EnvVars, Expect, PlanError, Request, Show, Vars};
+use crate::auth::Auths;
 use crate::duration::Every;
 use crate::ident::{EnvName, Ident, LensId};
 use crate::lens::mute::{Maintenance, Paused};
-use crate::lens::{GateFile, Slo, User, check_muted};
+use crate::lens::{GateFile, Slo, Tenants, User, check_muted};
+use crate::request::Hosts;
+use crate::request::fill::PrepareError;
 
 fn yes() -> bool {
     true
@@ -28,13 +29,22 @@ pub struct MonitorPlan {
     /// Samples of a timed probe.
     pub samples: u32,
     /// The tenants it runs for.
-    pub tenants: Vec<Uuid>,
+    pub tenants: Tenants,
     /// The users its probes run as.
     #[serde(default)]
     pub users: IndexMap<Ident, User>,
+    /// How they sign in, besides the ways of `lensops.yml`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub auth: Auths,
+    /// Hosts besides the API, by the names that requests call them in `at`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub hosts: Hosts,
     /// Its variables besides `$tenant`.
     #[serde(default)]
     pub vars: Vars,
+    /// Variables that come from the environment.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub env: EnvVars,
     /// Where answers keep what probes speak of.
     #[serde(default)]
     pub answers: Dialect,
@@ -112,6 +122,12 @@ impl MonitorPlan {
     /// The first thing that could never run.
     pub fn validate(&self) -> Result<(), PlanError> {
         check_tenants(&self.tenants)?;
+        check_sign_in(&self.users, &self.auth)?;
+        check_hosts(
+            self.probes.iter().filter_map(|probe| probe.request.as_ref()),
+            &self.auth,
+            &self.hosts,
+        )?;
         if self.probes.is_empty() {
             return Err(PlanError::Empty("probes"));
         }

@@ -3,13 +3,15 @@
 //! Looked at when the plan is read, so that a plan with an undefined name sends no request. What a
 //! scenario captures ends with it; what the setup captures is known to all that follows.
 
+use super::acceptance::PER_STEP;
 use super::acceptance::{AcceptancePlan, Step};
-use super::fill::{names, names_in};
 use super::monitor::MonitorPlan;
 use super::request_template::PER_REQUEST;
 use super::stress::StressPlan;
 use super::{Body, Request, Vars};
 use crate::ident::{Ident, nearest};
+use crate::request::FormPart;
+use crate::request::fill::{names, names_in};
 
 /// A variable that a plan names where nothing defines it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,14 @@ impl Request {
             Body::Empty => {}
             Body::Json(body) => names_in(body, &mut found),
             Body::Form(fields) => found.extend(fields.values().flat_map(|text| names(text))),
+            Body::Multipart(parts) => {
+                for part in parts.values() {
+                    match part {
+                        FormPart::Field(text) => found.extend(names(text)),
+                        FormPart::File(file) => found.extend(names(&file.file).chain(names(&file.content))),
+                    }
+                }
+            }
             Body::Text(text) => found.extend(names(text)),
         }
         found
@@ -126,7 +136,9 @@ impl MonitorPlan {
     #[must_use]
     pub fn undefined(&self) -> Vec<Undefined> {
         let mut search = Search::default();
-        let known = search.vars(&self.vars, &["tenant"]);
+        let given = self.env.keys().chain(self.tenants.value_names()).map(Ident::as_str);
+        let outside: Vec<&str> = given.chain(["tenant"]).collect();
+        let known = search.vars(&self.vars, &outside);
         for (index, probe) in self.probes.iter().enumerate() {
             let index = index.to_string();
             let parts = [
@@ -148,7 +160,9 @@ impl StressPlan {
     #[must_use]
     pub fn undefined(&self) -> Vec<Undefined> {
         let mut search = Search::default();
-        let known = search.vars(&self.vars, &["tenant"]);
+        let given = self.env.keys().chain(self.tenants.value_names()).map(Ident::as_str);
+        let outside: Vec<&str> = given.chain(["tenant"]).collect();
+        let known = search.vars(&self.vars, &outside);
         for (index, target) in self.targets.iter().enumerate() {
             let index = index.to_string();
             // What differs from request to request is known to requests alone.
@@ -175,7 +189,9 @@ impl AcceptancePlan {
                 .collect(),
             found: Vec::new(),
         };
-        let outside: Vec<&str> = self.env.keys().map(Ident::as_str).chain(["tenant"]).collect();
+        let given = self.env.keys().chain(self.tenants.value_names()).map(Ident::as_str);
+        let outside: Vec<&str> = given.chain(["tenant"]).collect();
+        let outside: Vec<&str> = outside.into_iter().chain(PER_STEP).collect();
         let mut known = search.vars(&self.vars, &outside);
         for (index, step) in self.setup.iter().enumerate() {
             self.step(&mut search, &["setup", &index.to_string()], step, &mut known);

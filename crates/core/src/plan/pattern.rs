@@ -19,6 +19,14 @@ impl Pattern {
     pub fn is_match(&self, text: &str) -> bool {
         self.0.is_match(text)
     }
+
+    /// What it matches of `text`: its first group, else all of the match; `None` where it matches nothing.
+    #[must_use]
+    pub fn part<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let found = self.0.captures(text)?;
+        let part = found.get(1).or(found.get(0));
+        part.map(|part| part.as_str())
+    }
 }
 
 impl TryFrom<String> for Pattern {

@@ -7,8 +7,8 @@
 use serde_json::{Value, json};
 
 use crate::exchange::{ControlCharacter, PreparedRequest, Proxied};
-use crate::plan::prepare::set;
 use crate::plan::{Request, Vars};
+use crate::request::prepare::set;
 use crate::secret::Secret;
 
 /// The variables that differ from request to request: `$counter` and `$random` are numbers of 12
@@ -231,7 +231,7 @@ impl std::fmt::Debug for Prebuilt {
 mod tests {
     use super::*;
     use crate::exchange::Base;
-    use crate::plan::prepare::{prepare, vars_of};
+    use crate::request::prepare::{prepare, vars_of};
 
     fn prebuilt(path: &str, body: Option<Value>) -> Prebuilt {
         let spec = match body {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::json_path::JsonPath;
+use crate::request::JsonPath;
 
 /// A line shown for an answer: text with JSONPaths in braces, `{$.total_count} actions`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::Vars;
-use super::fill::{PrepareError, fill_with};
+use crate::request::fill::{PrepareError, fill_with};
 
 /// `sql` with each `$name` replaced by a literal; `$$` is a dollar, `$1` is left alone.
 ///
@@ -55,7 +55,7 @@ pub fn check_sql(sql: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::prepare::set;
+    use crate::request::prepare::set;
     use serde_json::json;
 
     fn vars() -> Vars {

@@ -3,14 +3,15 @@
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::load_shape::Load;
-use super::rules::{check_tenants, check_unique, check_user};
-use super::{Dialect, Expect, PlanError, Request, Vars};
+use super::rules::{check_hosts, check_sign_in, check_tenants, check_unique, check_user};
+use super::{Dialect, EnvVars, Expect, PlanError, Request, Vars};
+use crate::auth::Auths;
 use crate::duration::Span;
 use crate::ident::{Ident, LensId};
-use crate::lens::User;
+use crate::lens::{Tenants, User};
+use crate::request::Hosts;
 
 /// A stress plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,13 +20,22 @@ pub struct StressPlan {
     /// The lens it loads.
     pub stress: LensId,
     /// The tenants; the first is the one that is loaded.
-    pub tenants: Vec<Uuid>,
+    pub tenants: Tenants,
     /// The users its requests run as.
     #[serde(default)]
     pub users: IndexMap<Ident, User>,
+    /// How they sign in, besides the ways of `lensops.yml`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub auth: Auths,
+    /// Hosts besides the API, by the names that requests call them in `at`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub hosts: Hosts,
     /// Its variables besides `$tenant`.
     #[serde(default)]
     pub vars: Vars,
+    /// Variables that come from the environment.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub env: EnvVars,
     /// Where answers keep what expectations speak of.
     #[serde(default)]
     pub answers: Dialect,
@@ -185,6 +195,12 @@ impl StressPlan {
     /// The first thing that could never run, or that would weaken the doctrine.
     pub fn validate(&self) -> Result<(), PlanError> {
         check_tenants(&self.tenants)?;
+        check_sign_in(&self.users, &self.auth)?;
+        check_hosts(
+            self.targets.iter().map(|target| &target.request),
+            &self.auth,
+            &self.hosts,
+        )?;
         if self.targets.is_empty() {
             return Err(PlanError::Empty("targets"));
         }
@@ -216,6 +232,9 @@ impl StressPlan {
             (Some(_), _, Some(_)) => "a weight is a share of the plan's common load, which a load of its own replaces",
             (None, None, _) => "it has no load, and the plan has none that its targets share",
             (None, Some(_), Some(0)) => "a weight is at least 1",
+            (None, Some(_), _) if target.request.at.is_some() => {
+                "a target `at` another host needs a load of its own: a common load goes to one host"
+            }
             (None, Some(_), _) => return Ok(()),
         };
         refuse(place, why)

@@ -117,7 +117,20 @@ impl Redactor {
     /// The same with more secrets of the whole run, such as the tokens of its users.
     #[must_use]
     pub fn with<'a>(&'a self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        Self::of(self.known.iter().chain(secrets).cloned().collect(), Speed::Fast)
+        let mut more = secrets
+            .into_iter()
+            .filter(|secret| !self.known.contains(secret))
+            .peekable();
+        if more.peek().is_none() {
+            return self.clone();
+        }
+        Self::of(self.known.iter().chain(more).cloned().collect(), Speed::Fast)
+    }
+
+    /// Whether both know the same secrets of the whole run.
+    #[must_use]
+    pub fn is_alike(&self, other: &Self) -> bool {
+        self.known == other.known
     }
 
     fn of(known: Arc<[Secret]>, speed: Speed) -> Self {

@@ -1,14 +1,17 @@
 //! What templates see of a lens. Everything is defined, if only as null: templates are strict.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::manifest::Pin;
+use crate::auth::Auth;
 use crate::crypto::digest::{sha256_hex, uuid_v8};
-use crate::ident::LensId;
-use crate::lens::{Lens, SignedAction};
+use crate::ident::{EntityId, LensId};
+use crate::lens::{Defaults, Lens, SignedAction, User};
 use crate::repository::{Branch, PathPattern, RepoFolder};
 
 /// Where the CI service looks for workflows, below the repository's root.
@@ -43,6 +46,8 @@ pub struct RepoContext {
     pub folder: Option<RepoFolder>,
     /// Paths of the API's code, of lenses that name none.
     pub paths: Vec<PathPattern>,
+    /// What lenses and plans take of `lensops.yml`.
+    pub shared: Defaults,
 }
 
 impl RepoContext {
@@ -100,7 +105,7 @@ struct Signer<'a> {
     upper: String,
     role: &'a str,
     signs_as: &'a str,
-    entity: Option<uuid::Uuid>,
+    entity: Option<&'a EntityId>,
     skip: Option<String>,
 }
 
@@ -113,10 +118,7 @@ fn signers<'a>(lens: &'a Lens, action: &'a SignedAction) -> Vec<Signer<'a>> {
         .enumerate()
         .map(|(index, (name, user))| {
             // An action that uses its entity up needs another one for each signer.
-            let entity = action
-                .entities
-                .get(if action.consumes_entity { index } else { 0 })
-                .copied();
+            let entity = action.entities.get(if action.consumes_entity { index } else { 0 });
             let missing = action.consumes_entity && index > 0 && entity.is_none();
             Signer {
                 name: name.as_str(),
@@ -157,6 +159,9 @@ pub(super) fn of(lens: &Lens, repo: &RepoContext, pins: &IndexMap<String, Pin>) 
         "roles": lens.roles,
         "tenants": lens.tenants,
         "users": lens.users,
+        "auth": lens.auth,
+        "hosts": lens.hosts,
+        "secrets": secrets(lens, repo),
         "probe_user": lens.probe_user(),
         "denied_user": denied.map(|(name, _)| name),
         "signed": signed.map(|action| json!({
@@ -192,14 +197,31 @@ pub(super) fn of(lens: &Lens, repo: &RepoContext, pins: &IndexMap<String, Pin>) 
     })
 }
 
+/// The environment variables that hold the secrets of the lens's users.
+fn secrets(lens: &Lens, repo: &RepoContext) -> Vec<String> {
+    let of_auth = lens.users.values().filter_map(|user| {
+        let name = user.auth.as_ref()?;
+        lens.auth.get(name).or_else(|| repo.shared.auth.get(name))
+    });
+    let names = of_auth
+        .flat_map(Auth::variables)
+        .chain(lens.users.values().flat_map(User::variables));
+    let mut names: Vec<String> = names.map(ToString::to_string).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// The context of the outputs that are rendered once.
 pub(super) fn of_repo(
-    lenses: Vec<minijinja::Value>,
+    contexts: Vec<minijinja::Value>,
+    lenses: &[Lens],
     repo: &RepoContext,
     pins: &IndexMap<String, Pin>,
 ) -> minijinja::Value {
+    let secrets: BTreeSet<String> = lenses.iter().flat_map(|lens| secrets(lens, repo)).collect();
     let serde = |value: Value| minijinja::Value::from(minijinja::value::Serde(value));
-    minijinja::context! { lenses => lenses, pins => serde(json!(pins)), repo => serde(repo.shown()) }
+    minijinja::context! { lenses => contexts, secrets => serde(json!(secrets)), pins => serde(json!(pins)), repo => serde(repo.shown()) }
 }
 
 /// The paths of the API's code that start acceptance, from the repository's root.

@@ -17,8 +17,10 @@ use super::error::TemplateError;
 use super::kind::PlanKind;
 use super::manifest::MANIFEST;
 use super::tracked::Tracked;
-use crate::ident::{EnvName, LensId};
-use crate::lens::Lens;
+use crate::auth::{Auth, Auths};
+use crate::ident::{EnvName, Ident, LensId};
+use crate::lens::{Defaults, Lens, User};
+use crate::plan::EnvVars;
 use crate::plan::acceptance::AcceptancePlan;
 use crate::plan::header::{Made, lf, short_hash, stamp};
 use crate::plan::monitor::MonitorPlan;
@@ -194,7 +196,7 @@ impl TemplateSet {
         // Of a repository without lenses nothing is left but what others write as well.
         let ground = Ground {
             lens: None,
-            value: context::of_repo(contexts, repo, &self.manifest.pins),
+            value: context::of_repo(contexts, lenses, repo, &self.manifest.pins),
             json: json!({"lenses": all}),
             repo,
             extra: Arc::default(),
@@ -223,19 +225,28 @@ impl TemplateSet {
         for (at, (output, label)) in of_lens().filter(|(_, (output, _))| output.plan.is_some()) {
             files.extend(self.output(output, label, ground)?.map(|file| (at, file)));
         }
-        let (mut plans, mut env) = (BTreeMap::new(), Vec::new());
+        let mut plans = BTreeMap::new();
         for kind in PlanKind::ALL {
             let found = files.values().find(|file| file.plan == Some(kind));
             plans.insert(kind.key(), found.map(|file| ground.repo.rooted(&file.path)));
         }
-        for asked in files.values().flat_map(|file| &file.env) {
-            if !GIVEN.contains(&asked.name.as_str()) && !env.contains(asked) {
-                env.push(asked.clone());
+        let asks = |kind: PlanKind| {
+            let mut env: Vec<&PlanEnv> = Vec::new();
+            for asked in files
+                .values()
+                .filter(|file| file.plan == Some(kind))
+                .flat_map(|file| &file.env)
+            {
+                if !GIVEN.contains(&asked.name.as_str()) && !env.iter().any(|known| known.name == asked.name) {
+                    env.push(asked);
+                }
             }
-        }
+            to_value(json!(env))
+        };
         let mut extra = (*ground.extra).clone();
         extra.insert("plans", to_value(json!(plans)));
-        extra.insert("plan_env", to_value(json!(env)));
+        extra.insert("plan_env", asks(PlanKind::Acceptance));
+        extra.insert("stress_env", asks(PlanKind::Stress));
         ground.extra = Arc::new(extra);
         for (at, (output, label)) in of_lens().filter(|(_, (output, _))| output.plan.is_none()) {
             files.extend(self.output(output, label, ground)?.map(|file| (at, file)));
@@ -304,7 +315,7 @@ impl TemplateSet {
                 yaml::address(kind.schema())
             );
         }
-        let env = check_body(output.plan, &path, &body)?;
+        let env = check_body(output.plan, &path, &body, &ground.repo.shared)?;
         let (at_root, path) = ground.repo.place(&path);
         let made = Made {
             lens: &tracked::hash_of(&ground.json, &parts),
@@ -394,29 +405,57 @@ pub(crate) fn override_of(lens: &Lens, kind: PlanKind) -> Option<&Json> {
 
 /// Parses what was rendered, so that a broken template or override never reaches the disk. Returns what a
 /// plan asks the environment for.
-fn check_body(plan: Option<PlanKind>, path: &str, body: &str) -> Result<Vec<PlanEnv>, TemplateError> {
+fn check_body(
+    plan: Option<PlanKind>,
+    path: &str,
+    body: &str,
+    shared: &Defaults,
+) -> Result<Vec<PlanEnv>, TemplateError> {
     let invalid = |source| TemplateError::Plan {
         path: path.to_owned(),
         source,
     };
     match plan {
-        Some(PlanKind::Monitor) => yaml::read::<MonitorPlan>(path, body)?.validate().map_err(invalid)?,
-        Some(PlanKind::Acceptance) => {
-            let plan = yaml::read::<AcceptancePlan>(path, body)?;
+        Some(PlanKind::Monitor) => {
+            let mut plan = yaml::read::<MonitorPlan>(path, body)?;
+            plan.share(shared);
             plan.validate().map_err(invalid)?;
-            let asked = plan.env.into_values();
-            return Ok(asked
-                .map(|asked| PlanEnv {
-                    name: asked.from,
-                    secret: asked.secret,
-                })
-                .collect());
+            Ok(asked(&plan.env, &plan.users, &plan.auth))
         }
-        Some(PlanKind::Stress) => yaml::read::<StressPlan>(path, body)?.validate().map_err(invalid)?,
-        None if path.ends_with(".yml") || path.ends_with(".yaml") => drop(yaml::read::<Json>(path, body)?),
-        None => {}
+        Some(PlanKind::Acceptance) => {
+            let mut plan = yaml::read::<AcceptancePlan>(path, body)?;
+            plan.share(shared);
+            plan.validate().map_err(invalid)?;
+            Ok(asked(&plan.env, &plan.users, &plan.auth))
+        }
+        Some(PlanKind::Stress) => {
+            let mut plan = yaml::read::<StressPlan>(path, body)?;
+            plan.share(shared);
+            plan.validate().map_err(invalid)?;
+            Ok(asked(&plan.env, &plan.users, &plan.auth))
+        }
+        None if path.ends_with(".yml") || path.ends_with(".yaml") => {
+            drop(yaml::read::<Json>(path, body)?);
+            Ok(Vec::new())
+        }
+        None => Ok(Vec::new()),
     }
-    Ok(Vec::new())
+}
+
+/// What a plan asks the environment for: its `env`, and the secrets of its users.
+fn asked(env: &EnvVars, users: &IndexMap<Ident, User>, auth: &Auths) -> Vec<PlanEnv> {
+    let of_env = env.values().map(|asked| PlanEnv {
+        name: asked.from.clone(),
+        secret: asked.secret,
+    });
+    let secrets = auth.values().flat_map(Auth::variables);
+    let secrets = secrets
+        .chain(users.values().flat_map(User::variables))
+        .map(|name| PlanEnv {
+            name: name.clone(),
+            secret: true,
+        });
+    of_env.chain(secrets).collect()
 }
 
 pub(crate) fn is_inside(path: &str) -> bool {

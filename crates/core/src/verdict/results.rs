@@ -107,6 +107,9 @@ pub struct TargetResult<'a> {
     pub own_faults: u64,
     /// Requests that were sent again over a new connection, since a kept one had ended before its answer began.
     pub reconnected: u64,
+    /// Requests that were sent again with another credential, since the API refused the first with 401.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub renewed: u64,
     /// Requests without the asserted answer in percent of all; `null` when there was none.
     pub error_rate_percent: Option<f64>,
     /// The size of the sample.
@@ -206,6 +209,7 @@ impl<'a> TargetResult<'a> {
             late: tally.late,
             own_faults: tally.own_faults,
             reconnected: tally.reconnected,
+            renewed: tally.renewed,
             error_rate_percent: tally.error_rate_percent(),
             n: tally.latencies.len(),
             latency_us: Figures::of(&tally.latencies),
@@ -236,4 +240,9 @@ impl<'a> FigureChange<'a> {
             slower: change.difference.slower(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -68,6 +68,8 @@ pub struct Tally {
     pub own_faults: u64,
     /// Requests that were sent again over a new connection, since a kept one had ended before its answer began.
     pub reconnected: u64,
+    /// Requests that were sent again with another credential, since the API refused the first.
+    pub renewed: u64,
     /// How long the measured part of its load took, in microseconds.
     pub elapsed_us: u64,
     /// The load, for people: `burst of 50`.

@@ -357,7 +357,7 @@ flags:
   - A B
 every: soon
 users:
-  hod: {id: not-a-uuid, role: chief}
+  hod: {id: 53fbdf09-b709-509d-aad0-3a6f50239a5x, role: chief}
 slo: {p95_ms: {warn: many, fail: 2}}
 signed_action: {name: x, entity_typ: y}
 ";
@@ -368,7 +368,7 @@ signed_action: {name: x, entity_typ: y}
             "3:1: the file has no key \"rolse\": did you mean \"roles\"?",
             "5:5: an item of \"flags\": flag \"A B\" is not valid",
             "6:8: \"every\": ",
-            "8:13: \"id\": \"not-a-uuid\" is no UUID",
+            "8:13: \"id\": a UUID is hexadecimal",
             "9:22: \"warn\" is a number, not text",
             "10:16: \"signed_action\" lacks \"entity_type\", \"entity_id_key\", \"signers\"",
             "10:26: \"signed_action\" has no key \"entity_typ\": did you mean \"entity_type\"?",

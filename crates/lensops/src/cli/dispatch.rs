@@ -141,7 +141,7 @@ async fn run(command: Command, at: At) -> Result<Exit> {
                 junit,
                 json,
             };
-            matrix::run(&at.settings(api_url)?, asked, now).await
+            matrix::run(&at.settings(api_url)?, asked).await
         }
         Command::Stress {
             plan,

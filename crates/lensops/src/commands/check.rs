@@ -52,7 +52,7 @@ pub async fn run(settings: &Settings, which: &Which<'_>, form: Form, recorded: b
         journal,
     };
     let (mut results, mut rows) = (Vec::new(), Vec::new());
-    for tenant in &once.monitor.plan.tenants {
+    for tenant in once.monitor.plan.tenants.iter() {
         let (report, delivery) = once.check(*tenant).await?;
         rows.push(check_json(&report, &delivery));
         results.push((report.status, report.judged));
@@ -81,8 +81,9 @@ impl Once<'_> {
         let (monitor, now) = (&self.monitor, Timestamp::now());
         let id = monitor.schedule(tenant).ad_hoc_id(now, fastrand::u64(..));
         let before = monitor.before(&self.journal, &self.store, tenant, now).await?;
+        let name = monitor.plan.tenants.name(tenant);
         let prefix = if self.several {
-            format!("[{tenant}] ")
+            format!("[{name}] ")
         } else {
             String::new()
         };
@@ -94,12 +95,12 @@ impl Once<'_> {
         };
         line(
             Level::Info,
-            &format!("Starting health check for lens={} yacht={tenant}", monitor.lens()),
+            &format!("Starting health check for lens={} yacht={name}", monitor.lens()),
         );
         let report = monitor.check(&self.client, tenant, id, now, now, before, &line).await;
         if table {
             let of = if self.several {
-                format!(" · tenant {tenant}")
+                format!(" · tenant {name}")
             } else {
                 String::new()
             };

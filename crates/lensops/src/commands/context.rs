@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use lensops_core::plan::monitor::MonitorPlan;
+use lensops_core::lens::Tenants;
+use lensops_core::plan::Vars;
+use lensops_core::plan::monitor::{MonitorPlan, Probe};
+use lensops_core::request::Address;
+use lensops_core::secret::Secret;
 
 use crate::commands::error::{Error, Result};
 use crate::commands::plans::{Loaded, load_all};
@@ -36,31 +40,46 @@ pub(crate) fn monitor(settings: &Settings, loaded: Loaded<MonitorPlan>) -> Resul
     if let Some(warning) = loaded.warning() {
         tracing::warn!("⚠️ {warning}");
     }
-    let base = settings.api(Target::Production)?;
-    let jwt_secret = settings.jwt_secret(Target::Production);
-    if let (None, Some(probe)) = (
-        &jwt_secret,
-        loaded.plan.probes.iter().find(|probe| probe.user.is_some()),
-    ) {
+    let plan = &loaded.plan;
+    let first = first_vars(settings, &plan.tenants);
+    let base = settings.api_for(Target::Production, &first)?;
+    let (_, address) = settings.api_address(Target::Production)?;
+    let signing = settings.signing(Target::Production, &base, &plan.tenants, &plan.users, &plan.auth);
+    let mints = |probe: &&Probe| {
+        let user = probe.user.as_ref().and_then(|name| plan.users.get(name));
+        user.is_some_and(|user| user.auth.is_none())
+    };
+    if let (None, Some(probe)) = (&signing.jwt_secret, plan.probes.iter().find(mints)) {
         let name = Settings::jwt_secret_names(Target::Production);
         return Err(Error::usage(format!(
             "{name} is not set: probe {:?} of lens {} runs as a user, whose tokens it signs",
-            probe.name, loaded.plan.monitor
+            probe.name, plan.monitor
         )));
     }
+    let (environment, secrets) = settings.plan_environment(&plan.env);
+    let secrets: Vec<Secret> = signing.environment.secrets().cloned().chain(secrets).collect();
     Ok(Monitor {
-        issuer: settings.issuer(&base),
         base,
-        jwt_secret,
+        address: Some(address).filter(Address::varies),
+        environment,
         provider: settings
             .provider()?
             .map(|provider| Arc::new(SharedFlags::new(provider))),
         maintenance: settings.project.maintenance.clone(),
-        redactor: settings.redactor(),
+        redactor: settings.redactor().with(secrets.iter()),
+        signing,
         virtual_clock: false,
         plan_origin: loaded.origin,
         plan: loaded.plan,
     })
+}
+
+/// The variables of the first of `tenants`: what the API's address may name.
+pub(crate) fn first_vars(settings: &Settings, tenants: &Tenants) -> Vars {
+    let vars = tenants
+        .first()
+        .map(|id| tenants.vars(*id, &settings.tenant_environment(tenants)));
+    vars.unwrap_or_default()
 }
 
 /// The plans with the tenants that `worker.tenants` gives them, and as paused where a rollback is in
@@ -92,7 +111,7 @@ pub(crate) async fn known_tenants(settings: &Settings, mut plans: Vec<MonitorPla
             }
         };
         for plan in &mut plans {
-            plan.tenants.clone_from(&tenants);
+            plan.tenants = Tenants::from(tenants.clone()).knowing(&plan.tenants);
         }
     }
     Ok(plans)

@@ -196,7 +196,7 @@ invalid!(
     lensops_core::ident::NameError,
     lensops_core::lens::LensErrors,
     lensops_core::plan::PlanError,
-    lensops_core::plan::fill::PrepareError,
+    lensops_core::request::fill::PrepareError,
     lensops_core::exchange::ControlCharacter,
     lensops_core::template::TemplateError,
     lensops_core::yaml::YamlError,

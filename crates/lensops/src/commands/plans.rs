@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lensops_core::ident::{LensId, nearest};
-use lensops_core::lens::{Lens, LensError};
+use lensops_core::lens::{Defaults, Lens, LensError};
 use lensops_core::plan::PlanError;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::header::{Origin, PlanOrigin, origin, split};
@@ -42,6 +42,9 @@ pub trait Plan: DeserializeOwned + JsonSchema {
 
     /// The variables that it names where nothing defines them.
     fn undefined(&self) -> Vec<Undefined>;
+
+    /// Takes what it names of `lensops.yml`.
+    fn share(&mut self, shared: &Defaults);
 }
 
 macro_rules! plan {
@@ -58,6 +61,9 @@ macro_rules! plan {
             }
             fn undefined(&self) -> Vec<Undefined> {
                 Self::undefined(self)
+            }
+            fn share(&mut self, shared: &Defaults) {
+                Self::share(self, shared);
             }
         }
     };
@@ -202,7 +208,8 @@ fn lens_path(settings: &Settings, id: &LensId) -> PathBuf {
 fn load_file<P: Plan>(settings: &Settings, path: &Path) -> Result<Loaded<P>> {
     let text = files::read(path)?;
     let shown = path.display().to_string();
-    let plan: P = yaml::read_all(&shown, &text)?;
+    let mut plan: P = yaml::read_all(&shown, &text)?;
+    plan.share(&settings.defaults());
     let undefined = plan.undefined();
     if !undefined.is_empty() {
         let mistake = |undefined: &Undefined| {

@@ -15,12 +15,13 @@ mod repository_root;
 mod secrets;
 mod settings;
 mod shown;
+mod signing;
 mod store;
 mod target;
 
 pub use acknowledged::{Acknowledged, MigrateFile};
 pub use error::ConfigError;
-pub use project::{Destructive, FlagsAt, MetricsFile, ProjectFile, Runtime, StoreKind, WorkerFile};
+pub use project::{Destructive, FlagsAt, MetricsFile, ProjectFile, RequestDefaults, Runtime, StoreKind, WorkerFile};
 pub use repository::RepositoryFile;
 pub use secrets::redactor_of;
 pub use settings::{Env, PROJECT_FILE, Settings};

@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use lensops_core::alert::{AlertsFile, ReceiverKind, RuleBook};
+use lensops_core::auth::Auths;
 use lensops_core::evidence::EvidenceFile;
 use lensops_core::history::phase::{Phase, Phases};
 use lensops_core::ident::Ident;
 use lensops_core::lens::mute::Maintenance;
-use lensops_core::lens::{GateFile, User};
+use lensops_core::lens::{GateFile, Tenants, User, wrong_sign_in};
 use lensops_core::repository::PathPattern;
+use lensops_core::request::Hosts;
 use lensops_core::template::Install;
 use lensops_core::yaml::{self, Mistake, YamlErrors};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::acknowledged::MigrateFile;
 use super::repository::RepositoryFile;
@@ -24,12 +25,21 @@ use super::repository::RepositoryFile;
 #[serde(deny_unknown_fields, default)]
 pub struct ProjectFile {
     /// Tenants of lenses that name none.
-    pub tenants: Vec<Uuid>,
+    pub tenants: Tenants,
     /// Users of lenses that do not name them.
     pub users: IndexMap<Ident, User>,
-    /// The API's address.
+    /// How users sign in, by name. A user names one in `auth`; one that names none has tokens minted.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub auth: Auths,
+    /// The API's address; `$tenant` and values of the tenant are filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_base_url: Option<String>,
+    /// Hosts besides the API, by the names that requests call them in `at`.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub hosts: Hosts,
+    /// What every request has that does not say otherwise.
+    #[serde(skip_serializing_if = "RequestDefaults::is_empty")]
+    pub defaults: RequestDefaults,
     /// The dialect that the API speaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dialect: Option<String>,
@@ -93,6 +103,20 @@ pub struct ProjectFile {
     /// What of the database is meant to differ from the migration.
     #[serde(skip_serializing_if = "MigrateFile::is_empty")]
     pub migrate: MigrateFile,
+}
+
+/// What every request has that does not say otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestDefaults {
+    /// Headers; variables are filled in.
+    pub headers: IndexMap<String, String>,
+}
+
+impl RequestDefaults {
+    fn is_empty(&self) -> bool {
+        self.headers.is_empty()
+    }
 }
 
 /// Where flags are kept.
@@ -213,6 +237,11 @@ impl ProjectFile {
         let mut wrong: Vec<(String, String)> = windows
             .filter_map(|(index, window)| Some((format!("maintenance.{index}"), window.validate().err()?)))
             .collect();
+        wrong.extend(self.tenants.wrong());
+        wrong.extend(wrong_sign_in(&self.users, &self.auth));
+        let outsiders = wrong_sign_in(&self.outsiders, &self.auth).into_iter();
+        let of_outsiders = outsiders.filter_map(|(path, why)| Some((path.strip_prefix("users.")?.to_owned(), why)));
+        wrong.extend(of_outsiders.map(|(path, why)| (format!("outsiders.{path}"), why)));
         let mut refuse = |path: &str, why: &str| wrong.push((path.to_owned(), why.to_owned()));
         if !(1..=10_000).contains(&self.worker.per_host) {
             refuse("worker.per_host", "it is a number of checks from 1 to 10000");
@@ -296,7 +325,7 @@ mod tests {
     fn every_mistake_is_told_with_its_place() {
         let told = |text: &str| ProjectFile::read("lensops.yml", text).unwrap_err().0;
         let places = |text: &str| told(text).iter().map(|m| (m.line, m.column)).collect::<Vec<_>>();
-        let types = "tenants: [nobody]
+        let types = "tenants: [53fbdf09-b709-509d-aad0-3a6f50239a5x]
 stroe: postgres
 store: postgers
 flags: {provider: env_fil, path: x}
@@ -309,7 +338,7 @@ alerts:
 ";
         let found = told(types);
         let expected = [
-            "\"nobody\" is no UUID",
+            "a UUID is hexadecimal",
             "did you mean \"store\"?",
             "did you mean \"postgres\"?",
             "did you mean \"env_file\"?",

@@ -38,11 +38,11 @@ pub fn redactor_of(env: &Env) -> Redactor {
 }
 
 impl Settings {
-    /// The names of the variables that hold secrets, those that alert receivers name among them.
+    /// The names of the variables that hold secrets, those that `lensops.yml` names among them.
     #[must_use]
     pub fn secret_names(&self) -> Vec<String> {
         let mut names: Vec<String> = SECRETS.iter().map(|name| (*name).to_owned()).collect();
-        for name in self.receiver_variables() {
+        for name in self.receiver_variables().into_iter().chain(self.named_variables()) {
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -65,6 +65,12 @@ impl Settings {
             .chain(ADDRESSES.iter().filter_map(|name| self.var(name)).flat_map(passwords))
             .chain(self.project.api_base_url.as_deref().into_iter().flat_map(passwords))
             .chain(self.receiver_secrets().into_iter().map(Secret::new))
+            .chain(
+                self.named_variables()
+                    .iter()
+                    .filter_map(|name| self.var(name))
+                    .map(Secret::new),
+            )
             .collect();
         Redactor::new(&secrets)
     }

@@ -35,6 +35,8 @@ impl Settings {
         ];
         let mut shown: Vec<Shown> = names.iter().map(|name| self.shown_var(name, false)).collect();
         shown.extend(SECRETS.iter().map(|name| self.shown_var(name, true)));
+        let named = self.named_variables().into_iter();
+        shown.extend(named.map(|name| self.shown_var(&name, true)));
         let project = &self.project;
         let count = |count: usize| (count > 0).then(|| count.to_string());
         let fields = [

@@ -1,6 +1,8 @@
 //! The target of a command: the API's address, who issues tokens, and what signs them.
 
 use lensops_core::exchange::Base;
+use lensops_core::plan::Vars;
+use lensops_core::request::Address;
 use lensops_core::secret::Secret;
 
 use super::error::ConfigError;
@@ -16,11 +18,36 @@ pub enum Target {
 }
 
 impl Settings {
-    /// The API's address.
+    /// The API's address, for the first tenant of `lensops.yml` where it differs from tenant to tenant.
     ///
     /// # Errors
     /// When it is nowhere, or is no address.
     pub fn api(&self, target: Target) -> Result<Base, ConfigError> {
+        let tenants = &self.project.tenants;
+        let vars = tenants
+            .first()
+            .map(|id| tenants.vars(*id, &self.tenant_environment(tenants)));
+        self.api_for(target, &vars.unwrap_or_default())
+    }
+
+    /// The API's address as `vars` of a tenant fill it in.
+    ///
+    /// # Errors
+    /// When it is nowhere, or is no address.
+    pub fn api_for(&self, target: Target, vars: &Vars) -> Result<Base, ConfigError> {
+        let (name, address) = self.api_address(target)?;
+        if !address.varies() {
+            return Base::parse(address.as_str()).map_err(|source| ConfigError::Address { name, source });
+        }
+        let base = address.base(vars);
+        base.map_err(|error| ConfigError::Missing(format!("{name}: {error}")))
+    }
+
+    /// The API's address as it is written, and the setting that it is of.
+    ///
+    /// # Errors
+    /// When it is nowhere.
+    pub fn api_address(&self, target: Target) -> Result<(&'static str, Address), ConfigError> {
         let names: &[&'static str] = match target {
             Target::Production => &["API_BASE_URL"],
             Target::Staging => &["STAGING_API_URL", "API_BASE_URL"],
@@ -39,7 +66,7 @@ impl Settings {
                 names.join(" or ")
             ))
         })?;
-        Base::parse(&url).map_err(|source| ConfigError::Address { name, source })
+        Ok((name, Address::new(url)))
     }
 
     /// The secret that tokens are signed with, if there is one.

@@ -91,7 +91,11 @@ impl Connection {
             Look::Ended => return Err(self.unsent(TurnError::Closed)),
             Look::Spoke => return Err(self.unsent(TurnError::Unasked)),
         }
-        self.reader.begin();
+        if request.starts_with(b"HEAD ") {
+            self.reader.begin_head_only();
+        } else {
+            self.reader.begin();
+        }
         let started = Instant::now();
         let mut turn = Turn::default();
         let (mut first_at, mut sent_at) = (None, None);

@@ -112,7 +112,11 @@ impl Connection {
         let result = match self.look() {
             Some(error) => Err(Ended::Turn(error)),
             None => {
-                self.reader.begin();
+                if bytes.starts_with(b"HEAD ") {
+                    self.reader.begin_head_only();
+                } else {
+                    self.reader.begin();
+                }
                 self.watch.arm(deadline);
                 let result = poll_fn(|cx| self.poll_ask(cx, bytes, &mut turn, keep)).await;
                 self.watch.disarm();

@@ -137,7 +137,12 @@ fn written_for(targets: Vec<LoadTarget>, proxied: Option<Proxied>) -> io::Result
     };
     let written = targets.into_iter().map(|target| {
         let prebuilt = target.prebuilt.proxied(&proxied).map_err(io::Error::other)?;
-        Ok(LoadTarget { prebuilt, ..target })
+        let renewal = target.renewal.map(|renewal| renewal.proxied(&proxied));
+        Ok(LoadTarget {
+            prebuilt,
+            renewal,
+            ..target
+        })
     });
     written.collect()
 }

@@ -7,6 +7,7 @@ use lensops_core::plan::load_shape::Load;
 use lensops_core::plan::request_template::Prebuilt;
 use lensops_core::plan::{Dialect, Expect};
 
+use super::renewal::Renewal;
 use crate::connect::Connector;
 
 /// A request that is sent again and again.
@@ -20,6 +21,16 @@ pub struct LoadTarget {
     pub expect: Expect,
     /// How the API spells what is expected.
     pub dialect: Dialect,
+    /// What takes its place when its credential is refused; `None`: nothing does.
+    pub renewal: Option<Renewal>,
+}
+
+impl LoadTarget {
+    /// The request with the credential that it has now, and whether that is another one than at the start.
+    pub(super) fn current(&self) -> (&Prebuilt, bool) {
+        let made = self.renewal.as_ref().and_then(Renewal::made);
+        made.map_or((&self.prebuilt, false), |made| (made, true))
+    }
 }
 
 /// One load.

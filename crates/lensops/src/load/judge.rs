@@ -37,6 +37,10 @@ pub(super) struct Request {
     pub(super) connect: Option<Duration>,
     /// Whether it was sent again over a new connection.
     pub(super) reconnected: bool,
+    /// Whether it carries another credential than at the start.
+    pub(super) renewed: bool,
+    /// Whether it was sent again with that one.
+    pub(super) refused: bool,
 }
 
 /// An answer of a burst that is judged when the others are in.
@@ -169,6 +173,7 @@ impl Judge {
             figures.connects.record(micros(connect));
         }
         figures.reconnected += u64::from(request.reconnected);
+        figures.renewed += u64::from(request.refused);
         if unexpected {
             figures.unexpected += 1;
             state.unasserted.set(state.unasserted.get() + 1);
@@ -216,10 +221,15 @@ impl Judge {
     }
 
     fn exchange(&self, target: usize, request: &Request, result: Result<Response, Failure>, total_us: u64) -> Exchange {
+        let spec = &self.task.targets[target];
+        let sent = match request.renewed {
+            true => spec.current().0,
+            false => &spec.prebuilt,
+        };
         let elapsed = jiff::SignedDuration::from_micros(i64::try_from(total_us).unwrap_or(0));
         let now = Timestamp::now();
         Exchange {
-            request: Arc::new(self.task.targets[target].prebuilt.sent(request.fill)),
+            request: Arc::new(sent.sent(request.fill)),
             sent_at: now.checked_sub(elapsed).unwrap_or(now),
             result,
             timings: Timings {

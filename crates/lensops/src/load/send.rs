@@ -3,13 +3,13 @@
 use std::cell::{Cell, RefCell};
 
 use lensops_core::exchange::FailureClass;
-use lensops_core::plan::request_template::Fill;
+use lensops_core::plan::request_template::{Fill, Prebuilt};
 use tokio::time::Instant;
 
 use super::broken::Broken;
 use super::connection::{Answer, Connection};
-use super::job::LoadTarget;
 use super::judge::{Asked, Judge, Request};
+use super::target::is_asserted;
 use super::task::Task;
 use crate::http1::decode;
 
@@ -67,6 +67,8 @@ impl Requester {
             started: now,
             connect: None,
             reconnected: false,
+            renewed: false,
+            refused: false,
         };
         let spec = &self.task.targets[target];
         let state = &self.judge.targets()[target];
@@ -76,14 +78,18 @@ impl Requester {
             state.keeping.set(state.keeping.get() + u32::from(claimed.get()));
             claimed.get() || spec.expect.needs_json()
         };
-        let mut filled = Vec::new();
-        let bytes = spec.prebuilt.same().unwrap_or_else(|| {
-            spec.prebuilt.fill(request.fill, &mut filled);
-            &filled
-        });
-        let answer = self
-            .answer(connection, spec, bytes, &mut request, deadline, &keep)
-            .await;
+        let (prebuilt, renewed) = spec.current();
+        request.renewed = renewed;
+        let mut answer = self.answer(connection, prebuilt, &mut request, deadline, &keep).await;
+        if let (false, Some(renewal), Ok(refused)) = (renewed, &spec.renewal, &answer)
+            && refused.status == 401
+            && !is_asserted(spec, 401)
+            && let Some(prebuilt) = renewal.renew().await
+        {
+            (request.renewed, request.refused, request.started) = (true, true, Instant::now());
+            let deadline = request.started + self.task.timeout;
+            answer = self.answer(connection, prebuilt, &mut request, deadline, &keep).await;
+        }
         state.keeping.set(state.keeping.get() - u32::from(claimed.get()));
         if !self.task.reuse {
             connection.close();
@@ -98,23 +104,27 @@ impl Requester {
         }
     }
 
-    /// The answer to `bytes`. A kept connection that its server ended before the first byte of one is replaced
+    /// The answer to `prebuilt`. A kept connection that its server ended before the first byte of one is replaced
     /// once, where nothing was sent or the method allows to send it twice.
     async fn answer(
         &self,
         connection: &mut Connection,
-        spec: &LoadTarget,
-        bytes: &[u8],
+        prebuilt: &Prebuilt,
         request: &mut Request,
         deadline: Instant,
         keep: &dyn Fn(u16) -> bool,
     ) -> Result<Answer, Broken> {
+        let mut filled = Vec::new();
+        let bytes = prebuilt.same().unwrap_or_else(|| {
+            prebuilt.fill(request.fill, &mut filled);
+            &filled
+        });
         if !connection.is_open() {
             self.open(connection, request, request.started, deadline).await?;
         }
         match connection.ask(bytes, deadline, keep).await {
             Ok(answer) => return Ok(answer),
-            Err(ended) if !ended.stale || (ended.sent && !spec.prebuilt.is_idempotent()) => return Err(ended.why),
+            Err(ended) if !ended.stale || (ended.sent && !prebuilt.is_idempotent()) => return Err(ended.why),
             Err(_) => request.reconnected = true,
         }
         self.open(connection, request, Instant::now(), deadline).await?;

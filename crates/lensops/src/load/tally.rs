@@ -34,6 +34,8 @@ pub struct Figures {
     pub service: Latencies,
     /// Requests that were sent again, since a kept connection had ended.
     pub reconnected: u64,
+    /// Requests that were sent again with another credential, since the API refused the first.
+    pub renewed: u64,
     /// What connecting took.
     pub connects: Latencies,
     /// Whole exchanges: the first of each status and failure class, and unasserted ones.
@@ -103,6 +105,7 @@ impl Figures {
         self.late += other.late;
         self.own_faults += other.own_faults;
         self.reconnected += other.reconnected;
+        self.renewed += other.renewed;
         self.first_unexpected = self.first_unexpected.take().or(other.first_unexpected);
         for (mine, theirs) in self.classes.iter_mut().zip(other.classes) {
             match (mine, theirs) {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::app::App;
 use super::format;
+use super::names::Names;
 use super::page::{Frame, refused, show};
 use super::scope::{Watched, concerning, visible, within};
 use super::session::Who;
@@ -89,19 +90,23 @@ struct Alerts {
     trail: Vec<Told>,
     lenses: Vec<String>,
     tenants: Vec<Uuid>,
+    names: Names,
     rules: [Rule; Rule::ALL.len()],
 }
 
-fn about(lens: Option<&LensId>, tenant: Option<Uuid>) -> String {
+fn about(lens: Option<&LensId>, tenant: Option<Uuid>, names: &Names) -> String {
     let lens = lens.map_or_else(|| "the store".to_owned(), LensId::title);
-    tenant.map_or_else(|| lens.clone(), |tenant| format!("{lens}, tenant {tenant}"))
+    tenant.map_or_else(
+        || lens.clone(),
+        |tenant| format!("{lens}, tenant {}", names.of(&tenant)),
+    )
 }
 
-fn shown(alert: &Alert) -> Shown {
+fn shown(alert: &Alert, names: &Names) -> Shown {
     Shown {
         rule: alert.rule.clone(),
         severity: alert.severity.clone(),
-        about: about(alert.lens.as_ref(), alert.tenant),
+        about: about(alert.lens.as_ref(), alert.tenant, names),
         since: alert.state.since.map_or_else(String::new, format::time),
         times: alert.state.times,
         reason: alert
@@ -113,11 +118,11 @@ fn shown(alert: &Alert) -> Shown {
     }
 }
 
-fn quiet(silence: &Silence) -> Quiet {
+fn quiet(silence: &Silence, names: &Names) -> Quiet {
     let parts = [
         silence.rule.map(|rule| format!("rule {rule}")),
         silence.lens.as_ref().map(|lens| format!("lens {lens}")),
-        silence.tenant.map(|tenant| format!("tenant {tenant}")),
+        silence.tenant.map(|tenant| format!("tenant {}", names.of(&tenant))),
     ];
     let what: Vec<String> = parts.into_iter().flatten().collect();
     Quiet {
@@ -167,14 +172,21 @@ pub(super) async fn alerts(State(app): State<Arc<App>>, who: Who) -> Response {
     let mut tenants: Vec<Uuid> = seen.pairs.iter().map(|(_, tenant)| *tenant).collect();
     tenants.sort_unstable();
     tenants.dedup();
+    let names = &app.names;
     show(&Alerts {
         frame: Frame::new("Alerts", "alerts", &who),
         operator: who.operator,
-        firing: seen.alerts.iter().filter(|alert| alert.firing).map(shown).collect(),
-        silences: seen.silences.iter().map(quiet).collect(),
+        firing: seen
+            .alerts
+            .iter()
+            .filter(|alert| alert.firing)
+            .map(|alert| shown(alert, names))
+            .collect(),
+        silences: seen.silences.iter().map(|silence| quiet(silence, names)).collect(),
         trail: seen.trail.iter().map(told).collect(),
         lenses: unique(seen.pairs.iter().map(|(plan, _)| plan.monitor.to_string()).collect()),
         tenants,
+        names: names.clone(),
         rules: Rule::ALL,
     })
 }

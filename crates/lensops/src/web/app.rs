@@ -8,6 +8,7 @@ use lensops_core::redaction::Redactor;
 use lensops_core::secret::Secret;
 
 use super::decision_cache::DecisionCache;
+use super::names::Names;
 use super::rate_limit::RateLimit;
 use super::row_cache::RowCache;
 use super::runs::Runs;
@@ -41,6 +42,7 @@ pub(super) struct App {
     pub(super) setup: Setup,
     /// The plans of the setup, shared by what is read of them.
     pub(super) plans: Vec<Arc<MonitorPlan>>,
+    pub(super) names: Names,
     pub(super) row_cache: RowCache,
     pub(super) decision_cache: DecisionCache,
     pub(super) rate_limit: RateLimit,
@@ -52,6 +54,7 @@ impl App {
     pub(super) fn new(setup: Setup) -> Self {
         Self {
             plans: setup.plans.iter().cloned().map(Arc::new).collect(),
+            names: Names::of_plans(&setup.plans),
             setup,
             row_cache: RowCache::default(),
             decision_cache: DecisionCache::default(),

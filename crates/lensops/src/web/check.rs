@@ -131,7 +131,7 @@ pub(super) async fn check(State(app): State<Arc<App>>, who: Who, Path(id): Path<
         lens: check.lens_id.to_string(),
         title: check.lens_id.title(),
         tenant: check.yacht_id,
-        tenant_name: format::tenant(check.yacht_id),
+        tenant_name: app.names.of(&check.yacht_id),
         status: check.status.as_str(),
         shape: shape_of(check.status),
         why: events

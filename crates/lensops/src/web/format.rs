@@ -43,11 +43,6 @@ pub(super) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// The name of a tenant: the one place where pages make it.
-pub(super) fn tenant(id: Uuid) -> String {
-    id.to_string()
-}
-
 /// A time as pages show it: how long ago, and exactly when for who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Moment {

@@ -22,6 +22,7 @@ use super::evidence::{self, Shown};
 use super::format::Moment;
 use super::gate::Criterion;
 use super::lens_data::{LISTED, LensData, LensQuery, load};
+use super::names::Names;
 use super::page::{Frame, not_found, refused, show};
 use super::row::Row;
 use super::series::{self, WINDOWS, Window};
@@ -223,7 +224,7 @@ pub(super) async fn lens(
         in_window: until_and_since(found.points.as_deref().unwrap_or_default(), from, until).len(),
         window: asked.window.name,
         windows: WINDOWS.map(|window| window.name),
-        tenants: found.tenants.iter().map(|id| (*id, format::tenant(*id))).collect(),
+        tenants: found.tenants.iter().map(|id| (*id, app.names.of(id))).collect(),
         changes,
         more_changes,
         commands: advice::commands(&row),

@@ -32,6 +32,7 @@ mod lens_data;
 mod matrix;
 mod noted;
 mod operator;
+mod names;
 mod overview;
 mod page;
 mod probes;

@@ -74,7 +74,7 @@ struct Overview {
 }
 
 impl Asked {
-    fn keeps(&self, row: &Row) -> bool {
+    fn keeps(&self, row: &Row, names: &Names) -> bool {
         let words = self.q.trim().to_lowercase();
         let text = format!("{} {} {} {}", row.lens, row.title, row.tenant, row.shown.tenant_name).to_lowercase();
         words.split_whitespace().all(|word| text.contains(word))
@@ -152,7 +152,7 @@ pub(super) async fn overview(State(app): State<Arc<App>>, who: Who, Query(asked)
     let Rows { rows, as_of, trouble } = rows::rows(&app, &who).await;
     let order = tenants_worst_first(&rows);
     let several = order.len() > 1;
-    let mut tenants: Vec<(Uuid, String)> = order.iter().map(|id| (*id, format::tenant(*id))).collect();
+    let mut tenants: Vec<(Uuid, String)> = order.iter().map(|id| (*id, app.names.of(id))).collect();
     tenants.sort_by(|a, b| a.1.cmp(&b.1));
     let mut frame = Frame::new("Overview", "overview", &who);
     frame.unread = trouble.is_none() && rows.iter().any(|row| row.gate.is_none());

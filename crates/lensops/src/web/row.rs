@@ -297,7 +297,7 @@ fn shown(plan: &MonitorPlan, tenant: Uuid, standing: Standing, found: &Found<'_>
         longer: None,
         limit_ms: plan.slo.p95_ms.warn,
         certificate_days: expires.map(|expires| expires.duration_since(now).as_hours().div_euclid(24)),
-        tenant_name: format::tenant(tenant),
+        tenant_name: plan.tenants.name(tenant).to_string(),
     }
 }
 

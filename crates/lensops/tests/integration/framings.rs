@@ -243,6 +243,7 @@ fn request(base: &Base) -> PreparedRequest {
 /// What a load of one request came to.
 async fn load(base: &Base) -> Exchange {
     let target = LoadTarget {
+        renewal: None,
         prebuilt: Prebuilt::fixed(request(base)).unwrap(),
         weight: 1,
         expect: Expect::default(),

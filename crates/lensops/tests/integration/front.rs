@@ -74,7 +74,7 @@ pub(crate) async fn plan(lens: &str, tenants: &[Uuid]) -> MonitorPlan {
     let text = project.read("tools/ops/monitors/faults_health_worker.yml");
     let mut plan: MonitorPlan = lensops_core::yaml::read_all("plan", &text).unwrap();
     plan.monitor = lens.parse().unwrap();
-    plan.tenants = tenants.to_vec();
+    plan.tenants = tenants.to_vec().into();
     plan
 }
 

@@ -8,16 +8,18 @@ use uuid::Uuid;
 
 use crate::pg::Database;
 
-const A: Uuid = Uuid::from_u128(0xA);
-const B: Uuid = Uuid::from_u128(0xB);
+/// The tenants `acme` and `globex`: a text is kept under a UUID, and scoped as any other.
+const A: Uuid = Uuid::from_u128(0x1aae_e8ec_0edc_82fc_8642_16c9_7cad_a842);
+const B: Uuid = Uuid::from_u128(0x9ce4_320f_9844_8bc6_a5ec_1949_366f_42ca);
 
 /// Everything that answers with rows, for tenant B.
-const READS: [&str; 8] = [
+const READS: [&str; 9] = [
     "SELECT count(*) FROM pms_health_checks WHERE yacht_id = $1",
     "SELECT count(*) FROM pms_health_checks WHERE $1 IS NOT NULL",
     "SELECT count(*) FROM pms_health_events e JOIN pms_health_checks c ON c.id = e.check_id WHERE c.yacht_id = $1",
     "SELECT count(*) FROM pms_health_events WHERE detail_json ->> 'tenant' = $1::text",
     "SELECT count(*) FROM lensops_rollups WHERE yacht_id = $1",
+    "SELECT count(*) FROM lensops_tenants WHERE id = $1",
     "SELECT count(*) FROM get_latest_health_check($1, 'faults')",
     "SELECT count(*) FROM get_health_check_history($1, 'faults', 1000)",
     "SELECT count(*) FROM get_unhealthy_lenses($1)",
@@ -35,7 +37,8 @@ async fn two_tenants() -> Database {
                  INSERT INTO pms_health_events (check_id, level, detail_json) \
                      SELECT id, level, jsonb_build_object('tenant', yacht_id) \
                      FROM pms_health_checks, unnest(ARRAY['info', 'error']) AS level WHERE yacht_id = '{tenant}'; \
-                 INSERT INTO lensops_rollups VALUES ('{tenant}', 'faults', 'hour', now(), 1, 0, 0, 21, 0, '')"
+                 INSERT INTO lensops_rollups VALUES ('{tenant}', 'faults', 'hour', now(), 1, 0, 0, 21, 0, ''); \
+                 INSERT INTO lensops_tenants VALUES ('{tenant}', 'name of {tenant}')"
             ))
             .await;
     }
@@ -56,7 +59,7 @@ fn claims(tenant: Uuid) -> Value {
 async fn tenant_a_reads_its_own_rows_and_nothing_of_tenant_b() {
     let database = two_tenants().await;
     let mut connection = database.connect().await;
-    for (read, own) in READS.into_iter().zip([2, 2, 4, 4, 1, 1, 1, 2]) {
+    for (read, own) in READS.into_iter().zip([2, 2, 4, 4, 1, 1, 1, 1, 2]) {
         assert_eq!(
             count(&mut connection, &claims(A), read, A).await,
             Ok(own),
@@ -133,6 +136,7 @@ async fn anon_reads_nothing_authenticated_writes_nothing_and_the_service_role_on
         ("SELECT * FROM pms_health_checks", [denied, "allowed", "allowed"]),
         ("SELECT * FROM pms_health_events", [denied, "allowed", "allowed"]),
         ("SELECT * FROM lensops_rollups", [denied, "allowed", "allowed"]),
+        ("SELECT * FROM lensops_tenants", [denied, "allowed", "allowed"]),
         (
             "SELECT * FROM get_unhealthy_lenses(gen_random_uuid())",
             [denied, "allowed", "allowed"],
@@ -159,6 +163,8 @@ async fn anon_reads_nothing_authenticated_writes_nothing_and_the_service_role_on
         ("DELETE FROM pms_health_checks", [denied; 3]),
         ("DELETE FROM pms_health_events", [denied; 3]),
         ("DELETE FROM lensops_rollups", [denied; 3]),
+        ("DELETE FROM lensops_tenants", [denied; 3]),
+        ("UPDATE lensops_tenants SET name = 'x'", [denied; 3]),
         ("TRUNCATE pms_health_checks CASCADE", [denied; 3]),
         ("TRUNCATE pms_health_events", [denied; 3]),
         ("DROP TABLE pms_health_events", [denied; 3]),

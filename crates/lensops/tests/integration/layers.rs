@@ -8,11 +8,13 @@ use super::module_graph::{Edge, Tree};
 
 /// The rooms of `lensops-core`, each storey using only those above it. Rooms of one storey may use one
 /// another, but for those of `APART`.
-const CORE: [&[&str]; 10] = [
+const CORE: [&[&str]; 12] = [
     &["ident", "duration", "text_form", "named", "secret"],
     &["crypto", "stats", "yaml", "repository"],
     &["exchange"],
     &["redaction"],
+    &["request"],
+    &["auth"],
     &["lens"],
     &["plan"],
     &["verdict"],
@@ -26,7 +28,7 @@ const LENSOPS: [&[&str]; 8] = [
     &["http1", "terminal"],
     &["log"],
     &["connect"],
-    &["store", "load", "http", "flags", "alert", "listen"],
+    &["store", "load", "http", "auth", "flags", "alert", "listen"],
     &["web", "config"],
     &["commands"],
     &["cli"],
@@ -34,8 +36,8 @@ const LENSOPS: [&[&str]; 8] = [
 ];
 
 /// Rooms that use none of their own storey.
-const APART: [&str; 11] = [
-    "alert", "evidence", "template", "store", "load", "http", "flags", "listen", "web", "config", "connect",
+const APART: [&str; 12] = [
+    "alert", "evidence", "template", "store", "load", "http", "auth", "flags", "listen", "web", "config", "connect",
 ];
 
 /// What `web` may use besides itself: the pages read stores, and nothing else of the rim.

@@ -3,6 +3,7 @@
 
 mod accept;
 mod alerts;
+mod auth;
 mod bad_input;
 mod bridge;
 mod browser;
@@ -63,6 +64,7 @@ mod secrets;
 mod stores;
 mod stress;
 mod switching;
+mod text_tenants;
 mod three_answers;
 mod tls_server;
 mod web;

@@ -111,10 +111,7 @@ async fn a_matrix_of_all_lenses_needs_a_registry_that_is_named() {
     let folder = project();
     let settings = settings(folder.path(), &[("STAGING_API_URL", "http://127.0.0.1:1")]);
     let asked = matrix::Asked::default();
-    let refused = matrix::run(&settings, asked, Timestamp::now())
-        .await
-        .unwrap_err()
-        .to_string();
+    let refused = matrix::run(&settings, asked).await.unwrap_err().to_string();
     assert!(
         refused.starts_with("no action registry: give --registry FILE"),
         "{refused}"

@@ -48,9 +48,8 @@ fn users() -> impl Strategy<Value = IndexMap<Ident, User>> {
     prop::collection::btree_map(name(), user, 1..6).prop_map(|users| {
         let user = |(name, (id, role, signs_as)): (String, (Uuid, String, Option<String>))| {
             let user = User {
-                id,
-                role: role.parse().unwrap(),
                 signs_as: signs_as.map(|role| role.parse().unwrap()),
+                ..User::new(id.into(), role.parse().unwrap())
             };
             (name.parse().unwrap(), user)
         };

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
+use lensops::auth::Signing;
 use lensops::commands::worker::check::Monitor;
 use lensops::commands::worker::clock::Clock;
 use lensops::commands::worker::{Change, Pulse, Worker};
 use lensops::store::{History as _, Journal, Store, StoredCheck};
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Response, Route, Sender, Timings};
+use lensops_core::plan::Vars;
 use lensops_core::plan::header::PlanOrigin;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::redaction::Redactor;
@@ -100,8 +102,9 @@ pub(crate) fn monitor() -> Monitor {
         plan,
         plan_origin: PlanOrigin::Generated,
         base: Base::parse("http://127.0.0.1:9").unwrap(),
-        jwt_secret: None,
-        issuer: String::new(),
+        address: None,
+        signing: Signing::default(),
+        environment: Vars::new(),
         provider: Err("none".to_owned()),
         maintenance: Vec::new(),
         redactor: Redactor::default(),

@@ -1,5 +1,6 @@
 //! The acceptance plan: scenarios with a fixed order, in the dialects of the API.
 
+mod capture;
 mod place;
 mod proof;
 mod scenario;
@@ -8,15 +9,21 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
+pub use self::capture::{Capture, Part};
 pub use self::place::Place;
 pub use self::proof::{Proof, Rows};
-pub use self::scenario::{Scenario, Step};
-use super::rules::{check_tenants, check_unique, check_user};
-use super::{Dialect, PlanError, Request, Vars};
+pub use self::scenario::{Scenario, Step, Until};
+use super::rules::{check_hosts, check_sign_in, check_tenants, check_unique, check_user};
+use super::{Dialect, EnvVars, PlanError, Request, Vars};
+use crate::auth::Auths;
 use crate::ident::{EnvName, Ident, LensId};
-use crate::lens::User;
+use crate::lens::{Tenants, User};
+use crate::request::Hosts;
+
+/// The variables that differ from step to step: `$counter` is a number of 12 digits, `$random_id` a UUID, `$now` the
+/// time in UTC (RFC 3339). A variable of the plan of that name goes before.
+pub const PER_STEP: [&str; 3] = ["counter", "random_id", "now"];
 
 fn one() -> usize {
     1
@@ -34,16 +41,22 @@ pub struct AcceptancePlan {
     /// The lens it tests.
     pub acceptance: LensId,
     /// The tenants; the first is the one that is tested.
-    pub tenants: Vec<Uuid>,
+    pub tenants: Tenants,
     /// Its users by name.
     #[serde(default)]
     pub users: IndexMap<Ident, User>,
+    /// How they sign in, besides the ways of `lensops.yml`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub auth: Auths,
+    /// Hosts besides the API, by the names that requests call them in `at`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub hosts: Hosts,
     /// Its variables besides `$tenant` and `$signature`.
     #[serde(default)]
     pub vars: Vars,
     /// Variables that come from the environment.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub env: IndexMap<Ident, FromEnv>,
+    pub env: EnvVars,
     /// The dialects of the API by name.
     pub dialects: IndexMap<Ident, Dialect>,
     /// Requests that scenarios send, by name.
@@ -66,17 +79,6 @@ pub struct AcceptancePlan {
     /// How the role matrix asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix: Option<Matrix>,
-}
-
-/// A variable that comes from the environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FromEnv {
-    /// The environment variable. Unset, the cases that need it are unjudged.
-    pub from: EnvName,
-    /// Whether its value is hidden wherever it comes up.
-    #[serde(deserialize_with = "crate::yaml::own_boolean", default)]
-    pub secret: bool,
 }
 
 /// How the master flag proves itself: off is told by one answer, on by another.
@@ -115,6 +117,8 @@ impl AcceptancePlan {
     /// The first thing that could never run.
     pub fn validate(&self) -> Result<(), PlanError> {
         check_tenants(&self.tenants)?;
+        check_sign_in(&self.users, &self.auth)?;
+        check_hosts(self.requests.values(), &self.auth, &self.hosts)?;
         if self.scenarios.is_empty() {
             return Err(PlanError::Empty("scenarios"));
         }
@@ -158,10 +162,17 @@ impl AcceptancePlan {
                 step.send
             ));
         }
+        let hour = jiff::SignedDuration::from_hours(1);
+        if step
+            .until
+            .is_some_and(|until| until.patience.get() > hour || until.every.get() > until.patience.get())
+        {
+            return invalid("`until` waits an hour at most, and `every` is no longer than `for`".to_owned());
+        }
         if step.sign_as.is_some() && step.user.is_none() {
             return invalid("`sign_as` needs the user who signs: add `as`".to_owned());
         }
-        let captured = step.capture.values().filter_map(|place| match place {
+        let captured = step.capture.values().filter_map(|capture| match capture.place() {
             Place::Named(name) => Some(name),
             _ => None,
         });
@@ -191,7 +202,7 @@ impl AcceptancePlan {
     }
 
     /// Every step with the place it stands at.
-    fn steps(&self) -> impl Iterator<Item = (String, &Step)> {
+    pub(super) fn steps(&self) -> impl Iterator<Item = (String, &Step)> {
         let scenarios = self.scenarios.iter().flat_map(|scenario| {
             scenario
                 .steps
@@ -204,10 +215,11 @@ impl AcceptancePlan {
             .chain(self.teardown.iter().map(|step| ("teardown".to_owned(), step)))
     }
 
-    /// Whether any step runs as a user.
+    /// Whether any step runs as a user whose tokens are minted.
     #[must_use]
     pub fn needs_tokens(&self) -> bool {
-        self.steps().any(|(_, step)| step.user.is_some())
+        let mut users = self.steps().filter_map(|(_, step)| self.users.get(step.user.as_ref()?));
+        users.any(|user| user.auth.is_none())
     }
 
     /// The dialect of that name.

@@ -4,8 +4,9 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::place::Place;
+use super::capture::Capture;
 use super::proof::Proof;
+use crate::duration::Period;
 use crate::ident::Ident;
 use crate::plan::{Expect, Vars};
 
@@ -23,6 +24,17 @@ pub struct Scenario {
     pub then: Vec<Proof>,
     /// Why the case is left out.
     pub skip: Option<String>,
+}
+
+/// How long a step is sent again until its answer is as expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    /// The wait between two requests.
+    pub every: Period,
+    /// How long at most.
+    #[serde(rename = "for")]
+    pub patience: Period,
 }
 
 /// One request of a case with what it expects.
@@ -46,12 +58,15 @@ pub struct Step {
     /// What the answer must be.
     #[serde(default)]
     pub expect: Expect,
+    /// How long it is sent again until the answer is as expected; the last answer counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
     /// What a pass says behind the status, with captures: `work_order created: $entity_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<String>,
-    /// Variables taken from the answer: name → where it stands.
+    /// Variables taken from the answer: name → where it stands, or `{from: PLACE, matches: "(…)"}`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub capture: IndexMap<Ident, Place>,
+    pub capture: IndexMap<Ident, Capture>,
 }
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
@@ -77,13 +92,17 @@ struct RawScenario {
     /// What the answer must be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expect: Option<Expect>,
+    /// How long it is sent again until the answer is as expected; the last answer counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Until>,
     /// What a pass says behind the status, with captures: `work_order created: $entity_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     told: Option<String>,
-    /// Variables taken from the answer: name and where it stands. What stands at a place of a
-    /// secret's name, such as `$.access_token`, is a secret from then on.
+    /// Variables taken from the answer: name and where it stands, or `{from: PLACE, matches: "(…)"}` for the
+    /// first group of an expression. What stands at a place of a secret's name, such as `$.access_token`, is a
+    /// secret from then on.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    capture: IndexMap<Ident, Place>,
+    capture: IndexMap<Ident, Capture>,
     /// Several requests in order, in place of `send`; the first that fails ends the case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     steps: Vec<Step>,
@@ -109,6 +128,7 @@ impl TryFrom<RawScenario> for Scenario {
             with,
             sign_as,
             expect,
+            until,
             told,
             capture,
             steps,
@@ -120,6 +140,7 @@ impl TryFrom<RawScenario> for Scenario {
             || !omit.is_empty()
             || sign_as.is_some()
             || expect.is_some()
+            || until.is_some()
             || told.is_some()
             || !capture.is_empty();
         let steps = match (send, steps.is_empty()) {
@@ -130,6 +151,7 @@ impl TryFrom<RawScenario> for Scenario {
                 with,
                 sign_as,
                 expect: expect.unwrap_or_default(),
+                until,
                 told,
                 capture,
             }],
@@ -168,6 +190,7 @@ impl From<Scenario> for RawScenario {
             with: Vars::new(),
             sign_as: None,
             expect: None,
+            until: None,
             told: None,
             capture: IndexMap::new(),
             steps: Vec::new(),
@@ -186,12 +209,13 @@ impl From<Scenario> for RawScenario {
             with,
             sign_as,
             expect,
+            until,
             told,
             capture,
         }) = steps.pop()
         {
             (raw.user, raw.send, raw.omit, raw.with, raw.sign_as) = (user, Some(send), omit, with, sign_as);
-            (raw.expect, raw.told, raw.capture) = (Some(expect), told, capture);
+            (raw.expect, raw.until, raw.told, raw.capture) = (Some(expect), until, told, capture);
         }
         raw
     }

@@ -20,6 +20,8 @@ pub(super) struct Progress {
     pub(super) secrets: Vec<Secret>,
     /// What the answers so far set.
     pub(super) cookies: Cookies,
+    /// The status of the last answer; `None` where there was none.
+    pub(super) status: Option<u16>,
     pub(super) rng: fastrand::Rng,
 }
 
@@ -31,6 +33,7 @@ impl Progress {
             last: Arc::default(),
             secrets: Vec::new(),
             cookies: Cookies::default(),
+            status: None,
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -44,6 +47,7 @@ impl Progress {
             last: Arc::default(),
             secrets: self.secrets.clone(),
             cookies: self.cookies.clone(),
+            status: None,
             rng: fastrand::Rng::with_seed(seed),
         }
     }

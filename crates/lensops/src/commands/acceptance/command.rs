@@ -61,7 +61,7 @@ impl Acceptance {
         let mut facts = vec![
             ("api", self.base.to_string()),
             ("dialect", self.dialect_name.clone()),
-            ("tenant", plan.tenants[0].to_string()),
+            ("tenant", plan.tenants.name(plan.tenants[0])),
             ("plan", self.loaded.path.display().to_string()),
         ];
         if !self.chosen.is_empty() {
@@ -71,7 +71,7 @@ impl Acceptance {
             kind: RunKind::Acceptance,
             title: format!("Acceptance evidence: {}", plan.acceptance.title()),
             lens: plan.acceptance.clone(),
-            tenants: Some(plan.tenants.clone()),
+            tenants: Some(plan.tenants.to_vec()),
             facts,
             plan_origin: self.loaded.origin,
             plan_text: self.loaded.text.clone(),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use cookie_store::CookieStore;
 use lensops_core::exchange::{PreparedRequest, Response};
 use lensops_core::ident::Ident;
+use lensops_core::request::cookie_header;
 use lensops_core::secret::Secret;
 use url::Url;
 
@@ -16,25 +17,32 @@ use url::Url;
 pub(super) struct Cookies(BTreeMap<Option<Ident>, CookieStore>);
 
 impl Cookies {
-    /// Adds the cookies of `user` that belong to `request`. A `Cookie` header of the plan stands instead.
-    pub(super) fn add_to(&self, request: PreparedRequest, user: Option<&Ident>) -> PreparedRequest {
-        let is_set = request
-            .headers
-            .iter()
-            .any(|header| header.name.eq_ignore_ascii_case("cookie"));
-        let (Some(jar), Some(url), false) = (self.0.get(&user.cloned()), url_of(&request), is_set) else {
+    /// Adds the cookies of `user` that belong to `request`, in place of those of the same name that its sign-in gave.
+    pub(super) fn add_to(&self, mut request: PreparedRequest, user: Option<&Ident>) -> PreparedRequest {
+        let (Some(jar), Some(url)) = (self.0.get(&user.cloned()), url_of(&request)) else {
             return request;
         };
-        let pairs: Vec<(&str, &str)> = jar.get_request_values(&url).collect();
+        let pairs: Vec<(String, Secret)> = jar
+            .get_request_values(&url)
+            .map(|(name, value)| (name.to_owned(), Secret::new(value)))
+            .collect();
         if pairs.is_empty() {
             return request;
         }
-        let text: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut request = request.header("Cookie", text.join("; "));
-        request
-            .secrets
-            .extend(pairs.iter().map(|(_, value)| Secret::new(*value)));
-        request
+        let is_cookie = |name: &str| name.eq_ignore_ascii_case("cookie");
+        let signed_in = request.headers.iter().find(|header| is_cookie(&header.name));
+        let mut all: Vec<(String, Secret)> = signed_in
+            .map(|header| header.value.expose().split("; "))
+            .into_iter()
+            .flatten()
+            .filter_map(|pair| pair.split_once('='))
+            .filter(|(name, _)| !pairs.iter().any(|(newer, _)| newer == name))
+            .map(|(name, value)| (name.to_owned(), Secret::new(value)))
+            .collect();
+        all.extend(pairs);
+        request.headers.retain(|header| !is_cookie(&header.name));
+        request.secrets.extend(all.iter().map(|(_, value)| value.clone()));
+        request.header("Cookie", cookie_header(&all))
     }
 
     /// Takes what `response` gives to `user`. Every value, kept or not, is a secret.

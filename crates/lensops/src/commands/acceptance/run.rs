@@ -1,17 +1,18 @@
 //! An acceptance run, ready to go: its plan, its target, and what it signs and hides.
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 
 use lensops_core::exchange::Base;
-use lensops_core::plan::acceptance::AcceptancePlan;
-use lensops_core::plan::prepare::vars_with;
+use lensops_core::plan::acceptance::{AcceptancePlan, PER_STEP};
 use lensops_core::plan::{Dialect, Vars};
-use lensops_core::redaction::{Redactor, SHORTEST_SECRET};
-use lensops_core::secret::Secret;
+use lensops_core::redaction::Redactor;
+use lensops_core::request::prepare::vars_with;
 use lensops_core::verdict::registry::Registry;
-use serde_json::Value;
 
 use super::registry::read_registry;
+use crate::auth::Signing;
+use crate::commands::context::first_vars;
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::plans::Loaded;
 use crate::config::{Settings, Target};
@@ -29,12 +30,15 @@ pub struct Acceptance {
     pub(super) dialect_name: String,
     pub(super) dialect: Dialect,
     pub(super) base: Base,
-    pub(super) jwt_secret: Option<Secret>,
-    pub(super) issuer: String,
+    pub(super) signing: Signing,
     pub(super) redactor: Redactor,
     pub(super) registry: Option<Registry>,
     /// The plan's variables, those of the environment among them.
     pub(super) vars: Vars,
+    /// Whether the plan names a variable that differs from step to step.
+    pub(super) differs: bool,
+    /// The steps that were counted so far.
+    pub(super) count: AtomicU64,
     /// The tenant database, where there is one to look into.
     pub(super) database: Option<Staging>,
 }
@@ -52,14 +56,20 @@ impl Acceptance {
         registry: Option<&Path>,
     ) -> Result<Self> {
         choose(&mut loaded.plan, chosen)?;
-        let base = settings.api(Target::Staging)?;
+        let base = settings.api_for(Target::Staging, &first_vars(settings, &loaded.plan.tenants))?;
         let dialect_name = dialect
             .or(settings.project.dialect.as_deref())
             .unwrap_or(DEFAULT_DIALECT)
             .to_owned();
         let dialect = loaded.plan.dialect(&dialect_name)?.clone();
-        let jwt_secret = settings.jwt_secret(Target::Staging);
-        if jwt_secret.is_none() && loaded.plan.needs_tokens() {
+        let signing = settings.signing(
+            Target::Staging,
+            &base,
+            &loaded.plan.tenants,
+            &loaded.plan.users,
+            &loaded.plan.auth,
+        );
+        if signing.jwt_secret.is_none() && loaded.plan.needs_tokens() {
             return Err(Error::usage(format!(
                 "{} is not set: the plan sends requests as users, whose tokens it signs",
                 Settings::jwt_secret_names(Target::Staging)
@@ -71,18 +81,22 @@ impl Acceptance {
             .map(|url| Staging::new(&url))
             .transpose()
             .context("STAGING_DB_URL")?;
-        let (environment, secrets) = from_environment(settings, &loaded.plan);
-        let vars = vars_with(&loaded.plan.vars, environment, loaded.plan.tenants[0]);
-        let redactor = settings.redactor().with(&secrets);
+        let (mut known, secrets) = settings.plan_environment(&loaded.plan.env);
+        known.extend(loaded.plan.tenants.vars(loaded.plan.tenants[0], &signing.environment));
+        let vars = vars_with(&loaded.plan.vars, known);
+        let redactor = settings
+            .redactor()
+            .with(secrets.iter().chain(signing.environment.secrets()));
         Ok(Self {
-            issuer: settings.issuer(&base),
             redactor,
+            differs: PER_STEP.iter().any(|name| loaded.text.contains(&format!("${name}"))),
+            count: AtomicU64::new(0),
             chosen: chosen.to_vec(),
             loaded,
             dialect_name,
             dialect,
             base,
-            jwt_secret,
+            signing,
             registry,
             vars,
             database,
@@ -100,30 +114,6 @@ impl Acceptance {
     pub fn warning(&self) -> Option<String> {
         self.loaded.warning()
     }
-}
-
-/// The plan's variables that come from the environment, and the secrets among them. What is odd about one
-/// is told.
-fn from_environment(settings: &Settings, plan: &AcceptancePlan) -> (Vars, Vec<Secret>) {
-    let (mut vars, mut secrets) = (Vars::new(), Vec::new());
-    for (name, source) in &plan.env {
-        let value = settings.var(source.from.as_str());
-        if let (Some(value), true) = (value, source.secret) {
-            if value.len() < SHORTEST_SECRET {
-                eprintln!(
-                    "⚠️ {} is shorter than {SHORTEST_SECRET} bytes: evidence cannot hide it by its value",
-                    source.from
-                );
-            }
-            if settings.ends_in_line_break(source.from.as_str()) {
-                eprintln!("⚠️ {} ends in a line break: it is removed", source.from);
-            }
-            secrets.push(Secret::new(value));
-        }
-        let value = value.map_or(Value::Null, |value| Value::String(value.to_owned()));
-        vars.insert(name.clone(), value);
-    }
-    (vars, secrets)
 }
 
 /// Leaves only the scenarios named `names` in `plan`; all where none is named.

@@ -123,7 +123,7 @@ mod tests {
             assert!(text.contains(part), "{text}");
         }
         let ids = text
-            .split([' ', ':'])
+            .split(|c: char| c == ':' || c.is_whitespace())
             .filter(|word| uuid::Uuid::try_parse(word).is_ok());
         assert_eq!(ids.count(), 5, "{text}");
     }

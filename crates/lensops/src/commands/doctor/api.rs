@@ -125,6 +125,15 @@ impl Doctor<'_, '_> {
             }
         };
         match exchange.status() {
+            Some(401) if self.auth_of(&probe).is_some() => {
+                let (user, auth) = self.auth_of(&probe).unwrap_or_default();
+                self.findings.error(
+                    format!("the API refuses the credential of user {user} (401)"),
+                    place,
+                    format!("compare auth {auth} and the variables behind it with what the API wants"),
+                );
+                return false;
+            }
             Some(401) => {
                 self.findings.error(
                     "the API refuses our token (401): the signing secret belongs to another environment",
@@ -139,8 +148,13 @@ impl Doctor<'_, '_> {
                 return false;
             }
         }
+        if let Some((user, auth)) = self.auth_of(&probe) {
+            self.findings
+                .good(format!("the API takes the credential of user {user}: auth {auth}"));
+            return true;
+        }
         let mut foreign = self.monitor.clone();
-        foreign.jwt_secret = Some(Secret::new(format!("not-the-secret-{}", Uuid::new_v4())));
+        foreign.signing.jwt_secret = Some(Secret::new(format!("not-the-secret-{}", Uuid::new_v4())));
         let other = foreign
             .ask(&self.subject.client, &probe, *tenant, jiff::Timestamp::now())
             .await;
@@ -160,6 +174,13 @@ impl Doctor<'_, '_> {
             ),
         }
         true
+    }
+
+    /// The user that `probe` runs as and how it signs in; `None` where a token is minted for it.
+    fn auth_of(&self, probe: &Probe) -> Option<(String, String)> {
+        let name = probe.user.as_ref()?;
+        let auth = self.monitor.plan.users.get(name)?.auth.as_ref()?;
+        Some((name.to_string(), auth.to_string()))
     }
 
     /// The probes that run as a user, for one tenant.
@@ -248,7 +269,8 @@ impl Doctor<'_, '_> {
                 self.findings.error(
                     format!(
                         "user {name} ({}, {}) does not see what it should in tenant {tenant}: {why}",
-                        user.id, user.role
+                        user.subject(),
+                        user.role
                     ),
                     place,
                     "check its id, and that it has that role in this tenant",

@@ -4,7 +4,7 @@ use lensops_core::plan::monitor::MonitorPlan;
 
 use super::finding::Findings;
 use super::subject::Subject;
-use super::{api, clock, files, flags, leaks, repository, secrets, store};
+use super::{api, clock, files, flags, leaks, repository, secrets, sign_in, store};
 use crate::commands::context::{monitor, tenant_source};
 use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
@@ -47,11 +47,16 @@ fn one_line(error: &Error) -> String {
 
 /// Looks at everything and prints what was found, worst first.
 pub async fn doctor(subject: &Subject<'_>, as_json: bool) -> Exit {
-    let mut findings = Findings::new(subject.settings.redactor());
+    let secrets = subject
+        .monitors
+        .iter()
+        .flat_map(|monitor| monitor.signing.environment.secrets());
+    let mut findings = Findings::new(subject.settings.redactor().with(secrets));
     secrets::look(subject, &mut findings);
     files::look(subject, &mut findings);
     leaks::look(subject, &mut findings);
     repository::look(subject, &mut findings);
+    sign_in::look(subject, &mut findings).await;
     api::look(subject, &mut findings).await;
     flags::look(subject, &mut findings).await;
     store::look(subject, &mut findings).await;

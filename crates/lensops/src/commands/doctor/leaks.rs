@@ -4,6 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
+use lensops_core::auth::{Auth, Auths};
+use lensops_core::ident::Ident;
+use lensops_core::lens::User;
+use lensops_core::plan::EnvVars;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::stress::StressPlan;
@@ -14,7 +19,7 @@ use super::finding::Findings;
 use super::secrets::claims;
 use super::subject::Subject;
 use crate::commands::git::git;
-use crate::commands::plans::{Which, lens_paths, load, plan_paths};
+use crate::commands::plans::{Plan, Which, lens_paths, load, plan_paths};
 use crate::config::{PROJECT_FILE, Settings};
 
 /// Files larger than this are no place that a person pastes a secret into.
@@ -111,7 +116,9 @@ impl Wanted {
                 list(self.values.keys().map(String::as_str).collect())
             ));
         }
-        told.push_str("service keys, and for literals below Authorization, Cookie and *api-key*");
+        told.push_str(
+            "service keys, and for literals below Authorization, Cookie, *api-key*, password, secret and *token*",
+        );
         for (names, why) in [(&self.short, "too short"), (&self.unset, "not set")] {
             if !names.is_empty() {
                 told.push_str(&format!(
@@ -124,17 +131,34 @@ impl Wanted {
     }
 }
 
-/// The variables that acceptance plans call secret. Plans that cannot be read are found elsewhere.
+/// The variables that plans call secret. Plans that cannot be read are found elsewhere.
 fn plan_secrets(settings: &Settings) -> BTreeSet<String> {
-    let paths = plan_paths::<AcceptancePlan>(settings).unwrap_or_default();
-    let plans = paths
+    fn of<P: Plan>(settings: &Settings) -> Vec<P> {
+        let paths = plan_paths::<P>(settings).unwrap_or_default();
+        let plans = paths
+            .iter()
+            .filter_map(|path| load::<P>(settings, &Which::File(path)).ok());
+        plans.map(|loaded| loaded.plan).collect()
+    }
+    fn names(env: &EnvVars, users: &IndexMap<Ident, User>, auth: &Auths) -> Vec<String> {
+        let asked = env.values().filter(|asked| asked.secret).map(|asked| &asked.from);
+        let named = auth
+            .values()
+            .flat_map(Auth::variables)
+            .chain(users.values().flat_map(User::variables));
+        asked.chain(named).map(ToString::to_string).collect()
+    }
+    let monitor = of::<MonitorPlan>(settings);
+    let monitor = monitor
         .iter()
-        .filter_map(|path| load::<AcceptancePlan>(settings, &Which::File(path)).ok());
-    plans
-        .flat_map(|loaded| loaded.plan.env.into_values())
-        .filter(|asked| asked.secret)
-        .map(|asked| asked.from.to_string())
-        .collect()
+        .flat_map(|plan| names(&plan.env, &plan.users, &plan.auth));
+    let acceptance = of::<AcceptancePlan>(settings);
+    let acceptance = acceptance
+        .iter()
+        .flat_map(|plan| names(&plan.env, &plan.users, &plan.auth));
+    let stress = of::<StressPlan>(settings);
+    let stress = stress.iter().flat_map(|plan| names(&plan.env, &plan.users, &plan.auth));
+    monitor.chain(acceptance).chain(stress).collect()
 }
 
 /// The files that people write for lensops and that lensops reads.
@@ -227,6 +251,10 @@ fn names_credential(key: &str) -> bool {
     matches!(key.as_str(), "authorization" | "proxy-authorization" | "cookie")
         || key.contains("api-key")
         || key.contains("apikey")
+        || matches!(
+            key.as_str(),
+            "password" | "secret" | "client-secret" | "access-token" | "refresh-token" | "auth-token"
+        )
 }
 
 /// Whether a text holds no variable: `$` followed by a letter.
@@ -252,6 +280,7 @@ mod tests {
                 vec!["requests.0.headers.X-Api-Key"],
             ),
             ("Cookie: 'session=$sid'", vec![]),
+            ("json: {password: hunter22, client_secret: $s}", vec!["json.password"]),
             ("Cookie: 'session=1'", vec!["Cookie"]),
             ("Cookie: '$$5'", vec!["Cookie"]),
             ("accept: application/json", vec![]),

@@ -14,6 +14,7 @@ mod flags;
 mod leaks;
 mod repository;
 mod secrets;
+mod sign_in;
 mod store;
 mod subject;
 

@@ -12,6 +12,8 @@ use crate::config::{Settings, StoreChoice, Target};
 
 const ENVIRONMENT: &str = "the environment";
 
+const SIGNING_SECRET: &str = "TENANT_SUPABASE_JWT_SECRET";
+
 pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
     let settings = subject.settings;
     match settings.api(Target::Production) {
@@ -27,7 +29,9 @@ pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
             "set API_BASE_URL to the API's address",
         ),
     }
-    signing_secret(settings, findings);
+    if !nobody_mints(subject) || settings.var(SIGNING_SECRET).is_some() {
+        signing_secret(settings, findings);
+    }
     service_key(settings, findings);
     match settings.store() {
         Ok(StoreChoice::Postgres(url)) => {
@@ -64,8 +68,20 @@ fn is_here(base: &Base) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
+/// Whether there are users, and each has a way to sign in of its own: no token is signed with the tenant's secret.
+fn nobody_mints(subject: &Subject<'_>) -> bool {
+    let of_lenses = subject.lenses.iter().flatten().flat_map(|lens| lens.users.values());
+    let of_plans = subject
+        .plans
+        .iter()
+        .flatten()
+        .flat_map(|loaded| loaded.plan.users.values());
+    let mut users = of_lenses.chain(of_plans).peekable();
+    users.peek().is_some() && users.all(|user| user.auth.is_some())
+}
+
 fn signing_secret(settings: &Settings, findings: &mut Findings) {
-    const NAME: &str = "TENANT_SUPABASE_JWT_SECRET";
+    const NAME: &str = SIGNING_SECRET;
     let Some(secret) = settings.var(NAME) else {
         return findings.error(
             format!("{NAME} is not set: no token can be signed"),

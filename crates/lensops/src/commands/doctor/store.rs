@@ -30,7 +30,7 @@ pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
         .plans
         .iter()
         .flatten()
-        .flat_map(|loaded| loaded.plan.tenants.clone())
+        .flat_map(|loaded| loaded.plan.tenants.to_vec())
         .collect();
     match subject.settings.store() {
         Ok(StoreChoice::Postgres(url)) => postgres(&url, &tenants, &subject.settings.project.migrate, findings).await,

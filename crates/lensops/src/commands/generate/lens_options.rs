@@ -2,8 +2,8 @@
 
 use indexmap::IndexMap;
 use lensops_core::duration::Every;
-use lensops_core::ident::{EnvName, Ident, LensId};
-use lensops_core::lens::{GateFile, Lens, ReadAction, SignedAction, Slo, User};
+use lensops_core::ident::{EntityId, EnvName, Ident, LensId};
+use lensops_core::lens::{GateFile, Lens, ReadAction, SignedAction, Slo, Tenants, User};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -46,7 +46,7 @@ impl NewLens {
             Some(name) => Some(ReadAction {
                 name: name.clone(),
                 entity_id_key: self.entity_id_key("--read-action")?,
-                entity: self.test_entities.first().copied(),
+                entity: self.test_entities.first().copied().map(EntityId::from),
             }),
         };
         let lens = Lens {
@@ -59,6 +59,8 @@ impl NewLens {
             users,
             signed_action,
             read_action,
+            auth: IndexMap::new(),
+            hosts: IndexMap::new(),
             paths: Vec::new(),
             every: self.interval.unwrap_or(Every::QUARTER_HOUR),
             samples: None,
@@ -87,13 +89,13 @@ impl NewLens {
     }
 
     /// The tenants of the options, else those of another lens where `lensops.yml` has none.
-    fn tenants(&self, settings: &Settings, others: &[Lens]) -> (Vec<Uuid>, Option<String>) {
+    fn tenants(&self, settings: &Settings, others: &[Lens]) -> (Tenants, Option<String>) {
         match others.first() {
             Some(other) if self.yacht_ids.is_empty() && settings.project.tenants.is_empty() => (
                 other.tenants.clone(),
                 Some(format!("tenants come from lens {}", other.lens)),
             ),
-            _ => (self.yacht_ids.clone(), None),
+            _ => (self.yacht_ids.clone().into(), None),
         }
     }
 
@@ -136,7 +138,7 @@ impl NewLens {
             entity_id_key: self.entity_id_key("--signed-action")?,
             signers,
             payload: self.signed_payload.clone(),
-            entities: self.test_entities.clone(),
+            entities: self.test_entities.iter().copied().map(EntityId::from).collect(),
             consumes_entity: self.consumes_entity,
             proof: None,
             idempotency: None,
@@ -160,14 +162,7 @@ pub fn parse_user(text: &str) -> Result<(Ident, User), String> {
     let (role, id) = rest.rsplit_once(':').ok_or_else(refuse)?;
     let id = Uuid::try_parse(id).map_err(|_| refuse())?;
     let (name, role) = (name.parse().map_err(|_| refuse())?, role.parse().map_err(|_| refuse())?);
-    Ok((
-        name,
-        User {
-            id,
-            role,
-            signs_as: None,
-        },
-    ))
+    Ok((name, User::new(id.into(), role)))
 }
 
 /// Reads `key=value`; a value that is JSON is taken as such, anything else as text.
@@ -197,9 +192,8 @@ pub fn usual_user(name: &str, id: Uuid) -> Option<(Ident, User)> {
     Some((
         name.parse().ok()?,
         User {
-            id,
-            role: role.parse().ok()?,
             signs_as,
+            ..User::new(id.into(), role.parse().ok()?)
         },
     ))
 }

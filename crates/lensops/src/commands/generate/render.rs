@@ -108,12 +108,22 @@ fn workflow_notes(rendered: &[Rendered]) -> Vec<String> {
         ));
     }
     for plan in rendered {
-        let runs = |file: &&Rendered| file.lens == plan.lens && file.text.contains("lensops accept ");
+        let command = match plan.plan {
+            Some(PlanKind::Acceptance) => "lensops accept ",
+            Some(PlanKind::Stress) => "lensops stress ",
+            Some(PlanKind::Monitor) | None => continue,
+        };
+        let listed = if plan.plan == Some(PlanKind::Stress) {
+            "stress_env"
+        } else {
+            "plan_env"
+        };
+        let runs = |file: &&Rendered| file.lens == plan.lens && file.text.contains(command);
         for asked in &plan.env {
             for workflow in rendered.iter().filter(runs) {
                 if !workflow.text.contains(asked.name.as_str()) {
                     notes.push(format!(
-                        "⚠️ {} does not give {} that {} asks for: let its template list `plan_env`",
+                        "⚠️ {} does not give {} that {} asks for: let its template list `{listed}`",
                         workflow.path, asked.name, plan.path
                     ));
                 }

@@ -20,5 +20,6 @@ pub(crate) fn repo_context(settings: &Settings) -> RepoContext {
         branch: project.repository.branch.clone().unwrap_or_default(),
         folder: project.repository.root.clone(),
         paths: project.paths.clone(),
+        shared: settings.defaults(),
     }
 }

@@ -18,6 +18,8 @@ use crate::store::{History, StoreError, StoredCheck};
 struct Row {
     lens: String,
     tenant: Uuid,
+    /// The tenant as people call it.
+    name: String,
     standing: Standing,
     check: Option<StoredCheck>,
     age: Option<SignedDuration>,
@@ -35,6 +37,7 @@ fn row(plan: &MonitorPlan, tenant: Uuid, check: Option<StoredCheck>, now: Timest
     Row {
         lens: plan.monitor.title(),
         tenant,
+        name: plan.tenants.name(tenant),
         standing,
         check,
         age,
@@ -82,7 +85,7 @@ pub async fn status<H: History>(history: &H, plans: &[MonitorPlan], now: Timesta
     let latest = history.latest(&pairs).await?;
     let mut rows: Vec<Row> = Vec::new();
     for plan in plans {
-        for tenant in &plan.tenants {
+        for tenant in plan.tenants.iter() {
             let check = latest
                 .iter()
                 .find(|check| check.lens_id == plan.monitor && check.yacht_id == *tenant);
@@ -103,6 +106,7 @@ fn row_json(row: &Row) -> serde_json::Value {
     json!({
         "lens": row.lens,
         "tenant": row.tenant,
+        "tenant_name": row.name,
         "standing": row.standing.tell().1.to_lowercase(),
         "status": row.check.as_ref().map(|check| check.status),
         "p95_latency_ms": row.check.as_ref().and_then(|check| check.p95_latency_ms),
@@ -131,7 +135,7 @@ fn print_table(rows: &[Row]) {
     for row in rows {
         let (mark, word) = row.standing.tell();
         let tenant = if several {
-            format!(" {}", row.tenant)
+            format!(" {}", row.name)
         } else {
             String::new()
         };

@@ -1,5 +1,6 @@
 //! `lensops migrate`: the schema of a PostgreSQL store.
 
+use lensops_core::lens::Tenants;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::secret::Secret;
 use serde_json::{Value, json};
@@ -34,8 +35,9 @@ pub async fn run(settings: &Settings, url: Option<String>, only_check: bool, as_
         );
         Vec::new()
     });
-    let mut tenants = settings.defaults().tenants;
-    tenants.extend(plans.into_iter().flat_map(|loaded| loaded.plan.tenants));
+    let tenants = plans.into_iter().fold(settings.defaults().tenants, |tenants, loaded| {
+        tenants.and(loaded.plan.tenants)
+    });
     if only_check {
         check(&url, &tenants, &settings.project.migrate, as_json).await
     } else {
@@ -116,8 +118,9 @@ fn tell_acknowledged(acknowledged: &[(String, String)]) {
 ///
 /// # Errors
 /// When the database cannot be reached or refuses; then nothing is changed.
-pub async fn migrate(url: &Secret, tenants: &[Uuid], accepted: &MigrateFile, as_json: bool) -> Result<Exit> {
+pub async fn migrate(url: &Secret, tenants: &Tenants, accepted: &MigrateFile, as_json: bool) -> Result<Exit> {
     let entered = migrate::migrate(url, tenants).await?;
+    migrate::name_tenants(url, tenants).await?;
     let (left, acknowledged) = accepted.split(migrate::check(url, tenants).await?);
     let exit = if left.is_empty() { Exit::Good } else { Exit::Degraded };
     if as_json {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lensops_core::exchange::Base;
+use lensops_core::plan::Vars;
 use lensops_core::plan::load_shape::Load;
 use lensops_core::plan::stress::{StressPlan, Target as PlanTarget};
 use lensops_core::redaction::{Redactor, Transcript};
-use lensops_core::secret::Secret;
+use lensops_core::request::prepare::vars_with;
 use lensops_core::verdict::Verdict;
 use lensops_core::verdict::load_generator::Generator;
 use lensops_core::verdict::stress::{StressVerdict, judge_load};
@@ -15,9 +16,13 @@ use lensops_core::verdict::tally::Tally;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::View;
+use super::unready::Unready;
+use crate::auth::Signing;
+use crate::commands::context::first_vars;
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::plans::Loaded;
 use crate::config::{Settings, Target};
+use crate::http::{Client, TIMEOUT};
 use crate::load::{self, Figures, Flow, Progress};
 
 /// A stress run, ready to go.
@@ -25,8 +30,9 @@ use crate::load::{self, Figures, Flow, Progress};
 pub struct Stress {
     pub(super) loaded: Loaded<StressPlan>,
     pub(super) base: Base,
-    pub(super) jwt_secret: Option<Secret>,
-    pub(super) issuer: String,
+    pub(super) signing: Signing,
+    /// The plan's variables, those of the environment among them.
+    pub(super) vars: Vars,
     pub(super) redactor: Redactor,
     pub(super) threads: u32,
 }
@@ -54,20 +60,29 @@ impl Stress {
     /// # Errors
     /// A missing address or secret.
     pub fn new(settings: &Settings, loaded: Loaded<StressPlan>, threads: Option<u32>) -> Result<Self> {
-        let base = settings.api(Target::Staging)?;
-        let jwt_secret = settings.jwt_secret(Target::Staging);
-        if jwt_secret.is_none() && loaded.plan.targets.iter().any(|target| target.user.is_some()) {
+        let base = settings.api_for(Target::Staging, &first_vars(settings, &loaded.plan.tenants))?;
+        let plan = &loaded.plan;
+        let signing = settings.signing(Target::Staging, &base, &plan.tenants, &plan.users, &plan.auth);
+        let mut users = plan
+            .targets
+            .iter()
+            .filter_map(|target| plan.users.get(target.user.as_ref()?));
+        if signing.jwt_secret.is_none() && users.any(|user| user.auth.is_none()) {
             return Err(Error::usage(format!(
                 "{} is not set: the plan sends requests as users, whose tokens it signs",
                 Settings::jwt_secret_names(Target::Staging)
             )));
         }
+        let (mut known, secrets) = settings.plan_environment(&plan.env);
+        known.extend(plan.tenants.vars(plan.tenants[0], &signing.environment));
         Ok(Self {
-            issuer: settings.issuer(&base),
-            redactor: settings.redactor(),
+            redactor: settings
+                .redactor()
+                .with(secrets.iter().chain(signing.environment.secrets())),
+            vars: vars_with(&plan.vars, known),
+            signing,
             loaded,
             base,
-            jwt_secret,
             threads: threads.unwrap_or_else(load::processors),
         })
     }
@@ -79,11 +94,21 @@ impl Stress {
     /// When a request cannot be made of the plan, or this machine cannot send at all.
     pub async fn run(&self, view: &mut View, interrupted: &CancellationToken) -> Result<Ran> {
         // All requests are made before the first is sent: a plan that cannot run sends nothing.
-        let jobs = self
-            .groups()
-            .into_iter()
-            .map(|group| Ok((self.job(&group)?, group)))
-            .collect::<Result<Vec<_>>>()?;
+        let client = Client::new(TIMEOUT);
+        let mut jobs = Vec::new();
+        for group in self.groups() {
+            match self.job(&client, &group).await {
+                Ok(job) => jobs.push((job, group)),
+                Err(Unready::Error(error)) => return Err(error),
+                Err(Unready::Judged(verdict)) => {
+                    return Ok(Ran {
+                        tallies: Vec::new(),
+                        generator: Generator::default(),
+                        verdict,
+                    });
+                }
+            }
+        }
         let (mut tallies, mut generator, mut stopped) = (Vec::new(), Generator::default(), None);
         for (job, group) in jobs {
             let names: Vec<&str> = group.targets.iter().map(|target| target.name.as_str()).collect();
@@ -188,6 +213,7 @@ impl Stress {
             late: figures.late,
             own_faults: figures.own_faults,
             reconnected: figures.reconnected,
+            renewed: figures.renewed,
             limits: target.thresholds,
             ..Tally::default()
         };

@@ -22,7 +22,7 @@ impl Stress {
             ran.verdict.verdict.tell(),
             ran.verdict.reason,
             self.base,
-            plan.tenants[0],
+            plan.tenants.name(plan.tenants[0]),
             self.loaded.path.display(),
             self.loaded.origin,
         );

@@ -8,6 +8,7 @@ mod page;
 mod progress;
 mod results;
 mod tally_text;
+mod unready;
 
 pub use command::{run, stress};
 pub use load_run::{Ran, Stress};

@@ -34,7 +34,7 @@ impl Stress {
         let bundle = Bundle {
             kind: RunKind::Stress,
             lens,
-            tenants: Some(self.loaded.plan.tenants.clone()),
+            tenants: Some(self.loaded.plan.tenants.to_vec()),
             verdict: ran.verdict.verdict,
             plan_text: &self.loaded.text,
             plan_origin: self.loaded.origin,
@@ -49,7 +49,7 @@ impl Stress {
     pub(super) fn results<'a>(&'a self, ran: &'a Ran, finished_at: Timestamp) -> StressResults<'a> {
         StressResults {
             lens: &self.loaded.plan.stress,
-            tenant: self.loaded.plan.tenants[0].to_string(),
+            tenant: self.loaded.plan.tenants.name(self.loaded.plan.tenants[0]),
             api: self.base.to_string(),
             plan: PlanFile {
                 path: self.loaded.path.display().to_string(),

@@ -32,6 +32,13 @@ pub(super) fn notes(tally: &Tally) -> String {
             tally.reconnected
         );
     }
+    if tally.renewed > 0 {
+        let _infallible = write!(
+            text,
+            " {} were sent again with another credential, since the API refused the first with 401.",
+            tally.renewed
+        );
+    }
     text
 }
 

@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use lensops_core::crypto::token::{Token, mint};
 use lensops_core::exchange::{Base, Exchange, PreparedRequest, Sender};
 use lensops_core::history::schedule::Schedule;
-use lensops_core::ident::LensId;
+use lensops_core::ident::{EnvName, LensId};
 use lensops_core::lens::mute::{Maintenance, Muted, Paused};
 use lensops_core::plan::Vars;
-use lensops_core::plan::fill::PrepareError;
 use lensops_core::plan::header::PlanOrigin;
 use lensops_core::plan::monitor::{MonitorPlan, Probe};
-use lensops_core::plan::prepare::{prepare, vars_of};
 use lensops_core::redaction::Redactor;
-use lensops_core::secret::Secret;
+use lensops_core::request::fill::PrepareError;
+use lensops_core::request::prepare::{prepare, vars_with};
+use lensops_core::request::{Address, Credential};
 use lensops_core::verdict::check::{flag_line, probe_line};
 use lensops_core::verdict::record::Level;
 use lensops_core::verdict::{CheckContext, CheckReport, ProbeReport, ProbeResult, Sample, judge_check};
@@ -25,6 +24,8 @@ use uuid::Uuid;
 use super::answered::Answer;
 use super::attempt::{OUT_OF_TIME, budget};
 use super::before::Before;
+use super::turn::Turn;
+use crate::auth::{Sending, Signed, Signing, Unsigned};
 use crate::flags::SharedFlags;
 use crate::store::{History, Journal, Store, StoreError};
 
@@ -38,12 +39,14 @@ pub struct Monitor {
     pub plan: MonitorPlan,
     /// How the plan stands to what is generated.
     pub plan_origin: PlanOrigin,
-    /// The API.
+    /// The API, for the first tenant where it differs from tenant to tenant.
     pub base: Base,
-    /// The secret that tokens are signed with.
-    pub jwt_secret: Option<Secret>,
-    /// Who issues them.
-    pub issuer: String,
+    /// Its address, where it differs from tenant to tenant.
+    pub address: Option<Address>,
+    /// Who sends the requests.
+    pub signing: Signing,
+    /// The plan's variables that come from the environment.
+    pub environment: Vars,
     /// The flag provider, or why there is none.
     pub provider: Result<Arc<SharedFlags>, String>,
     /// When everything is expected to be down, besides what the plan says.
@@ -119,14 +122,20 @@ impl Monitor {
     ) -> CheckReport {
         let (began, time) = (Instant::now(), budget(self.plan.every));
         let deadline = began + time;
-        let mut rng = fastrand::Rng::with_seed(id.as_u64_pair().1);
         // A provider that hangs leaves half of the time to the API.
         let (flags, flag_reports) = self.flags_first(sender, observed_at, began + time / 2, each).await;
-        let vars = vars_of(&self.plan.vars, tenant);
+        let mut turn = Turn {
+            tenant,
+            vars: self.vars(tenant),
+            now,
+            deadline,
+            rng: fastrand::Rng::with_seed(id.as_u64_pair().1),
+            renewed: Vec::new(),
+        };
         let (mut probes, mut flag_reports) = (Vec::new(), flag_reports.into_iter());
         for probe in &self.plan.probes {
             let report = if probe.request.is_some() {
-                Some(self.run_probe(sender, probe, &vars, now, deadline, &mut rng).await)
+                Some(self.run_probe(sender, probe, &mut turn).await)
             } else {
                 flag_reports.next()
             };
@@ -150,7 +159,7 @@ impl Monitor {
             muted: self.muted(observed_at, before.rolled_back.as_ref()),
             virtual_clock: self.virtual_clock,
             plan_origin: self.plan_origin,
-            host: self.base.host().to_owned(),
+            host: self.base_of(tenant).host().to_owned(),
             credential: self.credential(),
             worked: before.worked,
         };
@@ -207,8 +216,15 @@ impl Monitor {
         tenant: Uuid,
         now: Timestamp,
     ) -> Result<(Exchange, Probe), String> {
-        let vars = vars_of(&self.plan.vars, tenant);
-        let (request, probe) = self.prepare(probe, &vars, now)?;
+        let vars = self.vars(tenant);
+        let signed = self
+            .sign(sender, probe, tenant, &vars, now)
+            .await
+            .map_err(|unsigned| match unsigned {
+                Unsigned::Unknown(why) => why,
+                Unsigned::Failed(failed) => failed.told,
+            })?;
+        let (request, probe) = self.prepare(probe, tenant, &vars, signed.credential.as_ref())?;
         Ok((sender.send(Arc::new(request)).await, probe))
     }
 
@@ -235,28 +251,66 @@ impl Monitor {
     pub(super) fn prepare(
         &self,
         probe: &Probe,
+        tenant: Uuid,
         vars: &Vars,
-        now: Timestamp,
+        credential: Option<&Credential>,
     ) -> Result<(PreparedRequest, Probe), String> {
         let Some(spec) = &probe.request else {
             return Err("the probe has no request".to_owned());
         };
-        let token = self.token(probe, now)?;
-        let told = |error: PrepareError| match error {
-            PrepareError::NotKnown(name) => format!("${name} is not known: name a test {name} in the lens file"),
+        let told = |error: PrepareError| match &error {
+            PrepareError::NotKnown(name) => match self.variable(tenant, name) {
+                Some(variable) => format!("{variable} is not set"),
+                None => format!("${name} is not known: name a test {name} in the lens file"),
+            },
             other => other.to_string(),
         };
-        let request = prepare(&self.base, spec, token.as_ref(), vars).map_err(told)?;
+        let api = self.base_of(tenant);
+        let base = spec.base(&api, &self.plan.hosts, vars).map_err(told)?;
+        let request = prepare(&base, spec, credential, vars).map_err(told)?;
         Ok((request, probe.filled(vars).map_err(told)?))
     }
 
-    fn token(&self, probe: &Probe, now: Timestamp) -> Result<Option<Token>, String> {
-        let Some(user) = probe.user.as_ref().and_then(|name| self.plan.users.get(name)) else {
-            return Ok(None);
+    /// The API of `tenant`.
+    #[must_use]
+    pub fn base_of(&self, tenant: Uuid) -> Base {
+        let own = self
+            .address
+            .as_ref()
+            .and_then(|address| address.base(&self.vars(tenant)).ok());
+        own.unwrap_or_else(|| self.base.clone())
+    }
+
+    /// The plan's variables for `tenant`.
+    pub(crate) fn vars(&self, tenant: Uuid) -> Vars {
+        let mut known = self.environment.clone();
+        known.extend(self.plan.tenants.vars(tenant, &self.signing.environment));
+        vars_with(&self.plan.vars, known)
+    }
+
+    /// The environment variable that would give `name`; `None` where it comes from elsewhere.
+    fn variable(&self, tenant: Uuid, name: &str) -> Option<&EnvName> {
+        let of_plan = self.plan.env.get(name).map(|source| &source.from);
+        of_plan.or_else(|| self.plan.tenants.values(tenant)?.get(name)?.variable())
+    }
+
+    /// Who sends the request of `probe`.
+    pub(super) async fn sign<S: Sender>(
+        &self,
+        sender: &S,
+        probe: &Probe,
+        tenant: Uuid,
+        vars: &Vars,
+        now: Timestamp,
+    ) -> Result<Signed, Unsigned> {
+        let sending = Sending {
+            user: probe.user.as_ref().and_then(|name| self.plan.users.get(name)),
+            base: &self.base_of(tenant),
+            hosts: &self.plan.hosts,
+            vars,
+            tenant: self.plan.tenants.values(tenant),
+            now,
         };
-        let secret = self.jwt_secret.as_ref().ok_or("the signing secret is not set")?;
-        mint(secret, &self.issuer, user.id, now)
-            .map(Some)
-            .map_err(|error| error.to_string())
+        self.signing.sign(sender, &sending).await
     }
 }

@@ -32,12 +32,15 @@ impl Configuration {
         };
         let monitors = plans.into_iter().map(|plan| monitor(settings, plan));
         let mut monitors = monitors.collect::<Result<Vec<_>>>()?;
-        // One service, one reader: what one lens has read of the flags, the others need not. The
-        // secrets are the same for all of them too.
+        // One service, one reader: what one lens has read of the flags, the others need not, nor sign in where
+        // another has. The secrets are mostly the same for all of them too.
         if let Some((first, others)) = monitors.split_first_mut() {
             for monitor in others {
                 monitor.provider = first.provider.clone();
-                monitor.redactor = first.redactor.clone();
+                monitor.signing.held = first.signing.held.clone();
+                if monitor.redactor.is_alike(&first.redactor) {
+                    monitor.redactor = first.redactor.clone();
+                }
             }
         }
         Ok(Self {
@@ -57,7 +60,13 @@ impl Configuration {
     /// # Errors
     /// The first thing that cannot be used.
     pub(super) fn read_again(&self) -> Result<Self> {
-        let again = Self::read(&self.settings.read_again()?, &self.lenses)?;
+        let mut again = Self::read(&self.settings.read_again()?, &self.lenses)?;
+        // Who was signed in stays so.
+        if let Some(held) = self.monitors.first().map(|monitor| monitor.signing.held.clone()) {
+            for monitor in &mut again.monitors {
+                Arc::make_mut(monitor).signing.held = held.clone();
+            }
+        }
         tenant_source(&again.settings)?;
         again.settings.rule_book(&again.settings.receivers()?)?;
         Ok(again)

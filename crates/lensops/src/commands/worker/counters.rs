@@ -86,11 +86,11 @@ impl Counters {
         self.unrecorded += 1;
     }
 
-    /// Writes what is counted of checks.
-    pub(super) fn write_checks(&self, metrics: &mut Metrics) {
+    /// Writes what is counted of checks; `name` says what a tenant of a lens is called.
+    pub(super) fn write_checks(&self, metrics: &mut Metrics, name: &dyn Fn(&str, Uuid) -> String) {
         let each = |metrics: &mut Metrics, write: Write<'_>| {
             for ((lens, tenant), checks) in &self.checks {
-                let tenant = tenant.map(|tenant| tenant.to_string());
+                let tenant = tenant.map(|tenant| name(lens, tenant));
                 let mut labels = vec![("lens", lens.as_str())];
                 labels.extend(tenant.as_deref().map(|tenant| ("tenant", tenant)));
                 write(metrics, &mut labels, checks);

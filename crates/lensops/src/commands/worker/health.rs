@@ -178,7 +178,11 @@ impl Health {
     /// Writes the metrics of counters and pairs.
     pub fn write(&self, metrics: &mut Metrics, now: Timestamp) {
         let inner = self.inner();
-        inner.counters.write_checks(metrics);
+        let name = |lens: &str, tenant: Uuid| {
+            let pair = lens.parse().ok().and_then(|lens| inner.pairs.get(&(tenant, lens)));
+            pair.map_or_else(|| tenant.to_string(), |pair| pair.monitor.plan.tenants.name(tenant))
+        };
+        inner.counters.write_checks(metrics, &name);
         inner.write_pairs(metrics, now);
         inner.counters.write_slots(metrics);
     }

@@ -28,6 +28,7 @@ mod scope;
 mod slot;
 pub mod tenants;
 mod timetable;
+mod turn;
 pub mod watchdog;
 
 pub use answered::{Answer, Answered, told_off};

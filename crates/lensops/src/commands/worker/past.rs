@@ -1,6 +1,5 @@
 //! What earlier checks of a lens and tenant reached: it tells an outage from a fault of the monitor itself.
 
-use lensops_core::crypto::digest::sha256_hex;
 use lensops_core::exchange::Sender;
 use lensops_core::verdict::own_fault::Worked;
 use uuid::Uuid;
@@ -18,7 +17,8 @@ impl Monitor {
         tenant: Uuid,
         at_hand: &[StoredCheck],
     ) -> Result<Worked, StoreError> {
-        let (host, credential) = (self.base.host(), self.credential());
+        let base = self.base_of(tenant);
+        let (host, credential) = (base.host(), self.credential());
         let reached = |check: &StoredCheck| {
             let notes = check.notes.read();
             notes.reached.as_ref().is_some_and(|reached| {
@@ -42,11 +42,8 @@ impl Monitor {
         })
     }
 
-    /// The digest of what the probes prove who they are with; `None` where they do not. So short that many secrets
-    /// have it.
+    /// The digest of what the probes prove who they are with; `None` where they do not.
     pub(super) fn credential(&self) -> Option<String> {
-        let secret = self.jwt_secret.as_ref().filter(|_| !self.plan.users.is_empty())?;
-        let digest = sha256_hex(format!("lensops\n{}\n{}", self.issuer, secret.expose()).as_bytes());
-        digest.get(..8).map(str::to_owned)
+        self.signing.digest(self.plan.users.values())
     }
 }

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, FailureClass, Sender};
-use lensops_core::plan::Vars;
 use lensops_core::plan::monitor::Probe;
+use lensops_core::verdict::judge::matches;
 use lensops_core::verdict::outcome::Why;
+use lensops_core::verdict::probe::Received;
 use lensops_core::verdict::{ProbeReport, ProbeResult, Sample};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::attempt::{Allowance, OUT_OF_TIME, attempt, budget};
 use super::check::Monitor;
+use super::turn::Turn;
+use crate::auth::{Signed, Unsigned};
 use crate::flags::is_on;
 
 /// Time-outs after which a probe sends no more samples.
@@ -57,33 +60,42 @@ impl Monitor {
     }
 
     /// Takes the samples of `probe`, as many as the check has time for.
-    pub(super) async fn run_probe<S: Sender>(
-        &self,
-        sender: &S,
-        probe: &Probe,
-        vars: &Vars,
-        now: Timestamp,
-        deadline: Instant,
-        rng: &mut fastrand::Rng,
-    ) -> ProbeReport {
-        if Instant::now() >= deadline {
-            return ProbeReport::unsent(probe, ProbeResult::Unjudged(OUT_OF_TIME.to_owned()));
-        }
-        let (request, probe) = match self.prepare(probe, vars, now) {
-            Ok((request, probe)) => (Arc::new(request), probe),
-            Err(reason) => return ProbeReport::unsent(probe, ProbeResult::Unjudged(reason)),
+    pub(super) async fn run_probe<S: Sender>(&self, sender: &S, probe: &Probe, turn: &mut Turn) -> ProbeReport {
+        let unjudged = |reason: String| ProbeReport::unsent(probe, ProbeResult::Unjudged(reason));
+        let signing = timeout_at(
+            turn.deadline,
+            self.sign(sender, probe, turn.tenant, &turn.vars, turn.now),
+        );
+        let mut signed = match signing.await {
+            Err(_) => return unjudged(OUT_OF_TIME.to_owned()),
+            Ok(Err(unsigned)) => return unsigned_report(probe, unsigned),
+            Ok(Ok(signed)) => signed,
         };
-        let count = if probe.timed { self.plan.samples } else { 1 };
-        let (mut samples, mut allowance) = (Vec::new(), Allowance::until(deadline, budget(self.plan.every)));
-        let (mut timed_out, mut left_out) = (0, None);
+        if Instant::now() >= turn.deadline {
+            return unjudged(OUT_OF_TIME.to_owned());
+        }
+        let (mut request, filled) = match self.prepare(probe, turn.tenant, &turn.vars, signed.credential.as_ref()) {
+            Ok((request, filled)) => (Arc::new(request), filled),
+            Err(reason) => return unjudged(reason),
+        };
+        let count = if filled.timed { self.plan.samples } else { 1 };
+        let mut allowance = Allowance::until(turn.deadline, budget(self.plan.every));
+        let (mut samples, mut timed_out, mut left_out) = (Vec::new(), 0, None);
         for taken in 0..count {
             let left = count - taken;
             if timed_out == MOST_TIME_OUTS {
                 left_out = Some(format!("{left} more were not sent after {timed_out} time-outs"));
                 break;
             }
-            let attempts = attempt(sender, &request, &mut allowance, rng).await;
-            let Some(sample) = Sample::of(&probe, &self.plan.answers, &attempts, &self.redactor) else {
+            let mut attempts = attempt(sender, &request, &mut allowance, &mut turn.rng).await;
+            if self.is_refused(&filled, &attempts)
+                && let Some(renewed) = self.renewed(sender, probe, &signed, turn).await
+                && let Ok((again, _)) = self.prepare(probe, turn.tenant, &turn.vars, renewed.credential.as_ref())
+            {
+                (signed, request) = (renewed, Arc::new(again));
+                attempts.extend(attempt(sender, &request, &mut allowance, &mut turn.rng).await);
+            }
+            let Some(sample) = Sample::of(&filled, &self.plan.answers, &attempts, &self.redactor) else {
                 left_out = Some(format!("{left} more were not taken: {OUT_OF_TIME}"));
                 break;
             };
@@ -91,10 +103,47 @@ impl Monitor {
             samples.push(sample);
         }
         if samples.is_empty() {
-            return ProbeReport::unsent(&probe, ProbeResult::Unjudged(OUT_OF_TIME.to_owned()));
+            return ProbeReport::unsent(&filled, ProbeResult::Unjudged(OUT_OF_TIME.to_owned()));
         }
-        let mut report = ProbeReport::of(&probe, &samples);
+        let mut report = ProbeReport::of(&filled, &samples);
         report.left_out = left_out;
         report
+    }
+
+    /// Whether the API does not know any more who asks: a 401 that the plan does not expect.
+    fn is_refused(&self, probe: &Probe, attempts: &[Exchange]) -> bool {
+        let last = attempts.last().filter(|last| last.status() == Some(401));
+        last.is_some_and(|last| !matches(&probe.expect, &self.plan.answers, last))
+    }
+
+    /// Another credential in place of a refused one, once a check and user.
+    async fn renewed<S: Sender>(&self, sender: &S, probe: &Probe, signed: &Signed, turn: &mut Turn) -> Option<Signed> {
+        let user = probe.user.as_ref().filter(|user| !turn.renewed.contains(user))?;
+        turn.renewed.push(user.clone());
+        let renewing = self.signing.renew(sender, signed, turn.now);
+        // One that cannot be had leaves the refusal to be judged.
+        timeout_at(turn.deadline, renewing).await.ok()?.ok()?
+    }
+}
+
+/// The report of a probe that nobody could send: the API's own sign-in is part of the API.
+fn unsigned_report(probe: &Probe, unsigned: Unsigned) -> ProbeReport {
+    match unsigned {
+        Unsigned::Unknown(reason) => ProbeReport::unsent(probe, ProbeResult::Unjudged(reason)),
+        Unsigned::Failed(failed) if failed.is_own_host => {
+            let is_refusal = failed.is_refusal();
+            let why = Why::Failed {
+                class: failed.class,
+                detail: failed.told,
+            };
+            let mut report = ProbeReport::unsent(probe, ProbeResult::Broken(why));
+            (report.taken, report.failed) = (1, 1);
+            (report.failed_at, report.untimed_at) = (vec![0], vec![0]);
+            report.statuses.extend(failed.status.map(|status| (status, 1)));
+            report.own = failed.own;
+            report.received = is_refusal.then_some(Received::Refused);
+            report
+        }
+        Unsigned::Failed(failed) => ProbeReport::unsent(probe, ProbeResult::Unjudged(failed.told)),
     }
 }

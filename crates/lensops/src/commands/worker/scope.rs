@@ -40,7 +40,7 @@ pub(super) struct Scope {
 impl Scope {
     /// Every lens with each of its tenants.
     pub(super) fn pairs(&self) -> Vec<(Arc<Monitor>, Uuid)> {
-        let tenants_of = |monitor: &Arc<Monitor>| self.tenants.clone().unwrap_or_else(|| monitor.plan.tenants.clone());
+        let tenants_of = |monitor: &Arc<Monitor>| self.tenants.clone().unwrap_or_else(|| monitor.plan.tenants.to_vec());
         let pairs_of = |monitor: &Arc<Monitor>| {
             let monitor = monitor.clone();
             tenants_of(&monitor)
@@ -65,7 +65,11 @@ impl Scope {
         match (self.monitors.len() > 1, several_tenants) {
             (false, false) => String::new(),
             (true, false) => format!("[{}] ", work.monitor.lens()),
-            _ => format!("[{} {}] ", work.monitor.lens(), work.tenant),
+            _ => format!(
+                "[{} {}] ",
+                work.monitor.lens(),
+                work.monitor.plan.tenants.name(work.tenant)
+            ),
         }
     }
 

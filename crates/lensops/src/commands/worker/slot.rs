@@ -97,7 +97,8 @@ impl<C: Clock, S: Sender> Slot<'_, C, S> {
     async fn check(&self, due: Timestamp) {
         let (shared, prefix, tenant) = (self.shared, self.prefix, self.work.tenant);
         let (monitor, lens) = (&self.work.monitor, self.work.monitor.lens());
-        tracing::info!(lens = %lens, yacht = %tenant, "{prefix}Starting health check for lens={lens} yacht={tenant}");
+        let name = monitor.plan.tenants.name(tenant);
+        tracing::info!(lens = %lens, yacht = %name, "{prefix}Starting health check for lens={lens} yacht={name}");
         let now = shared.clock.now();
         shared.health.begun(tenant, lens, now);
         let before = monitor

@@ -103,7 +103,15 @@ impl Timetable {
     }
 
     fn keep(&mut self, at: u32, monitor: Arc<Monitor>, now: Timestamp) {
-        let host = self.hosts.of(monitor.base.authority());
+        let tenant = self
+            .pairs
+            .get(at as usize)
+            .and_then(Option::as_ref)
+            .map(|pair| pair.tenant);
+        let host = self.hosts.of(tenant.map_or_else(
+            || monitor.base.authority(),
+            |tenant| monitor.base_of(tenant).authority(),
+        ));
         let Some(pair) = self.pairs.get_mut(at as usize).and_then(Option::as_mut) else {
             return;
         };
@@ -129,7 +137,7 @@ impl Timetable {
         let schedule = monitor.schedule(tenant);
         let current = schedule.latest(now);
         let undone = settled.is_some_and(|settled| !settled.contains(&schedule.slot_id(current)));
-        let host = self.hosts.of(monitor.base.authority());
+        let host = self.hosts.of(monitor.base_of(tenant).authority());
         let due_ms = if undone { current } else { schedule.next(now) }.as_millisecond();
         let pair = Pair {
             monitor,
@@ -256,7 +264,7 @@ impl Timetable {
         };
         pair.due_ms = next.as_millisecond();
         pair.state = State::Waiting;
-        pair.host = self.hosts.of(pair.monitor.base.authority());
+        pair.host = self.hosts.of(pair.monitor.base_of(pair.tenant).authority());
         self.due.push(Reverse((pair.due_ms, at)));
         false
     }

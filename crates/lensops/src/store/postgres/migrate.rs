@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use lensops_core::lens::Tenants;
 use lensops_core::secret::Secret;
 use sqlx::postgres::{PgConnection, PgDatabaseError};
 use sqlx::{AssertSqlSafe, Connection};
@@ -16,12 +17,13 @@ use super::connection::{connect, refused};
 use super::statement;
 use crate::store::StoreError;
 
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("../../../migrations/postgres/0001_ground.sql"),
     include_str!("../../../migrations/postgres/0002_health.sql"),
     include_str!("../../../migrations/postgres/0003_functions.sql"),
     include_str!("../../../migrations/postgres/0004_rollups.sql"),
     include_str!("../../../migrations/postgres/0005_restored.sql"),
+    include_str!("../../../migrations/postgres/0006_tenants.sql"),
 ];
 
 const BESIDE: &str = include_str!("../../../migrations/postgres/check.sql");
@@ -33,6 +35,12 @@ const REFERENCE: &str = "lensops_reference";
 /// Whether `yacht_registry` is lensops' own: then tenants may be entered.
 const OWN_REGISTRY: &str =
     "SELECT coalesce(obj_description(to_regclass('public.yacht_registry')) = 'Tenants; made by lensops', false)";
+
+/// Names the tenants that the registry has; one that it lacks has no rows to name.
+const NAME_TENANTS: &str = "INSERT INTO public.lensops_tenants (id, name)
+    SELECT given.id, given.name FROM unnest($1::uuid[], $2::text[]) AS given (id, name)
+    JOIN public.yacht_registry AS registry ON registry.id = given.id
+    ON CONFLICT (id) DO UPDATE SET name = excluded.name";
 
 /// The whole migration as one transaction, for `psql`.
 #[must_use]
@@ -56,6 +64,23 @@ pub async fn migrate(url: &Secret, tenants: &[Uuid]) -> Result<u64, StoreError> 
     // The work is committed or not; how the connection ends changes nothing.
     connection.close().await.ok();
     done
+}
+
+/// Writes what `tenants` are called, where that is another text than their id and the registry has them.
+///
+/// # Errors
+/// When the database cannot be reached or refuses.
+pub async fn name_tenants(url: &Secret, tenants: &Tenants) -> Result<(), StoreError> {
+    let named = tenants.names().filter(|(_, name)| name.uuid().is_none());
+    let (ids, names): (Vec<Uuid>, Vec<String>) = named.map(|(id, name)| (id, name.to_string())).unzip();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut connection = connect(url).await?;
+    let query = statement::query(NAME_TENANTS).bind(ids).bind(names);
+    let done = query.execute(&mut connection).await.map_err(|error| refused(&error));
+    connection.close().await.ok();
+    done.map(drop)
 }
 
 async fn apply(connection: &mut PgConnection, tenants: &[Uuid]) -> Result<u64, sqlx::Error> {

@@ -6,22 +6,27 @@ use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, PreparedRequest, Sender};
 use lensops_core::lens::User;
 use lensops_core::plan::acceptance::omit;
-use lensops_core::plan::prepare::{prepare, set, signature, vars_of};
+use lensops_core::plan::signature;
 use lensops_core::redaction::{Redactor, Transcript};
+use lensops_core::request::Credential;
+use lensops_core::request::prepare::{prepare, set};
 use lensops_core::verdict::acceptance::CaseResult;
 use lensops_core::verdict::registry::{Action, Expected, Judged, Refusal, Variant};
 use serde_json::{Value, json};
 
 use super::role_matrix::RoleMatrix;
 use super::table::Mark;
+use crate::auth::{Sending, Unsigned};
 use crate::commands::error::Result;
 
 /// What a cell came to.
 pub(super) struct Cell {
     pub(super) result: CaseResult,
     pub(super) mark: Mark,
-    /// The exchange, and whether it was answered; `None` where nothing was sent.
-    pub(super) transcript: Option<(Transcript, bool)>,
+    /// The exchange; `None` where nothing was sent.
+    pub(super) transcript: Option<Transcript>,
+    /// Whether the API answered anything.
+    pub(super) answered: bool,
 }
 
 impl RoleMatrix {
@@ -54,6 +59,18 @@ impl RoleMatrix {
             },
             mark: Mark::NotRun,
             transcript: None,
+            answered: false,
+        }
+    }
+
+    fn failed(&self, why: &str) -> Cell {
+        Cell {
+            result: CaseResult::Failed {
+                why: self.redactor.text(why),
+            },
+            mark: Mark::Differs,
+            transcript: None,
+            answered: false,
         }
     }
 
@@ -64,6 +81,7 @@ impl RoleMatrix {
             },
             mark: Mark::Unjudged,
             transcript: None,
+            answered: false,
         }
     }
 
@@ -76,7 +94,26 @@ impl RoleMatrix {
         expected: Expected,
         rng: &mut fastrand::Rng,
     ) -> Cell {
-        let request = match self.prepare(action, user, expected, rng) {
+        let sending = Sending {
+            user: Some(user),
+            base: &self.base,
+            hosts: &self.loaded.plan.hosts,
+            vars: &self.vars,
+            tenant: self.loaded.plan.tenants.values(self.loaded.plan.tenants[0]),
+            now: Timestamp::now(),
+        };
+        let credential = match self.signing.sign(sender, &sending).await {
+            Ok(signed) => signed.credential,
+            Err(Unsigned::Failed(failed)) if failed.is_own_host => {
+                return Cell {
+                    answered: failed.status.is_some(),
+                    ..self.failed(&failed.told)
+                };
+            }
+            Err(Unsigned::Failed(failed)) => return self.unjudged(&failed.told),
+            Err(Unsigned::Unknown(reason)) => return self.unjudged(&reason),
+        };
+        let request = match self.prepare(action, user, credential.as_ref(), expected, rng) {
             Ok(request) => request,
             Err(error) => return self.unjudged(&error.line()),
         };
@@ -86,7 +123,8 @@ impl RoleMatrix {
         Cell {
             result,
             mark,
-            transcript: Some((Transcript::of(&exchange, &redactor), exchange.result.is_ok())),
+            transcript: Some(Transcript::of(&exchange, &redactor)),
+            answered: exchange.result.is_ok(),
         }
     }
 
@@ -122,10 +160,11 @@ impl RoleMatrix {
         &self,
         action: &Action,
         user: &User,
+        credential: Option<&Credential>,
         expected: Expected,
         rng: &mut fastrand::Rng,
     ) -> Result<PreparedRequest> {
-        let mut vars = vars_of(&self.loaded.plan.vars, self.loaded.plan.tenants[0]);
+        let mut vars = self.vars.clone();
         set(&mut vars, "action", json!(action.action_id));
         let mut secrets = Vec::new();
         let mut signed = Value::Null;
@@ -147,7 +186,12 @@ impl RoleMatrix {
                 self.fill(action, body);
             }
         }
-        let mut request = prepare(&self.base, &spec, self.tokens.get(&user.id), &vars)?;
+        let mut request = prepare(
+            &spec.base(&self.base, &self.loaded.plan.hosts, &vars)?,
+            &spec,
+            credential,
+            &vars,
+        )?;
         request.secrets.extend(secrets);
         Ok(request)
     }

@@ -2,11 +2,11 @@
 
 use futures_util::StreamExt as _;
 use lensops_core::exchange::Sender;
-use lensops_core::redaction::Transcript;
-use lensops_core::verdict::acceptance::{Case, CaseResult, Phase};
+use lensops_core::verdict::acceptance::{Case, Phase};
 use lensops_core::verdict::registry::Expected;
 use tokio_util::sync::CancellationToken;
 
+use super::cell::Cell;
 use super::role_matrix::RoleMatrix;
 use super::table::{Mark, Row};
 
@@ -51,7 +51,8 @@ impl RoleMatrix {
                     () = stop.cancelled() => self.unjudged("the run was interrupted"),
                     cell = asked => cell,
                 };
-                (case(index + 1, name, cell.result, cell.transcript), cell.mark)
+                let mark = cell.mark;
+                (case(index + 1, name, cell), mark)
             }
         });
         let (cases, marks): (Vec<Case>, Vec<Mark>) = futures_util::stream::iter(asked).buffered(AT_ONCE).unzip().await;
@@ -64,20 +65,16 @@ impl RoleMatrix {
     }
 }
 
-fn case(number: usize, name: String, result: CaseResult, sent: Option<(Transcript, bool)>) -> Case {
-    let (transcripts, answered) = match sent {
-        Some((transcript, answered)) => (vec![transcript], answered),
-        None => (Vec::new(), false),
-    };
+fn case(number: usize, name: String, cell: Cell) -> Case {
     Case {
         phase: Phase::Test,
         number,
         name,
         signed_flow: false,
-        result,
+        result: cell.result,
         proofs: Vec::new(),
         proofs_skipped: Vec::new(),
-        transcripts,
-        answered,
+        transcripts: cell.transcript.into_iter().collect(),
+        answered: cell.answered,
     }
 }

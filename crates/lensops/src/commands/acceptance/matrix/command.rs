@@ -44,7 +44,7 @@ pub struct Asked<'a> {
 /// # Errors
 /// No registry, a lens, plan or setting that is not valid, an API that does not list its actions, or
 /// evidence that cannot be written.
-pub async fn run(settings: &Settings, asked: Asked<'_>, now: Timestamp) -> Result<Exit> {
+pub async fn run(settings: &Settings, asked: Asked<'_>) -> Result<Exit> {
     let loaded: Loaded<AcceptancePlan> = match asked.lens {
         Some(lens) => load(settings, &Which::Lens(lens))?,
         None => load_all(settings)?.swap_remove(0),
@@ -55,7 +55,7 @@ pub async fn run(settings: &Settings, asked: Asked<'_>, now: Timestamp) -> Resul
     let lenses = lenses.map(|path| Ok(load_lens(settings, &path, true)?.0));
     let lenses = lenses.collect::<Result<Vec<Lens>>>()?;
     let all = asked.lens.is_none();
-    let run = RoleMatrix::new(settings, loaded, registry, all, &lenses, asked.dialect, now)?;
+    let run = RoleMatrix::new(settings, loaded, registry, all, &lenses, asked.dialect)?;
     let output = Output {
         json: asked.json,
         junit: asked.junit,
@@ -126,11 +126,11 @@ fn report(run: &RoleMatrix, cases: Vec<Case>, verdict: Verdict, reason: String) 
         title: format!("Role matrix: {}", run.lens.title()),
         lens: run.lens.clone(),
         // Nobody says which tenant an outsider is of.
-        tenants: run.outsiders.is_empty().then(|| run.loaded.plan.tenants.clone()),
+        tenants: run.outsiders.is_empty().then(|| run.loaded.plan.tenants.to_vec()),
         facts: [
             ("api", run.base.to_string()),
             ("dialect", run.dialect_name.clone()),
-            ("tenant", run.loaded.plan.tenants[0].to_string()),
+            ("tenant", run.loaded.plan.tenants.name(run.loaded.plan.tenants[0])),
             ("actions", run.actions.len().to_string()),
             ("roles", run.roles.len().to_string()),
             (

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lensops_core::crypto::token::mint;
 use lensops_core::exchange::Sender;
 use lensops_core::ident::Ident;
 use lensops_core::lens::User;
 use lensops_core::plan::acceptance::AcceptancePlan;
-use lensops_core::plan::prepare::{prepare, vars_of};
+use lensops_core::request::prepare::{prepare, vars_with};
 use lensops_core::verdict::registry::Registry;
 use serde_json::Value;
 
+use crate::auth::{Sending, Unsigned};
+use crate::commands::context::first_vars;
 use crate::commands::error::{Error, Result};
 use crate::config::{Settings, Target};
 
@@ -60,18 +61,41 @@ pub async fn fetch_lists<S: Sender>(
     let Some(spec) = list.and_then(|name| plan.requests.get(name)) else {
         return Err(Error::usage(format!("no action registry: {WAY_OUT}")));
     };
-    let base = settings.api(Target::Staging)?;
-    let Some(secret) = settings.jwt_secret(Target::Staging) else {
+    let base = settings.api_for(Target::Staging, &first_vars(settings, &plan.tenants))?;
+    let signing = settings.signing(Target::Staging, &base, &plan.tenants, &plan.users, &plan.auth);
+    if signing.jwt_secret.is_none() && users.iter().any(|(_, user)| user.auth.is_none()) {
         return Err(Error::usage(format!(
             "{} is not set: the matrix sends requests as users, whose tokens it signs",
             Settings::jwt_secret_names(Target::Staging)
         )));
-    };
-    let vars = vars_of(&plan.vars, plan.tenants[0]);
+    }
+    let (mut known, _) = settings.plan_environment(&plan.env);
+    known.extend(plan.tenants.vars(plan.tenants[0], &signing.environment));
+    let vars = vars_with(&plan.vars, known);
     let mut lists: Vec<(Ident, Value)> = Vec::new();
     for &(name, user) in users {
-        let token = mint(&secret, &settings.issuer(&base), user.id, Timestamp::now())?;
-        let exchange = sender.send(Arc::new(prepare(&base, spec, Some(&token), &vars)?)).await;
+        let sending = Sending {
+            user: Some(user),
+            base: &base,
+            hosts: &plan.hosts,
+            vars: &vars,
+            tenant: plan.tenants.values(plan.tenants[0]),
+            now: Timestamp::now(),
+        };
+        let signed = signing
+            .sign(sender, &sending)
+            .await
+            .map_err(|unsigned| match unsigned {
+                Unsigned::Unknown(why) => Error::Unanswered(format!("nobody can ask as {name}: {why}")),
+                Unsigned::Failed(failed) => Error::Unanswered(failed.told),
+            })?;
+        let request = prepare(
+            &spec.base(&base, &plan.hosts, &vars)?,
+            spec,
+            signed.credential.as_ref(),
+            &vars,
+        )?;
+        let exchange = sender.send(Arc::new(request)).await;
         let answer = match &exchange.result {
             Ok(response) if response.status == 200 => response.json(),
             Ok(response) => {
@@ -80,7 +104,7 @@ pub async fn fetch_lists<S: Sender>(
                         "it takes no token signed with {}: another environment's?",
                         Settings::jwt_secret_names(Target::Staging)
                     ),
-                    403 => format!("user {} is nobody there: mend its id", user.id),
+                    403 => format!("user {} is nobody there: mend its id", user.subject()),
                     _ => WAY_OUT.to_owned(),
                 };
                 let told = format!(

@@ -1,20 +1,18 @@
 //! A role matrix, ready to be asked: its actions, its roles and their tokens.
 
-use std::collections::HashMap;
-
-use jiff::Timestamp;
-use lensops_core::crypto::token::{Token, mint};
 use lensops_core::exchange::Base;
 use lensops_core::ident::{Ident, LensId};
 use lensops_core::lens::{Lens, User};
 use lensops_core::plan::acceptance::{AcceptancePlan, Matrix};
-use lensops_core::plan::{Dialect, Request};
+use lensops_core::plan::{Dialect, Request, Vars};
 use lensops_core::redaction::Redactor;
+use lensops_core::request::prepare::vars_with;
 use lensops_core::verdict::registry::{Action, Registry};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
+use crate::auth::Signing;
 use crate::commands::acceptance::run::DEFAULT_DIALECT;
+use crate::commands::context::first_vars;
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::plans::Loaded;
 use crate::config::{Destructive, Settings, Target};
@@ -36,15 +34,14 @@ pub struct RoleMatrix {
     pub(super) dialect_name: String,
     pub(super) dialect: Dialect,
     pub(super) base: Base,
-    /// One for each user that is asked, by the user's id: a run is shorter than a token's life.
-    pub(super) tokens: HashMap<Uuid, Token>,
+    /// The plan's variables, those of the environment among them.
+    pub(super) vars: Vars,
+    pub(super) signing: Signing,
     pub(super) redactor: Redactor,
 }
 
 impl RoleMatrix {
     /// Puts a matrix together: the actions of the plan's lens, or all of the registry's.
-    ///
-    /// Its tokens are minted at `now`, real time.
     ///
     /// # Errors
     /// A missing address, secret or `matrix` section, an unknown dialect, or nothing to ask.
@@ -55,20 +52,20 @@ impl RoleMatrix {
         all: bool,
         lenses: &[Lens],
         dialect: Option<&str>,
-        now: Timestamp,
     ) -> Result<Self> {
-        let base = settings.api(Target::Staging)?;
+        let base = settings.api_for(Target::Staging, &first_vars(settings, &loaded.plan.tenants))?;
         let dialect_name = dialect
             .or(settings.project.dialect.as_deref())
             .unwrap_or(DEFAULT_DIALECT)
             .to_owned();
         let dialect = loaded.plan.dialect(&dialect_name)?.clone();
-        let Some(jwt_secret) = settings.jwt_secret(Target::Staging) else {
-            return Err(Error::usage(format!(
-                "{} is not set: the matrix sends requests as users, whose tokens it signs",
-                Settings::jwt_secret_names(Target::Staging)
-            )));
-        };
+        let signing = settings.signing(
+            Target::Staging,
+            &base,
+            &loaded.plan.tenants,
+            &loaded.plan.users,
+            &loaded.plan.auth,
+        );
         let matrix = loaded
             .plan
             .matrix
@@ -77,11 +74,15 @@ impl RoleMatrix {
         let actions = actions_of(&loaded.plan, registry.actions, all, lenses)?;
         let left_out = left_out(&loaded.plan, lenses, &registry.roles, settings);
         let outsiders: Vec<(Ident, User)> = settings.project.outsiders.clone().into_iter().collect();
-        let users = loaded.plan.users.values().chain(outsiders.iter().map(|(_, user)| user));
-        let issuer = settings.issuer(&base);
-        let tokens = users
-            .map(|user| Ok((user.id, mint(&jwt_secret, &issuer, user.id, now)?)))
-            .collect::<Result<HashMap<Uuid, Token>>>()?;
+        let mut users = loaded.plan.users.values().chain(outsiders.iter().map(|(_, user)| user));
+        if signing.jwt_secret.is_none() && users.any(|user| user.auth.is_none()) {
+            return Err(Error::usage(format!(
+                "{} is not set: the matrix sends requests as users, whose tokens it signs",
+                Settings::jwt_secret_names(Target::Staging)
+            )));
+        }
+        let (mut known, secrets) = settings.plan_environment(&loaded.plan.env);
+        known.extend(loaded.plan.tenants.vars(loaded.plan.tenants[0], &signing.environment));
         Ok(Self {
             left_out,
             request: loaded.plan.requests[&matrix.send].clone(),
@@ -98,8 +99,11 @@ impl RoleMatrix {
             },
             outsiders,
             destructive: settings.project.destructive == Some(Destructive::Allowed),
-            redactor: settings.redactor().with(tokens.values().map(|token| &token.compact)),
-            tokens,
+            redactor: settings
+                .redactor()
+                .with(secrets.iter().chain(signing.environment.secrets())),
+            vars: vars_with(&loaded.plan.vars, known),
+            signing,
             loaded,
             matrix,
             actions,
@@ -142,7 +146,7 @@ fn entities(lenses: &[Lens]) -> Map<String, Value> {
             .as_ref()
             .map(|a| &a.entity_id_key)
             .or_else(|| lens.read_action.as_ref().map(|a| &a.entity_id_key))?;
-        let entity = lens.read_action.as_ref().and_then(|a| a.entity)?;
+        let entity = lens.read_action.as_ref().and_then(|a| a.entity.clone())?;
         Some((key.to_string(), json!(entity)))
     });
     keyed.collect()

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lensops_core::crypto::token::mint;
 use lensops_core::exchange::Sender;
 use lensops_core::ident::Ident;
 use lensops_core::lens::User;
 use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::monitor::MonitorPlan;
-use lensops_core::plan::prepare::{prepare, vars_of};
+use lensops_core::request::prepare::{prepare, vars_with};
 use lensops_core::verdict::registry::Registry;
 use lensops_core::yaml;
 use serde_json::Value;
 
+use crate::auth::Sending;
 use crate::commands::acceptance::matrix::{fetch_lists, registry_of};
+use crate::commands::context::first_vars;
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::generate::command::preview;
 use crate::commands::generate::lens_options::NewLens;
@@ -54,7 +55,8 @@ fn verified(users: &[(&Ident, &User)], lists: &[(Ident, Value)]) -> Result<Strin
             Some(shown) if shown == user.role.as_str() => told.push(format!("{name} ({shown})")),
             Some(shown) => wrong.push(format!(
                 "user {name} ({}) is {shown} there, and was given as {}",
-                user.id, user.role
+                user.subject(),
+                user.role
             )),
             None => unseen.push(format!("{name} ({})", user.role)),
         }
@@ -102,8 +104,9 @@ pub(super) async fn check_entity<S: Sender>(
         return Ok(());
     }
     let plan: MonitorPlan = rendered(settings, given.clone(), options, "monitor")?;
-    let base = settings.api(Target::Staging)?;
-    let vars = vars_of(&plan.vars, plan.tenants[0]);
+    let base = settings.api_for(Target::Staging, &first_vars(settings, &plan.tenants))?;
+    let signing = settings.signing(Target::Staging, &base, &plan.tenants, &plan.users, &plan.auth);
+    let vars = vars_with(&plan.vars, plan.tenants.vars(plan.tenants[0], &signing.environment));
     for probe in &plan.probes {
         let (Some(spec), Some(user)) = (
             &probe.request,
@@ -112,11 +115,22 @@ pub(super) async fn check_entity<S: Sender>(
             continue;
         };
         let of_entity = spec.json().is_some_and(|body| body.to_string().contains("$entity"));
-        let Some(secret) = settings.jwt_secret(Target::Staging).filter(|_| of_entity) else {
+        if !of_entity {
+            continue;
+        }
+        let sending = Sending {
+            user: Some(user),
+            base: &base,
+            hosts: &plan.hosts,
+            vars: &vars,
+            tenant: plan.tenants.values(plan.tenants[0]),
+            now: Timestamp::now(),
+        };
+        let Ok(signed) = signing.sign(sender, &sending).await else {
             continue;
         };
-        let token = mint(&secret, &settings.issuer(&base), user.id, Timestamp::now())?;
-        let exchange = sender.send(Arc::new(prepare(&base, spec, Some(&token), &vars)?)).await;
+        let request = prepare(&base, spec, signed.credential.as_ref(), &vars)?;
+        let exchange = sender.send(Arc::new(request)).await;
         match exchange.result {
             Ok(response) if response.status == 200 => eprintln!("✅ The API finds the test entity"),
             Ok(response) if response.status == 404 => {

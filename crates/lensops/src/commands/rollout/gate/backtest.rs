@@ -107,7 +107,7 @@ pub(super) async fn store<H: History>(
 ) -> Result<Exit> {
     let from = at.checked_sub(window).unwrap_or(Timestamp::MIN);
     let lead = from.checked_sub(window + LEAD).unwrap_or(Timestamp::MIN);
-    for tenant in &plan.tenants {
+    for tenant in plan.tenants.iter() {
         let checks = history.between(*tenant, &plan.monitor, lead, at).await?;
         let schedule = Schedule::new(plan.every, &plan.monitor, *tenant);
         let slots = slots(&schedule, plan, &checks, (lead, at));

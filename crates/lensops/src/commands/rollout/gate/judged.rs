@@ -60,7 +60,7 @@ pub async fn gate<H: History>(
     };
     let from = at.checked_sub(window).unwrap_or(Timestamp::MIN);
     let lead = from.checked_sub(LEAD).unwrap_or(Timestamp::MIN);
-    for tenant in &plan.tenants {
+    for tenant in plan.tenants.iter() {
         let checks = history.between(*tenant, &plan.monitor, lead, at).await?;
         let of_window = checks.iter().filter(|check| check.observed_at > from);
         gated.virtual_clock |= of_window.clone().any(is_virtual);

@@ -15,6 +15,8 @@ use crate::ident::Ident;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RawRequest", into = "RawRequest")]
 pub struct Request {
+    /// The host that it goes to, by its name in `hosts`; `None` is the API.
+    pub at: Option<Ident>,
     /// The method.
     pub method: Method,
     /// Path and query below the API's base.
@@ -37,8 +39,33 @@ pub enum Body {
     Json(Value),
     /// Form fields, percent-encoded.
     Form(IndexMap<String, String>),
+    /// Parts of a form, files among them.
+    Multipart(IndexMap<String, FormPart>),
     /// Text as it is.
     Text(String),
+}
+
+/// A part of a form: a field's text, or a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum FormPart {
+    /// A field.
+    Field(String),
+    /// A file.
+    File(FormFile),
+}
+
+/// A file within a form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FormFile {
+    /// Its name.
+    pub file: String,
+    /// What it holds, text; variables are filled in.
+    pub content: String,
+    /// Its content type; `text/plain` where it is left out.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
 }
 
 impl Request {
@@ -78,6 +105,15 @@ struct RawRequest {
     /// The path of a DELETE request.
     #[serde(skip_serializing_if = "Option::is_none")]
     delete: Option<String>,
+    /// The path of a HEAD request, whose answer has no body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<String>,
+    /// The path of an OPTIONS request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options: Option<String>,
+    /// The host that it goes to, by its name in `hosts`; the API where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Ident>,
     /// Query parameters, encoded when they are sent.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     query: IndexMap<String, String>,
@@ -90,6 +126,9 @@ struct RawRequest {
     /// A form body: `application/x-www-form-urlencoded`.
     #[serde(skip_serializing_if = "Option::is_none")]
     form: Option<IndexMap<String, String>>,
+    /// A body of parts: `multipart/form-data`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    multipart: Option<IndexMap<String, FormPart>>,
     /// A body of any other kind; give its `Content-Type` in `headers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
@@ -104,25 +143,30 @@ impl TryFrom<RawRequest> for Request {
             (Method::Put, raw.put),
             (Method::Patch, raw.patch),
             (Method::Delete, raw.delete),
+            (Method::Head, raw.head),
+            (Method::Options, raw.options),
         ];
         let mut given = given.into_iter().filter_map(|(method, path)| Some((method, path?)));
         let (Some((method, path)), None) = (given.next(), given.next()) else {
-            return Err("a request names exactly one of get, post, put, patch, delete with its path".to_owned());
+            return Err(
+                "a request names exactly one of get, post, put, patch, delete, head, options with its path".to_owned(),
+            );
         };
         if !path.starts_with('/') || path.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(format!(
                 "request path {path:?} must start with / and hold no white space"
             ));
         }
-        let body = match (raw.json, raw.form, raw.body) {
-            (None, None, None) => Body::Empty,
-            (Some(json), None, None) => Body::Json(json),
-            (None, Some(form), None) => Body::Form(form),
-            (None, None, Some(text)) => Body::Text(text),
-            _ => return Err("a request has one body: json, form or body".to_owned()),
+        let body = match (raw.json, raw.form, raw.multipart, raw.body) {
+            (None, None, None, None) => Body::Empty,
+            (Some(json), None, None, None) => Body::Json(json),
+            (None, Some(form), None, None) => Body::Form(form),
+            (None, None, Some(parts), None) => Body::Multipart(parts),
+            (None, None, None, Some(text)) => Body::Text(text),
+            _ => return Err("a request has one body: json, form, multipart or body".to_owned()),
         };
-        if method == Method::Get && body != Body::Empty {
-            return Err("a GET request carries no body".to_owned());
+        if matches!(method, Method::Get | Method::Head) && body != Body::Empty {
+            return Err(format!("a {} request carries no body", method.as_str()));
         }
         if let Some(name) = raw.headers.keys().find(|name| !is_header_name(name)) {
             return Err(format!(
@@ -130,6 +174,7 @@ impl TryFrom<RawRequest> for Request {
             ));
         }
         Ok(Self {
+            at: raw.at,
             method,
             path,
             query: raw.query,
@@ -139,7 +184,8 @@ impl TryFrom<RawRequest> for Request {
     }
 }
 
-fn is_header_name(name: &str) -> bool {
+/// Whether a file may set a header of that name.
+pub(crate) fn is_header_name(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()
@@ -150,6 +196,7 @@ fn is_header_name(name: &str) -> bool {
 impl From<Request> for RawRequest {
     fn from(request: Request) -> Self {
         let mut raw = Self {
+            at: request.at,
             query: request.query,
             headers: request.headers,
             ..Self::default()
@@ -158,6 +205,7 @@ impl From<Request> for RawRequest {
             Body::Empty => {}
             Body::Json(value) => raw.json = Some(value),
             Body::Form(fields) => raw.form = Some(fields),
+            Body::Multipart(parts) => raw.multipart = Some(parts),
             Body::Text(text) => raw.body = Some(text),
         }
         let path = Some(request.path);
@@ -167,6 +215,8 @@ impl From<Request> for RawRequest {
             Method::Put => raw.put = path,
             Method::Patch => raw.patch = path,
             Method::Delete => raw.delete = path,
+            Method::Head => raw.head = path,
+            Method::Options => raw.options = path,
         }
         raw
     }

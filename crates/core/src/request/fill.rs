@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use super::Vars;
+use super::spec::Vars;
+use crate::ident::Ident;
 
 /// Why a request or an expectation could not be made of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,12 @@ pub enum PrepareError {
     /// A header whose value would not be one.
     #[error("header {0} would hold a control character")]
     Header(String),
+    /// A host that no file defines.
+    #[error("host {0} is not defined: add it below `hosts`")]
+    Host(Ident),
+    /// An address that is none with its variables filled in.
+    #[error("{0:?} is no address with its variables filled in")]
+    Address(String),
     /// A variable that stands for a number and holds none.
     #[error("{0} is not a number")]
     NoNumber(String),
@@ -26,7 +33,7 @@ pub enum PrepareError {
 
 /// A part of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub(crate) enum Piece<'a> {
     /// Text as it stands.
     Text(&'a str),
     /// A variable, without its dollar.
@@ -34,7 +41,7 @@ pub(super) enum Piece<'a> {
 }
 
 /// The parts of `text`, in order.
-pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
+pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -58,7 +65,7 @@ pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
 }
 
 /// The variables that `text` names.
-pub(super) fn names(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn names(text: &str) -> impl Iterator<Item = &str> {
     pieces(text).into_iter().filter_map(|piece| match piece {
         Piece::Name(name) => Some(name),
         Piece::Text(_) => None,
@@ -66,7 +73,7 @@ pub(super) fn names(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The variables that the texts of `value` name, at any depth. Keys are not filled in.
-pub(super) fn names_in<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+pub(crate) fn names_in<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
         Value::String(text) => found.extend(names(text)),
         Value::Array(items) => items.iter().for_each(|item| names_in(item, found)),
@@ -76,7 +83,7 @@ pub(super) fn names_in<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
 }
 
 /// The value of the variable `name`.
-pub(super) fn lookup<'a>(name: &str, vars: &'a Vars) -> Result<&'a Value, PrepareError> {
+pub(crate) fn lookup<'a>(name: &str, vars: &'a Vars) -> Result<&'a Value, PrepareError> {
     match vars.get(name) {
         None => Err(PrepareError::Undefined(name.to_owned())),
         Some(Value::Null) => Err(PrepareError::NotKnown(name.to_owned())),
@@ -85,7 +92,7 @@ pub(super) fn lookup<'a>(name: &str, vars: &'a Vars) -> Result<&'a Value, Prepar
 }
 
 /// Fills `text` in; `write` says how a value stands within text.
-pub(super) fn fill_with(text: &str, vars: &Vars, write: impl Fn(&Value, &mut String)) -> Result<String, PrepareError> {
+pub(crate) fn fill_with(text: &str, vars: &Vars, write: impl Fn(&Value, &mut String)) -> Result<String, PrepareError> {
     let mut out = String::with_capacity(text.len());
     for piece in pieces(text) {
         match piece {
@@ -112,7 +119,7 @@ pub fn expand_text(text: &str, vars: &Vars) -> Result<String, PrepareError> {
 }
 
 /// Fills a text in; one that is a variable alone becomes its value.
-pub(super) fn expand(text: &str, vars: &Vars) -> Result<Value, PrepareError> {
+pub(crate) fn expand(text: &str, vars: &Vars) -> Result<Value, PrepareError> {
     match pieces(text).as_slice() {
         [Piece::Name(name)] => lookup(name, vars).cloned(),
         _ => expand_text(text, vars).map(Value::String),
@@ -147,7 +154,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::prepare::{set, vars_of};
+    use crate::request::prepare::{set, vars_of};
 
     fn vars() -> Vars {
         let mut vars = vars_of(&Vars::new(), uuid::Uuid::from_u128(1));

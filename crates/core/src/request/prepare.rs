@@ -1,31 +1,29 @@
 //! The plan compiler: a plan's request, a user and variables become a prepared request.
 
 use indexmap::IndexMap;
-use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::credential::Credential;
 use super::fill::{PrepareError, expand_json, expand_text, fill_with};
-use super::{Body, Request, Vars};
-use crate::crypto::digest::sha256_hex;
-use crate::crypto::token::Token;
+use super::multipart::multipart;
+use super::spec::{Body, Request, Vars};
 use crate::exchange::{Base, PreparedRequest};
 use crate::ident::Ident;
-use crate::lens::User;
-use crate::secret::Secret;
 
 /// The plan's variables with `$tenant` added, those that name others filled in.
 #[must_use]
 pub fn vars_of(plan: &Vars, tenant: Uuid) -> Vars {
-    vars_with(plan, Vars::new(), tenant)
+    let mut known = Vars::new();
+    set(&mut known, "tenant", json!(tenant));
+    vars_with(plan, known)
 }
 
-/// The plan's variables with those of the environment and `$tenant`, those that name others filled in.
-/// One that names what is not known is not known either.
+/// The plan's variables with those that are `known`: of the environment and the tenant. Those that name others are
+/// filled in. One that names what is not known is not known either.
 #[must_use]
-pub fn vars_with(plan: &Vars, environment: Vars, tenant: Uuid) -> Vars {
-    let mut known = environment;
-    set(&mut known, "tenant", json!(tenant));
+pub fn vars_with(plan: &Vars, mut known: Vars) -> Vars {
     // One after the other, as far as they stand on each other. A plan with a circle does not load.
     let mut left: Vec<(&Ident, &Value)> = plan.iter().filter(|(name, _)| !known.contains_key(*name)).collect();
     while !left.is_empty() {
@@ -54,14 +52,14 @@ pub fn set(vars: &mut Vars, name: &str, value: Value) {
     }
 }
 
-/// Makes the request of `spec` against `base`, as the user of `token` where there is one.
+/// Makes the request of `spec` against `base`, with `credential` where it is sent as somebody.
 ///
 /// # Errors
 /// An undefined or unknown variable in path or body.
 pub fn prepare(
     base: &Base,
     spec: &Request,
-    token: Option<&Token>,
+    credential: Option<&Credential>,
     vars: &Vars,
 ) -> Result<PreparedRequest, PrepareError> {
     let mut path = encode_target(&expand_path(&spec.path, vars)?);
@@ -72,9 +70,8 @@ pub fn prepare(
     let mut request = PreparedRequest::new(base.clone(), spec.method, &path)
         .header("Accept", "application/json")
         .header("User-Agent", concat!("lensops/", env!("CARGO_PKG_VERSION")));
-    if let Some(token) = token {
-        request = request.bearer(&token.compact);
-        request.claims = Some(token.claims.clone());
+    if let Some(credential) = credential {
+        request = credential.sign(request);
     }
     match &spec.body {
         Body::Empty => {}
@@ -82,6 +79,11 @@ pub fn prepare(
         Body::Form(fields) => {
             request.body = Some(form_encoded(fields, vars)?);
             request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        }
+        Body::Multipart(parts) => {
+            let (body, content_type) = multipart(parts, vars)?;
+            request.body = Some(body);
+            request = request.header("Content-Type", content_type);
         }
         Body::Text(text) => request.body = Some(expand_text(text, vars)?),
     }
@@ -124,11 +126,11 @@ fn encode_segment(text: &str) -> String {
     }
 }
 
+/// What a form's fields may not hold raw: the unreserved characters of RFC 3986 stay as they are.
+pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 fn form_encoded(fields: &IndexMap<String, String>, vars: &Vars) -> Result<String, PrepareError> {
-    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    // The unreserved characters of RFC 3986 stay as they are.
-    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    let encode = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
+    let encode = |text: &str| percent_encoding::utf8_percent_encode(text, RESERVED).to_string();
     let pairs = fields
         .iter()
         .map(|(name, value)| Ok(format!("{}={}", encode(name), encode(&expand_text(value, vars)?))));
@@ -152,23 +154,6 @@ fn encode_target(path: &str) -> String {
         .add(b'^');
     utf8_percent_encode(path, UNSAFE).to_string()
 }
-
-/// A well-formed signature of `user` in `role`, and its hash as a secret.
-#[must_use]
-pub fn signature(user: &User, role: &Ident, signed_at: Timestamp, nonce: u64) -> (Value, Secret) {
-    let hash = sha256_hex(format!("{}|{role}|{signed_at}|{nonce}", user.id).as_bytes());
-    let value = json!({
-        "signed_at": signed_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        "user_id": user.id,
-        "role_at_signing": role,
-        "signature_type": "pin_totp",
-        "signature_hash": hash,
-    });
-    (value, Secret::new(hash))
-}
-
-/// Minted tokens by user name.
-pub type Tokens = IndexMap<Ident, Token>;
 
 #[cfg(test)]
 mod tests {
@@ -227,9 +212,10 @@ mod tests {
         )
         .unwrap();
         let base = Base::parse("http://127.0.0.1:1/api").unwrap();
-        let now = Timestamp::from_second(1_770_000_000).unwrap();
-        let token = crate::crypto::token::mint(&Secret::new("made up"), "http://x", Uuid::from_u128(9), now).unwrap();
-        let request = prepare(&base, &spec, Some(&token), &vars()).unwrap();
+        let now = jiff::Timestamp::from_second(1_770_000_000).unwrap();
+        let secret = crate::secret::Secret::new("made up");
+        let token = crate::crypto::token::mint(&secret, "http://x", "nine", now).unwrap();
+        let request = prepare(&base, &spec, Some(&Credential::from(&token)), &vars()).unwrap();
         assert_eq!(
             request.target,
             "/api/v1/x?t=00000000-0000-0000-0000-000000000001&q=a%20b%26c"

@@ -18,6 +18,16 @@ pub struct NameError {
     rule: &'static str,
 }
 
+impl NameError {
+    pub(super) fn new(what: &'static str, given: &str, rule: &'static str) -> Self {
+        Self {
+            what,
+            given: given.chars().take(80).collect(),
+            rule,
+        }
+    }
+}
+
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident, $what:literal, $pattern:literal, $rule:literal, $valid:expr) => {
         $(#[$doc])*
@@ -40,7 +50,7 @@ macro_rules! name_type {
                 if valid(text) {
                     return Ok(Self(text.to_owned()));
                 }
-                Err(NameError { what: $what, given: text.chars().take(80).collect(), rule: $rule })
+                Err(NameError::new($what, text, $rule))
             }
         }
 
