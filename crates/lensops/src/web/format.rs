@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use lensops_core::history::status::{age_at, tell_age};
-use uuid::Uuid;
 
 /// Samples from which a P95 is supported.
 const SUPPORTED: i64 = 20;

@@ -22,7 +22,6 @@ use super::evidence::{self, Shown};
 use super::format::Moment;
 use super::gate::Criterion;
 use super::lens_data::{LISTED, LensData, LensQuery, load};
-use super::names::Names;
 use super::page::{Frame, not_found, refused, show};
 use super::row::Row;
 use super::series::{self, WINDOWS, Window};

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::app::App;
-use super::format::{self, Moment};
+use super::format::Moment;
 use super::matrix::{Count, Group, counts, group, tenants_worst_first};
 use super::page::{Frame, show};
 use super::row::Row;
@@ -74,7 +74,7 @@ struct Overview {
 }
 
 impl Asked {
-    fn keeps(&self, row: &Row, names: &Names) -> bool {
+    fn keeps(&self, row: &Row) -> bool {
         let words = self.q.trim().to_lowercase();
         let text = format!("{} {} {} {}", row.lens, row.title, row.tenant, row.shown.tenant_name).to_lowercase();
         words.split_whitespace().all(|word| text.contains(word))
