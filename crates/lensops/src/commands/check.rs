@@ -14,7 +14,7 @@ use crate::commands::worker::check::Monitor;
 use crate::commands::worker::delivery::Delivery;
 use crate::commands::worker::{overall, tell};
 use crate::config::Settings;
-use crate::http::{Client, TIMEOUT};
+use crate::http::Client;
 use crate::store::{Journal, Store};
 
 /// Checks the lens of the plan `which` for each of its tenants. One that is not `recorded` is printed alone:
@@ -31,7 +31,7 @@ pub async fn run(settings: &Settings, which: &Which<'_>, as_json: bool, recorded
     let once = Once {
         settings,
         store: open_store(settings, &journal)?,
-        client: Client::new(TIMEOUT).for_probes(),
+        client: settings.client()?.for_probes(),
         recorded,
         several: monitor.plan.tenants.len() > 1,
         monitor,
