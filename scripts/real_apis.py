@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Hand-written plans against real systems: httpbin, and Unleash over PostgreSQL.
+"""Hand-written plans against real systems: httpbin, and Unleash and Directus over PostgreSQL.
 
     scripts/real_apis.py [FOLDER]
 
-FOLDER (a temporary one without it) keeps what is installed: httpbin from PyPI, unleash-server from npm. Needs
+FOLDER (a temporary one without it) keeps what is installed: httpbin from PyPI, unleash-server and directus from npm. Needs
 python3 with venv, node with npm, and PostgreSQL's initdb and postgres. For each system: check, accept (sign in,
 call, a role that is denied, a row that is created and proven in the database), stress, a worker for three
 checks, gate, evidence verify. Prints a line a step with its time and ends with 1 where one is not as expected.
@@ -264,12 +264,88 @@ scenarios:
                 child.wait()
 
 
+def directus(tools, folder):
+    home = tools / "directus"
+    if not (home / "node_modules/directus").exists():
+        home.mkdir(exist_ok=True)
+        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent", "directus"], cwd=home, check=True)
+    database, url, port_pg = postgres(folder)
+    port, server = free_port(), None
+    base = f"http://127.0.0.1:{port}"
+    admin, viewer = ("admin@example.com", "made-up-admin-password"), ("viewer@example.com", "made-up-viewer-password")
+    try:
+        env = {"PATH": os.environ["PATH"], "HOME": str(folder), "DB_CLIENT": "pg", "DB_CONNECTION_STRING": url, "SECRET": "made-up-secret-of-directus-0123456789",
+               "ADMIN_EMAIL": admin[0], "ADMIN_PASSWORD": admin[1], "HOST": "127.0.0.1", "PORT": str(port), "TELEMETRY": "false", "LOG_LEVEL": "silent",
+               "STORAGE_LOCATIONS": "local", "STORAGE_LOCAL_ROOT": str(folder / "uploads"), "ACCESS_TOKEN_TTL": "90s"}
+        directus = [home / "node_modules/.bin/directus"]
+        subprocess.run([*directus, "bootstrap"], cwd=folder, env=env, check=True, capture_output=True)
+        server = subprocess.Popen([*directus, "start"], cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(f"{base}/server/ping")
+        _, _, answer = call("POST", f"{base}/auth/login", {"email": admin[0], "password": admin[1]})
+        token = json.loads(answer)["data"]["access_token"]
+
+        def as_admin(path, body):
+            data, headers = json.dumps(body).encode(), {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+            with urllib.request.urlopen(urllib.request.Request(base + path, data=data, method="POST", headers=headers), timeout=30) as done:
+                return json.loads(done.read() or b"{}").get("data")
+
+        key = {"field": "id", "type": "integer", "schema": {"is_primary_key": True, "has_auto_increment": True}}
+        as_admin("/collections", {"collection": "orders", "schema": {}, "meta": {}, "fields": [key, {"field": "reference", "type": "string", "schema": {}}]})
+        role = as_admin("/roles", {"name": "Viewer"})
+        as_admin("/users", {"email": viewer[0], "password": viewer[1], "role": role["id"]})
+        project(
+            folder / "project",
+            "directus",
+            f"""api_base_url: {base}
+auth:
+  token: {{login: {{post: /auth/login, json: {{email: $email, password: $password}}}}, bearer: $.data.access_token}}
+users:
+  admin: {{role: admin, auth: token, email: {admin[0]}, password: {{env: REAL_ADMIN_PASSWORD}}}}
+  viewer: {{role: viewer, auth: token, email: {viewer[0]}, password: {{env: REAL_VIEWER_PASSWORD}}}}
+""",
+            """probes:
+  - {name: Ping, request: {get: /server/ping}, expect: {status: 200}}
+  - {name: Orders, timed: true, as: admin, request: {get: /items/orders?limit=2}, expect: {status: 200, json: true}}
+  - {name: Me, timed: true, as: viewer, request: {get: /users/me}, expect: {status: 200, json: true}}
+  - {name: Collections, timed: true, as: admin, request: {get: /collections/orders}, expect: {status: 200, json: true}}
+""",
+            """requests:
+  create: {post: /items/orders, json: {reference: "probe-$random_id"}}
+  read: {get: /items/orders/$order}
+  remove: {delete: /items/orders/$order}
+scenarios:
+  - name: an admin creates an order, and the database has it
+    steps:
+      - {as: admin, send: create, expect: {status: 200}, capture: {order: $.data.id}}
+      - {as: admin, send: read, expect: {status: 200, is: {$.data.id: $order}}}
+    then:
+      - {sql: "SELECT id FROM orders WHERE id = $order", expect: {rows: 1}}
+  - {name: a viewer is denied, as: viewer, send: create, expect: {status: 403}}
+  - {name: nobody is denied, send: create, expect: {status: [401, 403]}}
+  - name: what is created is removed
+    steps:
+      - {as: admin, send: create, expect: {status: 200}, capture: {order: $.data.id}}
+      - {as: admin, send: remove, expect: {status: 204}}
+""",
+            """targets:
+  - {name: orders, as: admin, request: {get: /items/orders?limit=2}, load: {burst: 40}, expect: {status: 200}}
+""",
+        )
+        env = {"PATH": os.environ["PATH"], "REAL_ADMIN_PASSWORD": admin[1], "REAL_VIEWER_PASSWORD": viewer[1], "STAGING_DB_URL": url}
+        story("directus", folder / "project", env)
+    finally:
+        for child in (server, database):
+            if child:
+                child.terminate()
+                child.wait()
+
+
 def main():
     with tempfile.TemporaryDirectory() as temporary:
         temporary = pathlib.Path(temporary)
         tools = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else temporary / "tools"
         tools.mkdir(exist_ok=True)
-        for name, run in [("httpbin", httpbin), ("unleash", unleash)]:
+        for name, run in [("httpbin", httpbin), ("unleash", unleash), ("directus", directus)]:
             folder = temporary / name
             folder.mkdir()
             run(tools, folder)

@@ -16,7 +16,7 @@ use crate::commands::worker::check::Monitor;
 use crate::commands::worker::delivery::Delivery;
 use crate::commands::worker::{overall, tell};
 use crate::config::Settings;
-use crate::http::{Client, TIMEOUT};
+use crate::http::Client;
 use crate::store::{Journal, Store};
 
 /// How a check is printed.
@@ -44,7 +44,7 @@ pub async fn run(settings: &Settings, which: &Which<'_>, form: Form, recorded: b
     let once = Once {
         settings,
         store: open_store(settings, &journal)?,
-        client: Client::new(TIMEOUT).for_probes(),
+        client: settings.client()?.for_probes(),
         recorded,
         form,
         several: monitor.plan.tenants.len() > 1,

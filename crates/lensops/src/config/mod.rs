@@ -6,6 +6,7 @@
 
 mod acknowledged;
 mod alerts;
+mod connector;
 mod error;
 mod flags;
 mod invocation;
@@ -21,7 +22,9 @@ mod target;
 
 pub use acknowledged::{Acknowledged, MigrateFile};
 pub use error::ConfigError;
-pub use project::{Destructive, FlagsAt, MetricsFile, ProjectFile, RequestDefaults, Runtime, StoreKind, WorkerFile};
+pub use project::{
+    ClientCertificate, Destructive, FlagsAt, MetricsFile, ProjectFile, RequestDefaults, Runtime, StoreKind, WorkerFile,
+};
 pub use repository::RepositoryFile;
 pub use secrets::redactor_of;
 pub use settings::{Env, PROJECT_FILE, Settings};

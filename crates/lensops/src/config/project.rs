@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use lensops_core::alert::{AlertsFile, ReceiverKind, RuleBook};
-use lensops_core::auth::Auths;
+use lensops_core::auth::{Auths, FromVariable};
 use lensops_core::evidence::EvidenceFile;
 use lensops_core::history::phase::{Phase, Phases};
 use lensops_core::ident::Ident;
@@ -37,6 +37,9 @@ pub struct ProjectFile {
     /// Hosts besides the API, by the names that requests call them in `at`.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub hosts: Hosts,
+    /// The certificate that this machine shows to servers that ask for one (mTLS).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<ClientCertificate>,
     /// What every request has that does not say otherwise.
     #[serde(skip_serializing_if = "RequestDefaults::is_empty")]
     pub defaults: RequestDefaults,
@@ -103,6 +106,16 @@ pub struct ProjectFile {
     /// What of the database is meant to differ from the migration.
     #[serde(skip_serializing_if = "MigrateFile::is_empty")]
     pub migrate: MigrateFile,
+}
+
+/// The certificate that this machine shows to servers that ask for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCertificate {
+    /// The certificate and its chain: PEM, or the path of a file that holds it.
+    pub certificate: FromVariable,
+    /// Its private key: PEM, or the path of a file that holds it.
+    pub key: FromVariable,
 }
 
 /// What every request has that does not say otherwise.

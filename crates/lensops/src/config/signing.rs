@@ -66,9 +66,10 @@ impl Settings {
     pub(super) fn named_variables(&self) -> Vec<String> {
         let project = &self.project;
         let people = project.users.values().chain(project.outsiders.values());
-        named(&project.tenants, people, &project.auth)
-            .map(ToString::to_string)
-            .collect()
+        let certificate = project.client_certificate.iter();
+        let certificate = certificate.flat_map(|named| [&named.certificate.env, &named.key.env]);
+        let named = named(&project.tenants, people, &project.auth).chain(certificate);
+        named.map(ToString::to_string).collect()
     }
 
     /// A plan's variables that come from the environment, and the secrets among them. What is odd about one is

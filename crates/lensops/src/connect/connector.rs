@@ -1,5 +1,6 @@
 //! Finds the way to an API: which proxy stands before it, and which addresses it has.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
@@ -19,6 +20,12 @@ use super::way::{Past, Way, before};
 #[derive(Clone)]
 pub struct Connector {
     inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connector(…)")
+    }
 }
 
 struct Inner {

@@ -9,6 +9,7 @@ mod addresses;
 mod certificate;
 mod connector;
 mod error;
+mod identity;
 mod micros;
 mod no_proxy;
 mod proxy;
@@ -21,6 +22,7 @@ mod way;
 
 pub use connector::Connector;
 pub use error::ConnectError;
+pub use identity::{Identity, IdentityError};
 pub(crate) use micros::micros;
 pub use proxy::{Proxies, ProxyError};
 pub use resolver::Resolver;

@@ -8,6 +8,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use super::identity::Identity;
+
 const FILE: &str = "SSL_CERT_FILE";
 const FOLDER: &str = "SSL_CERT_DIR";
 
@@ -32,6 +34,9 @@ pub enum TrustError {
         /// What it names.
         path: String,
     },
+    /// The client certificate and its key do not fit.
+    #[error("client_certificate cannot be used: {0}")]
+    Identity(String),
     /// The system has none.
     #[error("the system has no certificate authorities: install ca-certificates, or set SSL_CERT_FILE")]
     Nobody,
@@ -39,7 +44,11 @@ pub enum TrustError {
 
 /// Whom TLS trusts.
 #[derive(Debug, Clone)]
-pub struct Trust(Whom);
+pub struct Trust {
+    whom: Whom,
+    /// Who this machine is, where a server asks.
+    identity: Option<Arc<Identity>>,
+}
 
 #[derive(Debug, Clone)]
 enum Whom {
@@ -55,16 +64,31 @@ impl Trust {
     #[must_use]
     pub fn system() -> Self {
         let named = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        Self(Whom::System {
-            file: named(FILE),
-            folder: named(FOLDER),
-        })
+        Self {
+            whom: Whom::System {
+                file: named(FILE),
+                folder: named(FOLDER),
+            },
+            identity: None,
+        }
     }
 
     /// These authorities alone, in DER.
     #[must_use]
     pub fn only(authorities: Vec<Vec<u8>>) -> Self {
-        Self(Whom::Only(authorities.into_iter().map(CertificateDer::from).collect()))
+        Self {
+            whom: Whom::Only(authorities.into_iter().map(CertificateDer::from).collect()),
+            identity: None,
+        }
+    }
+
+    /// The same, with `identity` for servers that ask who is there.
+    #[must_use]
+    pub fn as_identity(self, identity: Identity) -> Self {
+        Self {
+            identity: Some(Arc::new(identity)),
+            ..self
+        }
     }
 
     /// Reads the certificates.
@@ -74,15 +98,20 @@ impl Trust {
         if added == 0 {
             return Err(TrustError::Nobody);
         }
-        Ok(TlsConnector::from(Arc::new(
-            ClientConfig::builder()
-                .with_root_certificates(roots)
-                .with_no_client_auth(),
-        )))
+        let config = ClientConfig::builder().with_root_certificates(roots);
+        let config = match &self.identity {
+            None => config.with_no_client_auth(),
+            Some(identity) => {
+                let (chain, key) = identity.parts();
+                let made = config.with_client_auth_cert(chain, key);
+                made.map_err(|error| TrustError::Identity(error.to_string()))?
+            }
+        };
+        Ok(TlsConnector::from(Arc::new(config)))
     }
 
     fn authorities(&self) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-        let (file, folder) = match &self.0 {
+        let (file, folder) = match &self.whom {
             Whom::Only(authorities) => return Ok(authorities.clone()),
             Whom::System { file, folder } => (file, folder),
         };

@@ -106,7 +106,6 @@ async fn the_results_hold_the_breakdown_and_the_percentiles_with_their_sample() 
 /// Fault E7: a run that was told to stop left no figures and no evidence.
 #[tokio::test(flavor = "multi_thread")]
 async fn e7_an_interrupted_run_says_what_it_measured_and_proves_nothing() {
-    let sandbox = sandbox(Dialect::Documented).await;
     for (what, faults, code) in [
         ("nothing wrong so far", json!({}), 3),
         (
@@ -115,6 +114,8 @@ async fn e7_an_interrupted_run_says_what_it_measured_and_proves_nothing() {
             1,
         ),
     ] {
+        // One of its own: what it was asked before says nothing of this run.
+        let sandbox = sandbox(Dialect::Documented).await;
         sandbox.set_faults(serde_json::from_value::<Faults>(faults).unwrap());
         let mut project = Project::empty();
         project.point_at(&sandbox);

@@ -1,10 +1,13 @@
 //! Tenants as text: their ids, their values, their hosts; and what acceptance steps can say besides.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lensops_core::lens::tenant_id;
 use lensops_sandbox::{Dialect, Faults, Sandbox};
 use serde_json::{Value, json};
 
 use crate::harness::{Project, sandbox};
+use crate::tls_server::TlsServer;
 
 /// Two tenants, each with a key of its own at a sandbox of its own.
 async fn two() -> (Sandbox, Sandbox, Project) {
@@ -169,4 +172,53 @@ async fn a_wait_ends_with_its_time_and_at_a_server_error() {
     fault(500, 1);
     let report = accept(&project, "  who: {get: /who/key}\n", waits, 1);
     assert!(report.to_string().contains("got 500"), "{report:#}");
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        STANDARD.encode(der)
+    )
+}
+
+/// mTLS: who has the certificate is let in by every command, who has none is not.
+#[test]
+fn a_client_certificate_is_shown_to_a_server_that_asks() {
+    let (authority_key, key) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&authority_key).unwrap();
+    let issuer = rcgen::Issuer::from_params(&params, &authority_key);
+    let client = rcgen::CertificateParams::new(vec!["probe".to_owned()]).unwrap();
+    let client = client.signed_by(&key, &issuer).unwrap();
+    let server = TlsServer::for_clients_of(&authority);
+    let mut project = Project::empty();
+    project.write("authority.pem", &server.authority);
+    project.write("key.pem", &pem("PRIVATE KEY", &key.serialize_der()));
+    for (name, value) in [
+        ("API_BASE_URL", server.url.clone()),
+        ("SSL_CERT_FILE", project.path("authority.pem").display().to_string()),
+        ("CLIENT_CERT", pem("CERTIFICATE", client.der())),
+        ("CLIENT_KEY", "key.pem".to_owned()),
+    ] {
+        project.env.insert(name.to_owned(), value);
+    }
+    project.write("monitor.yml", "monitor: shop\nevery: 15m\nsamples: 2\ntenants: [acme]\nprobes: [{name: a, timed: true, request: {get: /}, expect: {status: 200}}]\n");
+    project.write("stress.yml", "stress: shop\ntenants: [acme]\ntargets: [{name: a, request: {get: /}, load: {burst: 4}, expect: {status: 200}}]\n");
+    project.write("accept.yml", "acceptance: shop\ntenants: [acme]\ndialects: {documented: {paths: {}}}\nrequests: {a: {get: /}}\nscenarios: [{name: a, send: a}]\n");
+    project.run("check --plan monitor.yml").expect(1);
+    project.write(
+        "lensops.yml",
+        "client_certificate: {certificate: {env: CLIENT_CERT}, key: {env: CLIENT_KEY}}\n",
+    );
+    for command in [
+        "check --plan monitor.yml",
+        "accept --plan accept.yml",
+        "stress --plan stress.yml",
+    ] {
+        project.run(command).expect(0);
+    }
+    project.env.remove("CLIENT_KEY");
+    let ran = project.run("check --plan monitor.yml").expect(2);
+    assert!(ran.err.contains("CLIENT_KEY is not set"), "{}", ran.err);
 }

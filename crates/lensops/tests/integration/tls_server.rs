@@ -11,7 +11,9 @@ use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedKey, DnType, IsCa, KeyPair, generate_simple_self_signed,
 };
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
-use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 /// How handshakes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +56,31 @@ impl TlsServer {
     }
 
     fn with(cert: &Certificate, signing_key: &KeyPair, handshakes: Handshakes) -> Self {
+        Self::asking(cert, signing_key, handshakes, None)
+    }
+
+    /// A server that lets in who has a certificate that `clients` signed.
+    pub(crate) fn for_clients_of(clients: &Certificate) -> Self {
+        let names = ["127.0.0.1".to_owned()];
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(clients.der().clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+        Self::asking(&cert, &signing_key, Handshakes::Complete, Some(verifier))
+    }
+
+    fn asking(
+        cert: &Certificate,
+        signing_key: &KeyPair,
+        handshakes: Handshakes,
+        verifier: Option<Arc<dyn ClientCertVerifier>>,
+    ) -> Self {
         let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
-        let config = ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key.into())
-            .unwrap();
+        let config = match verifier {
+            Some(verifier) => ServerConfig::builder().with_client_cert_verifier(verifier),
+            None => ServerConfig::builder().with_no_client_auth(),
+        };
+        let config = config.with_single_cert(vec![cert.der().clone()], key.into()).unwrap();
         let config = Arc::new(config);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

@@ -19,7 +19,6 @@ use crate::commands::exit::Exit;
 use crate::commands::plans::{Which, load};
 use crate::commands::signal::stop_on_signal;
 use crate::config::Settings;
-use crate::http::{Client, TIMEOUT};
 
 /// What the command line asks for besides the plan.
 #[derive(Debug, Default)]
@@ -50,7 +49,7 @@ pub async fn run(settings: &Settings, which: &Which<'_>, asked: Asked<'_>) -> Re
         junit: asked.junit,
         flag_proof: asked.flag_proof,
     };
-    accept(settings, &Client::new(TIMEOUT), &run, &output).await
+    accept(settings, &settings.client()?, &run, &output).await
 }
 
 impl Acceptance {

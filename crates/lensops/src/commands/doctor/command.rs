@@ -10,7 +10,6 @@ use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::plans::{Loaded, Which, lens_paths, load, load_lens, plan_paths};
 use crate::config::Settings;
-use crate::http::{Client, TIMEOUT};
 
 /// Looks at everything below the root of `settings` and at what it names, and prints the findings.
 ///
@@ -36,7 +35,7 @@ pub async fn run(settings: &Settings, json: bool) -> Result<Exit> {
         monitors: monitors.collect(),
         plans,
         tenants: tenant_source(settings).map_err(|error| one_line(&error)),
-        client: Client::new(TIMEOUT),
+        client: settings.client()?,
     };
     Ok(doctor(&subject, json).await)
 }

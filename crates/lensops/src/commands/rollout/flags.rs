@@ -13,7 +13,6 @@ use crate::commands::worker::check::Monitor;
 use crate::commands::worker::{Answer, Answered, told_off};
 use crate::config::Settings;
 use crate::flags::{COMMAND_PATIENCE, FlagError, FlagProvider as _, Provider, Variables, is_on};
-use crate::http::{Client, TIMEOUT};
 
 /// Prints the flags of `lens` as provider and API have them.
 ///
@@ -26,7 +25,7 @@ pub async fn run(settings: &Settings, lens: &str, as_json: bool) -> Result<Exit>
     let monitor = monitor(settings, load(settings, &Which::Lens(lens))?)?;
     let provider = settings.provider()?.map(|provider| provider.patient(COMMAND_PATIENCE));
     let provider = provider.as_ref().map_err(String::as_str);
-    flags(&monitor, provider, &Client::new(TIMEOUT), as_json).await
+    flags(&monitor, provider, &settings.client()?, as_json).await
 }
 
 /// Both sides, as read.

@@ -15,7 +15,6 @@ use lensops_core::verdict::stress::StressVerdict;
 use super::load_run::{Group, Stress};
 use super::unready::Unready;
 use crate::auth::{Sending, Signed, Unsigned};
-use crate::connect::Connector;
 use crate::http::{Client, TIMEOUT as PATIENCE};
 use crate::load::{Job, LoadTarget, Renewal};
 
@@ -33,7 +32,7 @@ impl Stress {
         let base = group.targets.first().map(|target| self.base_of(target)).transpose()?;
         Ok(Job {
             targets,
-            connector: Connector::system(),
+            connector: self.connector.clone(),
             base: base.unwrap_or_else(|| self.base.clone()),
             load: group.load.clone(),
             reuse: plan.reuse,
@@ -87,7 +86,7 @@ impl Stress {
         signed.fetch.as_ref()?;
         let vars = marks.into_vars(self.vars.clone());
         let all = Arc::new((
-            self.signing.clone(),
+            (self.signing.clone(), self.connector.clone()),
             self.base_of(target).ok()?,
             target.request.clone(),
             marks.clone(),
@@ -97,8 +96,8 @@ impl Stress {
         Some(Renewal::new(move || {
             let all = all.clone();
             Box::pin(async move {
-                let (signing, base, spec, marks, vars, signed) = &*all;
-                let client = Client::new(PATIENCE);
+                let ((signing, connector), base, spec, marks, vars, signed) = &*all;
+                let client = Client::over(connector.clone(), PATIENCE);
                 let renewed = signing.renew(&client, signed, Timestamp::now()).await.ok()??;
                 let request = prepare(base, spec, renewed.credential.as_ref(), vars).ok()?;
                 Prebuilt::new(request, marks.clone()).ok()

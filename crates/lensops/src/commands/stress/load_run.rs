@@ -22,6 +22,7 @@ use crate::commands::context::first_vars;
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::plans::Loaded;
 use crate::config::{Settings, Target};
+use crate::connect::Connector;
 use crate::http::{Client, TIMEOUT};
 use crate::load::{self, Figures, Flow, Progress};
 
@@ -31,6 +32,7 @@ pub struct Stress {
     pub(super) loaded: Loaded<StressPlan>,
     pub(super) base: Base,
     pub(super) signing: Signing,
+    pub(super) connector: Connector,
     /// The plan's variables, those of the environment among them.
     pub(super) vars: Vars,
     pub(super) redactor: Redactor,
@@ -81,6 +83,7 @@ impl Stress {
                 .with(secrets.iter().chain(signing.environment.secrets())),
             vars: vars_with(&plan.vars, known),
             signing,
+            connector: settings.connector()?,
             loaded,
             base,
             threads: threads.unwrap_or_else(load::processors),
@@ -94,7 +97,7 @@ impl Stress {
     /// When a request cannot be made of the plan, or this machine cannot send at all.
     pub async fn run(&self, view: &mut View, interrupted: &CancellationToken) -> Result<Ran> {
         // All requests are made before the first is sent: a plan that cannot run sends nothing.
-        let client = Client::new(TIMEOUT);
+        let client = Client::over(self.connector.clone(), TIMEOUT);
         let mut jobs = Vec::new();
         for group in self.groups() {
             match self.job(&client, &group).await {

@@ -21,7 +21,7 @@ use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::signal::stop_on_signal;
 use crate::config::Settings;
-use crate::http::{Client, TIMEOUT};
+use crate::http::Client;
 use crate::store::{Journal, Store};
 
 /// Runs the monitors of `lenses`, of all where none is named, until it is told to stop.
@@ -64,7 +64,7 @@ pub async fn run(settings: &Settings, lenses: &[String], listen: Option<SocketAd
         health,
         ..Worker::new(
             SystemClock,
-            Client::new(TIMEOUT).for_probes(),
+            settings.client()?.for_probes(),
             journal.clone(),
             store,
             monitors,

@@ -22,7 +22,7 @@ use crate::commands::exit::Exit;
 use crate::commands::plans::{Loaded, Which, lens_paths, load, load_all, load_lens};
 use crate::commands::signal::stop_on_signal;
 use crate::config::Settings;
-use crate::http::{Client, TIMEOUT};
+use crate::http::Client;
 
 /// What the command line asks for.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ pub async fn run(settings: &Settings, asked: Asked<'_>) -> Result<Exit> {
         Some(lens) => load(settings, &Which::Lens(lens))?,
         None => load_all(settings)?.swap_remove(0),
     };
-    let client = Client::new(TIMEOUT);
+    let client = settings.client()?;
     let registry = find_registry(settings, &asked, &loaded.plan, &client).await?;
     let lenses = lens_paths(settings)?.into_iter();
     let lenses = lenses.map(|path| Ok(load_lens(settings, &path, true)?.0));

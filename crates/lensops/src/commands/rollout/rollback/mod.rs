@@ -30,7 +30,6 @@ use crate::commands::signal::stop_on_signal;
 use crate::commands::worker::delivery::Delivery;
 use crate::config::Settings;
 use crate::flags::COMMAND_PATIENCE;
-use crate::http::{Client, TIMEOUT};
 use crate::store::Switch;
 
 /// The window that the gate is asked about.
@@ -85,7 +84,7 @@ pub async fn run(settings: &Settings, asked: &Asked<'_>, kind: Switch) -> Result
     let context = Context {
         monitor: &monitor,
         provider: &provider.patient(COMMAND_PATIENCE),
-        sender: &Client::new(TIMEOUT),
+        sender: &settings.client()?,
         journal: &journal,
         store: &store,
     };
