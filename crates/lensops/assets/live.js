@@ -46,6 +46,9 @@
 
   function replace(fresh) {
     const focused = place(document.activeElement);
+    const home = document.activeElement && document.activeElement.closest("[data-live][id]");
+    const usable = () => [...document.getElementById(home.id).querySelectorAll("a[href], button, input, select, summary, [tabindex]")];
+    const index = home ? usable().indexOf(document.activeElement) : -1;
     // What somebody folded or unfolded stays so.
     const folds = new Map();
     for (const fold of document.querySelectorAll("details[data-key]")) {
@@ -56,6 +59,10 @@
     }
     for (const old of document.querySelectorAll("[data-live]")) {
       const now = fresh.getElementById(old.id);
+      // A chart that somebody reads out stays until they leave it.
+      if (old === home && document.activeElement.matches(".plot")) {
+        continue;
+      }
       if (now && now.innerHTML !== old.innerHTML) {
         old.replaceChildren(...now.childNodes);
       }
@@ -65,6 +72,10 @@
       if (same) {
         same.focus();
       }
+    }
+    // What is no link has no name of its own: it is found again by its place.
+    if (index >= 0 && document.activeElement === document.body) {
+      usable()[index]?.focus();
     }
     if (fresh.title) {
       document.title = fresh.title;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use lensops_core::alert::{Notice, Notification};
 use lensops_core::history::status::Standing;
+use lensops_core::plan::monitor::MonitorPlan;
 
 use super::format::Moment;
 use super::row::Row;
@@ -20,8 +21,8 @@ pub(super) struct Failing {
     pub(super) answered: Option<String>,
 }
 
-/// The gravest finding of a probe in `check`; `None` where no probe found anything.
-pub(super) fn failing((_, events): &Exported) -> Option<Failing> {
+/// The gravest finding of a probe of `plan` in a check; `None` where no probe found anything.
+pub(super) fn failing((_, events): &Exported, plan: &MonitorPlan) -> Option<Failing> {
     let of_probe = |level: &'static str| {
         let mut own = events
             .iter()
@@ -31,12 +32,17 @@ pub(super) fn failing((_, events): &Exported) -> Option<Failing> {
     let (_, detail) = of_probe("error").or_else(|| of_probe("warning"))?;
     let text = |name: &str| detail[name].as_str().map(ToOwned::to_owned);
     let first_line = |name: &str| Some(detail[name].as_str()?.lines().next()?.to_owned());
+    let probe = text("probe").unwrap_or_default();
+    let planned = plan
+        .probes
+        .iter()
+        .find(|planned| planned.name == probe && planned.flags.is_empty());
     Some(Failing {
-        probe: text("probe").unwrap_or_default(),
         asked: first_line("request").map(|line| line.trim_end_matches(" HTTP/1.1").to_owned()),
-        expected: text("expected"),
+        expected: text("expected").or_else(|| planned.map(|planned| planned.expect.tell())),
         seen: text("seen"),
         answered: first_line("response"),
+        probe,
     })
 }
 

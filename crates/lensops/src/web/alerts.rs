@@ -13,11 +13,12 @@ use lensops_core::named::Named;
 use uuid::Uuid;
 
 use super::app::App;
-use super::format;
+use super::format::{self, Moment};
 use super::names::Names;
 use super::page::{Frame, refused, show};
 use super::scope::{Watched, concerning, visible, within};
 use super::session::Who;
+use super::status_icon::WELL;
 use crate::store::{Alert, Silence, StoreError, Trail};
 
 /// Messages that are looked through.
@@ -58,7 +59,9 @@ struct Shown {
     rule: Named<Rule>,
     severity: Named<Urgency>,
     about: String,
-    since: String,
+    /// A class of the style sheet.
+    class: &'static str,
+    since: Option<Moment>,
     times: u32,
     reason: String,
     silenced: bool,
@@ -89,8 +92,8 @@ struct Alerts {
     silences: Vec<Quiet>,
     trail: Vec<Told>,
     lenses: Vec<String>,
-    tenants: Vec<Uuid>,
-    names: Names,
+    /// Ids and names.
+    tenants: Vec<(Uuid, String)>,
     rules: [Rule; Rule::ALL.len()],
 }
 
@@ -102,12 +105,16 @@ fn about(lens: Option<&LensId>, tenant: Option<Uuid>, names: &Names) -> String {
     )
 }
 
-fn shown(alert: &Alert, names: &Names) -> Shown {
+fn shown(alert: &Alert, names: &Names, now: Timestamp) -> Shown {
     Shown {
+        class: match alert.severity.known() {
+            Some(Urgency::Critical | Urgency::Error) => "unhealthy",
+            _ => "degraded",
+        },
         rule: alert.rule.clone(),
         severity: alert.severity.clone(),
         about: about(alert.lens.as_ref(), alert.tenant, names),
-        since: alert.state.since.map_or_else(String::new, format::time),
+        since: alert.state.since.map(|since| Moment::of(since, now)),
         times: alert.state.times,
         reason: alert
             .state
@@ -172,21 +179,20 @@ pub(super) async fn alerts(State(app): State<Arc<App>>, who: Who) -> Response {
     let mut tenants: Vec<Uuid> = seen.pairs.iter().map(|(_, tenant)| *tenant).collect();
     tenants.sort_unstable();
     tenants.dedup();
-    let names = &app.names;
+    let (now, names) = (app.now(), &app.names);
+    let mut frame = Frame::new("Alerts", "alerts", &who);
+    let firing: Vec<&Alert> = seen.alerts.iter().filter(|alert| alert.firing).collect();
+    if !firing.is_empty() {
+        frame.alarm = format!("\u{1f514} {}", firing.len());
+    }
     show(&Alerts {
-        frame: Frame::new("Alerts", "alerts", &who),
+        frame,
         operator: who.operator,
-        firing: seen
-            .alerts
-            .iter()
-            .filter(|alert| alert.firing)
-            .map(|alert| shown(alert, names))
-            .collect(),
+        firing: firing.into_iter().map(|alert| shown(alert, names, now)).collect(),
         silences: seen.silences.iter().map(|silence| quiet(silence, names)).collect(),
         trail: seen.trail.iter().map(told).collect(),
         lenses: unique(seen.pairs.iter().map(|(plan, _)| plan.monitor.to_string()).collect()),
-        tenants,
-        names: names.clone(),
+        tenants: tenants.into_iter().map(|id| (id, names.of(&id))).collect(),
         rules: Rule::ALL,
     })
 }

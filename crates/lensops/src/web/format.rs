@@ -49,7 +49,7 @@ pub(super) struct Moment {
     pub(super) iso: String,
     /// `2026-01-28 15:00:00 UTC`
     pub(super) utc: String,
-    /// `15:00`, with the day where that is another one than today: `27 Jan 15:00`.
+    /// `15:00`, with the day where that is most of a day away: `27 Jan 15:00`.
     pub(super) clock: String,
     /// `2 min ago`
     pub(super) ago: String,
@@ -58,8 +58,9 @@ pub(super) struct Moment {
 impl Moment {
     /// `at`, looked at `now`.
     pub(super) fn of(at: Timestamp, now: Timestamp) -> Self {
-        let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
-        let form = if day(at) == day(now) { "%H:%M" } else { "%-d %b %H:%M" };
+        // Within a day the clock alone is clear.
+        let is_near = now.duration_since(at).as_hours().abs() < 20;
+        let form = if is_near { "%H:%M" } else { "%-d %b %H:%M" };
         Self {
             iso: at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             utc: time(at),
@@ -74,16 +75,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_told_by_the_clock_of_today_and_with_its_day_otherwise() {
+    fn a_time_is_told_by_the_clock_and_with_its_day_where_that_is_far() {
         let now: Timestamp = "2026-01-28T15:00:00Z".parse().unwrap();
         let moment = |at: &str| Moment::of(at.parse().unwrap(), now);
         assert_eq!(moment("2026-01-28T14:32:10Z").clock, "14:32");
-        let before = moment("2026-01-27T23:59:00Z");
+        assert_eq!(moment("2026-01-27T23:59:00Z").clock, "23:59");
+        let before = moment("2026-01-27T13:59:00Z");
+        assert_eq!(before.clock, "27 Jan 13:59");
         assert_eq!(
-            (before.clock.as_str(), before.ago.as_str()),
-            ("27 Jan 23:59", "15 h ago")
+            (before.ago.as_str(), before.iso.as_str()),
+            ("25 h ago", "2026-01-27T13:59:00Z")
         );
-        assert_eq!(before.iso, "2026-01-27T23:59:00Z");
     }
 
     #[test]

@@ -213,7 +213,11 @@ pub(super) async fn lens(
     let limit = found.chosen.as_ref().map(|(plan, _)| plan.slo.error_rate_percent.warn);
     show(&Lens {
         charts: drawn(&found, &asked, every_ms),
-        failing: found.latest.as_ref().and_then(advice::failing),
+        failing: found
+            .latest
+            .as_ref()
+            .zip(found.chosen.as_ref())
+            .and_then(|(latest, (plan, _))| advice::failing(latest, plan)),
         from: moment(from),
         until: moment(until),
         span_ms: (from.as_millisecond(), until.as_millisecond()),

@@ -80,10 +80,12 @@ fn outline(standing: Standing, x: usize, y: usize) -> String {
     }
 }
 
-/// The group of the lens of `rows`, of which `all` are the rows of every tenant; `order` is that of the columns.
+/// The group of a lens of which `all` are the rows of every tenant and `rows` those of the page; `order` is that of
+/// the columns. It is open where `is_open` says so, or where a row of the page is not healthy.
 pub(super) fn group(rows: Vec<Row>, all: &[&Row], order: &[Uuid], is_open: bool) -> Option<Group> {
     let worst = all.iter().map(|row| row.standing).min()?;
-    let first = rows.first()?;
+    let first = all.first()?;
+    let is_bad = |row: &Row| row.standing != Standing::Healthy;
     let place = |tenant: Uuid| order.iter().position(|own| *own == tenant).unwrap_or(0);
     let mut cells = Vec::new();
     for standing in Standing::ALL {
@@ -106,7 +108,7 @@ pub(super) fn group(rows: Vec<Row>, all: &[&Row], order: &[Uuid], is_open: bool)
         counts: counts(all.iter().copied()),
         cells,
         size: (order.len().min(WIDE) * STEP, order.len().div_ceil(WIDE).max(1) * STEP),
-        is_open: is_open || worst != Standing::Healthy,
+        is_open: is_open || rows.iter().any(is_bad),
         rows,
     })
 }

@@ -2,13 +2,13 @@
 //!
 //! Everything is rendered here and works without JavaScript; what script there is replaces parts of
 //! a page by the same parts of the same page, asked for again. It reads `store::Board` and the alerts
-//! of the journal, and writes silences alone. What it refuses: markup from data (templates escape), a
+//! of the journal, and writes silences, notes and annulments alone. What it refuses: markup from data (templates escape), a
 //! script or style within a page, anything fetched from elsewhere, and a second definition of how a
 //! lens stands or what the gate says (both are `lensops_core`'s).
 //!
 //! A connection comes in at `serve`, passes `guard` and `compress`, and `router` leads it to a page. The
-//! session is `session` and `sign_in`. Pages are `overview`, `lens`, `check`, `alerts`, `silences` and
-//! `evidence`; `page` frames them. `scope` says what a user may see; `rows` and `decisions` read it, and
+//! session is `session` and `sign_in`. Pages are `overview`, `lens`, `check`, `alerts`, `silences`, `operator`
+//! and `evidence`; `page` frames them. `wrong` says what is wrong, `advice` what to do; `strip` and `matrix` draw. `scope` says what a user may see; `rows` and `decisions` read it, and
 //! `row_cache` and `decision_cache` keep it. `app` is the state that all of them share.
 
 mod advice;

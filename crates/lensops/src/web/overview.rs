@@ -1,7 +1,6 @@
 //! The overview: what is wrong now in sentences, then one row a lens and tenant, worst first; filtered, sorted and
 //! paged by the address.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -122,25 +121,29 @@ fn percent_encoded(text: &str) -> String {
     bytes.collect()
 }
 
-/// The rows of a page in groups of a lens, in the order of the rows; all in one where there is one tenant.
+/// The rows of a page in groups of a lens, in the order of the rows, and after them the lenses that have no row on it;
+/// all in one where there is one tenant.
 fn grouped(page: Vec<Row>, all: &[Row], order: &[Uuid], is_open: bool) -> Vec<Group> {
-    let mut parts: Vec<Vec<Row>> = Vec::new();
+    let mut parts: Vec<(&str, Vec<Row>)> = Vec::new();
     if order.len() < 2 {
-        return group(page, &all.iter().collect::<Vec<_>>(), order, true)
-            .into_iter()
-            .collect();
+        let all: Vec<&Row> = all.iter().collect();
+        return group(page, &all, order, true).into_iter().collect();
     }
     for row in page {
-        match parts
-            .iter_mut()
-            .find(|part| part.first().is_some_and(|first| first.lens == row.lens))
-        {
-            Some(part) => part.push(row),
-            None => parts.push(vec![row]),
+        let Some(lens) = all.iter().map(|own| own.lens.as_str()).find(|lens| *lens == row.lens) else {
+            continue;
+        };
+        match parts.iter_mut().find(|(own, _)| *own == lens) {
+            Some((_, part)) => part.push(row),
+            None => parts.push((lens, vec![row])),
         }
     }
-    let of_lens = |rows: Vec<Row>| {
-        let lens = rows.first()?.lens.clone();
+    for row in all {
+        if !parts.iter().any(|(lens, _)| *lens == row.lens) {
+            parts.push((&row.lens, Vec::new()));
+        }
+    }
+    let of_lens = |(lens, rows): (&str, Vec<Row>)| {
         let all: Vec<&Row> = all.iter().filter(|row| row.lens == lens).collect();
         group(rows, &all, order, is_open)
     };
@@ -159,15 +162,6 @@ pub(super) async fn overview(State(app): State<Arc<App>>, who: Who, Query(asked)
     frame.stands(rows.iter().map(|row| row.standing));
     let mut kept: Vec<Row> = rows.iter().filter(|row| asked.keeps(row)).cloned().collect();
     asked.order(&mut kept);
-    if several && matches!(asked.sort.as_str(), "" | "worst") {
-        // A lens that fails for one tenant stands before one that fails for none, with all its tenants.
-        let mut worst: HashMap<String, Standing> = HashMap::new();
-        for row in &kept {
-            let own = worst.entry(row.lens.clone()).or_insert(row.standing);
-            *own = (*own).min(row.standing);
-        }
-        kept.sort_by(|a, b| (worst.get(&a.lens), &a.lens, a.standing).cmp(&(worst.get(&b.lens), &b.lens, b.standing)));
-    }
     let matched = kept.len();
     let last = matched.div_ceil(PAGE).max(1);
     let number = asked.page.parse().unwrap_or(1).clamp(1, last);

@@ -284,9 +284,12 @@ fn shown(plan: &MonitorPlan, tenant: Uuid, standing: Standing, found: &Found<'_>
         check: latest.map(|check| check.id),
         at: latest.map(|check| moment(check.observed_at)),
         why: why(plan, standing, found, now),
-        since: streak.last().map(|point| moment(point.observed_at)),
+        since: match standing {
+            Standing::Paused => plan.paused.as_ref().and_then(|paused| paused.since).map(moment),
+            _ => streak.last().map(|point| moment(point.observed_at)),
+        },
         streak: streak.len(),
-        is_longer: last_good.is_none(),
+        is_longer: standing != Standing::Paused && last_good.is_none(),
         last_good: last_good.map(|point| (point.id, moment(point.observed_at))),
         broken: broken()
             .next_back()

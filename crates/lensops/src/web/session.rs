@@ -24,7 +24,7 @@ pub(super) struct Who {
     pub(super) claims: Value,
     /// For people; `None` where there is no sign-in.
     pub(super) name: Option<String>,
-    /// Whether silences may be made.
+    /// Whether silences, notes and annulments may be made.
     pub(super) operator: bool,
     /// The same for the same claims: what is remembered for one is never shown to another.
     pub(super) key: String,

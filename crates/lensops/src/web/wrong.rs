@@ -3,13 +3,15 @@
 //! Monitoring that has stopped comes before all else, since then nothing else is known. A lens that fails for
 //! many tenants is one sentence, and so are many lenses that nobody has checked.
 
+use std::cmp::Reverse;
+
+use jiff::Timestamp;
 use lensops_core::history::status::{Standing, age_at, tell_age};
 use uuid::Uuid;
 
 use super::format::Moment;
 use super::row::Row;
 use super::status_icon::shape;
-use jiff::Timestamp;
 
 /// The most sentences; the rows say the rest.
 const MOST: usize = 8;
@@ -56,6 +58,8 @@ pub(super) fn sentences(rows: &[Row], now: Timestamp) -> Vec<Sentence> {
             None => groups.push(vec![row]),
         }
     }
+    // What hits most tenants comes first among what is as bad.
+    groups.sort_by_key(|group| (group.first().map(|row| row.standing), Reverse(group.len())));
     let is_unknown = |group: &&Vec<&Row>| group.first().is_some_and(|row| row.standing == Standing::Unknown);
     let unknown = groups.iter().filter(is_unknown).count();
     let mut are_together = false;
@@ -147,7 +151,7 @@ fn sentence(group: &[&Row], all: usize) -> Option<Sentence> {
     }
     if all > 1 {
         facts.push(match group.len() {
-            1 => format!("tenant {}", row.shown.tenant_name),
+            1 if !row.shown.tenant_name.is_empty() => format!("tenant {}", row.shown.tenant_name),
             some if some == all => format!("all {all} tenants"),
             some => format!("{some} of {all} tenants"),
         });
@@ -174,7 +178,11 @@ fn sentence(group: &[&Row], all: usize) -> Option<Sentence> {
         title: row.title.clone(),
         href: format!("/lens/{}?tenant={}", row.lens, row.tenant),
         why,
-        since: row.shown.since.clone().filter(|_| is_broken),
+        since: row
+            .shown
+            .since
+            .clone()
+            .filter(|_| is_broken || row.standing == Standing::Paused),
         is_longer: row.shown.is_longer,
         facts,
         gate: (is_broken && row.gate.is_some()).then(|| (row.gate_class(), row.gate_word())),
@@ -228,6 +236,7 @@ mod tests {
     #[test]
     fn a_lens_that_fails_for_all_tenants_is_one_sentence_with_what_is_known() {
         let rows = [
+            row("crew", 2, Standing::Unhealthy, "read answers 500"),
             row("faults", 1, Standing::Unhealthy, "list answers 500"),
             row("faults", 2, Standing::Unhealthy, "list answers 500"),
             row("parts", 1, Standing::Paused, "too slow"),
@@ -237,10 +246,11 @@ mod tests {
             told(&rows),
             [
                 "faults|list answers 500|6 checks · all 2 tenants · flag on",
+                "crew|read answers 500|6 checks · 1 of 2 tenants · flag on",
                 "parts|paused: too slow|"
             ]
         );
-        assert!(told(&rows[3..]).is_empty());
+        assert!(told(&rows[4..]).is_empty());
     }
 
     #[test]

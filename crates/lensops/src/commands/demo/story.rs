@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use lensops_core::alert::{Finding, Rule as Alert, Seen, Subject};
 use lensops_core::ident::LensId;
 use lensops_sandbox::{Act, Answer, Faults, Rule, Sandbox};
 use uuid::Uuid;
 
 use super::setup::STRUCK;
-use crate::commands::error::Result;
+use crate::commands::error::{Error, Result};
 use crate::store::{Journal, Note, Progress, Rollback, Switch};
 
 /// Quarter hours in the week.
@@ -52,6 +53,8 @@ const SLOWS: i64 = STEPS - 3;
 
 /// The story, told step by step.
 pub(super) struct Story<'a> {
+    /// The tenant that all checks are made for.
+    pub(super) tenant: Uuid,
     pub(super) sandbox: &'a Sandbox,
     pub(super) journal: &'a Journal,
 }
@@ -86,6 +89,16 @@ impl Story<'_> {
                 self.note(SECOND, at, "deployed 2.4.1: the list leaves archived rows out")
                     .await?;
             }
+            // Checks under a virtual clock alert nobody by themselves: what they would have said is said here.
+            _ if (BREAKS + 1..ROLLED_BACK).contains(&step) => {
+                let reason = "List endpoint: Expected 200, got 500 (under a virtual clock)".to_owned();
+                let finding = Finding {
+                    reason,
+                    response: None,
+                    urgency: None,
+                };
+                self.alert(Seen::Broken(finding), at).await?;
+            }
             ROLLED_BACK => {
                 let why = "the list answers 500 since the last deploy";
                 self.switch(SECOND, SECOND_FLAG, Switch::Rollback, at, why).await?;
@@ -94,6 +107,7 @@ impl Story<'_> {
                 let why = "the fix is deployed, the list answers";
                 self.switch(SECOND, SECOND_FLAG, Switch::Restore, at, why).await?;
             }
+            _ if (RESTORED + 1..RESTORED + 4).contains(&step) => self.alert(Seen::Clear, at).await?,
             PAUSES => {
                 let why = "it doubles rows on import; the fix is in review";
                 self.switch(PAUSED, PAUSED_FLAG, Switch::Rollback, at, why).await?;
@@ -115,11 +129,20 @@ impl Story<'_> {
         });
     }
 
+    async fn alert(&self, seen: Seen, at: Timestamp) -> Result<()> {
+        let lens: LensId = SECOND.parse().map_err(Error::invalid)?;
+        let subject = Subject::Lens(self.tenant, lens);
+        Ok(self
+            .journal
+            .alert_seen(vec![(Alert::Unhealthy, subject, seen)], at)
+            .await?)
+    }
+
     /// Writes down what a deploy hook would.
     async fn note(&self, lens: &str, at: Timestamp, text: &str) -> Result<()> {
         let note = Note {
             id: Uuid::new_v4(),
-            lens: lens.parse().map_err(crate::commands::error::Error::invalid)?,
+            lens: lens.parse().map_err(Error::invalid)?,
             tenant: None,
             at,
             who: "deploy hook".to_owned(),
@@ -132,7 +155,7 @@ impl Story<'_> {
     async fn switch(&self, lens: &str, flag: &str, kind: Switch, at: Timestamp, why: &str) -> Result<()> {
         let on = kind == Switch::Restore;
         self.sandbox.set_flag(flag, if on { "true" } else { "false" });
-        let lens: LensId = lens.parse().map_err(crate::commands::error::Error::invalid)?;
+        let lens: LensId = lens.parse().map_err(Error::invalid)?;
         let entry = Rollback {
             id: Uuid::new_v4(),
             lens,

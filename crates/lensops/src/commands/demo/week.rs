@@ -77,7 +77,12 @@ impl Week {
         progress: impl Fn(u64),
     ) -> Result<Weekly> {
         let mut weekly = Weekly::default();
-        let story = Story { sandbox, journal };
+        let tenants = monitors.iter().flat_map(|monitor| monitor.plan.tenants.iter());
+        let story = Story {
+            tenant: tenants.copied().next().unwrap_or_default(),
+            sandbox,
+            journal,
+        };
         for step in 0..STEPS {
             let (from, until) = (self.step(step), self.step(step + 1));
             story.step(step, from).await?;
