@@ -14,6 +14,18 @@ macro_rules! say {
     }};
 }
 
+/// Prints to standard error as `eprintln!` does, and goes on where it is closed or full: a warning that nobody reads is no
+/// reason to leave a run without evidence.
+macro_rules! complain {
+    ($($text:tt)*) => { $crate::complain(&format!($($text)*)) };
+}
+
+/// Prints a line to standard error, as its terminal can show it. One that is closed or full changes nothing.
+pub fn complain(text: &str) {
+    use std::io::Write as _;
+    writeln!(std::io::stderr(), "{}", terminal::error().dress(text)).ok();
+}
+
 /// Whether standard output refused something for another reason than that its reader left. The one
 /// thing that is kept for the whole process: the stream is the process's too.
 static OUTPUT_FAILED: std::sync::OnceLock<String> = std::sync::OnceLock::new();

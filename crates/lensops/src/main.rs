@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Ok(exit) => match lensops::output_failed() {
             None => exit.into(),
             Some(why) => {
-                eprintln!("error: standard output cannot be written: {why}");
+                lensops::complain(&format!("error: standard output cannot be written: {why}"));
                 Exit::CouldNotJudge.into()
             }
         },
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             // The whole chain on one line; a snippet, where there is one, stands below it.
             // A library's error may hold what a server echoed.
             let line = format!("error: {}", redactor.text(&error.line()));
-            eprintln!("{}", terminal::error().dress(&line));
+            lensops::complain(&line);
             error.exit().into()
         }
     }
@@ -62,9 +62,9 @@ fn refused(error: &clap::Error) -> ExitCode {
         .unwrap_or(&text);
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut parts = mistake.split("\n  tip: ");
-    eprintln!("{} (see --help)", line(parts.next().unwrap_or(mistake)));
+    lensops::complain(&format!("{} (see --help)", line(parts.next().unwrap_or(mistake))));
     for tip in parts {
-        eprintln!("  tip: {}", line(tip));
+        lensops::complain(&format!("  tip: {}", line(tip)));
     }
     Exit::Usage.into()
 }

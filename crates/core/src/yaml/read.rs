@@ -2,6 +2,8 @@
 //!
 //! Every error is a first line that stands alone (`FILE:LINE:COLUMN: what`), followed by a snippet.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -70,6 +72,8 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, YamlError>
                 snippet: snippet(text, line, column),
             };
         }
+        let hidden: &[u64] = if tells_of_secret(message) { &[line] } else { &[] };
+        let text = &*without(text, hidden);
         YamlError {
             file: file.to_owned(),
             line,
@@ -103,6 +107,13 @@ impl YamlErrors {
     /// Mistakes of `text`, each with the lines around it.
     #[must_use]
     pub fn at(file: &str, text: &str, mistakes: Vec<Mistake>) -> Self {
+        // A mistake further down shows the line before it, too.
+        let hidden: Vec<u64> = mistakes
+            .iter()
+            .filter(|mistake| tells_of_secret(&mistake.message))
+            .map(|mistake| mistake.line)
+            .collect();
+        let text = &*without(text, &hidden);
         let error = |mistake: Mistake| YamlError {
             file: file.to_owned(),
             line: mistake.line,
@@ -137,6 +148,36 @@ pub fn read_all<T: DeserializeOwned + JsonSchema>(file: &str, text: &str) -> Res
     })
 }
 
+/// Whether a mistake is that a secret stands in the file: then its line is not shown.
+fn tells_of_secret(message: &str) -> bool {
+    message.contains("secret") || message.contains("{env: ")
+}
+
+/// `text` with the values of `lines` taken out, and of every line that gives a secret's key a value of its own: what is
+/// shown of a file goes into logs.
+fn without<'a>(text: &'a str, lines: &[u64]) -> Cow<'a, str> {
+    const KEYS: [&str; 6] = ["password:", "secret:", "token:", "passphrase:", "bearer:", "api_key:"];
+    let is_given = |line: &str| {
+        let lower = line.to_ascii_lowercase();
+        KEYS.iter().any(|key| {
+            let rest = lower.split_once(key).map_or("", |(_, rest)| rest.trim_start());
+            !rest.is_empty() && !rest.starts_with(['{', '$', '#', '}', ','])
+        })
+    };
+    let hides = |number: u64, line: &str| lines.contains(&number) || is_given(line);
+    if !(1..).zip(text.lines()).any(|(number, line)| hides(number, line)) {
+        return Cow::Borrowed(text);
+    }
+    let shown = (1..)
+        .zip(text.lines())
+        .map(|(number, line)| match line.split_once(':') {
+            Some((key, _)) if hides(number, line) => format!("{key}: [hidden]"),
+            None if hides(number, line) => "[hidden]".to_owned(),
+            _ => line.to_owned(),
+        });
+    Cow::Owned(shown.collect::<Vec<_>>().join("\n"))
+}
+
 /// The line before `line` and `line` itself, with a caret under `column`.
 fn snippet(text: &str, line: u64, column: u64) -> String {
     let Some(at) = usize::try_from(line).ok().and_then(|line| line.checked_sub(1)) else {
@@ -168,6 +209,25 @@ pub fn write<T: Serialize>(value: &T) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A newcomer's key stood in the error that refused it.
+    #[test]
+    fn a_secret_that_stands_in_a_file_is_not_repeated_by_what_refuses_it() {
+        let text = "tenants:\n  acme: {key: canary-one}\nauth:\n  a: {bearer: canary-two}\n  b: 7\n";
+        let mistake = |line, message: &str| Mistake {
+            line,
+            column: 3,
+            message: message.to_owned(),
+        };
+        let mistakes = vec![
+            mistake(2, "key is a secret: write {env: NAME}"),
+            mistake(3, "next to it"),
+            mistake(5, "below a bearer"),
+        ];
+        let told = YamlErrors::at("f", text, mistakes).to_string();
+        assert!(!told.contains("canary"), "{told}");
+        assert!(told.contains("  acme: [hidden]") && told.contains("b: 7"), "{told}");
+    }
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize, PartialEq)]

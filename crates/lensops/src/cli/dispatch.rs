@@ -82,7 +82,7 @@ impl At {
         settings.api_url = api_url;
         settings.store = self.store;
         for name in settings.secrets_with_line_break() {
-            eprintln!("⚠️ {name} ends in a line break: it is removed");
+            complain!("⚠️ {name} ends in a line break: it is removed");
         }
         Ok(settings)
     }

@@ -103,7 +103,7 @@ pub(crate) async fn known_tenants(settings: &Settings, mut plans: Vec<MonitorPla
                 if known.is_empty() {
                     return Err(Error::Unanswered(format!("the tenants cannot be read: {error}")));
                 }
-                eprintln!(
+                complain!(
                     "⚠️ the tenants cannot be read ({error}): these are the {} last known",
                     known.len()
                 );
@@ -140,7 +140,7 @@ pub(crate) async fn open_history(settings: &Settings) -> Result<Store<Client>> {
         let state = journal.outbox().await?;
         if state.waiting + state.parked > 0 {
             let (waiting, parked) = (state.waiting, state.parked);
-            eprintln!(
+            complain!(
                 "⚠️ {waiting} checks wait for the store and {parked} are parked: what follows is without them (`lensops outbox status`)"
             );
         }

@@ -221,7 +221,7 @@ fn load_file<P: Plan>(settings: &Settings, path: &Path) -> Result<Loaded<P>> {
         return Err(YamlErrors::at(&shown, &text, undefined.iter().map(mistake).collect()).into());
     }
     for old in old_forms::<P>(&shown, &text) {
-        eprintln!("⚠️ {old}");
+        complain!("⚠️ {old}");
     }
     plan.check().with_context(|| format!("{} cannot run", path.display()))?;
     let origin = match origin(&text) {

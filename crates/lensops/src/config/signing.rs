@@ -81,13 +81,13 @@ impl Settings {
             let value = self.var(source.from.as_str());
             if let (Some(value), true) = (value, source.secret) {
                 if value.len() < SHORTEST_SECRET {
-                    eprintln!(
+                    complain!(
                         "⚠️ {} is shorter than {SHORTEST_SECRET} bytes: evidence cannot hide it by its value",
                         source.from
                     );
                 }
                 if self.ends_in_line_break(source.from.as_str()) {
-                    eprintln!("⚠️ {} ends in a line break: it is removed", source.from);
+                    complain!("⚠️ {} ends in a line break: it is removed", source.from);
                 }
                 secrets.push(Secret::new(value));
             }

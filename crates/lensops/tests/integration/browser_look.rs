@@ -45,6 +45,18 @@ async fn tip(client: &Client, wanted: &str) {
     waited.unwrap_or_else(|error| panic!("{wanted}: {error}"));
 }
 
+/// Clicks a link of a page that replaces its parts meanwhile: what was found may be gone when it is clicked.
+async fn click(client: &Client, link: Locator<'_>) {
+    let mut failed = None;
+    for _ in 0..5 {
+        match client.find(link).await.unwrap().click().await {
+            Ok(()) => return,
+            Err(error) => failed = Some(error),
+        }
+    }
+    panic!("{failed:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reason_takes_no_click_and_the_failing_transcript_at_most_two() {
     let (_folder, _journal, front) = broken().await;
@@ -64,11 +76,7 @@ async fn the_reason_takes_no_click_and_the_failing_transcript_at_most_two() {
         assert_eq!(client.execute(top, vec![]).await.unwrap(), json!(true));
         // The state is in the tab.
         assert!(client.title().await.unwrap().starts_with("\u{2717} 1 unhealthy"));
-        let link = client
-            .find(Locator::LinkText("what was asked and answered"))
-            .await
-            .unwrap();
-        link.click().await.unwrap();
+        click(&client, Locator::LinkText("what was asked and answered")).await;
         client
             .wait()
             .for_element(Locator::Css("article.event pre"))

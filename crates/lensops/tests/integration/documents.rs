@@ -93,7 +93,14 @@ async fn run_page(path: &Path, before: &[&str]) -> usize {
             .text
             .replace("http://127.0.0.1:8085", &sandbox.url())
             .replace("http://127.0.0.1:8086", &sandbox.control_url())
+            // Others may use the usual ports here.
+            .replace("127.0.0.1:9464", "127.0.0.1:0")
             .replace("RUN_ID", &latest);
+        let text = if text == "lensops serve" {
+            format!("{text} --listen 127.0.0.1:0")
+        } else {
+            text
+        };
         let text = if SERVE.iter().any(|start| text.starts_with(start)) {
             format!("timeout --signal=TERM --preserve-status 2 {text}")
         } else {

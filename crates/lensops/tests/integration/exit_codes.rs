@@ -227,6 +227,27 @@ fn no_command_is_missing_in_the_table_and_each_refuses_what_it_does_not_know_wit
     }
 }
 
+/// A warning that nobody can read ended the run with a panic, and without evidence.
+#[test]
+fn standard_error_that_is_full_changes_no_exit_code() {
+    let project = Project::empty();
+    project.write("plan.yml", "monitor: hand\nevery: 15m\nsamples: 7\ntenants: [acme]\nprobes: [{name: Health, request: {get: /}, expect: {status: 200}}]\n");
+    for (line, code) in [
+        ("check --plan plan.yml --api-url http://127.0.0.1:9", 1),
+        ("gate nobody", 2),
+        ("chek", 2),
+    ] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let ran = project.command(line).stderr(Stdio::from(full)).output().unwrap();
+        assert_eq!(
+            ran.status.code(),
+            Some(code),
+            "{line}: {}",
+            String::from_utf8_lossy(&ran.stdout)
+        );
+    }
+}
+
 #[test]
 fn standard_output_that_cannot_be_written_is_3() {
     let project = Project::empty();

@@ -90,7 +90,7 @@ impl Acceptance {
 /// When the evidence cannot be written.
 pub async fn accept<S: Sender>(settings: &Settings, sender: &S, run: &Acceptance, output: &Output) -> Result<Exit> {
     if let Some(warning) = run.warning() {
-        eprintln!("⚠️ {warning}");
+        complain!("⚠️ {warning}");
     }
     bundle::ready(settings)?;
     let mut rng = fastrand::Rng::new();

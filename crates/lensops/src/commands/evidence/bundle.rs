@@ -136,7 +136,7 @@ fn lock(runs: &Path) -> Option<std::fs::File> {
     let locked = std::fs::File::open(runs).and_then(|folder| folder.lock().map(|()| folder));
     // Some file systems know no locks; that must not cost a run its evidence.
     let untold = |error| {
-        eprintln!(
+        complain!(
             "⚠️ {} cannot be locked, do not run two at once: {error}",
             runs.display()
         )
@@ -169,7 +169,7 @@ fn previous(runs: &Path) -> Result<(Option<Previous>, Option<Timestamp>)> {
                 };
                 return Ok((Some(previous), last));
             }
-            _ => eprintln!("⚠️ {} cannot be read: this run follows an earlier one", path.display()),
+            _ => complain!("⚠️ {} cannot be read: this run follows an earlier one", path.display()),
         }
     }
     Ok((None, None))
@@ -192,7 +192,7 @@ pub fn ready(settings: &Settings) -> Result<()> {
         let signed = key.map_or(Signed::Unsigned, |key| Signed::By(key.public()));
         let whose = Whose::of(signed, &Timestamp::now().to_string(), keys, None);
         if !whose.counts() {
-            eprintln!("⚠️ this run will not count: {whose}");
+            complain!("⚠️ this run will not count: {whose}");
         }
     }
     for below in ["runs", "phase6"] {

@@ -19,7 +19,7 @@ use crate::config::Settings;
 pub fn generate(settings: &Settings, new: Option<NewLens>, options: &Options) -> Result<Exit> {
     let (planned, notes) = plan(settings, new, options)?;
     for note in notes {
-        eprintln!("{note}");
+        complain!("{note}");
     }
     match options.mode {
         Mode::Write => {

@@ -20,7 +20,7 @@ use crate::flags::{COMMAND_PATIENCE, FlagError, FlagProvider as _, Provider, Var
 /// A plan or a setting that is not valid.
 pub async fn run(settings: &Settings, lens: &str, as_json: bool) -> Result<Exit> {
     if let Some(warning) = flag_proof::warning(settings) {
-        eprintln!("{warning}");
+        complain!("{warning}");
     }
     let monitor = monitor(settings, load(settings, &Which::Lens(lens))?)?;
     let provider = settings.provider()?.map(|provider| provider.patient(COMMAND_PATIENCE));

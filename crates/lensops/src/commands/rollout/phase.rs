@@ -227,7 +227,7 @@ impl Known {
             .monitor;
         let journal = open_journal(settings).await?;
         if open_history(settings).await?.is_elsewhere() {
-            eprintln!("⚠️ Phases are kept in the journal of this machine, not in the store");
+            complain!("⚠️ Phases are kept in the journal of this machine, not in the store");
         }
         Ok(Self {
             steps: journal.steps(&lens).await?,

@@ -51,13 +51,13 @@ fn row(plan: &MonitorPlan, tenant: Uuid, check: Option<StoredCheck>, now: Timest
 /// A plan that is not valid, or history that cannot be read.
 pub async fn run(settings: &Settings, now: Timestamp, as_json: bool) -> Result<Exit> {
     if let Some(warning) = flag_proof::warning(settings) {
-        eprintln!("{warning}");
+        complain!("{warning}");
     }
     let plans = known_tenants(settings, monitor_plans(settings)?).await?;
     let history = open_history(settings).await?;
     match status(&history, &plans, now, as_json).await {
         Err(error) if history.is_elsewhere() && is_out_of_reach(&error) => {
-            eprintln!(
+            complain!(
                 "⚠️ {}; what follows is from the journal of this machine alone",
                 error.line()
             );

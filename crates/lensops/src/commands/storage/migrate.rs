@@ -29,7 +29,7 @@ pub async fn run(settings: &Settings, url: Option<String>, only_check: bool, as_
     };
     // The schema does not depend on plans; what is not entered because of them is said.
     let plans = load_all::<MonitorPlan>(settings).unwrap_or_else(|error| {
-        eprintln!(
+        complain!(
             "⚠️ no tenant of a plan is looked for in yacht_registry: {}",
             error.line()
         );

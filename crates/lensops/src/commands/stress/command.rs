@@ -55,7 +55,7 @@ pub async fn run(
 /// When a request cannot be made of the plan, the baseline cannot be read, or the results cannot be written.
 pub async fn stress(settings: &Settings, run: &Stress, baseline: Option<&Path>, as_json: bool) -> Result<Exit> {
     if let Some(warning) = run.loaded.warning() {
-        eprintln!("⚠️ {warning}");
+        complain!("⚠️ {warning}");
     }
     // Read before anything is sent: a run takes minutes, a wrong path should not.
     let earlier = baseline.map(|path| -> Result<(&Path, Value)> {

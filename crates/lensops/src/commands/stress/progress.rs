@@ -82,7 +82,7 @@ impl View {
                 bar.set_message(format!("{} · {}", now(progress), self.name));
             }
             None if self.speaks && progress.second.is_multiple_of(PLAIN_EVERY) => {
-                eprintln!("{}s {} · {}", progress.second, self.name, now(progress));
+                complain!("{}s {} · {}", progress.second, self.name, now(progress));
             }
             None => {}
         }

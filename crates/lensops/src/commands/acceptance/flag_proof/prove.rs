@@ -146,8 +146,8 @@ impl Acceptance {
         let result = match restore(provider, sender, intent).await {
             Ok(None) => {
                 match &intent.found {
-                    Some(found) => eprintln!("{} is put back to {found:?}", intent.flag),
-                    None => eprintln!(
+                    Some(found) => complain!("{} is put back to {found:?}", intent.flag),
+                    None => complain!(
                         "⚠️ {} was not there before: it stands as \"false\" now, which means the same",
                         intent.flag
                     ),

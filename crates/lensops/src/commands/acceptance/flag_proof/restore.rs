@@ -57,12 +57,12 @@ pub(crate) async fn undo<S: Sender>(settings: &Settings, sender: &S) -> Result<(
         .context("an earlier flag proof was cut off and cannot be undone")?;
     files::remove_if_there(&path)?;
     match put_back {
-        None => eprintln!(
+        None => complain!(
             "⚠️ an earlier flag proof was cut off: {} is {:?} again",
             intent.flag,
             intent.found.as_deref().unwrap_or("false")
         ),
-        Some(other) => eprintln!(
+        Some(other) => complain!(
             "⚠️ an earlier flag proof was cut off; {} was set to {other:?} by somebody since, and stays so",
             intent.flag
         ),

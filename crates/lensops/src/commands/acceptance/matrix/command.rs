@@ -87,11 +87,11 @@ async fn find_registry(
 /// When the evidence cannot be written.
 pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix, output: &Output) -> Result<Exit> {
     if let Some(warning) = run.loaded.warning() {
-        eprintln!("⚠️ {warning}");
+        complain!("⚠️ {warning}");
     }
     bundle::ready(settings)?;
     for line in &run.left_out {
-        eprintln!("⚠️ {line}");
+        complain!("⚠️ {line}");
     }
     let stop = stop_on_signal();
     let (cases, rows) = run.ask(sender, fastrand::u64(..), &stop).await;

@@ -50,7 +50,7 @@ pub(crate) fn annotate(level: &str, title: &str, text: &str, beside_json: bool) 
     let title = escaped(title).replace([':', ','], " ");
     let line = format!("::{level} title={title}::{}", escaped(text));
     if beside_json {
-        eprintln!("{line}");
+        complain!("{line}");
     } else {
         say!("{line}");
     }

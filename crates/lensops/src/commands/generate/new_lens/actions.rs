@@ -96,7 +96,7 @@ pub(super) fn choose_read(given: &mut NewLens, actions: &[&Action], ask: &mut im
         return Ok(());
     };
     let Some(key) = entity_key(action) else {
-        eprintln!(
+        complain!(
             "⚠️ {} names no entity, so it is no READ action of one: left out",
             action.action_id
         );

@@ -41,7 +41,7 @@ pub(super) async fn registry<S: Sender>(
     let plan: AcceptancePlan = rendered(settings, bare, options, "acceptance")?;
     let users: Vec<(&Ident, &User)> = plan.users.iter().collect();
     let lists = fetch_lists(settings, &plan, sender, &users).await?;
-    eprintln!("{}", verified(&users, &lists)?);
+    complain!("{}", verified(&users, &lists)?);
     registry_of(&plan, &lists)
 }
 
@@ -132,9 +132,9 @@ pub(super) async fn check_entity<S: Sender>(
         let request = prepare(&base, spec, signed.credential.as_ref(), &vars)?;
         let exchange = sender.send(Arc::new(request)).await;
         match exchange.result {
-            Ok(response) if response.status == 200 => eprintln!("✅ The API finds the test entity"),
+            Ok(response) if response.status == 200 => complain!("✅ The API finds the test entity"),
             Ok(response) if response.status == 404 => {
-                eprintln!("⚠️ The API does not find the test entity: cases that need it will fail (--test-entity-id)");
+                complain!("⚠️ The API does not find the test entity: cases that need it will fail (--test-entity-id)");
             }
             Ok(response) => {
                 return Err(Error::usage(format!(

@@ -73,7 +73,7 @@ pub(super) fn answer<T>(
 ) -> Result<T> {
     loop {
         match read(&ask.ask(text, usual, option)?) {
-            Err(error) if ask.may_ask_again() => eprintln!("⚠️ {}", error.line()),
+            Err(error) if ask.may_ask_again() => complain!("⚠️ {}", error.line()),
             read => return read,
         }
     }

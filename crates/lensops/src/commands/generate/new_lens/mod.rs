@@ -49,7 +49,7 @@ pub async fn new_lens<S: Sender>(
     questions::whose(settings, &mut given, ask)?;
     let registry = api::registry(settings, sender, &given, options).await?;
     let listed = actions::in_domain(&registry, &given.domain, &id)?;
-    eprintln!("✅ The API lists {} actions of domain {}", listed.len(), given.domain);
+    complain!("✅ The API lists {} actions of domain {}", listed.len(), given.domain);
     actions::choose_read(&mut given, &listed, ask)?;
     actions::choose_signed(&mut given, &listed, ask)?;
     questions::rest(settings, &mut given, ask)?;

@@ -38,7 +38,7 @@ pub(super) fn run(settings: &Settings, asked: &Asked<'_>, history: &Path) -> Res
                 }
             }
             Err(why) => {
-                eprintln!("❌ {}: {why}", path.display());
+                complain!("❌ {}: {why}", path.display());
                 unread = true;
             }
         }

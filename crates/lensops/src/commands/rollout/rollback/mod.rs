@@ -94,7 +94,7 @@ pub async fn run(settings: &Settings, asked: &Asked<'_>, kind: Switch) -> Result
     if let (Ok(_), Some(flag), false) = (&exit, master, order.dry_run)
         && flag_proof::close(settings, &flag)?
     {
-        eprintln!(
+        complain!(
             "⚠️ A flag proof of {flag} runs or was cut off: its record is closed, and the flag stays as it is now"
         );
     }

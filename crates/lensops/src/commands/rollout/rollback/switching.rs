@@ -180,8 +180,8 @@ impl<S: Sender> Context<'_, S> {
         // What was done is done and told; that others hear of it later is no failure of it.
         match propagate::publish(self, &entry, fastrand::u64(..)).await {
             Ok(Some(_)) => {}
-            Ok(None) => eprintln!("⚠️ The plan names no tenant: no check tells other machines of it"),
-            Err(error) => eprintln!(
+            Ok(None) => complain!("⚠️ The plan names no tenant: no check tells other machines of it"),
+            Err(error) => complain!(
                 "⚠️ Other machines were not told: {}",
                 self.monitor.redactor.text(&error.line())
             ),
@@ -210,7 +210,7 @@ impl<S: Sender> Context<'_, S> {
                 return last;
             }
             if !order.json {
-                eprintln!("… {} s: the API does not follow yet", began.elapsed().as_secs());
+                complain!("… {} s: the API does not follow yet", began.elapsed().as_secs());
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -241,7 +241,7 @@ async fn patiently<T>(order: &Order, asked: impl Future<Output = T>) -> T {
         tokio::select! {
             answer = &mut asked => return answer,
             () = tokio::time::sleep(LOOK_EVERY) => if !order.json {
-                eprintln!("… {} s: the provider is busy or down, and is asked again", began.elapsed().as_secs());
+                complain!("… {} s: the provider is busy or down, and is asked again", began.elapsed().as_secs());
             }
         }
     }
