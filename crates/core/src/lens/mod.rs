@@ -20,5 +20,5 @@ pub use gate_policy::{GateFile, Policy};
 pub(crate) use resolve::check_muted;
 pub use resolve::is_placeholder;
 pub use sign_in::wrong_sign_in;
-pub use tenants::{Tenants, tenant_id};
+pub use tenants::{Tenants, parse_tenant, tenant_id};
 pub use user::User;

@@ -25,6 +25,15 @@ pub fn tenant_id(name: &EntityId) -> Uuid {
     })
 }
 
+/// The id of the tenant that somebody names at the command line.
+///
+/// # Errors
+/// What is wrong with the name, in words.
+pub fn parse_tenant(text: &str) -> Result<Uuid, String> {
+    let name: EntityId = text.parse().map_err(|error| format!("{error}"))?;
+    Ok(tenant_id(&name))
+}
+
 /// The tenants of a file, in order: names, or a map from names to values, which are variables of requests for that
 /// tenant. As a slice it is their ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -10,7 +10,7 @@ use crate::harness::Project;
 
 /// A release whose files are kept, and the public half of the key that signed its runs.
 const RELEASES: [(&str, &str); 1] = [(
-    "1.0.0-rc.1",
+    "0.1.0",
     "95d8baf89cbd9c151773d8684fa6e7db520383b978fc15fa1bf476fe8ba57da8",
 )];
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use jiff::Timestamp;
+use lensops_core::lens::parse_tenant;
 use uuid::Uuid;
 
 use super::groups::{AlertsCommand, EvidenceCommand, ExportCommand, OutboxCommand, PhaseCommand, TemplatesCommand};
@@ -191,7 +192,7 @@ pub(in crate::cli) enum Command {
         /// What happened, one line
         text: String,
         /// Only for this tenant
-        #[arg(long, value_name = "UUID")]
+        #[arg(long, value_name = "NAME", value_parser = parse_tenant)]
         tenant: Option<Uuid>,
         /// Who [default: the user of this shell]
         #[arg(long, value_name = "NAME")]

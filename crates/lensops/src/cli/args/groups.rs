@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use lensops_core::alert::Rule;
 use lensops_core::evidence::signature::PublicKey;
 use lensops_core::ident::{LensId, parse_uuid};
+use lensops_core::lens::parse_tenant;
 use uuid::Uuid;
 
 #[derive(Debug, Subcommand)]
@@ -39,7 +40,7 @@ pub(in crate::cli) enum AlertsCommand {
         #[arg(long)]
         rule: Option<Rule>,
         /// The tenant
-        #[arg(long, value_name = "UUID", value_parser = parse_uuid)]
+        #[arg(long, value_name = "NAME", value_parser = parse_tenant)]
         tenant: Option<Uuid>,
         /// For how long, such as 2h
         #[arg(long = "for", value_name = "SPAN")]

@@ -38,7 +38,7 @@ pub fn print(plan: &MonitorPlan, gated: &Gated, window: &str, form: Form) -> Exi
         Form::Json => say!("{:#}", serde_json::json!(output(plan, gated, window))),
         Form::Markdown => {
             for (report, answer) in gated.reports.iter().zip(&gated.statistical) {
-                let title = format!("{} · tenant {}", plan.monitor.title(), report.tenant);
+                let title = format!("{} · tenant {}", plan.monitor.title(), plan.tenants.name(report.tenant));
                 let until = format!("{window} until {}", report.until.strftime("%Y-%m-%dT%H:%M:%SZ"));
                 let decided = (report.decision, report.reason.as_str());
                 say!("{}", markdown(&title, &until, gated.policy, decided, answer));
@@ -71,7 +71,7 @@ fn text(plan: &MonitorPlan, gated: &Gated, window: &str, form: Form) {
         say!(
             "{} · tenant {} · {window} until {}",
             plan.monitor.title(),
-            report.tenant,
+            plan.tenants.name(report.tenant),
             report.until.strftime("%Y-%m-%dT%H:%M:%SZ")
         );
         say!("{}: {}", report.decision.tell(), report.reason);
