@@ -42,10 +42,15 @@ async fn a_lens_goes_on_when_its_needs_hold_and_a_person_may_override_and_is_nam
     assert!(went.out.contains("Nothing was switched"), "{}", went.out);
 
     let open = project.run("phase promote faults").expect(3);
-    assert!(open.out.contains("gate: not enough data over 24h"), "{}", open.out);
+    assert!(open.out.contains("gate: in staging since "), "{}", open.out);
 
     project.run("phase hold faults --by eve --reason audit").expect(0);
     project.run("phase hold faults --reason again").expect(2);
+    for (by, reason) in [("eve", "two\nlines"), ("eve", "\u{1b}[31m"), ("", "why"), ("eve", " ")] {
+        let mut command = project.command("phase release faults");
+        let ran = command.args(["--by", by, "--reason", reason]).output().unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{by:?} {reason:?}");
+    }
     let held = project.run("phase promote faults --override --reason hotfix").expect(1);
     assert!(held.out.contains("held by eve"), "{}", held.out);
     project.run("phase release faults --reason done").expect(0);
@@ -56,7 +61,7 @@ async fn a_lens_goes_on_when_its_needs_hold_and_a_person_may_override_and_is_nam
         .run("phase promote faults --by eve --override --reason hotfix")
         .expect(0);
     assert!(
-        overridden.out.contains("overridden: gate: not enough data"),
+        overridden.out.contains("overridden: gate: in staging since "),
         "{}",
         overridden.out
     );
@@ -77,6 +82,23 @@ async fn a_lens_goes_on_when_its_needs_hold_and_a_person_may_override_and_is_nam
 
     let last = project.run("phase promote faults").expect(1);
     assert!(last.out.contains("production is the last phase"), "{}", last.out);
+}
+
+/// One run carried a lens through two phases.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_proved_in_one_phase_counts_in_no_other() {
+    let sandbox = serve(Config::loopback(Dialect::Documented)).await.unwrap();
+    let project = Project::with_faults(&sandbox);
+    project.write(
+        "lensops.yml",
+        "phases:\n  - {name: a, window: 1h, needs: [accept]}\n  - {name: b, window: 1h, needs: [accept]}\n  - {name: c, window: 1h, needs: []}\n",
+    );
+    project.run("accept faults").expect(0);
+    project.run("phase promote faults").expect(0);
+    let refused = project.run("phase promote faults").expect(1);
+    assert!(refused.out.contains("before the lens came into b"), "{}", refused.out);
+    project.run("accept faults").expect(0);
+    project.run("phase promote faults").expect(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

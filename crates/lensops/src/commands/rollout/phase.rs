@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::gate::Decision;
-use lensops_core::history::phase::{Asked, Met, Move, Need, Phase, Phases, State, Step, ask};
+use lensops_core::history::phase::{Asked, Met, Move, Need, Phases, State, Step, ask};
 use lensops_core::ident::{Ident, LensId};
 use lensops_core::verdict::{RunKind, Verdict};
 use serde_json::{Value, json};
@@ -35,20 +35,38 @@ pub struct Deciding {
     pub json: bool,
 }
 
+impl Deciding {
+    /// What people write stands on record and is printed line by line: one line each, and not without end.
+    fn check(&self) -> Result<()> {
+        for (what, text) in [("--by", Some(self.who.as_str())), ("--reason", self.reason.as_deref())] {
+            let Some(text) = text else { continue };
+            if text.trim().is_empty() {
+                return Err(Error::usage(format!(
+                    "{what} is empty: say it, for whoever reads the record"
+                )));
+            }
+            if text.chars().count() > LONGEST || text.chars().any(char::is_control) {
+                return Err(Error::usage(format!(
+                    "{what} is one line of at most {LONGEST} characters"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The longest reason, in characters.
+const LONGEST: usize = 500;
+
 /// Promotes a lens where the needs of its phase hold, or where somebody overrides them and says why.
 ///
 /// # Errors
 /// An unknown lens, phases that make no sense, or a journal, store or run that cannot be read.
 pub async fn promote(settings: &Settings, deciding: &Deciding, overriding: bool) -> Result<Exit> {
-    let reason = deciding.reason.as_deref().map(str::trim);
-    if overriding && reason.is_none_or(str::is_empty) {
-        return Err(Error::usage(
-            "--override needs a --reason that says something: it stays on record",
-        ));
-    }
+    deciding.check()?;
     let known = Known::of(settings, &deciding.lens).await?;
     let state = known.state()?;
-    let needs = known.needs(settings, state.phase, deciding.now).await?;
+    let needs = known.needs(settings, &state, deciding.now).await?;
     let asked = ask(&state, &needs, known.blocked().await?, overriding);
     let evidence = needs
         .iter()
@@ -106,9 +124,7 @@ pub async fn release(settings: &Settings, deciding: &Deciding) -> Result<Exit> {
 }
 
 async fn decide(settings: &Settings, deciding: &Deciding, kind: Move) -> Result<Exit> {
-    if deciding.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
-        return Err(Error::usage("--reason is empty: say why, for whoever reads the record"));
-    }
+    deciding.check()?;
     let known = Known::of(settings, &deciding.lens).await?;
     let state = known.state()?;
     match (kind, state.held) {
@@ -137,11 +153,19 @@ pub async fn status(settings: &Settings, lens: Option<&str>, now: Timestamp, as_
             .map(|plan| plan.monitor.to_string())
             .collect(),
     };
-    let mut rows = Vec::new();
+    let (mut rows, mut exit) = (Vec::new(), Exit::Good);
     for lens in lenses {
         let known = Known::of(settings, &lens).await?;
-        let state = known.state()?;
-        let needs = known.needs(settings, state.phase, now).await?;
+        let state = match known.state() {
+            Ok(state) => state,
+            // The other lenses are shown all the same.
+            Err(error) => {
+                complain!("❌ {}", error.line());
+                exit = Exit::Usage;
+                continue;
+            }
+        };
+        let needs = known.needs(settings, &state, now).await?;
         let blocked = known.blocked().await?;
         if as_json {
             rows.push(row(&known, &state, &needs, blocked.as_deref()));
@@ -185,7 +209,7 @@ pub async fn status(settings: &Settings, lens: Option<&str>, now: Timestamp, as_
     if as_json {
         say!("{:#}", Value::Array(rows));
     }
-    Ok(Exit::Good)
+    Ok(exit)
 }
 
 fn row(known: &Known, state: &State<'_>, needs: &[(Need, Met)], blocked: Option<&str>) -> Value {
@@ -252,7 +276,8 @@ impl Known {
         }))
     }
 
-    async fn needs(&self, settings: &Settings, phase: &Phase, now: Timestamp) -> Result<Vec<(Need, Met)>> {
+    async fn needs(&self, settings: &Settings, state: &State<'_>, now: Timestamp) -> Result<Vec<(Need, Met)>> {
+        let phase = state.phase;
         let trust = Trust::of(
             settings.project.evidence.as_ref(),
             None,
@@ -262,10 +287,10 @@ impl Known {
         let mut needs = Vec::new();
         for need in &phase.needs {
             let met = match need {
-                Need::Gate => self.gate(settings, phase, now).await?,
-                Need::Accept => evidence(&runs, RunKind::Acceptance, phase, now),
-                Need::Stress => evidence(&runs, RunKind::Stress, phase, now),
-                Need::Matrix => evidence(&runs, RunKind::Matrix, phase, now),
+                Need::Gate => self.gate(settings, state, now).await?,
+                Need::Accept => evidence(&runs, RunKind::Acceptance, state, now),
+                Need::Stress => evidence(&runs, RunKind::Stress, state, now),
+                Need::Matrix => evidence(&runs, RunKind::Matrix, state, now),
             };
             needs.push((*need, met));
         }
@@ -273,7 +298,15 @@ impl Known {
     }
 
     /// What the gate says over the phase's window.
-    async fn gate(&self, settings: &Settings, phase: &Phase, now: Timestamp) -> Result<Met> {
+    async fn gate(&self, settings: &Settings, state: &State<'_>, now: Timestamp) -> Result<Met> {
+        let phase = state.phase;
+        // What was seen in the phase before says nothing of this one.
+        if let Some(since) = state.since
+            && now.duration_since(since) < phase.window.get()
+        {
+            let told = format!("in {} since {since:.0}, and its window is {}", phase.name, phase.window);
+            return Ok(Met::CannotJudge(told));
+        }
         let plan = monitor_plan(settings, load(settings, &Which::Lens(self.lens.as_str()))?)?.plan;
         let plan = known_tenants(settings, vec![plan]).await?.swap_remove(0);
         let history = open_history(settings).await?;
@@ -325,7 +358,8 @@ impl Known {
 }
 
 /// Whether the latest run of `kind` passed, in time, and counts.
-fn evidence(runs: &Runs, kind: RunKind, phase: &Phase, now: Timestamp) -> Met {
+fn evidence(runs: &Runs, kind: RunKind, state: &State<'_>, now: Timestamp) -> Met {
+    let phase = state.phase;
     // A run of some scenarios alone proves less than the lens needs.
     let Some(run) = runs.newest(kind, |run| run["scenarios"].is_null()) else {
         let refused = match runs.refused.as_slice() {
@@ -345,6 +379,12 @@ fn evidence(runs: &Runs, kind: RunKind, phase: &Phase, now: Timestamp) -> Met {
         return Met::No(told(&format!(
             "ended {finished:.0}, and {} is the age that counts",
             phase.evidence_within
+        )));
+    }
+    if let Some(since) = state.since.filter(|since| finished < *since) {
+        return Met::No(told(&format!(
+            "ended {finished:.0}, before the lens came into {} at {since:.0}",
+            phase.name
         )));
     }
     match manifest.verdict.known() {
