@@ -129,3 +129,24 @@ async fn f7_a_check_made_by_mistake_is_taken_back() {
         .expect(2);
     assert!(unknown.err.contains("no check 00000000"), "{}", unknown.err);
 }
+
+/// The annulled row stood as the latest check, and the lens as unknown.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lens_stands_as_its_newest_check_that_was_not_annulled() {
+    let (sandbox, project) = project().await;
+    let standing = || {
+        let ran = project.run("status --json").expect(0);
+        let rows: Value = serde_json::from_str(&ran.out).unwrap();
+        rows[0]["standing"].as_str().unwrap().to_owned()
+    };
+    let id = |ran: &crate::harness::Ran| row(ran)["id"].as_str().unwrap().to_owned();
+    let good = id(&project.run("check faults --json").expect(0));
+    let broken = json!({"rules": [{"path": "/v1/actions/list", "act": {"status": {"code": 500}}}]});
+    sandbox.set_faults(serde_json::from_value(broken).unwrap());
+    let bad = id(&project.run("check faults --json").expect(1));
+    assert_eq!(standing(), "unhealthy");
+    project.run(&format!("annul {bad} --reason mistake")).expect(0);
+    assert_eq!(standing(), "healthy");
+    project.run(&format!("annul {good} --reason mistake")).expect(0);
+    assert_eq!(standing(), "unknown");
+}

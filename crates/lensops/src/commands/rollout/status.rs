@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::status::{Standing, tell_age};
+use lensops_core::lens::mute::MutedWhy;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::stats::histogram::Quantile;
 use serde_json::json;
@@ -89,7 +90,11 @@ pub async fn status<H: History>(history: &H, plans: &[MonitorPlan], now: Timesta
             let check = latest
                 .iter()
                 .find(|check| check.lens_id == plan.monitor && check.yacht_id == *tenant);
-            rows.push(row(plan, *tenant, check.cloned(), now));
+            let check = match check {
+                Some(check) if is_annulled(check) => counting(history, check).await?,
+                check => check.cloned(),
+            };
+            rows.push(row(plan, *tenant, check, now));
         }
     }
     rows.sort_by(|a, b| (a.standing, &a.lens, a.tenant).cmp(&(b.standing, &b.lens, b.tenant)));
@@ -100,6 +105,24 @@ pub async fn status<H: History>(history: &H, plans: &[MonitorPlan], now: Timesta
         print_table(&rows);
     }
     Ok(Exit::Good)
+}
+
+/// Whether `check` was annulled, or is the row that says so of another.
+fn is_annulled(check: &StoredCheck) -> bool {
+    check.notes.read().muted_why() == Some(MutedWhy::Annulled)
+}
+
+/// How far back a check is looked for that stands in place of one that was annulled.
+const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The newest check before `annulled`, or beside it, that was not annulled.
+async fn counting<H: History>(history: &H, annulled: &StoredCheck) -> Result<Option<StoredCheck>> {
+    let until = annulled.observed_at;
+    let from = until.checked_sub(LOOKED_BACK).unwrap_or(Timestamp::MIN);
+    let checks = history
+        .between(annulled.yacht_id, &annulled.lens_id, from, until)
+        .await?;
+    Ok(checks.into_iter().rev().find(|check| !is_annulled(check)))
 }
 
 fn row_json(row: &Row) -> serde_json::Value {
