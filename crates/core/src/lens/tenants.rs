@@ -1,6 +1,7 @@
 //! Tenants: any text by name, kept in rows under a UUID, with values of their own.
 
 use std::ops::Deref;
+use std::str::FromStr as _;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -30,7 +31,7 @@ pub fn tenant_id(name: &EntityId) -> Uuid {
 /// # Errors
 /// What is wrong with the name, in words.
 pub fn parse_tenant(text: &str) -> Result<Uuid, String> {
-    let name: EntityId = text.parse().map_err(|error| format!("{error}"))?;
+    let name = EntityId::from_str(text).map_err(|error| error.to_string())?;
     Ok(tenant_id(&name))
 }
 

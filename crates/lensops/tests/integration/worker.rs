@@ -194,7 +194,7 @@ async fn a_second_start_misses_what_was_due_while_no_worker_ran_and_nothing_from
     let hour = left_in(&journal, StepClock::at("2026-01-28T16:30:00Z"), 1, &[]).await;
     let schedule = hour.monitor.schedule(hour.monitor.plan.tenants[0]);
     let (last, now) = (again.observed()[1], "2026-01-28T16:30:00Z".parse().unwrap());
-    let mut due: Vec<Timestamp> = schedule.between(last, now).into_iter().collect();
+    let mut due: Vec<Timestamp> = schedule.between(last, now).collect();
     due.pop();
     assert!((3..=6).contains(&due.len()), "{due:?}");
     assert_eq!(hour.missed.iter().map(|(due, _)| *due).collect::<Vec<_>>(), due);
