@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::gate::Decision;
 use lensops_core::history::phase::{Asked, Met, Move, Need, Phases, State, Step, ask};
 use lensops_core::ident::{Ident, LensId};
+use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::verdict::{RunKind, Verdict};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -18,7 +19,8 @@ use crate::commands::evidence::trust::Trust;
 use crate::commands::exit::Exit;
 use crate::commands::plans::{Which, load};
 use crate::config::Settings;
-use crate::store::Journal;
+use crate::http::Client;
+use crate::store::{Journal, Store};
 
 /// What somebody decides.
 #[derive(Debug, Clone)]
@@ -238,26 +240,29 @@ fn row(known: &Known, state: &State<'_>, needs: &[(Need, Met)], blocked: Option<
 /// A lens, its phases and what was decided on it.
 struct Known {
     lens: LensId,
+    plan: MonitorPlan,
     phases: Phases,
     steps: Vec<Step>,
     journal: Journal,
+    history: Store<Client>,
 }
 
 impl Known {
     async fn of(settings: &Settings, lens: &str) -> Result<Self> {
         let phases = Phases::of(settings.project.phases.as_deref()).map_err(Error::invalid)?;
-        let lens = monitor_plan(settings, load(settings, &Which::Lens(lens))?)?
-            .plan
-            .monitor;
+        let plan = monitor_plan(settings, load(settings, &Which::Lens(lens))?)?.plan;
         let journal = open_journal(settings).await?;
-        if open_history(settings).await?.is_elsewhere() {
+        let history = open_history(settings).await?;
+        if history.is_elsewhere() {
             complain!("⚠️ Phases are kept in the journal of this machine, not in the store");
         }
         Ok(Self {
-            steps: journal.steps(&lens).await?,
-            lens,
+            steps: journal.steps(&plan.monitor).await?,
+            lens: plan.monitor.clone(),
+            plan,
             phases,
             journal,
+            history,
         })
     }
 
@@ -307,10 +312,8 @@ impl Known {
             let told = format!("in {} since {since:.0}, and its window is {}", phase.name, phase.window);
             return Ok(Met::CannotJudge(told));
         }
-        let plan = monitor_plan(settings, load(settings, &Which::Lens(self.lens.as_str()))?)?.plan;
-        let plan = known_tenants(settings, vec![plan]).await?.swap_remove(0);
-        let history = open_history(settings).await?;
-        let gated = gate(&history, &plan, phase.window.get(), now, now).await?;
+        let plan = known_tenants(settings, vec![self.plan.clone()]).await?.swap_remove(0);
+        let gated = gate(&self.history, &plan, phase.window.get(), now, now).await?;
         let report = gated.reports.iter().find(|report| report.decision == gated.decision);
         let reason = report.map_or("no tenant is checked", |report| report.reason.as_str());
         let told = format!("{} over {}: {reason}", gated.decision.word(), phase.window);
