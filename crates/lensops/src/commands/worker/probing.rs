@@ -1,6 +1,7 @@
 //! One probe of a check, within the time that the check has.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, FailureClass, Sender};
@@ -16,6 +17,7 @@ use super::check::Monitor;
 use super::turn::Turn;
 use crate::auth::{Signed, Unsigned};
 use crate::flags::is_on;
+use crate::http::TIMEOUT;
 
 /// Time-outs after which a probe sends no more samples.
 const MOST_TIME_OUTS: u32 = 3;
@@ -79,7 +81,7 @@ impl Monitor {
             Err(reason) => return unjudged(reason),
         };
         let count = if filled.timed { self.plan.samples } else { 1 };
-        let mut allowance = Allowance::until(turn.deadline, budget(self.plan.every));
+        let mut allowance = Allowance::until(turn.deadline, budget(self.plan.every), self.slowest());
         let (mut samples, mut timed_out, mut left_out) = (Vec::new(), 0, None);
         for taken in 0..count {
             let left = count - taken;
@@ -108,6 +110,12 @@ impl Monitor {
         let mut report = ProbeReport::of(&filled, &samples);
         report.left_out = left_out;
         report
+    }
+
+    /// The slowest answer that the plan does not call a failure.
+    fn slowest(&self) -> Duration {
+        let fail = Duration::try_from_secs_f64(self.plan.slo.p95_ms.fail / 1000.0);
+        fail.unwrap_or(TIMEOUT).min(TIMEOUT)
     }
 
     /// Whether the API does not know any more who asks: a 401 that the plan does not expect.
