@@ -11,7 +11,7 @@ use super::tenants::Tenants;
 use super::user::User;
 use crate::auth::Auths;
 use crate::duration::Every;
-use crate::ident::{EntityId, EnvName, Ident, LensId};
+use crate::ident::{EntityId, FlagName, Ident, LensId};
 use crate::repository::PathPattern;
 use crate::request::Hosts;
 
@@ -153,7 +153,7 @@ pub struct Lens {
     pub template_set: String,
     /// Its feature flags, any number; the first is the master flag.
     #[serde(default)]
-    pub flags: Vec<EnvName>,
+    pub flags: Vec<FlagName>,
     /// The roles that see it.
     pub roles: Vec<Ident>,
     /// The tenants it runs for; empty: those of `lensops.yml`.

@@ -210,6 +210,23 @@ impl<'a> Walk<'a> {
         if trials.iter().any(|(_, mistakes)| mistakes.is_empty()) {
             return;
         }
+        if let Kind::Map(fields) = &node.kind
+            && let Some((tag, given)) = self.tag(choices, fields)
+        {
+            // A map that says which kind it is, by the value of a key that all kinds have, is meant as that kind.
+            let of_kind = |choice: &&Value| self.meant(choice)["properties"][tag]["const"].as_str() == given.text();
+            match choices.iter().find(of_kind) {
+                Some(meant) => self.value(meant, node, name),
+                None => {
+                    let kinds: Vec<&Value> = choices
+                        .iter()
+                        .map(|choice| &self.meant(choice)["properties"][tag]["const"])
+                        .collect();
+                    self.one_of(kinds.into_iter(), given, &format!("{tag:?}"));
+                }
+            }
+            return;
+        }
         // A map that names its kind by its key is meant as that kind.
         let keys: Vec<&str> = choices
             .iter()
@@ -247,6 +264,17 @@ impl<'a> Walk<'a> {
             (None, Some((key, text))) if !keys.is_empty() => self.unknown(key, text, name, &keys),
             _ => self.say(node, format!("{name} is not one of {}", keys.join(", "))),
         }
+    }
+
+    /// The key of `fields` whose value says which of `choices` is meant: each of them has a text of its own there.
+    fn tag<'n>(&self, choices: &'a [Value], fields: &'n [(Node, Node)]) -> Option<(&'n str, &'n Node)> {
+        let is_tag = |key: &str| {
+            choices
+                .iter()
+                .all(|choice| self.meant(choice)["properties"][key]["const"].is_string())
+        };
+        let mut found = fields.iter().filter_map(|(key, value)| Some((key.text()?, value)));
+        found.find(|(key, _)| is_tag(key))
     }
 
     fn one_of(&mut self, values: impl Iterator<Item = &'a Value>, node: &Node, name: &str) {
@@ -354,7 +382,7 @@ mod tests {
 domain: faults
 rolse: [crew]
 flags:
-  - A B
+  - ' A B'
 every: soon
 users:
   hod: {id: 53fbdf09-b709-509d-aad0-3a6f50239a5x, role: chief}
@@ -366,7 +394,7 @@ signed_action: {name: x, entity_typ: y}
             "1:1: the file lacks \"roles\"",
             "1:7: \"lens\": lens id \"Faults!\" is not valid",
             "3:1: the file has no key \"rolse\": did you mean \"roles\"?",
-            "5:5: an item of \"flags\": flag \"A B\" is not valid",
+            "5:5: an item of \"flags\": flag \" A B\" is not valid",
             "6:8: \"every\": ",
             "8:13: \"id\": a UUID is hexadecimal",
             "9:22: \"warn\" is a number, not text",

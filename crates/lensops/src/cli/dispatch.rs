@@ -260,6 +260,11 @@ async fn run(command: Command, at: At) -> Result<Exit> {
         Command::Schema { name, out, reference } => {
             schemas::schemas(name.as_deref(), out.as_deref(), reference.as_deref())
         }
+        Command::Providers(ProvidersCommand::List) => {
+            rollout::providers::list();
+            Ok(Exit::Good)
+        }
+        Command::Providers(ProvidersCommand::Show { name }) => rollout::providers::show(&name).map(|()| Exit::Good),
         Command::Templates(TemplatesCommand::Eject { dir }) => generate::templates::eject(&dir).map(|()| Exit::Good),
         Command::Evidence(command) => evidence(at, command, now).await,
         #[cfg(feature = "sandbox")]

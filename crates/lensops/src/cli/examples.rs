@@ -272,6 +272,20 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "providers list",
+        &[(
+            "lensops providers list",
+            "the flag services that need no definition of yours",
+        )],
+    ),
+    (
+        "providers show",
+        &[(
+            "lensops providers show unleash",
+            "how Unleash is asked; a copy of it goes with `provider: http`",
+        )],
+    ),
+    (
         "templates eject",
         &[(
             "lensops templates eject set",

@@ -26,6 +26,7 @@ mod evidence;
 mod examples;
 mod exit_codes;
 mod fixture;
+mod flag_services;
 mod framings;
 mod front;
 mod gate_files;

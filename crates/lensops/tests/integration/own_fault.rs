@@ -174,10 +174,14 @@ async fn v4_a_proxy_that_fails_is_no_outage_whatever_worked_before() {
     let outside = sandbox.url().replace("127.0.0.1", "0.0.0.0");
     project.env.insert("API_BASE_URL".to_owned(), outside);
     project.run("check faults").expect(0);
-    let wants = always("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+    let wants =
+        always("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
     for (proxy, words) in [
         ("http://127.0.0.1:1".to_owned(), "cannot be reached: connection refused"),
-        ("http://nobody.invalid:3128".to_owned(), "cannot be reached: nobody.invalid"),
+        (
+            "http://nobody.invalid:3128".to_owned(),
+            "cannot be reached: nobody.invalid",
+        ),
         ("socks5://127.0.0.1:1080".to_owned(), "is not the address of a proxy"),
         (format!("http://127.0.0.1:{wants}"), "wants credentials (407)"),
     ] {
@@ -199,7 +203,9 @@ async fn v4_certificates_that_are_not_there_are_no_outage_whatever_worked_before
     project.run("check faults").expect(0);
     let tls = sandbox.url().replace("http://", "https://");
     project.env.insert("API_BASE_URL".to_owned(), tls);
-    project.env.insert("SSL_CERT_FILE".to_owned(), "/nowhere/ca.pem".to_owned());
+    project
+        .env
+        .insert("SSL_CERT_FILE".to_owned(), "/nowhere/ca.pem".to_owned());
     let ran = project.run("check faults --json").expect(3);
     assert_eq!(row(&ran)["notes"]["unjudged"]["cause"], "nobody_trusted");
 }
@@ -210,8 +216,12 @@ async fn v4_a_key_in_a_header_of_the_plan_is_a_credential_too() {
     let port = always("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
     let mut project = Project::empty();
     project.write("lenses/orders/monitor.yml", PLAN_WITH_KEY);
-    project.env.insert("API_BASE_URL".to_owned(), format!("http://127.0.0.1:{port}"));
-    project.env.insert("ORDERS_KEY".to_owned(), "made-up-and-wrong".to_owned());
+    project
+        .env
+        .insert("API_BASE_URL".to_owned(), format!("http://127.0.0.1:{port}"));
+    project
+        .env
+        .insert("ORDERS_KEY".to_owned(), "made-up-and-wrong".to_owned());
     for _ in 0..2 {
         let ran = project.run("check --plan lenses/orders/monitor.yml --json").expect(3);
         assert_eq!(row(&ran)["notes"]["unjudged"]["cause"], "tokens_refused");

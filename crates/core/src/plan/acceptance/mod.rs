@@ -17,7 +17,7 @@ pub use self::scenario::{Scenario, Step, Until};
 use super::rules::{check_hosts, check_sign_in, check_tenants, check_unique, check_user};
 use super::{Dialect, EnvVars, PlanError, Request, Vars};
 use crate::auth::Auths;
-use crate::ident::{EnvName, Ident, LensId};
+use crate::ident::{FlagName, Ident, LensId};
 use crate::lens::{Tenants, User};
 use crate::request::Hosts;
 
@@ -86,7 +86,7 @@ pub struct AcceptancePlan {
 #[serde(deny_unknown_fields)]
 pub struct FlagProof {
     /// The flag.
-    pub flag: EnvName,
+    pub flag: FlagName,
     /// What is asked while it is off.
     pub off: Step,
     /// What is asked while it is on.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, FailureClass, Sender};
+use lensops_core::flags::FlagState;
+use lensops_core::ident::FlagName;
 use lensops_core::plan::monitor::Probe;
 use lensops_core::verdict::judge::matches;
 use lensops_core::verdict::outcome::Why;
@@ -16,7 +18,7 @@ use super::attempt::{Allowance, OUT_OF_TIME, attempt, budget};
 use super::check::Monitor;
 use super::turn::Turn;
 use crate::auth::{Signed, Unsigned};
-use crate::flags::is_on;
+use crate::flags::FlagProvider as _;
 use crate::http::TIMEOUT;
 
 /// Time-outs after which a probe sends no more samples.
@@ -40,24 +42,33 @@ impl Monitor {
             Ok(provider) => provider,
             Err(reason) => return unjudged(reason.clone()),
         };
-        let variables = match provider.read(sender, at, self.plan.every).await {
-            Ok(variables) => variables,
+        let readings = match provider.read(sender, &probe.flags, at, self.plan.every).await {
+            Ok(readings) => readings,
             Err(error) => return unjudged(error.to_string()),
         };
-        let state = |flag: &str| (flag.to_owned(), is_on(variables.get(flag).map(String::as_str)));
-        let flags: Vec<(String, bool)> = probe.flags.iter().map(|flag| state(flag.as_str())).collect();
-        let off: Vec<String> = flags
-            .iter()
-            .filter(|(_, on)| !on)
-            .map(|(flag, _)| flag.clone())
-            .collect();
-        let result = if off.is_empty() {
+        let state = |flag: &FlagName| readings.get(flag).map_or(FlagState::NotThere, |reading| reading.state);
+        let those = |wanted: &dyn Fn(FlagState) -> bool| -> Vec<String> {
+            let found = probe.flags.iter().filter(|flag| wanted(state(flag)));
+            found.map(ToString::to_string).collect()
+        };
+        let flags = probe.flags.iter().map(|flag| (flag.to_string(), state(flag).is_on()));
+        let flags: Vec<(String, bool)> = flags.collect();
+        let missing = those(&|state| state == FlagState::NotThere);
+        let off = those(&|state| !state.is_on());
+        let result = if !missing.is_empty() && !provider.provider().makes_flags() {
+            ProbeResult::Broken(Why::FlagsMissing { flags: missing })
+        } else if off.is_empty() {
             ProbeResult::Healthy
         } else {
             ProbeResult::Broken(Why::FlagsOff { flags: off })
         };
         let mut report = ProbeReport::unsent(probe, result);
-        report.shown = Some("enabled".to_owned());
+        let partly = those(&|state| state == FlagState::Partly);
+        report.shown = Some(if partly.is_empty() {
+            "enabled".to_owned()
+        } else {
+            format!("enabled, for a part of those who ask: {}", partly.join(", "))
+        });
         (report, flags)
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use lensops_core::ident::{EnvName, Ident, parse_uuid};
+use lensops_core::ident::{FlagName, Ident, parse_uuid};
 use uuid::Uuid;
 
 use super::ask::{Ask, NONE, answer};
@@ -73,7 +73,7 @@ pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask
 pub(super) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
     if given.feature_flags.is_empty() {
         let question = ("Feature flags, the master flag first", Some(NONE), "--feature-flags");
-        given.feature_flags = answer(ask, question, list::<EnvName>)?;
+        given.feature_flags = answer(ask, question, list::<FlagName>)?;
     }
     if given.test_entities.is_empty() && (given.read_action.is_some() || given.signed_action.is_some()) {
         let key = given
