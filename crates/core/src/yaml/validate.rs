@@ -214,16 +214,10 @@ impl<'a> Walk<'a> {
             && let Some((tag, given)) = self.tag(choices, fields)
         {
             // A map that says which kind it is, by the value of a key that all kinds have, is meant as that kind.
-            let of_kind = |choice: &&Value| self.meant(choice)["properties"][tag]["const"].as_str() == given.text();
-            match choices.iter().find(of_kind) {
-                Some(meant) => self.value(meant, node, name),
-                None => {
-                    let kinds: Vec<&Value> = choices
-                        .iter()
-                        .map(|choice| &self.meant(choice)["properties"][tag]["const"])
-                        .collect();
-                    self.one_of(kinds.into_iter(), given, &format!("{tag:?}"));
-                }
+            let kinds: Vec<Option<&str>> = choices.iter().map(|choice| self.kind_by(tag, choice)).collect();
+            match choices.iter().zip(&kinds).find(|(_, kind)| **kind == given.text()) {
+                Some((meant, _)) => self.value(meant, node, name),
+                None => self.known(kinds.into_iter().flatten().collect(), given, &format!("{tag:?}")),
             }
             return;
         }
@@ -268,17 +262,21 @@ impl<'a> Walk<'a> {
 
     /// The key of `fields` whose value says which of `choices` is meant: each of them has a text of its own there.
     fn tag<'n>(&self, choices: &'a [Value], fields: &'n [(Node, Node)]) -> Option<(&'n str, &'n Node)> {
-        let is_tag = |key: &str| {
-            choices
-                .iter()
-                .all(|choice| self.meant(choice)["properties"][key]["const"].is_string())
-        };
+        let is_tag = |key: &str| choices.iter().all(|choice| self.kind_by(key, choice).is_some());
         let mut found = fields.iter().filter_map(|(key, value)| Some((key.text()?, value)));
         found.find(|(key, _)| is_tag(key))
     }
 
+    /// The text that `choice` must have at the key `tag`, where it must have one.
+    fn kind_by(&self, tag: &str, choice: &'a Value) -> Option<&'a str> {
+        self.meant(choice).get("properties")?.get(tag)?.get("const")?.as_str()
+    }
+
     fn one_of(&mut self, values: impl Iterator<Item = &'a Value>, node: &Node, name: &str) {
-        let values: Vec<&str> = values.filter_map(Value::as_str).collect();
+        self.known(values.filter_map(Value::as_str).collect(), node, name);
+    }
+
+    fn known(&mut self, values: Vec<&str>, node: &Node, name: &str) {
         let given = node.text().unwrap_or_default();
         if values.contains(&given) || values.is_empty() {
             return;

@@ -30,6 +30,9 @@ struct Turn {
     answer: Option<(u16, Value)>,
 }
 
+/// A turn as a case writes it: method and target, body, answer.
+type Written = (String, Value, Option<(u16, Value)>);
+
 /// Answers turn by turn; what was asked otherwise is kept.
 struct StandIn {
     url: String,
@@ -38,7 +41,7 @@ struct StandIn {
 }
 
 impl StandIn {
-    async fn start(header: &'static str, turns: Vec<(String, Value, Option<(u16, Value)>)>) -> Self {
+    async fn start(header: &'static str, turns: Vec<Written>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let turns = turns.into_iter().map(|(line, body, answer)| Turn {
