@@ -260,7 +260,9 @@ async fn run(command: Command, at: At) -> Result<Exit> {
         Command::Schema { name, out, reference } => {
             schemas::schemas(name.as_deref(), out.as_deref(), reference.as_deref())
         }
-        Command::Templates(TemplatesCommand::Eject { dir }) => generate::templates::eject(&dir).map(|()| Exit::Good),
+        Command::Templates(TemplatesCommand::Eject { set, dir }) => {
+            generate::templates::eject(&set, &dir).map(|()| Exit::Good)
+        }
         Command::Evidence(command) => evidence(at, command, now).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => {

@@ -100,6 +100,7 @@ impl Settings {
         Defaults {
             tenants: self.project.tenants.clone(),
             users: self.project.users.clone(),
+            outsiders: self.project.outsiders.clone(),
             auth: self.project.auth.clone(),
             hosts: self.project.hosts.clone(),
             headers: self.project.defaults.headers.clone(),

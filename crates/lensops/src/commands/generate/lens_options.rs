@@ -51,7 +51,7 @@ impl NewLens {
         };
         let lens = Lens {
             lens: id,
-            domain: self.domain.parse().context("--domain")?,
+            domain: Some(self.domain.parse().context("--domain")?),
             template_set: set.to_owned(),
             flags: self.feature_flags,
             roles: self.roles,
@@ -61,6 +61,11 @@ impl NewLens {
             read_action,
             auth: IndexMap::new(),
             hosts: IndexMap::new(),
+            endpoints: Vec::new(),
+            health: None,
+            off: None,
+            denied: None,
+            options: IndexMap::new(),
             paths: Vec::new(),
             every: self.interval.unwrap_or(Every::QUARTER_HOUR),
             samples: None,

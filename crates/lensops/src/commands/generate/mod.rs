@@ -14,6 +14,7 @@ mod project_keys;
 mod render;
 mod repo;
 pub mod schemas;
+mod sets;
 pub mod templates;
 mod write;
 
