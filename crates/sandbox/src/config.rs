@@ -90,7 +90,12 @@ mod tests {
     fn debug_output_holds_no_secret() {
         let config = Config::loopback(Dialect::Documented);
         let shown = format!("{config:?}");
-        assert!(!config.shop.iter().any(|user| shown.contains(&user.key) || shown.contains(&user.password)));
+        assert!(
+            !config
+                .shop
+                .iter()
+                .any(|user| shown.contains(&user.key) || shown.contains(&user.password))
+        );
         for secret in [&config.jwt_secret, &config.service_key, &config.provider_key] {
             assert!(!shown.contains(secret.as_str()), "{shown}");
         }

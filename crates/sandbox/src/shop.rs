@@ -64,7 +64,12 @@ pub(crate) fn shop_users() -> Vec<ShopUser> {
         email: format!("{role}@{tenant}.example"),
         password: secret(),
     };
-    let all = [("acme", "viewer"), ("acme", "editor"), ("globex", "viewer"), ("globex", "editor")];
+    let all = [
+        ("acme", "viewer"),
+        ("acme", "editor"),
+        ("globex", "viewer"),
+        ("globex", "editor"),
+    ];
     all.into_iter().map(user).collect()
 }
 
@@ -94,7 +99,9 @@ impl Default for Shop {
             tenant,
             total: json!(id),
         };
-        let orders: Vec<Order> = [(1001, "acme"), (1002, "globex"), (1003, "acme"), (1004, "globex")].map(order).to_vec();
+        let orders: Vec<Order> = [(1001, "acme"), (1002, "globex"), (1003, "acme"), (1004, "globex")]
+            .map(order)
+            .to_vec();
         Self(Mutex::new(Inner {
             last: 1004,
             orders,
@@ -175,7 +182,8 @@ impl<'a> Counter<'a> {
 
     fn login(&self, ask: &Ask<'_>) -> Reply {
         let body: Value = serde_json::from_slice(ask.body).unwrap_or_default();
-        let is_meant = |user: &ShopUser| body["email"] == user.email.as_str() && body["password"] == user.password.as_str();
+        let is_meant =
+            |user: &ShopUser| body["email"] == user.email.as_str() && body["password"] == user.password.as_str();
         let Some(at) = self.users.iter().position(is_meant) else {
             return error(StatusCode::UNAUTHORIZED, "invalid_credentials");
         };
@@ -188,7 +196,9 @@ impl<'a> Counter<'a> {
         if self.has(Hole::ErrorIn200) {
             return error(StatusCode::OK, "database_unavailable");
         }
-        let limit = query::value(ask.query, "limit").and_then(|limit| limit.parse().ok()).unwrap_or(50);
+        let limit = query::value(ask.query, "limit")
+            .and_then(|limit| limit.parse().ok())
+            .unwrap_or(50);
         let shop = self.shop.inner();
         let seen = |order: &&Order| order.tenant == user.tenant || self.has(Hole::ForeignList);
         let newest: Vec<&Order> = shop.orders.iter().rev().filter(seen).take(limit).collect();

@@ -324,7 +324,7 @@ mod tests {
             "{MINIMAL}signed_action: {{name: sign, entity_type: part, entity_id_key: part_id, signers: [captain]}}\n"
         );
         let error = lens(&text).resolve(&Defaults::default(), false).unwrap_err();
-        assert!(error.to_string().contains("--user captain=ROLE:UUID"), "{error}");
+        assert!(error.to_string().contains("--user captain=ROLE:ID"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lensops_core::duration::Every;
+use lensops_core::ident::EnvName;
 use lensops_core::lens::Defaults;
+use lensops_core::secret::Secret;
 
 use super::error::ConfigError;
 use super::project::{ProjectFile, StoreKind};
@@ -76,6 +78,23 @@ impl Settings {
             project: Self::load(&self.root, Env::new())?.project,
             ..self.clone()
         })
+    }
+
+    /// The same for the API at `url` alone: of `lensops.yml` only what the network needs, and the variables of
+    /// `credentials` besides those of the environment.
+    #[must_use]
+    pub fn alone_at<'a>(&self, url: &str, credentials: impl Iterator<Item = &'a (EnvName, Secret)>) -> Self {
+        let mut env = self.env.clone();
+        env.extend(credentials.map(|(name, secret)| (name.to_string(), secret.expose().to_owned())));
+        Self {
+            project: ProjectFile {
+                client_certificate: self.project.client_certificate.clone(),
+                ..ProjectFile::default()
+            },
+            api_url: Some(url.to_owned()),
+            env,
+            ..self.clone()
+        }
     }
 
     /// A variable by the name that a plan gives it; an empty one counts as unset. A line break at its end

@@ -6,6 +6,7 @@
 mod attributes;
 mod command;
 mod drift;
+mod first_lens;
 mod lens_options;
 pub mod new_lens;
 mod options;
@@ -19,6 +20,7 @@ pub mod templates;
 mod write;
 
 pub use command::{drifted, generate, generate_quietly, preview};
+pub use first_lens::{FirstAsked, FirstLens};
 pub use lens_options::{NewLens, parse_payload, parse_user, usual_user};
 pub use options::{Mode, Options};
 pub(crate) use repo::repo_context;

@@ -26,6 +26,7 @@ pub(super) fn plan(
     options: &Options,
 ) -> Result<(Vec<Planned>, Vec<String>)> {
     let mut found = project_keys::find(settings, options);
+    found.api(new.as_ref().and_then(|new| new.first.as_deref()));
     let mut sets = Sets::load(&found.settings, options.template_dir.as_deref())?;
     let mut planned: Vec<Planned> = found.planned(options)?.into_iter().collect();
     let (settings, mut notes) = (&found.settings, found.notes);
