@@ -13,6 +13,7 @@ pub mod crypto;
 pub mod duration;
 pub mod evidence;
 pub mod exchange;
+pub mod expect;
 pub mod flags;
 pub mod history;
 pub mod ident;

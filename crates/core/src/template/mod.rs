@@ -10,11 +10,14 @@ pub mod blueprint;
 mod context;
 mod error;
 mod filters;
+mod http;
 mod kind;
 mod manifest;
 mod merge;
+mod option_rule;
 mod provenance;
 mod set;
+mod terms;
 mod tracked;
 
 pub use context::{Install, RepoContext};
@@ -22,7 +25,8 @@ pub use error::TemplateError;
 pub use kind::PlanKind;
 pub use manifest::MANIFEST;
 pub use merge::override_mistakes;
-pub use set::{PlanEnv, Rendered, TemplateSet, lens_hash, parts_hash, render_lens_file};
+pub use set::{PlanEnv, Rendered, TemplateSet, lens_hash, parts_hash, render_all, render_lens_file};
+pub use terms::Terms;
 
 #[cfg(test)]
 #[path = "tests.rs"]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::exchange::{Failure, FailureClass};
-use crate::plan::expect::FEATURE_DISABLED;
+use crate::expect::FEATURE_DISABLED;
 
 /// How much a broken expectation weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -365,9 +365,14 @@ mod tests {
     use crate::plan::acceptance::AcceptancePlan;
     use crate::plan::monitor::MonitorPlan;
     use crate::plan::stress::StressPlan;
+    use crate::template::Terms;
 
     fn told<T: schemars::JsonSchema>(text: &str) -> Vec<String> {
-        let found = mistakes(&Shape::of::<T>(), text);
+        told_by(&Shape::of::<T>(), text)
+    }
+
+    fn told_by(shape: &Shape, text: &str) -> Vec<String> {
+        let found = mistakes(shape, text);
         found
             .iter()
             .map(|m| format!("{}:{}: {}", m.line, m.column, m.message))
@@ -387,7 +392,7 @@ users:
 slo: {p95_ms: {warn: many, fail: 2}}
 signed_action: {name: x, entity_typ: y}
 ";
-        let found = told::<Lens>(text);
+        let found = told_by(&Terms::usual("action-router".to_owned()).shape(), text);
         let expected = [
             "1:1: the file lacks \"roles\"",
             "1:7: \"lens\": lens id \"Faults!\" is not valid",

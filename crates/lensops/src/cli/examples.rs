@@ -24,6 +24,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("lensops check faults", "one round of probes, printed and recorded"),
             ("lensops check faults --json", "the same for a program"),
+            (
+                "lensops check --url https://api.example.com/orders --header \"X-Api-Key: $KEY\"",
+                "a first check of any API, without a file",
+            ),
         ],
     ),
     (
@@ -254,10 +258,16 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "new",
-        &[(
-            "lensops new parts",
-            "asks for what no option says; without a terminal, options have to",
-        )],
+        &[
+            (
+                "lensops new parts",
+                "asks for what no option says; without a terminal, options have to",
+            ),
+            (
+                "lensops new orders --url https://api.example.com/orders --header \"X-Api-Key: $KEY\"",
+                "of any HTTP API, from an address that answers",
+            ),
+        ],
     ),
     (
         "completions",

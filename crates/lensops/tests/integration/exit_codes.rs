@@ -37,6 +37,8 @@ const TABLE: &[(Place, &str, i32)] = &[
     (Works, "check faults", 0),
     (Empty, "check faults", 2),
     (Works, "check nobody", 2),
+    (Empty, "check --url http://127.0.0.1:9/orders", 1),
+    (Empty, "check --url nowhere", 2),
     (Refused, "check faults", 1),
     (NoJournal, "check faults", 3),
     (Empty, "worker", 2),

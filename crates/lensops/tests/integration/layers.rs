@@ -14,6 +14,7 @@ const CORE: [&[&str]; 13] = [
     &["exchange"],
     &["redaction"],
     &["request"],
+    &["expect"],
     &["auth"],
     &["lens"],
     &["plan"],

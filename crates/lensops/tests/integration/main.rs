@@ -47,6 +47,7 @@ mod matrix;
 mod migration;
 mod mistakes;
 mod module_graph;
+mod orders;
 mod own_fault;
 mod pg;
 mod phases;

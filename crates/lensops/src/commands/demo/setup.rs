@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use indexmap::IndexMap;
-use lensops_core::ident::{FlagName, Ident};
+use lensops_core::ident::{EntityId, FlagName, Ident};
 use lensops_core::lens::User;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_sandbox::{ACTIONS_JSON, LENSES_JSON, Sandbox};
@@ -47,7 +47,7 @@ pub(crate) struct Definition {
     #[serde(default)]
     signed_payload: IndexMap<Ident, Value>,
     #[serde(default)]
-    test_entities: Vec<Uuid>,
+    test_entities: Vec<EntityId>,
     #[serde(default)]
     signers: Vec<Ident>,
     #[serde(default)]
