@@ -19,6 +19,7 @@ pub mod history;
 pub mod ident;
 pub mod lens;
 pub mod named;
+pub mod openapi;
 pub mod plan;
 pub mod redaction;
 pub mod repository;

@@ -258,6 +258,9 @@ async fn run(command: Command, at: At) -> Result<Exit> {
             api_url,
         } => {
             let settings = at.settings(api_url)?;
+            if let Some(document) = &first.openapi {
+                return new_lens::from_openapi(&settings, &lens_id, document, &first.tag);
+            }
             let given = NewLens {
                 template_set: first.template_set,
                 first_asked: Some(generate::FirstAsked {

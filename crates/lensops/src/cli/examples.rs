@@ -267,6 +267,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "lensops new orders --url https://api.example.com/orders --header \"X-Api-Key: $KEY\"",
                 "of any HTTP API, from an address that answers",
             ),
+            (
+                "lensops new orders --openapi openapi.yml --tag Orders",
+                "the lens file alone, from the operations of a tag",
+            ),
         ],
     ),
     (

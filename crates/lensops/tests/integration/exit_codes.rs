@@ -130,6 +130,7 @@ const TABLE: &[(Place, &str, i32)] = &[
     (Empty, "generate", 2),
     (Works, "generate --check", 0),
     (Empty, "new faults", 2),
+    (Empty, "new orders --openapi nowhere.yml", 2),
     (Refused, "new parts --domain faults", 3),
     (Empty, "completions bash", 0),
     (Empty, "completions dash", 2),

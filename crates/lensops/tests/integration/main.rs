@@ -47,6 +47,7 @@ mod matrix;
 mod migration;
 mod mistakes;
 mod module_graph;
+mod openapi;
 mod orders;
 mod own_fault;
 mod pg;
