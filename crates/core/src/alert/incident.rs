@@ -36,9 +36,15 @@ pub(super) enum Class {
 
 pub(super) fn class(rule: Rule) -> Class {
     match rule {
-        Rule::Unhealthy | Rule::P95AboveSlo | Rule::ErrorRateAboveSlo | Rule::ServerError | Rule::NoCheck => {
-            Class::Outage
-        }
+        Rule::Unhealthy
+        | Rule::P95AboveSlo
+        | Rule::ErrorRateAboveSlo
+        | Rule::ServerError
+        | Rule::NoCheck
+        | Rule::XOfY
+        | Rule::Cusum
+        | Rule::Dark
+        | Rule::BurnRate => Class::Outage,
         Rule::CertificateExpires => Class::Certificate,
         Rule::FlagToggled => Class::Flag,
         Rule::StoreFailing => Class::Store,

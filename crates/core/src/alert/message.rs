@@ -294,7 +294,7 @@ mod tests {
                 response: Some(response.to_owned()),
                 urgency: None,
             }),
-            firing: None,
+            ..State::default()
         };
         let at = "2026-01-28T15:15:00Z".parse().unwrap();
         Notification::of(

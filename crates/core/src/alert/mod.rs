@@ -18,7 +18,9 @@ pub use gather::{Gathered, gather};
 pub use incident::Incident;
 pub use message::{Notification, pagerduty_body, slack_body, webhook_body};
 pub use observe::{Finding, Seen, is_muted, observe};
-pub use rules::{AlertsFile, BookError, BookErrors, ReceiverFile, ReceiverKind, RuleBook, RuleFile, RulePlan};
+pub use rules::{
+    AlertPolicy, AlertsFile, BookError, BookErrors, ReceiverFile, ReceiverKind, RuleBook, RuleFile, RulePlan,
+};
 pub use state::{Firing, Notice, State, Step, fold};
 pub use together::Together;
 

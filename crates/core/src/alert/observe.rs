@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use super::rule::{Rule, Urgency};
+use crate::history::gate::{Counts, RowFigures};
+use crate::history::page::PageCounts;
 use crate::lens::mute::MutedWhy;
 use crate::verdict::record::{CheckRecord, Status};
 
@@ -20,7 +22,7 @@ pub struct Finding {
 }
 
 /// One observation of a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Seen {
     /// As it should be.
     Clear,
@@ -28,6 +30,20 @@ pub enum Seen {
     Broken(Finding),
     /// It could not be told: this neither fires nor resolves.
     Unknown,
+    /// What a check counted, and the share of requests that may fail: what the rule remembers says the rest.
+    Counted(PageCounts, f64),
+}
+
+impl Seen {
+    /// Whether a rule that saw nothing before has something to remember of it.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        match self {
+            Self::Broken(_) => true,
+            Self::Counted(counts, _) => !counts.is_quiet(),
+            Self::Clear | Self::Unknown => false,
+        }
+    }
 }
 
 /// The rules that a check speaks to, besides that there is one.
@@ -62,7 +78,31 @@ pub fn observe(check: &CheckRecord) -> Vec<(Rule, Seen)> {
     }
     let events: Vec<Value> = check.events.iter().map(|event| event.detail.to_value()).collect();
     seen.extend(OF_A_CHECK.into_iter().map(|rule| (rule, look(rule, check, &events))));
+    let over_checks = Rule::ALL.into_iter().filter(|rule| rule.over_checks().is_some());
+    let counted = counted(check);
+    seen.extend(over_checks.map(|rule| (rule, counted.clone())));
     seen
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 10,000 hundredths of a percent")]
+fn percent(hundredths: i64) -> f64 {
+    hundredths as f64 / 100.0
+}
+
+/// What a check counted, for the rules over several.
+fn counted(check: &CheckRecord) -> Seen {
+    let notes = check.notes.read();
+    let slo = notes.slo.clone().unwrap_or_default();
+    let row = RowFigures {
+        status: check.status,
+        sample_size: check.sample_size,
+        error_rate_percent: check.error_rate_hundredths.map(percent),
+        p95_latency_ms: check.p95_latency_ms,
+    };
+    let counts = PageCounts::of(&Counts::of(&row, &notes, &slo));
+    counts.map_or(Seen::Unknown, |counts| {
+        Seen::Counted(counts, slo.error_rate_percent.warn / 100.0)
+    })
 }
 
 fn look(rule: Rule, check: &CheckRecord, events: &[Value]) -> Seen {
@@ -94,7 +134,7 @@ fn look(rule: Rule, check: &CheckRecord, events: &[Value]) -> Seen {
             first(&|event| event["kind"] == "certificate"),
             check.notes.read().certificate_expires.is_some(),
         ),
-        Rule::StoreFailing | Rule::NoCheck => (None, false),
+        Rule::StoreFailing | Rule::NoCheck | Rule::XOfY | Rule::Cusum | Rule::Dark | Rule::BurnRate => (None, false),
     };
     match found {
         Some(finding) => Seen::Broken(finding),

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::history::page::PageRule;
 use crate::ident::LensId;
 use crate::named::names;
 
@@ -32,11 +33,19 @@ pub enum Rule {
     CertificateExpires,
     /// The monitor itself cannot ask, and never could.
     CannotJudge,
+    /// Checks with errors, or with slow answers, so many of so many.
+    XOfY,
+    /// Errors that add up.
+    Cusum,
+    /// Checks without answers in a row.
+    Dark,
+    /// The error budget burns too fast.
+    BurnRate,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Unhealthy,
         Self::P95AboveSlo,
         Self::ErrorRateAboveSlo,
@@ -46,7 +55,23 @@ impl Rule {
         Self::NoCheck,
         Self::CertificateExpires,
         Self::CannotJudge,
+        Self::XOfY,
+        Self::Cusum,
+        Self::Dark,
+        Self::BurnRate,
     ];
+
+    /// The rule over several checks that this one is; `None` where a check speaks for itself.
+    #[must_use]
+    pub fn over_checks(self) -> Option<PageRule> {
+        match self {
+            Self::XOfY => Some(PageRule::XOfY),
+            Self::Cusum => Some(PageRule::Cusum),
+            Self::Dark => Some(PageRule::Dark),
+            Self::BurnRate => Some(PageRule::BurnRate),
+            _ => None,
+        }
+    }
 
     /// As in files and messages: `p95_above_slo`.
     #[must_use]
@@ -61,6 +86,10 @@ impl Rule {
             Self::NoCheck => "no_check",
             Self::CertificateExpires => "certificate_expires",
             Self::CannotJudge => "cannot_judge",
+            Self::XOfY => "x_of_y",
+            Self::Cusum => "cusum",
+            Self::Dark => "dark",
+            Self::BurnRate => "burn_rate",
         }
     }
 
@@ -77,6 +106,10 @@ impl Rule {
             Self::NoCheck => "no check for 2 intervals",
             Self::CertificateExpires => "certificate expires",
             Self::CannotJudge => "cannot judge",
+            Self::XOfY => "broken in several checks",
+            Self::Cusum => "errors add up",
+            Self::Dark => "no answers",
+            Self::BurnRate => "error budget burns",
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rule::{Rule, Urgency};
 use crate::duration::Period;
+use crate::history::page::QUIET;
 use crate::ident::{EnvName, Ident};
 
 /// The longest window of observations.
@@ -22,6 +23,9 @@ const REMINDER: SignedDuration = SignedDuration::from_hours(4);
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlertsFile {
+    /// What wakes somebody: `each_check`, an unhealthy check or two by itself, or `judged`, the rules over several checks.
+    #[serde(skip_serializing_if = "AlertPolicy::is_default")]
+    pub policy: AlertPolicy,
     /// How often what still fires is told again; 4h where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reminder: Option<Period>,
@@ -45,6 +49,52 @@ fn rules_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         .into_iter()
         .collect();
     schemars::json_schema!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+/// What wakes somebody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertPolicy {
+    /// Checks by themselves: `unhealthy`, `no_check`. The rules over several checks are off.
+    #[default]
+    EachCheck,
+    /// The rules over several checks, `x_of_y`, `cusum`, `dark` and `burn_rate`; the others warn.
+    Judged,
+}
+
+impl AlertPolicy {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How much a rule matters, as a file says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Wakes people: `critical`.
+    Page,
+    /// Worth a look today: `warning`.
+    Warn,
+    /// Worth knowing.
+    Info,
+    /// Worth a look today.
+    Warning,
+    /// Worth a look now.
+    Error,
+    /// Wakes people.
+    Critical,
+}
+
+impl From<Severity> for Urgency {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Info => Self::Info,
+            Severity::Warn | Severity::Warning => Self::Warning,
+            Severity::Error => Self::Error,
+            Severity::Page | Severity::Critical => Self::Critical,
+        }
+    }
 }
 
 /// The kinds of receivers.
@@ -101,7 +151,7 @@ pub struct RuleFile {
     pub enabled: Option<bool>,
     /// How much it matters.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub severity: Option<Urgency>,
+    pub severity: Option<Severity>,
     /// So many broken observations …
     #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
     pub needed: Option<u32>,
@@ -188,8 +238,20 @@ impl RuleBook {
     }
 }
 
-fn usual(rule: Rule) -> (Urgency, u32) {
-    match rule {
+/// What a rule has by itself.
+struct Usual {
+    enabled: bool,
+    urgency: Urgency,
+    needed: u32,
+    of: u32,
+}
+
+fn usual(rule: Rule, policy: AlertPolicy) -> Usual {
+    let judged = policy == AlertPolicy::Judged;
+    let (urgency, times) = match rule {
+        Rule::Unhealthy if judged => (Urgency::Warning, 2),
+        Rule::ServerError if judged => (Urgency::Warning, 1),
+        Rule::NoCheck if judged => (Urgency::Error, 1),
         Rule::Unhealthy => (Urgency::Critical, 2),
         Rule::P95AboveSlo | Rule::ErrorRateAboveSlo => (Urgency::Warning, 2),
         Rule::ServerError => (Urgency::Error, 1),
@@ -200,6 +262,15 @@ fn usual(rule: Rule) -> (Urgency, u32) {
         Rule::CertificateExpires => (Urgency::Warning, 1),
         // A lens that nobody watches, for as long as nobody mends its monitor.
         Rule::CannotJudge => (Urgency::Error, 2),
+        Rule::XOfY | Rule::Cusum | Rule::Dark | Rule::BurnRate => (Urgency::Critical, 1),
+    };
+    let over_checks = rule.over_checks().is_some();
+    Usual {
+        enabled: judged || !over_checks,
+        urgency,
+        needed: times,
+        // An episode ends after so many quiet checks.
+        of: if over_checks { QUIET } else { times },
     }
 }
 
@@ -217,9 +288,9 @@ fn settle(rule: Rule, own: RuleFile, file: &AlertsFile, receivers: &[String]) ->
         place: format!("alerts.rules.{rule}.{field}"),
         why,
     };
-    let (urgency, times) = usual(rule);
-    let needed = own.needed.unwrap_or(times);
-    let of = own.of.unwrap_or(needed);
+    let usual = usual(rule, file.policy);
+    let needed = own.needed.unwrap_or(usual.needed);
+    let of = own.of.unwrap_or(if own.needed.is_some() { needed } else { usual.of });
     if needed == 0 || needed > of || of > LONGEST {
         return Err(refuse(
             "for",
@@ -243,8 +314,8 @@ fn settle(rule: Rule, own: RuleFile, file: &AlertsFile, receivers: &[String]) ->
         ));
     }
     Ok(RulePlan {
-        enabled: own.enabled.unwrap_or(true),
-        urgency: own.severity.unwrap_or(urgency),
+        enabled: own.enabled.unwrap_or(usual.enabled),
+        urgency: own.severity.map_or(usual.urgency, Urgency::from),
         needed,
         of,
         runbook,
@@ -315,5 +386,23 @@ mod tests {
             let error = book(yaml).unwrap_err();
             assert!(error.contains(told), "{case}: {error}");
         }
+    }
+
+    /// Pages that deserve to wake somebody: the rules over several checks alone, where a project says so.
+    #[test]
+    fn of_a_judged_project_only_the_rules_over_several_checks_page() {
+        let urgent = |yaml: &str| -> Vec<&'static str> {
+            let book = book(yaml).unwrap();
+            let pages = Rule::ALL.into_iter().filter(|rule| {
+                let plan = book.plan(*rule);
+                plan.enabled && plan.urgency == Urgency::Critical
+            });
+            pages.map(Rule::as_str).collect()
+        };
+        assert_eq!(urgent(""), ["unhealthy", "no_check"], "as ever");
+        assert_eq!(urgent("policy: judged"), ["x_of_y", "cusum", "dark", "burn_rate"]);
+        let own =
+            "policy: judged\nrules: {cusum: {severity: warn}, no_check: {severity: page}, dark: {enabled: false}}";
+        assert_eq!(urgent(own), ["no_check", "x_of_y", "burn_rate"]);
     }
 }

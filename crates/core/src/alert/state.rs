@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rule::{Rule, Urgency};
 use super::{Finding, RulePlan, Seen};
+use crate::history::page::PageMemory;
 
 /// What is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,13 +55,16 @@ pub struct State {
     pub finding: Option<Finding>,
     /// Whether it fires.
     pub firing: Option<Firing>,
+    /// What a rule over several checks remembers of them.
+    #[serde(default, skip_serializing_if = "PageMemory::is_empty")]
+    pub memory: PageMemory,
 }
 
 impl State {
     /// Whether there is nothing to remember.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.window == 0 && self.firing.is_none()
+        self.window == 0 && self.firing.is_none() && self.memory.is_empty()
     }
 
     /// How much it matters: as its rule says, or more where what was found does.
@@ -85,14 +89,32 @@ pub struct Step {
 #[must_use]
 pub fn fold(rule: Rule, plan: &RulePlan, mut state: State, seen: &Seen, at: Timestamp, silenced: bool) -> Step {
     if !plan.enabled {
-        return end(state);
+        return end(State {
+            memory: PageMemory::default(),
+            ..state
+        });
     }
+    let counted;
+    let seen = if let (Seen::Counted(counts, budget), Some(over)) = (seen, rule.over_checks()) {
+        counted = match state.memory.take(over, counts, *budget) {
+            None => Seen::Unknown,
+            Some(None) => Seen::Clear,
+            Some(Some(reason)) => Seen::Broken(Finding {
+                reason,
+                response: None,
+                urgency: None,
+            }),
+        };
+        &counted
+    } else {
+        seen
+    };
     let mut rises = false;
     let broken = match seen {
-        Seen::Unknown => return Step { state, notice: None },
+        Seen::Unknown | Seen::Counted(..) => return Step { state, notice: None },
         Seen::Clear => false,
         Seen::Broken(finding) => {
-            if state.is_quiet() {
+            if state.window == 0 && state.firing.is_none() {
                 (state.since, state.times) = (Some(at), 0);
             }
             state.times = state.times.saturating_add(1);
@@ -134,7 +156,10 @@ pub fn fold(rule: Rule, plan: &RulePlan, mut state: State, seen: &Seen, at: Time
 fn end(state: State) -> Step {
     let told = state.firing.is_some_and(|firing| firing.told.is_some());
     Step {
-        state: State::default(),
+        state: State {
+            memory: state.memory,
+            ..State::default()
+        },
         notice: told.then_some(Notice::Resolved),
     }
 }

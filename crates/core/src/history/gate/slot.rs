@@ -205,14 +205,14 @@ impl Counts {
     }
 
     /// Requests that say something of the API.
-    pub(super) fn answered(&self) -> u32 {
+    pub(in crate::history) fn answered(&self) -> u32 {
         self.requests
             .saturating_sub(self.unanswered)
             .saturating_sub(self.limited)
     }
 
     /// Whether half or more of the requests had no answer: the way there, or the whole API, was away.
-    pub(super) fn is_dark(&self) -> bool {
+    pub(in crate::history) fn is_dark(&self) -> bool {
         self.requests > 0 && 2 * u64::from(self.unanswered) >= u64::from(self.requests)
     }
 

@@ -22,7 +22,7 @@ fn short(hits: u64, of: u64) -> String {
 /// other policies: roll back in any hour / investigate at the close / proceed at the close.
 #[must_use]
 pub fn markdown(rows: &[Row]) -> String {
-    let mut text = "| kind | n | should | roll back, any hour | investigate, any hour | investigate, close | not enough data, close | proceed, close | not enough, hours | delay | strict | two in a row | burn rates |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n".to_owned();
+    let mut text = "| kind | n | should | roll back, any hour | investigate, any hour | investigate, close | not enough data, close | proceed, close | not enough, hours | delay | pages a lens-year | page after | strict | two in a row | burn rates |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n".to_owned();
     for row in rows {
         let n = row.histories;
         let should = match row.kind.truth() {
@@ -55,6 +55,12 @@ pub fn markdown(rows: &[Row]) -> String {
             text.push_str(&format!("| {} ", told(hits, n)));
         }
         text.push_str(&format!("| {} | {delay} ", short(gate.hours_not_enough, gate.hours)));
+        let pages = row
+            .pages_a_year()
+            .map_or_else(|| "–".to_owned(), |pages| format!("{pages:.2}"));
+        let woken = row.median_page_delay();
+        let woken = woken.map_or_else(|| "–".to_owned(), |checks| format!("{checks} checks"));
+        text.push_str(&format!("| {pages} | {woken} "));
         for tally in &row.rivals {
             text.push_str(&format!("| {} ", rival(tally)));
         }

@@ -6,7 +6,9 @@ use super::generate::{EVERY_MS, Shapes, simulate};
 use super::incident::Kind;
 use super::rivals::{Rival, decide, marks};
 use super::world::DAY;
-use crate::history::gate::{Answer, Decision, History, Question, judge};
+use crate::history::gate::{Answer, Decision, History, Question, Slot, State, judge};
+use crate::history::page::{PageCounts, Pager};
+use crate::lens::Slo;
 
 /// The window of the gate, in slots.
 const WEEK: usize = 7 * DAY;
@@ -82,6 +84,13 @@ pub struct Row {
     /// Hours from the onset until the first roll back or investigate, of each history where there was one.
     #[serde(skip)]
     pub delays: Vec<u32>,
+    /// Pages over the whole of each history.
+    pub pages: u64,
+    /// Weeks that were looked at for pages.
+    pub weeks: u64,
+    /// Checks from the onset until somebody was woken, that one included, of each history where somebody was.
+    #[serde(skip)]
+    pub page_delays: Vec<u32>,
     /// How often each criterion did not hold in any hour.
     pub broken: Vec<(&'static str, u64)>,
 }
@@ -96,6 +105,9 @@ impl Row {
             gate: Tally::default(),
             rivals: [Tally::default(); 3],
             delays: Vec::new(),
+            pages: 0,
+            weeks: 0,
+            page_delays: Vec::new(),
             broken: Vec::new(),
         }
     }
@@ -108,6 +120,9 @@ impl Row {
             held.merge(new);
         }
         self.delays.extend(other.delays);
+        self.pages += other.pages;
+        self.weeks += other.weeks;
+        self.page_delays.extend(other.page_delays);
         for (id, count) in other.broken {
             self.count(id, count);
         }
@@ -117,6 +132,7 @@ impl Row {
     pub fn settle(&mut self) {
         self.broken.sort_unstable_by(|a, b| (b.1, a.0).cmp(&(a.1, b.0)));
         self.delays.sort_unstable();
+        self.page_delays.sort_unstable();
     }
 
     fn count(&mut self, id: &'static str, count: u64) {
@@ -129,11 +145,47 @@ impl Row {
     /// The median delay in hours; histories that were never told count as the longest.
     #[must_use]
     pub fn median_delay(&self) -> Option<u32> {
-        let mut delays = self.delays.clone();
-        let told = delays.len() as u64;
+        self.median(&self.delays)
+    }
+
+    /// The median of checks until a page; histories in which nobody was woken count as the longest.
+    #[must_use]
+    pub fn median_page_delay(&self) -> Option<u32> {
+        self.median(&self.page_delays)
+    }
+
+    fn median(&self, delays: &[u32]) -> Option<u32> {
+        let mut delays = delays.to_vec();
         delays.sort_unstable();
         let middle = usize::try_from(self.histories / 2).ok()?;
-        (told > 0).then(|| delays.get(middle).copied())?
+        delays.get(middle).copied()
+    }
+
+    /// Pages that a lens makes in a year.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    pub fn pages_a_year(&self) -> Option<f64> {
+        (self.weeks > 0).then(|| self.pages as f64 * 52.18 / self.weeks as f64)
+    }
+
+    /// Counts the pages of a history's checks.
+    fn page(&mut self, slots: &[Slot], slo: &Slo, onset_ms: Option<i64>) {
+        let (mut pager, mut since) = (Pager::default(), 0);
+        let mut delay = None;
+        for slot in slots {
+            let State::Checked(counts) = &slot.state else { continue };
+            let Some(counts) = PageCounts::of(counts) else { continue };
+            let is_after = onset_ms.is_some_and(|onset| slot.due_ms >= onset);
+            // What flaps may begin with a good check.
+            let has_begun = is_after && (since > 0 || self.kind != Kind::Flap || !counts.is_quiet());
+            since += u32::from(has_begun);
+            if pager.take(&counts, slo.error_rate_percent.warn / 100.0) {
+                self.pages += 1;
+                delay = delay.or_else(|| is_after.then_some(since));
+            }
+        }
+        self.page_delays.extend(delay);
+        self.weeks += slots.len() as u64 / WEEK as u64;
     }
 }
 
@@ -151,6 +203,7 @@ fn one(row: &mut Row, seed: u64, index: u64, shapes: &Shapes) {
     let simulated = simulate(row.kind, seed, index, START_MS, shapes);
     let slots = simulated.slots();
     let marks = marks(&slots);
+    row.page(&slots, &simulated.slo, simulated.onset_ms);
     let history = History::new(slots);
     let ask = |hour: i64| {
         judge(
@@ -237,6 +290,32 @@ mod tests {
             assert_eq!(of(kind, 3).gate.rolled_back, 0, "{kind:?}");
         }
         assert_eq!(of(Kind::Missing30, 2).gate.close_not_enough, 2);
+    }
+
+    /// The bars for pages: who is woken, how soon, and how seldom for nothing.
+    #[test]
+    fn pages_in_small_are_as_soon_as_they_should_be() {
+        let shapes = Shapes::new();
+        let of = |kind: Kind| {
+            let mut row = Row::empty(kind);
+            for index in 0..12 {
+                let simulated = simulate(kind, 20_261_127, index, START_MS, &shapes);
+                row.histories += 1;
+                row.page(&simulated.slots(), &simulated.slo, simulated.onset_ms);
+            }
+            row
+        };
+        for (kind, most) in [
+            (Kind::Errors20, 2),
+            (Kind::LatencyX4, 2),
+            (Kind::Flap, 3),
+            (Kind::Errors5, 4),
+            (Kind::Errors2, 8),
+        ] {
+            let delay = of(kind).median_page_delay();
+            assert!(delay.is_some_and(|checks| checks <= most), "{kind:?}: {delay:?}");
+        }
+        assert_eq!(of(Kind::Healthy).pages, 0);
     }
 
     #[test]

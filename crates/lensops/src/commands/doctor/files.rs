@@ -1,5 +1,6 @@
 //! Files: lenses that hold together, plans that follow from them, and a disk that outlives the worker.
 
+use lensops_core::alert::AlertPolicy;
 use std::path::Path;
 
 use serde_json::Value;
@@ -9,6 +10,13 @@ use super::subject::Subject;
 use crate::commands::files;
 
 pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
+    let alerts = subject.settings.project.alerts.as_ref();
+    if alerts.is_none_or(|alerts| alerts.policy == AlertPolicy::EachCheck) {
+        findings.good(
+            "each check wakes somebody by itself; `alerts: {policy: judged}` in lensops.yml judges several together, and \
+             wakes nobody for one that failed",
+        );
+    }
     for lens in &subject.lenses {
         match lens {
             Ok(lens) => findings.good(format!("lenses/{}.yml holds together", lens.lens)),

@@ -38,6 +38,11 @@ pub struct NewLens {
 }
 
 impl NewLens {
+    /// Whether `lensops new` makes it; `generate --lens-id` makes what it always made.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.gate.is_some() || self.first.is_some()
+    }
+
     /// The lens of the options. Ids they leave out come from `lensops.yml`, which is looked at
     /// when the lens is resolved, or from another lens; the notes say which. `set` renders it.
     pub(super) fn into_lens(self, settings: &Settings, others: &[Lens], set: &str) -> Result<(Lens, Vec<String>)> {

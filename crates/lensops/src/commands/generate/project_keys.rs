@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use lensops_core::alert::{AlertPolicy, AlertsFile};
 use lensops_core::repository::{Branch, RepoFolder};
 use lensops_core::yaml;
 use serde_json::Value;
@@ -13,6 +14,7 @@ use super::planned::{Planned, Standing};
 use crate::commands::error::Result;
 use crate::commands::files;
 use crate::commands::git::{self, Checkout};
+use crate::commands::plans::LENSES;
 use crate::config::{PROJECT_FILE, Runtime, Settings};
 
 /// The settings of a run with what it found, and the keys that say so.
@@ -73,6 +75,20 @@ impl Found {
             let base = first.base.to_string();
             self.settings.project.api_base_url = Some(base.clone());
             self.key("api_base_url", scalar(&base), "--url");
+        }
+    }
+
+    /// Whom alerts wake, in a project that begins: one of today keeps what it has.
+    pub(super) fn alerts(&mut self) {
+        let lenses = self.settings.root.join(LENSES);
+        let begins = !self.settings.root.join(PROJECT_FILE).exists() && !lenses.exists();
+        if begins && self.settings.project.alerts.is_none() {
+            let policy = AlertPolicy::Judged;
+            self.settings.project.alerts = Some(AlertsFile {
+                policy,
+                ..AlertsFile::default()
+            });
+            self.key("alerts", "{policy: judged}".to_owned(), "a project that begins");
         }
     }
 

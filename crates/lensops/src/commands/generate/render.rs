@@ -27,6 +27,9 @@ pub(super) fn plan(
 ) -> Result<(Vec<Planned>, Vec<String>)> {
     let mut found = project_keys::find(settings, options);
     found.api(new.as_ref().and_then(|new| new.first.as_deref()));
+    if new.as_ref().is_some_and(NewLens::is_asked_for) {
+        found.alerts();
+    }
     let mut sets = Sets::load(&found.settings, options.template_dir.as_deref())?;
     let mut planned: Vec<Planned> = found.planned(options)?.into_iter().collect();
     let (settings, mut notes) = (&found.settings, found.notes);

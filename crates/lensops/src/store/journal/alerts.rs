@@ -64,7 +64,7 @@ pub(super) async fn take_check(
     for (rule, seen) in observe(check) {
         let state = states.remove(&rule).unwrap_or_default();
         // Nearly every check: nothing was, and nothing is.
-        if state.is_quiet() && !matches!(seen, Seen::Broken(_)) {
+        if state.is_quiet() && (!seen.is_news() || !alerting.book.plan(rule).enabled) {
             continue;
         }
         let told = step(
