@@ -11,8 +11,8 @@ use super::gate::Counts;
 /// A rule that pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageRule {
-    /// Two of three checks with two errors, or with three answers over the limit of failure, or with half of the answers
-    /// over the target; or three errors over three checks, in two of them.
+    /// Two of three checks with two errors, or with three answers over the limit of failure, or with a quarter of the
+    /// answers over the target; or three errors over three checks, in two of them.
     XOfY,
     /// Errors that add up faster than a healthy lens makes them: a cumulative sum of likelihood ratios (Page, 1954),
     /// .05 % of requests against 3 %.
@@ -28,7 +28,7 @@ const HEALTHY: f64 = 0.000_5;
 const SICK: f64 = 0.03;
 
 /// Where the cumulative sum pages.
-const CUSUM_LIMIT: f64 = 9.0;
+const CUSUM_LIMIT: f64 = 7.5;
 
 /// Burn rates, and the checks that each looks over: an hour and six hours at a quarter of an hour.
 const BURNS: [(f64, usize); 2] = [(14.4, 4), (6.0, 24)];
@@ -77,9 +77,9 @@ impl PageCounts {
         !self.is_dark && self.errors == 0 && self.over_fail == 0 && !self.is_slow()
     }
 
-    /// Whether half of the answers or more are over the target.
+    /// Whether a quarter of the answers or more are over the target, where a twentieth may be.
     fn is_slow(&self) -> bool {
-        self.timed > 0 && 2 * self.over_target >= self.timed
+        self.timed > 0 && 4 * self.over_target >= self.timed
     }
 }
 
@@ -92,7 +92,7 @@ pub struct PageMemory {
     recent: Vec<(u32, u32)>,
     /// Checks with two errors or three answers over the limit of failure, the newest in the lowest bit.
     broken: u8,
-    /// Checks with half of the answers over the target.
+    /// Checks with a quarter of the answers over the target.
     slow: u8,
     /// Dark checks in a row.
     dark: u8,
@@ -166,7 +166,7 @@ impl PageMemory {
         }
         (counts.is_slow() && twice(self.slow)).then(|| {
             format!(
-                "half of the answers or more were over the P95 target in {} of the last 3 checks",
+                "a quarter of the answers or more were over the P95 target in {} of the last 3 checks",
                 self.slow.count_ones()
             )
         })
@@ -246,7 +246,7 @@ mod tests {
                 requests: if letter == 'D' { 0 } else { 21 },
                 errors: letter.to_digit(10).unwrap_or(0),
                 timed: 21,
-                over_target: if letter == 'S' { 11 } else { 0 },
+                over_target: if letter == 'S' { 6 } else { 0 },
                 over_fail: if letter == 'F' { 3 } else { 0 },
                 is_dark: matches!(letter, 'D' | 'd'),
             };
