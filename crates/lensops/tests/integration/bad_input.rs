@@ -25,7 +25,11 @@ fn bad_input_is_told_in_one_line_and_changes_nothing() {
                 .replace(uuid, "00000000-0000-0000-0000-000000000000"),
             "--allow-placeholders",
         ),
-        ("no uuid", faults.replace(uuid, "53fbdf09-b709-509d-aad0-3a6f50239a5x"), "--yacht-id"),
+        (
+            "no uuid",
+            faults.replace(uuid, "53fbdf09-b709-509d-aad0-3a6f50239a5x"),
+            "--yacht-id",
+        ),
         ("unknown option", "generate --lens faults".to_owned(), "--lens"),
         (
             "bad flag name",
