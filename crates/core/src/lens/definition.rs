@@ -13,7 +13,7 @@ use super::user::User;
 use crate::auth::Auths;
 use crate::duration::Every;
 use crate::expect::Expect;
-use crate::ident::{EntityId, EnvName, Ident, LensId};
+use crate::ident::{EntityId, FlagName, Ident, LensId};
 use crate::repository::PathPattern;
 use crate::request::{Hosts, RequestPath};
 
@@ -153,7 +153,7 @@ pub struct Lens {
     pub template_set: String,
     /// Its feature flags, any number; the first is the master flag.
     #[serde(default)]
-    pub flags: Vec<EnvName>,
+    pub flags: Vec<FlagName>,
     /// The roles that see it. Of a lens with `endpoints` they are those of its users.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Ident>,

@@ -22,6 +22,7 @@ mod tracked;
 
 pub use context::{Install, RepoContext};
 pub use error::TemplateError;
+pub(crate) use filters::flow;
 pub use kind::PlanKind;
 pub use manifest::MANIFEST;
 pub use merge::override_mistakes;

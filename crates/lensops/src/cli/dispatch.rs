@@ -258,6 +258,9 @@ async fn run(command: Command, at: At) -> Result<Exit> {
             api_url,
         } => {
             let settings = at.settings(api_url)?;
+            if let Some(document) = &first.openapi {
+                return new_lens::from_openapi(&settings, &lens_id, document, &first.tag);
+            }
             let given = NewLens {
                 template_set: first.template_set,
                 first_asked: Some(generate::FirstAsked {
@@ -281,6 +284,11 @@ async fn run(command: Command, at: At) -> Result<Exit> {
         Command::Schema { name, out, reference } => {
             schemas::schemas(name.as_deref(), out.as_deref(), reference.as_deref())
         }
+        Command::Providers(ProvidersCommand::List) => {
+            rollout::providers::list();
+            Ok(Exit::Good)
+        }
+        Command::Providers(ProvidersCommand::Show { name }) => rollout::providers::show(&name).map(|()| Exit::Good),
         Command::Templates(TemplatesCommand::Eject { set, dir }) => {
             generate::templates::eject(&set, &dir).map(|()| Exit::Good)
         }

@@ -267,6 +267,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "lensops new orders --url https://api.example.com/orders --header \"X-Api-Key: $KEY\"",
                 "of any HTTP API, from an address that answers",
             ),
+            (
+                "lensops new orders --openapi openapi.yml --tag Orders",
+                "the lens file alone, from the operations of a tag",
+            ),
         ],
     ),
     (
@@ -280,6 +284,20 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("lensops schema lens", "the shape of a lens file"),
             ("lensops schema --out schemas", "every schema"),
         ],
+    ),
+    (
+        "providers list",
+        &[(
+            "lensops providers list",
+            "the flag services that need no definition of yours",
+        )],
+    ),
+    (
+        "providers show",
+        &[(
+            "lensops providers show unleash",
+            "how Unleash is asked; a copy of it goes with `provider: http`",
+        )],
     ),
     (
         "templates eject",

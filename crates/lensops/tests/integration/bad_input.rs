@@ -33,7 +33,7 @@ fn bad_input_is_told_in_one_line_and_changes_nothing() {
         ("unknown option", "generate --lens faults".to_owned(), "--lens"),
         (
             "bad flag name",
-            faults.replace("FAULT_LENS_V1_ENABLED,", "FAULT-LENS,"),
+            faults.replace("FAULT_LENS_V1_ENABLED,", &format!("{},", "X".repeat(201))),
             "--feature-flags",
         ),
         (

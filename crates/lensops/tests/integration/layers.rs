@@ -8,7 +8,7 @@ use super::module_graph::{Edge, Tree};
 
 /// The rooms of `lensops-core`, each storey using only those above it. Rooms of one storey may use one
 /// another, but for those of `APART`.
-const CORE: [&[&str]; 13] = [
+const CORE: [&[&str]; 14] = [
     &["ident", "duration", "text_form", "named", "secret"],
     &["crypto", "stats", "yaml", "repository"],
     &["exchange"],
@@ -19,9 +19,10 @@ const CORE: [&[&str]; 13] = [
     &["lens"],
     &["plan"],
     &["verdict"],
+    &["flags"],
     &["history"],
     &["alert", "evidence", "template"],
-    &["schema"],
+    &["openapi", "schema"],
 ];
 
 /// The rooms of `lensops`, the ground first.

@@ -16,7 +16,7 @@ use super::rules::{check_hosts, check_sign_in, check_tenants, check_unique, chec
 use super::{Dialect, EnvVars, PlanError, Request, Vars};
 use crate::auth::Auths;
 pub use crate::expect::{Capture, Part, Place};
-use crate::ident::{EnvName, Ident, LensId};
+use crate::ident::{FlagName, Ident, LensId};
 use crate::lens::{Tenants, User};
 use crate::request::Hosts;
 pub use crate::request::PER_STEP;
@@ -85,7 +85,7 @@ pub struct AcceptancePlan {
 #[serde(deny_unknown_fields)]
 pub struct FlagProof {
     /// The flag.
-    pub flag: EnvName,
+    pub flag: FlagName,
     /// What is asked while it is off.
     pub off: Step,
     /// What is asked while it is on.

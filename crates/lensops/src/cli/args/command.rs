@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use lensops_core::lens::parse_tenant;
 use uuid::Uuid;
 
-use super::groups::{AlertsCommand, EvidenceCommand, ExportCommand, OutboxCommand, PhaseCommand, TemplatesCommand};
+use super::groups::{
+    AlertsCommand, EvidenceCommand, ExportCommand, OutboxCommand, PhaseCommand, ProvidersCommand, TemplatesCommand,
+};
 use super::lens::{GenerateArgs, LensArgs};
 #[cfg(feature = "sandbox")]
 use super::shared::SandboxArgs;
@@ -297,6 +299,9 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_name = "DIR", conflicts_with = "name")]
         reference: Option<PathBuf>,
     },
+    /// Show the flag services that lensops knows, as definitions to copy
+    #[command(subcommand)]
+    Providers(ProvidersCommand),
     /// Write the built-in template set into a folder, to change it
     #[command(subcommand)]
     Templates(TemplatesCommand),

@@ -146,6 +146,17 @@ pub(in crate::cli) enum TemplatesCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ProvidersCommand {
+    /// Name the flag services that lensops knows by a definition
+    List,
+    /// Print the definition of one, to read it or to begin one of your own with
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(in crate::cli) enum OutboxCommand {
     /// Show waiting and parked checks; exit 4 when checks wait, 1 when some are parked
     Status {

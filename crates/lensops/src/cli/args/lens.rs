@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indexmap::IndexMap;
 use lensops_core::duration::Every;
-use lensops_core::ident::{EntityId, EnvName, Ident};
+use lensops_core::ident::{EntityId, FlagName, Ident};
 use lensops_core::lens::User;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub(in crate::cli) struct LensArgs {
     pub(in crate::cli) domain: Option<String>,
     /// Its flags, the master flag first
     #[arg(long, value_delimiter = ',', requires = "lens_id")]
-    pub(in crate::cli) feature_flags: Vec<EnvName>,
+    pub(in crate::cli) feature_flags: Vec<FlagName>,
     /// The roles that see it
     #[arg(long, value_delimiter = ',', requires = "lens_id")]
     pub(in crate::cli) roles: Vec<Ident>,

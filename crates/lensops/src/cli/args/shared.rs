@@ -72,6 +72,12 @@ pub(in crate::cli) struct FirstArgs {
     pub(in crate::cli) url: Option<String>,
     #[command(flatten)]
     pub(in crate::cli) answer: AnswerArgs,
+    /// An OpenAPI document (3.0, 3.1): what can be asked as it stands becomes the endpoints of the lens
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    pub(in crate::cli) openapi: Option<PathBuf>,
+    /// The operations of this tag alone; of several tags a lens each
+    #[arg(long, value_name = "TAG", requires = "openapi")]
+    pub(in crate::cli) tag: Vec<String>,
     /// The path that tells whether the API is well
     #[arg(long, value_name = "PATH", requires = "url")]
     pub(in crate::cli) health: Option<String>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use lensops_core::exchange::{Base, Sender};
-use lensops_core::ident::{EntityId, EnvName, Ident, LensId};
+use lensops_core::ident::{EntityId, EnvName, FlagName, Ident, LensId};
 use lensops_core::lens::{Defaults, Lens};
 use lensops_core::plan::header::PlanOrigin;
 use lensops_core::plan::monitor::MonitorPlan;
@@ -42,7 +42,7 @@ pub struct FirstAsked {
     /// The path that tells whether the API is well.
     pub health: Option<String>,
     /// Its flags.
-    pub flags: Vec<EnvName>,
+    pub flags: Vec<FlagName>,
 }
 
 /// A first lens, and the API that it is of.

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use lensops_core::duration::Every;
-use lensops_core::ident::{EntityId, EnvName, Ident, LensId};
+use lensops_core::ident::{EntityId, FlagName, Ident, LensId};
 use lensops_core::lens::{GateFile, Lens, ReadAction, SignedAction, Slo, Tenants, User};
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::config::Settings;
 pub struct NewLens {
     pub lens_id: String,
     pub domain: String,
-    pub feature_flags: Vec<EnvName>,
+    pub feature_flags: Vec<FlagName>,
     pub roles: Vec<Ident>,
     pub yacht_ids: Vec<EntityId>,
     pub users: IndexMap<Ident, User>,

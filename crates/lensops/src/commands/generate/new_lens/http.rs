@@ -1,7 +1,7 @@
 //! A new lens of template set `http`: an address that answers, and a person's answers for the rest.
 
 use lensops_core::exchange::Sender;
-use lensops_core::ident::{EnvName, LensId};
+use lensops_core::ident::{FlagName, LensId};
 
 use super::ask::{Ask, NONE, answer};
 use super::questions::{gate, list, workflows_to_root};
@@ -82,7 +82,7 @@ fn complete(settings: &Settings, asked: &mut FirstAsked, ask: &mut impl Ask) -> 
     }
     if is_new && asked.flags.is_empty() {
         let question = ("Feature flags, the master flag first", Some(NONE), "--feature-flags");
-        asked.flags = answer(ask, question, list::<EnvName>)?;
+        asked.flags = answer(ask, question, list::<FlagName>)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod actions;
 mod api;
 mod ask;
 mod http;
+mod openapi;
 mod questions;
 
 use lensops_core::exchange::Sender;
@@ -25,6 +26,7 @@ use crate::commands::plans::LENSES;
 use crate::config::Settings;
 
 pub use ask::{Ask, Terminal};
+pub use openapi::from_openapi;
 
 /// Makes a lens of `given`, of what the API says and of answers, and generates its files.
 ///

@@ -9,7 +9,7 @@ use crate::commands::generate::lens_options::{NewLens, parse_payload, parse_user
 use crate::commands::git;
 use crate::commands::plans::lens_paths;
 use crate::config::{RepositoryFile, Settings};
-use lensops_core::ident::{EntityId, EnvName, Ident};
+use lensops_core::ident::{EntityId, FlagName, Ident};
 use lensops_core::lens::{GateFile, Policy};
 
 /// Names or ids with commas between them; none for [`NONE`].
@@ -67,7 +67,7 @@ pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask
 pub(super) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
     if given.feature_flags.is_empty() {
         let question = ("Feature flags, the master flag first", Some(NONE), "--feature-flags");
-        given.feature_flags = answer(ask, question, list::<EnvName>)?;
+        given.feature_flags = answer(ask, question, list::<FlagName>)?;
     }
     if given.test_entities.is_empty() && (given.read_action.is_some() || given.signed_action.is_some()) {
         let key = given
