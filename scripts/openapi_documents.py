@@ -66,7 +66,7 @@ def main():
             with tempfile.TemporaryDirectory() as project:
                 ran, took = run(project, "new", "some", "--openapi", path)
                 told = (ran.stdout + ran.stderr).strip().splitlines()
-                if size > 8 * 1024 * 1024:
+                if size > 32 * 1024 * 1024:
                     is_good, what = ran.returncode == 2 and len(told) == 1, f"refused: {told[0] if told else 'nothing said'}"
                 elif ran.returncode:
                     # A document of webhooks alone has nothing to ask.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::yaml;
 
 /// The largest document that is read, in bytes.
-const MOST_BYTES: usize = 8 * 1024 * 1024;
+const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// The most operations that are looked at.
 const MOST_OPERATIONS: usize = 5_000;

@@ -116,7 +116,12 @@ fn documents_that_are_none_or_mean_no_good_end_in_one_line() {
         (
             format!("{{\"x\": \"{}\"}}", "y".repeat(10 * 1024 * 1024)),
             "",
-            "is larger than 8 MB",
+            "it has no text `openapi`",
+        ),
+        (
+            format!("{{\"x\": \"{}\"}}", "y".repeat(33 * 1024 * 1024)),
+            "",
+            "is larger than 32 MB",
         ),
         (circle, "", "has no operation"),
         (aliases, "", "budget breached"),
