@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Hand-written plans against real systems: httpbin, and Unleash and Directus over PostgreSQL.
+"""Plans against real systems, written by hand and generated from a lens of endpoints: httpbin, and Unleash and Directus
+over PostgreSQL.
 
-    scripts/real_apis.py [FOLDER]
+    scripts/real_apis.py [FOLDER [NAME…]]
 
 FOLDER (a temporary one without it) keeps what is installed: httpbin from PyPI, unleash-server and directus from npm. Needs
 python3 with venv, node with npm, and PostgreSQL's initdb and postgres. For each system: check, accept (sign in,
 call, a role that is denied, a row that is created and proven in the database), stress, a worker for three
-checks, gate, evidence verify. Prints a line a step with its time and ends with 1 where one is not as expected.
+checks, gate, evidence verify. Unleash and Directus then again with what `lensops generate` makes of a lens of endpoints, the
+role matrix among it; Directus first as a newcomer meets it, with `check --url` and `new`. Prints a line a step with its time and ends with 1 where one is not as expected.
 """
 import json
 import os
@@ -49,9 +51,9 @@ def wait_for(url, patience=120):
     raise SystemExit(f"{url} does not answer")
 
 
-def step(name, command, code, folder, env, told=None):
+def step(name, command, code, folder, env, told=None, more=()):
     began = time.monotonic()
-    run = subprocess.run([BINARY, *command.split()], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    run = subprocess.run([BINARY, *command.split(), *more], cwd=folder, env=env, capture_output=True, text=True, check=False)
     good = run.returncode == code and (told is None or told in run.stdout + run.stderr)
     print(f"{'✅' if good else '❌'} {name}: lensops {command} → {run.returncode} in {time.monotonic() - began:.2f} s", flush=True)
     if not good:
@@ -97,10 +99,22 @@ def story(name, folder, env):
             print(f"❌ {path} holds a secret")
 
 
+def generated(name, folder, env, lensops, lens):
+    """What a lens of endpoints becomes, against the same system. Rows that are made are taken back."""
+    began = time.monotonic()
+    for path, text in {"lensops.yml": lensops + "destructive: allowed\n", f"lenses/{name}.yml": f"lens: {name}\ntemplate_set: http\n{lens}"}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    step(f"{name}, generated: generate", "generate", 0, folder, env)
+    step(f"{name}, generated: matrix", f"matrix {name}", 0, folder, env)
+    story(name, folder, env)
+    print(f"{name}, generated: {time.monotonic() - began:.1f} s in all", flush=True)
+
+
 def project(folder, name, lensops, monitor, accept, stress):
     for path, text in {
         "lensops.yml": lensops,
-        f"tools/ops/monitors/{name}_health_worker.yml": f"monitor: {name}\nevery: 2s\nsamples: 7\ntenants: [acme]\n{monitor}",
+        f"tools/ops/monitors/{name}_health_worker.yml": f"monitor: {name}\nevery: 4s\nsamples: 7\ntenants: [acme]\n{monitor}",
         f"tests/ci/{name}_signed_flow_acceptance.yml": f"acceptance: {name}\ntenants: [acme]\ndialects: {{documented: {{paths: {{}}}}}}\n{accept}",
         f"tests/stress/{name}_actions_endpoints.yml": f"stress: {name}\ntenants: [acme]\n{stress}",
     }.items():
@@ -208,7 +222,7 @@ def unleash(tools, folder):
     try:
         env = {"PATH": os.environ["PATH"], "HOME": str(folder), "DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": str(port_pg), "DATABASE_NAME": "postgres",
                "DATABASE_USERNAME": "postgres", "DATABASE_PASSWORD": "unused", "DATABASE_SSL": "false", "HTTP_PORT": str(port), "HTTP_HOST": "127.0.0.1",
-               "CHECK_VERSION": "false", "SEND_TELEMETRY": "false", "LOG_LEVEL": "fatal"}
+               "CHECK_VERSION": "false", "SIMPLE_LOGIN_LIMIT_PER_MINUTE": "200", "SEND_TELEMETRY": "false", "LOG_LEVEL": "fatal"}
         server = subprocess.Popen(["node", "-e", "require('unleash-server').start()"], cwd=tools / "npm", env=env,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(f"{base}/health")
@@ -257,11 +271,40 @@ scenarios:
         )
         env = {"PATH": os.environ["PATH"], "REAL_ADMIN_PASSWORD": "unleash4all", "REAL_VIEWER_PASSWORD": viewer["password"], "STAGING_DB_URL": url}
         story("unleash", folder / "project", env)
+        features = "/api/admin/projects/default/features"
+        generated(
+            "features",
+            folder / "generated",
+            env,
+            (folder / "project/lensops.yml").read_text() + "tenants: [acme]\n",
+            f"""every: 4s
+health: /health
+endpoints:
+  - {{name: list, get: {features}, allow: [admin, viewer], stress: {{burst: 50}}}}
+  - {{name: me, get: /api/admin/user, allow: [admin, viewer], expect: {{status: 200, json: true}}}}
+  - {{name: create, post: {features}, json: {{name: "probe-$random_id", type: release}}, creates: {{feature: $.name}}, undo: {{delete: {features}/$feature}}, allow: [admin]}}
+  - {{name: read, get: {features}/$feature, allow: [admin, viewer]}}
+  - {{name: archive, delete: {features}/$feature, allow: [admin]}}
+""",
+        )
     finally:
         for child in (server, database):
             if child:
                 child.terminate()
                 child.wait()
+
+
+def newcomer(folder, base, token):
+    """From nothing to a green check, and to generated plans that run, as the page "Any HTTP API" has it."""
+    folder.mkdir()
+    env, began = {"PATH": os.environ["PATH"]}, time.monotonic()
+    header = ["--header", f"Authorization: Bearer {token}"]
+    step("directus, newcomer: check --url", f"check --url {base}/items/orders?limit=2", 0, folder, env, more=header)
+    step("directus, newcomer: new", f"new orders --url {base}/items/orders?limit=2 --health /server/ping", 0, folder, env, more=header)
+    env["API_TOKEN"] = token
+    for command in ("check", "accept", "matrix", "stress"):
+        step(f"directus, newcomer: {command}", f"{command} orders", 0, folder, env)
+    print(f"directus, newcomer: {time.monotonic() - began:.1f} s in all", flush=True)
 
 
 def directus(tools, folder):
@@ -333,6 +376,23 @@ scenarios:
         )
         env = {"PATH": os.environ["PATH"], "REAL_ADMIN_PASSWORD": admin[1], "REAL_VIEWER_PASSWORD": viewer[1], "STAGING_DB_URL": url}
         story("directus", folder / "project", env)
+        newcomer(folder / "newcomer", base, token)
+        generated(
+            "orders",
+            folder / "generated",
+            env,
+            (folder / "project/lensops.yml").read_text() + "tenants: [acme]\n",
+            """every: 4s
+health: /server/ping
+endpoints:
+  - {name: list, get: "/items/orders?limit=2", allow: [admin], stress: {burst: 40}}
+  - {name: me, get: /users/me, allow: [admin, viewer]}
+  - {name: create, post: /items/orders, json: {reference: "probe-$random_id"}, creates: {id: $.data.id}, undo: {delete: /items/orders/$id}, allow: [admin]}
+  - {name: read, get: /items/orders/$id, allow: [admin]}
+  - {name: change, patch: /items/orders/$id, json: {reference: changed}, allow: [admin]}
+  - {name: remove, delete: /items/orders/$id, allow: [admin]}
+""",
+        )
     finally:
         for child in (server, database):
             if child:
@@ -345,7 +405,9 @@ def main():
         temporary = pathlib.Path(temporary)
         tools = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else temporary / "tools"
         tools.mkdir(exist_ok=True)
-        for name, run in [("httpbin", httpbin), ("unleash", unleash), ("directus", directus)]:
+        for name, run in {"httpbin": httpbin, "unleash": unleash, "directus": directus}.items():
+            if sys.argv[2:] and name not in sys.argv[2:]:
+                continue
             folder = temporary / name
             folder.mkdir()
             run(tools, folder)

@@ -50,11 +50,17 @@ pub(super) fn wrong_endpoints(lens: &Lens) -> Vec<(String, String)> {
     wrong
 }
 
+/// The variables that an endpoint names, in its request and in what it expects.
+fn names(endpoint: &Endpoint) -> Vec<&str> {
+    let mut names = endpoint.request.names();
+    names.extend(endpoint.expect.iter().flat_map(|expect| expect.names()));
+    names
+}
+
 /// The variables that an endpoint names where nothing made them.
 fn not_known(lens: &Lens, index: usize, known: &[&str]) -> Option<String> {
     let endpoint = lens.endpoints.get(index)?;
-    let of_expect = endpoint.expect.iter().flat_map(|expect| expect.names());
-    let mut named = endpoint.request.names().into_iter().chain(of_expect);
+    let mut named = names(endpoint).into_iter();
     let unknown = named.find(|named| !known.contains(named))?;
     let later = lens
         .endpoints
@@ -127,14 +133,14 @@ impl Lens {
     /// Whether a request changes nothing and names nothing that another one makes: it can be sent at any time.
     #[must_use]
     pub fn is_plain(&self, endpoint: &Endpoint) -> bool {
-        let names = endpoint.request.names();
+        let names = names(endpoint);
         !endpoint.changes() && !names.iter().any(|name| PER_STEP.contains(name)) && self.makers(endpoint).is_empty()
     }
 
     /// The endpoints whose creations a request names, those that they need themselves first.
     #[must_use]
     pub fn makers(&self, endpoint: &Endpoint) -> Vec<&Endpoint> {
-        let mut needed: Vec<&str> = endpoint.request.names();
+        let mut needed: Vec<&str> = names(endpoint);
         let mut makers = Vec::new();
         for maker in self.endpoints.iter().rev().filter(|it| it.name != endpoint.name) {
             if maker.creates.keys().any(|made| needed.contains(&made.as_str())) {
@@ -232,7 +238,8 @@ mod tests {
         let lens = lens(
             "  - {name: order, post: /o, creates: {order: $.id}, undo: {delete: /o/$order}, allow: [editor]}\n  \
              - {name: item, post: /o/$order/i, creates: {item: $.id}, undo: {delete: /i/$item}, allow: [editor]}\n  \
-             - {name: read, get: /i/$item, allow: [viewer]}\n  - {name: list, get: /o, allow: anyone}\n",
+             - {name: read, get: /i/$item, allow: [viewer]}\n  - {name: list, get: /o, allow: anyone}\n  \
+             - {name: named, get: /o, allow: anyone, expect: {is: {$.first: $order}}}\n",
         );
         let (lens, _) = lens.resolve(&Defaults::default(), false).unwrap();
         let makers = |at: usize| {
@@ -245,6 +252,13 @@ mod tests {
             (makers(1), makers(2)),
             (vec!["order".to_owned()], vec!["order".to_owned(), "item".to_owned()])
         );
+        // What only its expectation names is needed as well: no check could ask it.
+        let named = lens
+            .endpoints
+            .iter()
+            .position(|it| it.name.as_str() == "named")
+            .unwrap();
+        assert!(!lens.is_plain(&lens.endpoints[named]));
         assert!(lens.is_plain(&lens.endpoints[3]) && !lens.is_plain(&lens.endpoints[2]));
         assert_eq!(lens.kept_out(&lens.endpoints[0]).unwrap().as_str(), "viewer");
         assert_eq!(lens.let_in(&lens.endpoints[0]).unwrap().as_str(), "editor");

@@ -7,6 +7,7 @@
 
 pub mod attributes;
 pub mod blueprint;
+mod checked;
 mod context;
 mod error;
 mod filters;
@@ -20,13 +21,14 @@ mod set;
 mod terms;
 mod tracked;
 
+pub use checked::PlanEnv;
 pub use context::{Install, RepoContext};
 pub use error::TemplateError;
 pub(crate) use filters::flow;
 pub use kind::PlanKind;
 pub use manifest::MANIFEST;
 pub use merge::override_mistakes;
-pub use set::{PlanEnv, Rendered, TemplateSet, lens_hash, parts_hash, render_all, render_lens_file};
+pub use set::{Rendered, TemplateSet, lens_hash, parts_hash, render_all, render_lens_file};
 pub use terms::Terms;
 
 #[cfg(test)]

@@ -299,7 +299,7 @@ async fn run(command: Command, at: At) -> Result<Exit> {
             crate::commands::demo::sandbox::run(config).await.map(|()| Exit::Good)
         }
         #[cfg(feature = "sandbox")]
-        Command::Demo { dir, once } => crate::commands::demo::demo(&dir, once).await,
+        Command::Demo { dir, once, api } => crate::commands::demo::demo(&dir, once, api).await,
     }
 }
 

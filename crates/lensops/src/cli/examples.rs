@@ -355,6 +355,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("lensops demo", "everything at once, and the dashboard open"),
             ("lensops demo --once", "ends after the summary"),
+            ("lensops demo --api http", "the same story on any HTTP API"),
         ],
     ),
 ];

@@ -76,6 +76,12 @@ async fn run_page(path: &Path, before: &[&str]) -> usize {
     project
         .env
         .insert("HOME".to_owned(), folder.path().display().to_string());
+    // A key of the stand-in's shop, as pages call it and as a lens that is made with it does.
+    for name in ["KEY", "X_API_KEY"] {
+        project
+            .env
+            .insert(name.to_owned(), sandbox.config().shop[0].key.clone());
+    }
     let given = before.iter().map(|text| Shown {
         text: (*text).to_owned(),
         code: 0,
@@ -92,6 +98,7 @@ async fn run_page(path: &Path, before: &[&str]) -> usize {
         let text = shown
             .text
             .replace("http://127.0.0.1:8085", &sandbox.url())
+            .replace("https://api.example.com", &sandbox.url())
             .replace("http://127.0.0.1:8086", &sandbox.control_url())
             // Others may use the usual ports here.
             .replace("127.0.0.1:9464", "127.0.0.1:0")

@@ -133,3 +133,24 @@ async fn a_role_without_a_user_is_unjudged() {
     );
     assert!(project.run("matrix").expect(2).err.contains("--registry FILE"));
 }
+
+/// A plan that the matrix asks may name what differs from request to request.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_differs_from_request_to_request_is_known_to_the_matrix() {
+    let (sandbox, project) = project(Dialect::Documented, "").await;
+    let path = "tests/ci/faults_signed_flow_acceptance.yml";
+    let plan = project.read(path).replace(
+        "      action: $action\n",
+        "      action: $action\n      trace: [$random_id, $counter, $now]\n",
+    );
+    project.write(path, &plan);
+    let cases = cases(&project, "matrix faults --json", 0);
+    assert_eq!(count(&cases, "unjudged"), 0);
+    let traces: Vec<Value> = sandbox
+        .requests()
+        .iter()
+        .filter_map(|seen| serde_json::from_str::<Value>(&seen.body).ok()?.get("trace").cloned())
+        .collect();
+    let ids: std::collections::BTreeSet<String> = traces.iter().map(|trace| trace[0].to_string()).collect();
+    assert!(traces.len() > 50 && ids.len() == traces.len(), "{}", traces.len());
+}

@@ -320,6 +320,9 @@ pub(in crate::cli) enum Command {
         /// End after the summary instead of running until Ctrl-C
         #[arg(long)]
         once: bool,
+        /// The kind of API that it shows
+        #[arg(long, value_enum, default_value = "action-router")]
+        api: crate::commands::demo::Api,
     },
 }
 

@@ -7,6 +7,7 @@ mod cookies;
 mod database;
 pub mod flag_proof;
 pub mod matrix;
+mod per_step;
 mod phases;
 mod registry;
 pub mod report;

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, PreparedRequest, Sender};
 use lensops_core::plan::acceptance::{Scenario, Step, omit};
-use lensops_core::plan::request_template::FIRST_COUNT;
 use lensops_core::plan::{Expect, Vars, signature};
 use lensops_core::redaction::{Redactor, Transcript, scalars};
 use lensops_core::request::Credential;
@@ -16,11 +15,12 @@ use lensops_core::secret::Secret;
 use lensops_core::verdict::acceptance::Case;
 use lensops_core::verdict::judge::{judge, matches};
 use lensops_core::verdict::outcome::{Outcome, Severity};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::captures::Progress;
+use super::per_step::set_per_step;
 use super::run::Acceptance;
 use crate::auth::{Sending, Signed, Unsigned};
 
@@ -159,7 +159,8 @@ impl Acceptance {
         // Copied only by a step that has variables of its own.
         let mut vars = Arc::clone(&progress.vars);
         if self.differs {
-            self.set_per_step(Arc::make_mut(&mut vars), progress);
+            let count = self.count.fetch_add(1, Ordering::Relaxed);
+            set_per_step(Arc::make_mut(&mut vars), count, progress.rng.u128(..));
         }
         let before = Arc::clone(&vars);
         for (name, value) in &step.with {
@@ -192,18 +193,6 @@ impl Acceptance {
         };
         let expect = step.expect.filled(&vars).map_err(|error| self.unprepared(&error))?;
         Ok((request, vars, expect))
-    }
-
-    /// Sets what differs from step to step, where the plan has no variable of that name.
-    fn set_per_step(&self, vars: &mut Vars, progress: &mut Progress) {
-        let id = uuid::Builder::from_random_bytes(progress.rng.u128(..).to_be_bytes()).into_uuid();
-        let count = FIRST_COUNT + self.count.fetch_add(1, Ordering::Relaxed);
-        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        for (name, value) in [("counter", json!(count)), ("random_id", json!(id)), ("now", json!(now))] {
-            if !vars.contains_key(name) {
-                set(vars, name, value);
-            }
-        }
     }
 
     /// Why a request could not be made, with the way out.

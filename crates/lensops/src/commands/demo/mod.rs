@@ -5,6 +5,8 @@
 //! says so. Incidents are injected (see `story`), so that all statuses and gate decisions appear. What
 //! the demo expects of itself it checks: another decision than expected ends it with exit code 1.
 
+mod api;
+mod holes;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod setup;
@@ -17,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use api::Api;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::history::gate::Decision;
@@ -24,8 +27,7 @@ use lensops_core::plan::acceptance::AcceptancePlan;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::stress::StressPlan;
 use lensops_core::verdict::Verdict;
-use lensops_sandbox::{Config, Dialect, LENSES_JSON, Sandbox};
-use setup::STRUCK;
+use lensops_sandbox::{Config, Dialect, Sandbox};
 use tokio_util::sync::CancellationToken;
 use week::{Week, Weekly};
 
@@ -57,11 +59,20 @@ struct Question {
     expected: Decision,
 }
 
-/// Runs the demo in `folder`.
+/// A number with its noun.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        3 => format!("three {many}"),
+        count => format!("{count} {many}"),
+    }
+}
+
+/// Runs the demo of `api` in `folder`.
 ///
 /// # Errors
 /// When the folder cannot be made, or a step cannot run at all.
-pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
+pub async fn demo(folder: &Path, once: bool, api: Api) -> Result<Exit> {
     let begun = Instant::now();
     setup::make_folder(folder)?;
     let client = Client::new(TIMEOUT);
@@ -69,17 +80,27 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         .await
         .map_err(Error::system)?;
     say!("1. Sandbox: {} (control: {})", sandbox.url(), sandbox.control_url());
-    let lenses = setup::lenses(LENSES_JSON)?;
-    setup::write_project(folder, &sandbox)?;
-    let settings = setup::settings(folder, &sandbox)?;
-    say!("2. Generate: {} lenses into {}", lenses.len(), folder.display());
-    let files = setup::generate(&settings, &lenses)?;
+    api.write_project(folder, &sandbox)?;
+    let settings = api.settings(folder, &sandbox)?;
+    let (lenses, files) = api.generate(&settings)?;
+    say!(
+        "2. Generate: {} into {}",
+        counted(lenses.len(), "lens", "lenses"),
+        folder.display()
+    );
     say!("   {files} files");
 
     let mut failed = Vec::new();
-    say!("3. Acceptance in three dialects");
-    for dialect in [Dialect::DeployedA, Dialect::DeployedB, Dialect::Documented] {
-        failed.extend(acceptance(folder, &client, &lenses, dialect).await?);
+    say!(
+        "3. Acceptance in {}",
+        counted(api.dialects().len(), "dialect", "dialects")
+    );
+    for dialect in api.dialects() {
+        failed.extend(acceptance(api, folder, &client, &lenses, *dialect).await?);
+    }
+    if api == Api::Http {
+        say!("   Holes are planted in the API, one after the other");
+        failed.extend(holes::find(folder, &client).await?);
     }
     say!("4. Stress");
     failed.extend(stress(&settings, &lenses).await?);
@@ -88,13 +109,15 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
     monitors.iter_mut().for_each(|monitor| monitor.virtual_clock = true);
     let journal = Journal::open(&settings.journal_path()).await?;
     let week = Week::ending(Timestamp::now());
-    say!("5. A week of monitoring: real requests under a virtual clock, incidents at {STRUCK} and others");
+    let struck = api.struck();
+    let others = if lenses.len() > 1 { " and others" } else { "" };
+    say!("5. A week of monitoring: real requests under a virtual clock, incidents at {struck}{others}");
     let receivers = settings.receivers()?;
     journal.alert_with(Alerting {
         book: settings.rule_book(&receivers)?,
         redactor: settings.redactor(),
     });
-    let weekly = live_week(&week, &sandbox, &client, &journal, &monitors).await?;
+    let weekly = live_week(api, &week, &sandbox, &client, &journal, &monitors).await?;
     say!(
         "   {} checks: {} healthy, {} degraded, {} unhealthy",
         weekly.checks,
@@ -103,12 +126,12 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
         weekly.unhealthy
     );
     failed.extend(weekly.absent());
-    say!("6. Gate of {STRUCK}");
-    failed.extend(ask_gate(&week, &journal, &monitors).await?);
+    say!("6. Gate of {struck}");
+    failed.extend(ask_gate(struck, &week, &journal, &monitors).await?);
     say!("7. Status");
     let plans: Vec<_> = monitors.iter().map(|monitor| monitor.plan.clone()).collect();
     status::status(&journal, &plans, Timestamp::now(), false).await?;
-    summary(folder, &settings, begun, &failed);
+    summary(struck, folder, &settings, begun, &failed);
     if !failed.is_empty() {
         return Ok(Exit::Bad);
     }
@@ -132,7 +155,7 @@ pub async fn demo(folder: &Path, once: bool) -> Result<Exit> {
 /// What goes on once the demo has told everything: dashboard and worker, until it is told to stop.
 struct Rest {
     settings: Settings,
-    lenses: Vec<setup::Definition>,
+    lenses: Vec<String>,
     plans: Vec<MonitorPlan>,
     journal: Journal,
     client: Client,
@@ -165,19 +188,20 @@ impl Rest {
 }
 
 async fn acceptance(
+    api: Api,
     folder: &Path,
     client: &Client,
-    lenses: &[setup::Definition],
+    lenses: &[String],
     dialect: Dialect,
 ) -> Result<Vec<String>> {
     // A sandbox of its own: signed actions use entities up, and each dialect wants them fresh.
     let sandbox = lensops_sandbox::serve(Config::loopback(dialect))
         .await
         .map_err(Error::system)?;
-    let settings = setup::settings(folder, &sandbox)?;
+    let settings = api.settings(folder, &sandbox)?;
     let mut failed = Vec::new();
     for lens in lenses {
-        let loaded = load::<AcceptancePlan>(&settings, &Which::Lens(&lens.lens_id))?;
+        let loaded = load::<AcceptancePlan>(&settings, &Which::Lens(lens))?;
         let run = Acceptance::new(&settings, loaded, &[], Some(&dialect.to_string()), None)?;
         let accepted = run
             .run(client, fastrand::u64(..), &CancellationToken::new(), |_| {})
@@ -185,14 +209,14 @@ async fn acceptance(
         say!(
             "   {:<12} {:<14} {}: {}",
             dialect.to_string(),
-            lens.lens_id,
+            lens,
             accepted.verdict.tell(),
             accepted.reason
         );
         if accepted.verdict != Verdict::Pass {
             failed.push(format!(
                 "acceptance of {} in dialect {dialect}: {}",
-                lens.lens_id, accepted.reason
+                lens, accepted.reason
             ));
         }
         run.report(accepted, Timestamp::now())
@@ -202,26 +226,23 @@ async fn acceptance(
     Ok(failed)
 }
 
-async fn stress(settings: &Settings, lenses: &[setup::Definition]) -> Result<Vec<String>> {
+async fn stress(settings: &Settings, lenses: &[String]) -> Result<Vec<String>> {
     let mut failed = Vec::new();
     for lens in lenses {
-        let run = Stress::new(
-            settings,
-            load::<StressPlan>(settings, &Which::Lens(&lens.lens_id))?,
-            None,
-        )?;
+        let run = Stress::new(settings, load::<StressPlan>(settings, &Which::Lens(lens))?, None)?;
         let ran = run.run(&mut View::silent(), &CancellationToken::new()).await?;
         let verdict = &ran.verdict;
         run.write(settings, &ran, Timestamp::now(), fastrand::u32(..))?;
-        say!("   {:<14} {}: {}", lens.lens_id, verdict.verdict.tell(), verdict.reason);
+        say!("   {:<14} {}: {}", lens, verdict.verdict.tell(), verdict.reason);
         if verdict.verdict != Verdict::Pass {
-            failed.push(format!("stress of {}: {}", lens.lens_id, verdict.reason));
+            failed.push(format!("stress of {}: {}", lens, verdict.reason));
         }
     }
     Ok(failed)
 }
 
 async fn live_week(
+    api: Api,
     week: &Week,
     sandbox: &Sandbox,
     client: &Client,
@@ -234,7 +255,7 @@ async fn live_week(
         bar.set_style(style);
     }
     let weekly = week
-        .live(sandbox, client, journal, monitors, |step| {
+        .live(api, sandbox, client, journal, monitors, |step| {
             bar.set_position(step);
             if plain && step % 96 == 0 && step > 0 {
                 say!("   day {} of 7", step / 96);
@@ -245,10 +266,10 @@ async fn live_week(
     Ok(weekly)
 }
 
-async fn ask_gate(week: &Week, journal: &Journal, monitors: &[Monitor]) -> Result<Vec<String>> {
+async fn ask_gate(struck: &str, week: &Week, journal: &Journal, monitors: &[Monitor]) -> Result<Vec<String>> {
     let monitor = monitors
         .iter()
-        .find(|monitor| monitor.lens().as_str() == STRUCK)
+        .find(|monitor| monitor.lens().as_str() == struck)
         .context("the struck lens has no monitor")?;
     let questions = [
         Question {
@@ -302,7 +323,7 @@ async fn ask_gate(week: &Week, journal: &Journal, monitors: &[Monitor]) -> Resul
     Ok(failed)
 }
 
-fn summary(folder: &Path, settings: &Settings, begun: Instant, failed: &[String]) {
+fn summary(struck: &str, folder: &Path, settings: &Settings, begun: Instant, failed: &[String]) {
     let at = folder.display();
     say!(
         "\nDone in {:.1} s. Everything lies in {at}:",
@@ -315,7 +336,7 @@ fn summary(folder: &Path, settings: &Settings, begun: Instant, failed: &[String]
     say!("   evidence         {at}/verification_handoff/phase6/ (latest), {at}/verification_handoff/runs/ (all)");
     say!("   checks           {}", settings.journal_path().display());
     say!("Look further:       lensops --root {at} status");
-    say!("                    lensops --root {at} gate {STRUCK} --window 7d");
+    say!("                    lensops --root {at} gate {struck} --window 7d");
     for reason in failed {
         say!("❌ {reason}");
     }

@@ -97,8 +97,8 @@ pub(crate) fn write_project(folder: &Path, sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// The settings of a run against `sandbox`; its secrets stay in memory.
-pub(crate) fn settings(folder: &Path, sandbox: &Sandbox) -> Result<Settings> {
+/// The variables of a run against `sandbox`.
+pub(crate) fn environment(sandbox: &Sandbox) -> Env {
     let config = sandbox.config();
     let env = [
         ("TENANT_SUPABASE_JWT_SECRET", config.jwt_secret.clone()),
@@ -107,8 +107,7 @@ pub(crate) fn settings(folder: &Path, sandbox: &Sandbox) -> Result<Settings> {
         ("RENDER_API_URL", sandbox.url()),
         ("API_BASE_URL", sandbox.url()),
     ];
-    let env: Env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Ok(Settings::load(folder, env)?)
+    env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Generates every lens; returns how many files there are.
@@ -137,10 +136,10 @@ pub(crate) fn generate(settings: &Settings, lenses: &[Definition]) -> Result<usi
 }
 
 /// The monitors of all lenses.
-pub(crate) fn monitors(settings: &Settings, lenses: &[Definition]) -> Result<Vec<Monitor>> {
+pub(crate) fn monitors(settings: &Settings, lenses: &[String]) -> Result<Vec<Monitor>> {
     lenses
         .iter()
-        .map(|lens| monitor(settings, load::<MonitorPlan>(settings, &Which::Lens(&lens.lens_id))?))
+        .map(|lens| monitor(settings, load::<MonitorPlan>(settings, &Which::Lens(lens))?))
         .collect()
 }
 

@@ -12,7 +12,7 @@ use lensops_core::ident::LensId;
 use lensops_sandbox::{Act, Answer, Faults, Rule, Sandbox};
 use uuid::Uuid;
 
-use super::setup::STRUCK;
+use super::api::Api;
 use crate::commands::error::{Error, Result};
 use crate::store::{Journal, Note, Progress, Rollback, Switch};
 
@@ -32,10 +32,6 @@ pub(super) const OVER: i64 = INCIDENT + WARNING + OUTAGE;
 /// The step at which the first incident starts.
 pub(super) const STARTS: i64 = INCIDENT;
 
-/// The lens of the second incident, its domain and its master flag.
-const SECOND: &str = "documents";
-const SECOND_FLAG: &str = "DOCUMENT_LENS_V2_ENABLED";
-
 /// The second incident, in steps before the end: it breaks, is rolled back, is repaired, is on again.
 const BREAKS: i64 = STEPS - 36;
 const ROLLED_BACK: i64 = STEPS - 33;
@@ -53,40 +49,40 @@ const SLOWS: i64 = STEPS - 3;
 
 /// The story, told step by step.
 pub(super) struct Story<'a> {
+    /// The API that it is of.
+    pub(super) api: Api,
     /// The tenant that all checks are made for.
     pub(super) tenant: Uuid,
     pub(super) sandbox: &'a Sandbox,
     pub(super) journal: &'a Journal,
 }
 
-fn answers(path: &str, code: u16, domain: &str) -> Rule {
+fn answers(path: &str, code: u16, domain: Option<&str>) -> Rule {
     let mut rule = Rule::new(Act::Status(Answer {
         code,
         body: None,
         headers: BTreeMap::new(),
     }))
     .on(path);
-    rule.domain = Some(domain.to_owned());
+    rule.domain = domain.map(str::to_owned);
     rule
 }
 
 impl Story<'_> {
     /// Does what happens at `step`, which is at `at`, before its checks are made.
     pub(super) async fn step(&self, step: i64, at: Timestamp) -> Result<()> {
+        let (second, flag) = self.api.second();
         match step {
-            STARTS => self.inject(Faults {
-                missing_handlers: vec!["suggestions".to_owned()],
-                ..Faults::default()
-            }),
-            _ if step == STARTS + WARNING => self.rules(vec![answers("/v1/actions/list", 500, STRUCK)]),
+            _ if (STARTS..STARTS + WARNING).contains(&step) => self.warn(step),
+            _ if step == STARTS + WARNING => self.rules(vec![self.outage(self.api.struck())]),
             BREAKS => {
-                self.rules(vec![answers("/v1/actions/list", 500, SECOND)]);
-                self.note(SECOND, at, "deployed 2.4.0").await?;
+                self.rules(vec![self.outage(second)]);
+                self.note(second, at, "deployed 2.4.0").await?;
             }
             OVER => self.inject(Faults::default()),
             REPAIRED => {
                 self.inject(Faults::default());
-                self.note(SECOND, at, "deployed 2.4.1: the list leaves archived rows out")
+                self.note(second, at, "deployed 2.4.1: the list leaves archived rows out")
                     .await?;
             }
             // Checks under a virtual clock alert nobody by themselves: what they would have said is said here.
@@ -101,21 +97,54 @@ impl Story<'_> {
             }
             ROLLED_BACK => {
                 let why = "the list answers 500 since the last deploy";
-                self.switch(SECOND, SECOND_FLAG, Switch::Rollback, at, why).await?;
+                self.switch(second, flag, Switch::Rollback, at, why).await?;
             }
             RESTORED => {
                 let why = "the fix is deployed, the list answers";
-                self.switch(SECOND, SECOND_FLAG, Switch::Restore, at, why).await?;
+                self.switch(second, flag, Switch::Restore, at, why).await?;
             }
             _ if (RESTORED + 1..RESTORED + 4).contains(&step) => self.alert(Seen::Clear, at).await?,
+            _ if self.api == Api::ActionRouter => self.others(step, at).await?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What happens at lenses besides the two of the incidents.
+    async fn others(&self, step: i64, at: Timestamp) -> Result<()> {
+        match step {
             PAUSES => {
                 let why = "it doubles rows on import; the fix is in review";
                 self.switch(PAUSED, PAUSED_FLAG, Switch::Rollback, at, why).await?;
             }
-            SLOWS => self.rules(vec![answers("/v1/actions/suggestions", 429, SLOWED)]),
+            SLOWS => self.rules(vec![answers("/v1/actions/suggestions", 429, Some(SLOWED))]),
             _ => {}
         }
         Ok(())
+    }
+
+    /// What makes checks degraded: a handler that is missing, or one request of a check that is refused.
+    fn warn(&self, step: i64) {
+        match self.api {
+            Api::ActionRouter if step == STARTS => self.inject(Faults {
+                missing_handlers: vec!["suggestions".to_owned()],
+                ..Faults::default()
+            }),
+            Api::ActionRouter => {}
+            Api::Http => {
+                let mut once = answers("/orders", 422, None);
+                once.times = Some(1);
+                self.rules(vec![once]);
+            }
+        }
+    }
+
+    /// What makes checks of `lens` unhealthy: its list answers 500.
+    fn outage(&self, lens: &str) -> Rule {
+        match self.api {
+            Api::ActionRouter => answers("/v1/actions/list", 500, Some(lens)),
+            Api::Http => answers("/orders", 500, None),
+        }
     }
 
     fn inject(&self, faults: Faults) {
@@ -130,7 +159,7 @@ impl Story<'_> {
     }
 
     async fn alert(&self, seen: Seen, at: Timestamp) -> Result<()> {
-        let lens: LensId = SECOND.parse().map_err(Error::invalid)?;
+        let lens: LensId = self.api.second().0.parse().map_err(Error::invalid)?;
         let subject = Subject::Lens(self.tenant, lens);
         Ok(self
             .journal

@@ -5,6 +5,7 @@ use lensops_core::verdict::record::Status;
 use lensops_sandbox::Sandbox;
 use uuid::Uuid;
 
+use super::api::Api;
 use super::story::{OVER, STARTS, STEPS, Story};
 use crate::commands::error::Result;
 use crate::commands::worker::check::Monitor;
@@ -70,6 +71,7 @@ impl Week {
     /// Runs every slot, quarter hour by quarter hour, the lenses of each at once.
     pub(crate) async fn live(
         &self,
+        api: Api,
         sandbox: &Sandbox,
         client: &Client,
         journal: &Journal,
@@ -79,6 +81,7 @@ impl Week {
         let mut weekly = Weekly::default();
         let tenants = monitors.iter().flat_map(|monitor| monitor.plan.tenants.iter());
         let story = Story {
+            api,
             tenant: tenants.copied().next().unwrap_or_default(),
             sandbox,
             journal,

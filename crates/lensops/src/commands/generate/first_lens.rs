@@ -31,6 +31,8 @@ const CALLER: &str = "caller";
 pub struct FirstAsked {
     /// The address of a GET that should answer.
     pub url: String,
+    /// The API's address, where it is known: the GET is below it.
+    pub base: Option<Base>,
     /// Headers, each `NAME: VALUE`. The one that signs in is a secret.
     pub headers: Vec<String>,
     /// The statuses of a good answer; a 2xx with JSON where none is named.
@@ -132,7 +134,7 @@ impl FirstLens {
     /// # Errors
     /// An address, a header or a name that is none.
     pub fn of(asked: &FirstAsked) -> Result<Self> {
-        let (base, path) = Base::with_path(&asked.url).context("--url")?;
+        let (base, path) = split(asked)?;
         let headers = asked
             .headers
             .iter()
@@ -250,6 +252,21 @@ impl FirstLens {
     }
 }
 
+/// The API's address, and the path below it.
+fn split(asked: &FirstAsked) -> Result<(Base, String)> {
+    let Some(base) = &asked.base else {
+        return Base::with_path(&asked.url).context("--url");
+    };
+    let rest = asked.url.strip_prefix(&base.to_string());
+    match rest.filter(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) {
+        Some(rest) if rest.starts_with('/') => Ok((base.clone(), rest.to_owned())),
+        Some(rest) => Ok((base.clone(), format!("/{rest}"))),
+        None => Err(Error::usage(format!(
+            "--url is not below the API of this folder, {base}: give a path of it, or work in another folder"
+        ))),
+    }
+}
+
 /// The id of a lens of `path`: its last word, else the host's first.
 fn named_after(path: &str, base: &Base) -> Result<LensId> {
     let path = path.split('?').next().unwrap_or_default();
@@ -333,6 +350,18 @@ mod tests {
 
     #[test]
     fn what_is_no_header_or_no_address_is_told_without_what_it_holds() {
+        let below = FirstAsked {
+            url: "https://x/v1/orders".to_owned(),
+            base: Some(Base::parse("https://x/v1").unwrap()),
+            ..FirstAsked::default()
+        };
+        assert_eq!(FirstLens::of(&below).unwrap().lens.endpoints[0].request.path, "/orders");
+        let elsewhere = FirstAsked {
+            url: "https://x/v10/orders".to_owned(),
+            ..below
+        };
+        let error = FirstLens::of(&elsewhere).unwrap_err().line();
+        assert!(error.contains("not below the API of this folder"), "{error}");
         for (url, header, told) in [
             ("api.example.com/x", "A: b", "it needs http://"),
             ("https://x/y", "canary", "--header is NAME: VALUE"),

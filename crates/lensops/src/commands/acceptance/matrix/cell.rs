@@ -1,6 +1,7 @@
 //! One cell of the matrix: a request as one role, held to what the registry says.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, PreparedRequest, Sender};
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use super::role_matrix::RoleMatrix;
 use super::table::Mark;
 use crate::auth::{Sending, Unsigned};
+use crate::commands::acceptance::per_step::set_per_step;
 use crate::commands::error::Result;
 
 /// What a cell came to.
@@ -166,6 +168,7 @@ impl RoleMatrix {
     ) -> Result<PreparedRequest> {
         let mut vars = self.vars.clone();
         set(&mut vars, "action", json!(action.action_id));
+        set_per_step(&mut vars, self.count.fetch_add(1, Ordering::Relaxed), rng.u128(..));
         let mut secrets = Vec::new();
         let mut signed = Value::Null;
         if action.variant == Variant::Signed {

@@ -1,5 +1,7 @@
 //! A role matrix, ready to be asked: its actions, its roles and their tokens.
 
+use std::sync::atomic::AtomicU64;
+
 use lensops_core::exchange::Base;
 use lensops_core::ident::{Ident, LensId};
 use lensops_core::lens::{Lens, User};
@@ -36,6 +38,8 @@ pub struct RoleMatrix {
     pub(super) base: Base,
     /// The plan's variables, those of the environment among them.
     pub(super) vars: Vars,
+    /// The requests that were made so far.
+    pub(super) count: AtomicU64,
     pub(super) signing: Signing,
     pub(super) redactor: Redactor,
 }
@@ -103,6 +107,7 @@ impl RoleMatrix {
                 .redactor()
                 .with(secrets.iter().chain(signing.environment.secrets())),
             vars: vars_with(&loaded.plan.vars, known),
+            count: AtomicU64::new(0),
             signing,
             loaded,
             matrix,

@@ -63,10 +63,11 @@ fn complete(settings: &Settings, asked: &mut FirstAsked, ask: &mut impl Ask) -> 
         let text = "Address of a GET that answers, such as https://api.example.com/orders";
         asked.url = answer(ask, (text, None, "--url URL"), |text| Ok(text.to_owned()))?;
     }
-    // Below an API that lensops.yml names, a path is enough.
+    // Below an API that is known, a path is enough.
     if asked.url.starts_with('/') {
         asked.url = format!("{}{}", settings.api(Target::Production)?, asked.url);
     }
+    asked.base = settings.api(Target::Production).ok();
     if is_new && asked.headers.is_empty() {
         let text = "Header that signs in, NAME: VALUE";
         let header = ask.ask(text, Some(NONE), "--header")?;
