@@ -30,6 +30,9 @@ const SICK: f64 = 0.03;
 /// Where the cumulative sum pages.
 const CUSUM_LIMIT: f64 = 7.5;
 
+/// Slow answers of a check that are no accident.
+const FEW: u32 = 5;
+
 /// Burn rates, and the checks that each looks over: an hour and six hours at a quarter of an hour.
 const BURNS: [(f64, usize); 2] = [(14.4, 4), (6.0, 24)];
 
@@ -77,9 +80,11 @@ impl PageCounts {
         !self.is_dark && self.errors == 0 && self.over_fail == 0 && !self.is_slow()
     }
 
-    /// Whether a quarter of the answers or more are over the target, where a twentieth may be.
+    /// Whether a quarter of the answers or more are over the target, where a twentieth may be; half of them where they
+    /// are few.
     fn is_slow(&self) -> bool {
-        self.timed > 0 && 4 * self.over_target >= self.timed
+        let over = self.over_target;
+        self.timed > 0 && (2 * over >= self.timed || (4 * over >= self.timed && over >= FEW))
     }
 }
 
