@@ -275,7 +275,7 @@ mod tests {
             ("00F0F000", "....P..."),
             ("00S00S00", "........"),
             // 2 %: the cumulative sum has it, within eight checks.
-            ("0010010010010", "...........P."),
+            ("001001001000", "........P..."),
             // The network: three in a row without any answer, four with few.
             ("00DD0DDD0000", ".......P...."),
             ("00ddd0dddd00", ".........P.."),
