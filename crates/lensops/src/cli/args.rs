@@ -11,7 +11,7 @@ use clap::Parser;
 
 pub(super) use command::Command;
 pub(super) use groups::{
-    AlertsCommand, EvidenceCommand, ExportCommand, OutboxCommand, PhaseCommand, TemplatesCommand, WhoArgs,
+    AlertsCommand, EvidenceCommand, ExportCommand, FleetCommand, OutboxCommand, PhaseCommand, TemplatesCommand, WhoArgs,
 };
 pub(super) use shared::RollbackArgs;
 

@@ -23,7 +23,8 @@ mod target;
 pub use acknowledged::{Acknowledged, MigrateFile};
 pub use error::ConfigError;
 pub use project::{
-    ClientCertificate, Destructive, FlagsAt, MetricsFile, ProjectFile, RequestDefaults, Runtime, StoreKind, WorkerFile,
+    ClientCertificate, Destructive, FlagsAt, MetricsFile, ProjectFile, RequestDefaults, Runtime, ScheduleKind,
+    StoreKind, WorkerFile,
 };
 pub use repository::RepositoryFile;
 pub use secrets::redactor_of;

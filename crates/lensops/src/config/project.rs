@@ -100,6 +100,9 @@ pub struct ProjectFile {
     /// Whose evidence counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceFile>,
+    /// `alone` or `fleet`: who keeps the timetable; `alone` where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleKind>,
     /// How the worker works.
     #[serde(skip_serializing_if = "WorkerFile::is_default")]
     pub worker: WorkerFile,
@@ -143,6 +146,16 @@ pub enum FlagsAt {
         /// The file, below the repository where it is no absolute path.
         path: PathBuf,
     },
+}
+
+/// Who keeps the timetable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleKind {
+    /// The worker itself.
+    Alone,
+    /// A table of jobs in PostgreSQL, shared by any number of workers.
+    Fleet,
 }
 
 /// `worker` of `lensops.yml`.

@@ -26,6 +26,8 @@ mod evidence;
 mod examples;
 mod exit_codes;
 mod fixture;
+mod fleet;
+mod fleet_server;
 mod framings;
 mod front;
 mod gate_files;
