@@ -24,10 +24,25 @@ pub struct Health {
     inner: Mutex<Inner>,
 }
 
+/// How a fleet stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FleetFigures {
+    /// Pairs that have a job.
+    pub pairs: i64,
+    /// Pairs without a check for two intervals.
+    pub late: i64,
+    /// Jobs that were parked.
+    pub parked: usize,
+    /// Workers that were heard of in the last minute.
+    pub machines: usize,
+}
+
 #[derive(Debug)]
 struct Inner {
     /// Its pairs are a fleet's: another machine may have the next check of any of them.
     shared: bool,
+    /// How that fleet stood when it was looked at last.
+    fleet: Option<FleetFigures>,
     pairs: HashMap<(Uuid, LensId), Pair>,
     counters: Counters,
 }
@@ -54,6 +69,7 @@ impl Health {
         Arc::new(Self {
             inner: Mutex::new(Inner {
                 shared: false,
+                fleet: None,
                 pairs: HashMap::new(),
                 counters: Counters::new(tenant_label),
             }),
@@ -92,6 +108,11 @@ impl Health {
     /// From now on its pairs are a fleet's: none of them is late here, for another machine may check it.
     pub fn share(&self) {
         self.inner().shared = true;
+    }
+
+    /// How the fleet stands, for metrics.
+    pub fn fleet_stands(&self, figures: FleetFigures) {
+        self.inner().fleet = Some(figures);
     }
 
     /// A pair of a fleet is watched here while it is checked here: another machine may have its next check, so that
@@ -211,7 +232,28 @@ impl Health {
         inner.counters.write_checks(metrics, &name);
         inner.write_pairs(metrics, now);
         inner.counters.write_slots(metrics);
+        if let Some(fleet) = inner.fleet {
+            write_fleet(metrics, fleet);
+        }
     }
+}
+
+fn write_fleet(metrics: &mut Metrics, fleet: FleetFigures) {
+    metrics.family(
+        "lensops_fleet_pairs",
+        "gauge",
+        "Pairs of the whole fleet, by how they stand",
+    );
+    let parked = i64::try_from(fleet.parked).unwrap_or(i64::MAX);
+    for (state, count) in [("scheduled", fleet.pairs), ("late", fleet.late), ("parked", parked)] {
+        metrics.sample("lensops_fleet_pairs", &[("state", state)], count);
+    }
+    metrics.family(
+        "lensops_fleet_machines",
+        "gauge",
+        "Workers of the fleet that were heard of in the last minute",
+    );
+    metrics.sample("lensops_fleet_machines", &[], fleet.machines);
 }
 
 impl Pair {

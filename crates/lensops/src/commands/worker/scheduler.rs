@@ -301,7 +301,11 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
 
     /// Lets running checks end, and cuts them off when the grace is over.
     async fn wind_down(mut self) -> tokio::time::Instant {
-        tracing::info!("Stopping: running checks have {} s", GRACE.as_secs());
+        // One that stands in stops when the fleet is back, and that is told elsewhere.
+        let alone = self.scope.stand_in.is_none();
+        if alone {
+            tracing::info!("Stopping: running checks have {} s", GRACE.as_secs());
+        }
         let deadline = tokio::time::Instant::now() + GRACE;
         let tasks = &mut self.tasks;
         let drained = tokio::time::timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await;
@@ -309,7 +313,9 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
             self.cut.cancel();
             while self.tasks.join_next().await.is_some() {}
         }
-        tracing::info!("Stopped");
+        if alone {
+            tracing::info!("Stopped");
+        }
         deadline
     }
 }

@@ -1,6 +1,6 @@
 //! Where the rules stand, for all machines: folded where checks are kept, in the transaction that keeps them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::Timestamp;
 use lensops_core::alert::{Notice, Notification, Rule, Seen, State, Subject, fold, key, observe};
@@ -17,6 +17,9 @@ use crate::store::{Alerting, Silence, StoreError};
 
 /// How long what is to be told waits for more of the same.
 const GATHER: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
+
+/// The reason in the end of an alert whose pair left.
+const LEFT: &str = "no longer monitored";
 
 /// The states of one subject.
 pub(super) type States = BTreeMap<Rule, State>;
@@ -308,6 +311,76 @@ impl Fleet {
                 if fires(state) && !known.is_some_and(fires) {
                     put(&mut transaction, alerting, (*rule, subject), state, at).await?;
                 }
+            }
+            transaction.commit().await
+        };
+        work.await.map_err(|error| failed(&error))
+    }
+
+    /// Ends the alerts of pairs that are not in `stay`: they are no longer monitored.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn alerts_left(
+        &self,
+        alerting: &Alerting,
+        stay: &HashSet<(Uuid, &str)>,
+        at: Timestamp,
+    ) -> Result<Vec<Told>, StoreError> {
+        let work = async {
+            let mut transaction = self.gate.begin().await?;
+            let rows = statement::query(
+                "SELECT rule, yacht_id, lens_id, state FROM public.lensops_alerts WHERE lens_id <> '' \
+                 ORDER BY dedup_key FOR UPDATE",
+            )
+            .fetch_all(&mut *transaction)
+            .await?;
+            let mut folded = Folded::default();
+            for row in &rows {
+                let (rule, state): (&str, &str) = (row.try_get("rule")?, row.try_get("state")?);
+                let (Subject::Lens(tenant, lens), Ok(rule), Ok(state)) = (
+                    subject(row)?,
+                    rule.parse::<Rule>(),
+                    serde_json::from_str::<State>(state),
+                ) else {
+                    continue;
+                };
+                if stay.contains(&(tenant, lens.as_str())) {
+                    continue;
+                }
+                let (subject, plan) = (Subject::Lens(tenant, lens), alerting.book.plan(rule));
+                put(&mut transaction, alerting, (rule, &subject), &State::default(), at).await?;
+                if state.firing.as_ref().and_then(|firing| firing.told).is_some() {
+                    let mut told = Notification::of(rule, plan, &subject, Notice::Resolved, &state, Uuid::nil(), at);
+                    LEFT.clone_into(&mut told.reason);
+                    put_notice(&mut transaction, alerting, told, &plan.receivers, &mut folded).await?;
+                }
+            }
+            self.add_notices(&mut transaction, folded.receivers).await?;
+            transaction.commit().await?;
+            Ok(folded.told)
+        };
+        work.await.map_err(|error: sqlx::Error| failed(&error))
+    }
+
+    /// Forgets what was missed and told before `before`, so far as it waits for nobody.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forget(&self, before: Timestamp) -> Result<(), StoreError> {
+        const OLD: [&str; 3] = [
+            "DELETE FROM public.lensops_missed WHERE due_at < $1::timestamptz",
+            "DELETE FROM public.lensops_notifications n WHERE told_at < $1::timestamptz AND NOT EXISTS (SELECT 1 \
+             FROM public.lensops_alert_deliveries d WHERE d.notification_id = n.id AND d.message IS NULL)",
+            "DELETE FROM public.lensops_alert_messages WHERE made_at < $1::timestamptz AND state <> 'waiting'",
+        ];
+        let work = async {
+            let mut transaction = self.gate.begin().await?;
+            for delete in OLD {
+                statement::query(delete)
+                    .bind(bound(before))
+                    .execute(&mut *transaction)
+                    .await?;
             }
             transaction.commit().await
         };

@@ -53,6 +53,12 @@ impl Fleet {
             return Ok(None);
         }
         self.wake_receivers(connection).await?;
+        // What another job took the key of while its worker was dying.
+        statement::query(
+            "DELETE FROM lensops_jobs._private_jobs WHERE key IS NULL AND locked_at IS NULL AND attempts >= max_attempts",
+        )
+        .execute(&mut *connection)
+        .await?;
         // The queue waits longer after every failure, up to hours. No slot waits for that.
         statement::query(
             "UPDATE lensops_jobs._private_jobs SET run_at = now(), attempts = 0 WHERE key IS NOT NULL \
@@ -142,9 +148,11 @@ impl Fleet {
         .await?;
         let settled: HashSet<Uuid> = settled.into_iter().collect();
         let job = |(schedule, slot): (&&Schedule<'_>, &Uuid)| {
-            let due = match settled.contains(slot) {
-                true => schedule.next(now),
-                false => schedule.latest(now),
+            let undone = !settled.contains(slot);
+            let due = if undone {
+                schedule.latest(now)
+            } else {
+                schedule.next(now)
             };
             let job = CheckJob {
                 lens: schedule.lens().clone(),
@@ -152,7 +160,10 @@ impl Fleet {
                 due_ms: due.as_millisecond(),
                 every_ms: schedule.every_ms(),
             };
-            check(&job, due)
+            let mut job = check(&job, due);
+            // What was left undone comes after what is due on time.
+            job.spec.set_priority(Some(i16::from(undone)));
+            job
         };
         let jobs: Vec<_> = pairs.iter().zip(&current).map(job).collect();
         self.add(connection, &jobs).await
@@ -198,6 +209,27 @@ impl Fleet {
             transaction.commit().await
         };
         work.await.map_err(|error| failed(&error))
+    }
+
+    /// Whether this login sees a job that it adds. Nothing is left of it.
+    ///
+    /// # Errors
+    /// When the database does not answer, or does not let it add one.
+    pub async fn sees_jobs(&self) -> Result<bool, StoreError> {
+        let work = async {
+            let mut transaction = self.gate.begin().await?;
+            let mut job = super::jobs::notify("lensops doctor", Timestamp::MAX.min(from_ms(4_000_000_000_000)));
+            job.identifier = "lensops_doctor".to_owned();
+            self.add(&mut transaction, &[job]).await?;
+            let seen: bool = statement::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM lensops_jobs._private_jobs WHERE key = 'notify/lensops doctor')",
+            )
+            .fetch_one(&mut *transaction)
+            .await?;
+            transaction.rollback().await?;
+            Ok(seen)
+        };
+        work.await.map_err(|error: sqlx::Error| failed(&error))
     }
 
     /// Ends a job that leads to nothing.

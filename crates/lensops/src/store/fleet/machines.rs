@@ -39,7 +39,7 @@ pub struct Machine {
     pub revision: Option<i64>,
     /// Pairs that it checked within their last interval.
     pub pairs: i64,
-    /// The latest start of a check in the last minute, in milliseconds behind its slot.
+    /// The latest start of a check since it said so before, in milliseconds behind its slot.
     pub late_ms: i64,
     /// How far its clock is ahead of the database's, in milliseconds.
     pub clock_ms: i64,

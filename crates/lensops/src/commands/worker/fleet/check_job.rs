@@ -90,12 +90,24 @@ impl Turn<'_> {
                 let later = shared.fleet.leave(&work, shared.clock.now() + ELSEWHERE).await;
                 later.map_err(|error| self.away(&error.to_string()))
             }
-            // Its lens or tenant left, or is newer than what is known here: then it comes back with that.
-            Wanted::No => {
-                shared.stale.notify_one();
-                self.end_without(&work, None, false).await
-            }
+            Wanted::No => self.stranger(&work).await,
         }
+    }
+
+    /// A pair that is not in force here: it left, or the plans are newer than what this machine knows.
+    async fn stranger(&self, work: &CheckJob) -> Result<(), String> {
+        let shared = self.shared;
+        let newest = shared
+            .fleet
+            .revision()
+            .await
+            .map_err(|error| self.away(&error.to_string()))?;
+        if newest == shared.pairs().revision {
+            return self.end_without(work, None, false).await;
+        }
+        shared.stale.notify_one();
+        let later = shared.fleet.leave(work, shared.clock.now() + ELSEWHERE).await;
+        later.map_err(|error| self.away(&error.to_string()))
     }
 
     async fn slot(&self, monitor: &Arc<Monitor>, work: CheckJob) -> Result<(), String> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use lensops_core::alert::{Finding, Rule, Seen, Subject};
 use lensops_core::ident::LensId;
 use tokio::sync::{mpsc, watch};
@@ -17,6 +18,7 @@ use super::recorder::log;
 use super::shared::{RETRY, Shared};
 use crate::commands::worker::Change;
 use crate::commands::worker::clock::Clock as _;
+use crate::commands::worker::health::FleetFigures;
 use crate::config::Settings;
 use crate::store::fleet::{Late, Published, PublishedPlan};
 use crate::store::{Alerting, StoreError};
@@ -26,6 +28,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Looks between two at the jobs.
 const ARRANGE: u32 = 3;
+
+/// How often what is old is forgotten.
+const CLEAR_EVERY: Duration = Duration::from_secs(3600);
+
+/// What was missed and told is kept this long.
+const KEEP: SignedDuration = SignedDuration::from_hours(24 * 90);
 
 /// Keeps plans and jobs.
 pub(super) struct Keeper {
@@ -37,6 +45,8 @@ pub(super) struct Keeper {
     pub(super) link: watch::Receiver<Link>,
     /// Intervals without a check that were told, by pair.
     pub(super) told: HashMap<(Uuid, LensId), i64>,
+    /// When what is old was forgotten last.
+    pub(super) cleared: Option<Instant>,
 }
 
 impl Keeper {
@@ -60,6 +70,18 @@ impl Keeper {
         let pairs = Arc::new(Pairs::of(published, &self.settings, &self.own));
         *self.shared.pairs.write().unwrap_or_else(PoisonError::into_inner) = pairs.clone();
         let (added, removed) = self.shared.fleet.arrange_anew(&pairs.schedules()).await?;
+        let schedules = pairs.schedules();
+        let stay = schedules
+            .iter()
+            .map(|schedule| (schedule.tenant(), schedule.lens().as_str()))
+            .collect();
+        let rules = self.rules();
+        let told = self
+            .shared
+            .fleet
+            .alerts_left(&rules, &stay, self.shared.clock.now())
+            .await?;
+        told.into_iter().for_each(log);
         let (lenses, count) = pairs.counts();
         tracing::info!(
             "Plans of revision {}: {lenses} lenses, {count} pairs; {added} jobs added, {removed} removed",
@@ -108,6 +130,17 @@ impl Keeper {
         if !jobs {
             return Ok(());
         }
+        if self.cleared.is_none_or(|at| at.elapsed() >= CLEAR_EVERY) {
+            self.cleared = Some(Instant::now());
+            self.shared.fleet.forget(self.shared.clock.now() - KEEP).await?;
+        }
+        let standing = self.shared.fleet.standing().await?;
+        self.shared.health.fleet_stands(FleetFigures {
+            pairs: standing.pairs,
+            late: standing.late,
+            parked: standing.parked.len(),
+            machines: standing.machines.iter().filter(|machine| machine.fleet).count(),
+        });
         let pairs = self.shared.pairs();
         let schedules = pairs.schedules();
         let Some((added, removed)) = self.shared.fleet.arrange(&schedules).await? else {
@@ -156,7 +189,7 @@ impl Keeper {
         if seen.is_empty() {
             return Ok(());
         }
-        let rules = self.shared.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let rules = self.rules();
         let told = self.shared.fleet.seen(&rules, seen, now).await?;
         told.into_iter().for_each(log);
         Ok(())
@@ -216,6 +249,10 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    fn rules(&self) -> Arc<Alerting> {
+        self.shared.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes up the rules of alerts. They were looked at when they were read.

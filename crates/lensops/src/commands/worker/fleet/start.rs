@@ -107,6 +107,7 @@ pub(in crate::commands::worker) async fn run(settings: &Settings, listen: Option
         changes: changed,
         link: linked.clone(),
         told: HashMap::new(),
+        cleared: None,
     };
     let reloading = tokio::spawn(reloader.run(hangup, stop.clone()));
     let worked = work(&shared, keeper, tenants.as_deref(), linked, &stop).await;
