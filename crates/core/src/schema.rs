@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::evidence::Manifest;
+use crate::flags::FlagService;
 use crate::history::gate::GateOutput;
 use crate::lens::Lens;
 use crate::plan::acceptance::AcceptancePlan;
@@ -20,6 +21,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("acceptance-plan", schema_of::<AcceptancePlan>("acceptance-plan")),
         ("stress-plan", schema_of::<StressPlan>("stress-plan")),
         ("manifest", schema_of::<Manifest>("manifest")),
+        ("flag-service", schema_of::<FlagService>("flag-service")),
         ("gate", schema_of_written::<GateOutput>("gate")),
         ("case-results", schema_of_written::<CaseResults<'_>>("case-results")),
         (

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::envelope::Dialect;
 use crate::faults::Faults;
+use crate::shop::{ShopUser, shop_users};
 use crate::sign_in::Accounts;
 
 /// How a sandbox is to run.
@@ -27,6 +28,8 @@ pub struct Config {
     pub provider_key: String,
     /// Who may sign in besides the users of the tenants, and how.
     pub accounts: Accounts,
+    /// The users of the shop, `/orders`.
+    pub shop: Vec<ShopUser>,
     /// Seed of everything that is random while it runs: faults and new ids.
     pub seed: u64,
     /// Faults in force from the start.
@@ -48,6 +51,7 @@ impl Config {
             service_key: secret(),
             provider_key: secret(),
             accounts: Accounts::made_up(),
+            shop: shop_users(),
             seed: 0,
             faults: Faults::default(),
             flags: BTreeMap::new(),
@@ -70,6 +74,7 @@ impl fmt::Debug for Config {
             .field("service_key", &"[redacted]")
             .field("provider_key", &"[redacted]")
             .field("accounts", &self.accounts)
+            .field("shop", &self.shop)
             .field("seed", &self.seed)
             .field("faults", &self.faults)
             .field("flags", &self.flags)
@@ -85,6 +90,12 @@ mod tests {
     fn debug_output_holds_no_secret() {
         let config = Config::loopback(Dialect::Documented);
         let shown = format!("{config:?}");
+        assert!(
+            !config
+                .shop
+                .iter()
+                .any(|user| shown.contains(&user.key) || shown.contains(&user.password))
+        );
         for secret in [&config.jwt_secret, &config.service_key, &config.provider_key] {
             assert!(!shown.contains(secret.as_str()), "{shown}");
         }

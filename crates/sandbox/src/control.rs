@@ -70,7 +70,7 @@ fn route(state: &State, ask: &Ask<'_>) -> Reply {
             Reply::empty(StatusCode::NO_CONTENT)
         }
         ("sessions", "", &Method::DELETE) => {
-            state.sessions.clear();
+            state.sign_out_all();
             Reply::empty(StatusCode::NO_CONTENT)
         }
         ("flags", "", &Method::GET) => Reply::json(StatusCode::OK, &*state.flags()),

@@ -90,6 +90,8 @@ fn route(state: &State, faults: &Faults, ask: &Ask<'_>) -> Reply {
             rest::answer(state, faults, ask, rest)
         } else if let Some(reply) = sign_in::answer(&state.config.accounts, &state.sessions, ask) {
             reply
+        } else if let Some(reply) = state.counter(faults).answer(ask) {
+            reply
         } else {
             plain(StatusCode::NOT_FOUND, dialect, path)
         }),

@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::shop::Hole;
+
 /// Longest delay a rule can ask for; more is cut to it.
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -37,6 +39,8 @@ pub struct Faults {
     pub store_missing_table: bool,
     /// The API's JWT secret is another one: every token is an `invalid_token`.
     pub stale_jwt_secret: bool,
+    /// Holes in the shop.
+    pub holes: Vec<Hole>,
 }
 
 /// One thing that befalls the requests it selects.

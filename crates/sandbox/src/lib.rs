@@ -28,6 +28,7 @@ mod request_log;
 mod rest;
 mod rows;
 mod server;
+mod shop;
 mod sign_in;
 mod signature;
 mod state;
@@ -48,6 +49,7 @@ pub use envelope::{Dialect, UnknownDialect};
 pub use faults::{Act, Answer, Faults, FaultsError, Latency, Lognormal, Rule, Truncation};
 pub use registry::test_entities;
 pub use request_log::Seen;
+pub use shop::{Hole, ORDERS_FLAG, ShopUser};
 pub use sign_in::{Accounts, TokenKey};
 
 use listener::Listener;
@@ -151,7 +153,7 @@ impl Sandbox {
     }
 
     /// Rows of a table of the REST store in the order of arrival (`pms_health_checks`,
-    /// `pms_health_events`), or of `pms_audit_log`. Empty for any other name.
+    /// `pms_health_events`), of `pms_audit_log`, or of the shop's `orders`. Empty for any other name.
     pub fn rows(&self, table: &str) -> Vec<serde_json::Value> {
         self.state.rows(table).unwrap_or_default()
     }
@@ -168,7 +170,7 @@ impl Sandbox {
 
     /// Forgets who is signed in: what was given is good no more.
     pub fn sign_out_all(&self) {
-        self.state.sessions.clear();
+        self.state.sign_out_all();
     }
 
     /// Stops listening, lets requests under way finish for up to a second, then returns.

@@ -35,6 +35,8 @@ pub(crate) fn answer(state: &State, faults: &Faults, ask: &Ask<'_>, rest: &str) 
     match (service, segments.next(), segments.next(), ask.method) {
         (Some(_), Some("env-vars"), None, &Method::GET) => page(state, ask.query),
         (Some(_), Some("env-vars"), None, &Method::PUT) => replace_all(state, ask.body),
+        (Some(service), None, None, &Method::GET) => Reply::json(StatusCode::OK, &json!({ "id": service })),
+        (Some(_), Some("env-vars"), Some(key), &Method::GET) => one(state, key),
         (Some(_), Some("env-vars"), Some(key), &Method::PUT) => set(state, key, ask.body),
         (Some(service), Some("deploys"), None, &Method::POST) => deploy(state, service),
         (Some(_), Some("env-vars" | "deploys"), ..) => told(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
@@ -61,6 +63,14 @@ fn page(state: &State, query: &str) -> Reply {
         .map(|(key, value)| json!({ "envVar": { "key": key, "value": value }, "cursor": key }))
         .collect();
     Reply::json(StatusCode::OK, &items)
+}
+
+fn one(state: &State, key: &str) -> Reply {
+    let key = query::segment(key);
+    match state.flags().provider.get(&key) {
+        Some(value) => Reply::json(StatusCode::OK, &json!({ "key": key, "value": value })),
+        None => told(StatusCode::NOT_FOUND, "environment variable not found"),
+    }
 }
 
 #[derive(Deserialize)]

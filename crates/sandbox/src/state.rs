@@ -19,6 +19,7 @@ use crate::listener::Listener;
 use crate::registry::registry;
 use crate::request_log::RequestLog;
 use crate::rows::Rows;
+use crate::shop::{Counter, ORDERS_FLAG, Shop};
 use crate::sign_in::Sessions;
 use crate::tenant_data::TenantData;
 use crate::token::Verifier;
@@ -43,6 +44,7 @@ impl Flags {
                 provider.insert(flag.clone(), "true".into());
             }
         }
+        provider.insert(ORDERS_FLAG.into(), "true".into());
         provider.extend(overrides.clone());
         let running = provider.clone();
         Self { provider, running }
@@ -68,6 +70,7 @@ pub(crate) struct State {
     pub(crate) listener: Listener,
     pub(crate) request_log: RequestLog,
     pub(crate) sessions: Sessions,
+    pub(crate) shop: Shop,
     tenant_data: Mutex<TenantData>,
     flags: Mutex<Flags>,
     store: Mutex<Rows>,
@@ -91,6 +94,7 @@ impl State {
             fault_book: FaultBook::new(config.seed, config.faults.clone()),
             request_log: RequestLog::default(),
             sessions: Sessions::default(),
+            shop: Shop::default(),
             tenant_data: Mutex::new(TenantData::new(config.seed)),
             flags: Mutex::new(Flags::new(&config.flags)),
             store: Mutex::new(Rows::default()),
@@ -125,6 +129,22 @@ impl State {
         opened
     }
 
+    /// Forgets who is signed in.
+    pub(crate) fn sign_out_all(&self) {
+        self.sessions.clear();
+        self.shop.sign_out_all();
+    }
+
+    /// What the shop answers by.
+    pub(crate) fn counter<'a>(&'a self, faults: &'a Faults) -> Counter<'a> {
+        Counter {
+            shop: &self.shop,
+            users: &self.config.shop,
+            is_on: self.flags().is_on(ORDERS_FLAG),
+            holes: &faults.holes,
+        }
+    }
+
     /// Sets a flag at the provider and in the running service.
     pub(crate) fn set_flag(&self, name: &str, value: &str) {
         let mut flags = self.flags();
@@ -157,6 +177,9 @@ impl State {
             let data = self.tenant_data();
             let rows = data.audit.iter().map(serde_json::to_value);
             return Some(rows.filter_map(Result::ok).collect());
+        }
+        if table == "orders" {
+            return Some(self.shop.rows());
         }
         self.store().all(table)
     }

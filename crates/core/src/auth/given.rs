@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 use crate::ident::{EnvName, Ident};
-use crate::redaction::is_secret_key;
+use crate::redaction::names_secret;
 use crate::secret::Secret;
 
 /// A value that stands in the environment. It is a secret.
@@ -148,14 +148,4 @@ pub fn literals(values: &Values) -> Vec<(&Ident, String)> {
     written
         .map(|(name, _)| (name, format!("{name} is a secret: write {{env: NAME}}")))
         .collect()
-}
-
-/// Whether a key is called as secrets are: `password`, `api_key`, `refresh-token`.
-pub(super) fn names_secret(key: &str) -> bool {
-    let last = key
-        .rsplit(['_', '-', '.'])
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    is_secret_key(key) || ["key", "token", "secret", "password", "passphrase", "pin"].contains(&last.as_str())
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::definition::{Auth, Gives, Login};
-use super::given::names_secret;
+use crate::redaction::names_secret;
 use crate::request::fill::names;
 use crate::request::{Body, FormPart, Request, is_header_name};
 

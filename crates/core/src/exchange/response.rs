@@ -190,8 +190,8 @@ impl FailureClass {
     }
 }
 
-/// What keeps this machine from asking at all. Whether it is the monitor's own fault or an outage, its past
-/// decides: what has never worked is the monitor's own.
+/// What keeps this machine from asking at all. A proxy that fails and a store of certificates that is empty are the
+/// monitor's own fault at any time; of the others its past decides: what has never worked is the monitor's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
@@ -201,6 +201,8 @@ pub enum Cause {
     NoNetwork,
     /// This machine trusts no certificate authority.
     NobodyTrusted,
+    /// A proxy of this machine does not let requests through, or cannot be reached.
+    ProxyFails,
     /// The API refuses every token that is sent.
     TokensRefused,
 }
@@ -209,6 +211,7 @@ names!(Cause {
     NoSuchHost => "no_such_host",
     NoNetwork => "no_network",
     NobodyTrusted => "nobody_trusted",
+    ProxyFails => "proxy_fails",
     TokensRefused => "tokens_refused",
 });
 
@@ -225,6 +228,10 @@ impl Cause {
             }
             Self::NobodyTrusted => {
                 "this machine trusts no certificate authority: install ca-certificates, or set SSL_CERT_FILE"
+            }
+            Self::ProxyFails => {
+                "the proxy of this machine does not let requests through: compare https_proxy, http_proxy and NO_PROXY \
+                 with what your network asks for"
             }
             Self::TokensRefused => {
                 "the API refuses every token of this monitor with 401, and never let one in: compare the signing secret \

@@ -4,4 +4,4 @@ mod entity;
 mod names;
 
 pub use entity::EntityId;
-pub use names::{EnvName, Ident, LensId, NameError, is_slip, nearest, parse_uuid};
+pub use names::{EnvName, FlagName, Ident, LensId, NameError, is_slip, nearest, parse_uuid};

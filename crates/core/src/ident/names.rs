@@ -147,11 +147,20 @@ name_type!(
 );
 
 name_type!(
-    /// The name of an environment variable, as a flag is one: letters, digits and `_`.
-    EnvName,
+    /// The name of a feature flag, as its provider spells it: 1 to 200 characters.
+    FlagName,
     "flag",
+    "^\\S(.*\\S)?$",
+    "use 1 to 200 characters, without control characters and without a space at either end",
+    |text| (1..=200).contains(&text.chars().count()) && !text.contains(char::is_control) && text.trim() == text
+);
+
+name_type!(
+    /// The name of an environment variable: letters, digits and `_`.
+    EnvName,
+    "variable",
     "^[A-Za-z_][A-Za-z0-9_]{0,119}$",
-    "a flag is an environment variable: letters, digits and _, not starting with a digit",
+    "an environment variable has letters, digits and _, and does not start with a digit",
     |text| (1..=120).contains(&text.len())
         && !text.starts_with(|c: char| c.is_ascii_digit())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')

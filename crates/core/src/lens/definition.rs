@@ -5,15 +5,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::endpoint::Endpoint;
 use super::gate_policy::GateFile;
 use super::mute::{Maintenance, Paused};
 use super::tenants::Tenants;
 use super::user::User;
 use crate::auth::Auths;
 use crate::duration::Every;
-use crate::ident::{EntityId, EnvName, Ident, LensId};
+use crate::expect::Expect;
+use crate::ident::{EntityId, FlagName, Ident, LensId};
 use crate::repository::PathPattern;
-use crate::request::Hosts;
+use crate::request::{Hosts, RequestPath};
 
 /// The signed action of a lens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -132,10 +134,6 @@ pub struct Overrides {
     pub stress: Option<Value>,
 }
 
-fn default_template_set() -> String {
-    "action-router".to_owned()
-}
-
 fn default_every() -> Every {
     Every::QUARTER_HOUR
 }
@@ -146,15 +144,18 @@ fn default_every() -> Every {
 pub struct Lens {
     /// The lens id.
     pub lens: LensId,
-    /// The API domain.
-    pub domain: Ident,
-    /// The template set that renders it.
-    #[serde(default = "default_template_set")]
+    /// The API domain. Of template set `action-router`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Ident>,
+    /// The template set that renders it: a built-in one (`action-router`, `http`) or a folder. Without it that of
+    /// `lensops.yml`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub template_set: String,
     /// Its feature flags, any number; the first is the master flag.
     #[serde(default)]
-    pub flags: Vec<EnvName>,
-    /// The roles that see it.
+    pub flags: Vec<FlagName>,
+    /// The roles that see it. Of a lens with `endpoints` they are those of its users.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Ident>,
     /// The tenants it runs for; empty: those of `lensops.yml`.
     #[serde(default)]
@@ -168,10 +169,25 @@ pub struct Lens {
     /// Hosts besides the API, by the names that requests call them in `at`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub hosts: Hosts,
-    /// Its signed action, if it has one.
+    /// Its endpoints, those that create something before those that name it. Of template set `http`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Endpoint>,
+    /// The path that tells whether the API is well. Of template set `http`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<RequestPath>,
+    /// How this API says that the feature is off: `{status: 404}`. Of template set `http`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off: Option<Expect>,
+    /// How this API lets nobody in; 401, 403 or 404 where nothing is said. Of template set `http`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Expect>,
+    /// What a template set of your own takes besides, as its manifest says.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub options: IndexMap<Ident, Value>,
+    /// Its signed action, if it has one. Of template set `action-router`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_action: Option<SignedAction>,
-    /// Its READ action, if it has one.
+    /// Its READ action, if it has one. Of template set `action-router`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_action: Option<ReadAction>,
     /// Paths of the API's code: acceptance runs when they change. Without any: those of `lensops.yml`.
@@ -207,6 +223,8 @@ pub struct Defaults {
     pub tenants: Tenants,
     /// Users by name.
     pub users: IndexMap<Ident, User>,
+    /// Users of another tenant, by name.
+    pub outsiders: IndexMap<Ident, User>,
     /// Ways to sign in.
     pub auth: Auths,
     /// Hosts besides the API.
@@ -216,13 +234,13 @@ pub struct Defaults {
 }
 
 impl Lens {
-    /// What a person should know before running: missing test entities, missing usual users.
+    /// What a person should know before running; `takes` says which options its template set has.
     #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self, takes: impl Fn(&str) -> bool) -> Vec<String> {
         let mut warnings = Vec::new();
         let lens = &self.lens;
         match &self.signed_action {
-            None => warnings.push(format!(
+            None if takes("signed_action") => warnings.push(format!(
                 "lens {lens} has no signed action: its signed-flow scenarios are left out"
             )),
             Some(action) if action.consumes_entity && !action.entities.is_empty() => {
@@ -231,9 +249,9 @@ impl Lens {
                     warnings.push(format!("{} consumes its entity and lens {lens} has {has} for {needed} signers: the rest is skipped (--test-entity-id)", action.name));
                 }
             }
-            Some(_) => {}
+            _ => {}
         }
-        if self.read_action.is_none() {
+        if self.read_action.is_none() && takes("read_action") {
             warnings.push(format!(
                 "lens {lens} has no READ action: that probe and target are left out"
             ));
@@ -241,7 +259,7 @@ impl Lens {
         warnings.extend(self.entity_warning());
         let strange = self.users.iter().filter(|(_, user)| !self.roles.contains(&user.role));
         let strange: Vec<String> = strange.map(|(name, user)| format!("{name} ({})", user.role)).collect();
-        if !strange.is_empty() {
+        if !strange.is_empty() && takes("signed_action") {
             warnings.push(format!(
                 "lens {lens}: `roles` does not name the role of {}: the API lists them nothing of it",
                 strange.join(", ")
@@ -300,11 +318,13 @@ impl Lens {
         }
     }
 
-    /// The user that probes run as: `hod` where there is one, else the first signer, else the first user.
+    /// The user that probes run as: the one of the `usual` name where there is one, else the first signer, else the
+    /// first user.
     #[must_use]
-    pub fn probe_user(&self) -> Option<&Ident> {
-        let hod = self.users.keys().find(|name| name.as_str() == "hod");
-        hod.or_else(|| self.signed_action.as_ref().and_then(|action| action.signers.first()))
+    pub fn probe_user(&self, usual: Option<&Ident>) -> Option<&Ident> {
+        let usual = self.users.keys().find(|name| Some(*name) == usual);
+        usual
+            .or_else(|| self.signed_action.as_ref().and_then(|action| action.signers.first()))
             .or_else(|| self.users.keys().next())
     }
 

@@ -11,13 +11,11 @@ pub enum LensError {
     #[error("lens {0} has no tenant: give --yacht-id, or `tenants:` in the lens or in lensops.yml")]
     NoTenant(LensId),
     /// Nobody to send requests as.
-    #[error(
-        "lens {0} has no user: give --hod-user-id, --user NAME=ROLE:UUID, or `users:` in the lens or in lensops.yml"
-    )]
+    #[error("lens {0} has no user: give --hod-user-id, --user NAME=ROLE:ID, or `users:` in the lens or in lensops.yml")]
     NoUser(LensId),
     /// A signer that is no user.
     #[error(
-        "lens {lens}: signer {signer} is no user{}: give --user {signer}=ROLE:UUID, or add it to `users:` in the lens or in lensops.yml",
+        "lens {lens}: signer {signer} is no user{}: give --user {signer}=ROLE:ID, or add it to `users:` in the lens or in lensops.yml",
         meant(signer, known)
     )]
     UnknownSigner {

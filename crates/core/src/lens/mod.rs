@@ -5,8 +5,10 @@
 //! Nothing is invented: what is missing and found nowhere is an error that names its option.
 
 mod definition;
+mod endpoint;
 mod error;
 mod gate_policy;
+mod http;
 pub mod mute;
 mod resolve;
 pub mod rollback;
@@ -15,8 +17,10 @@ mod tenants;
 mod user;
 
 pub use definition::{Defaults, Idempotency, Lens, Limits, Overrides, Proof, ReadAction, SignedAction, Slo};
+pub use endpoint::{Allow, Burst, Endpoint};
 pub use error::{LensError, LensErrors};
 pub use gate_policy::{GateFile, Policy};
+pub use http::undo_name;
 pub(crate) use resolve::check_muted;
 pub use resolve::is_placeholder;
 pub use sign_in::wrong_sign_in;

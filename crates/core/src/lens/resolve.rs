@@ -3,7 +3,9 @@
 use uuid::Uuid;
 
 use super::definition::{Defaults, Lens};
+use super::endpoint::{Allow, Endpoint};
 use super::error::{LensError, LensErrors};
+use super::http::wrong_endpoints;
 use super::sign_in::wrong_sign_in;
 use super::user::User;
 use crate::ident::{EntityId, Ident, is_slip};
@@ -74,6 +76,7 @@ impl Lens {
             wrong
                 .into_iter()
                 .chain(self.tenants.wrong())
+                .chain(wrong_endpoints(&self))
                 .map(|(place, why)| LensError::SignIn {
                     lens: self.lens.clone(),
                     place,
@@ -93,7 +96,9 @@ impl Lens {
         if self.tenants.is_empty() {
             errors.push(LensError::NoTenant(lens()));
         }
-        if self.users.is_empty() {
+        let is_public = |endpoint: &Endpoint| endpoint.allow == Allow::ANYONE;
+        let is_public = !self.endpoints.is_empty() && self.endpoints.iter().all(is_public);
+        if self.users.is_empty() && !is_public {
             errors.push(LensError::NoUser(lens()));
         }
         for (field, limits) in [
@@ -319,7 +324,7 @@ mod tests {
             "{MINIMAL}signed_action: {{name: sign, entity_type: part, entity_id_key: part_id, signers: [captain]}}\n"
         );
         let error = lens(&text).resolve(&Defaults::default(), false).unwrap_err();
-        assert!(error.to_string().contains("--user captain=ROLE:UUID"), "{error}");
+        assert!(error.to_string().contains("--user captain=ROLE:ID"), "{error}");
     }
 
     #[test]

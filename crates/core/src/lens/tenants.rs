@@ -96,6 +96,12 @@ impl FromIterator<Uuid> for Tenants {
     }
 }
 
+impl FromIterator<EntityId> for Tenants {
+    fn from_iter<I: IntoIterator<Item = EntityId>>(names: I) -> Self {
+        Written::List(names.into_iter().collect()).into()
+    }
+}
+
 /// The ids.
 impl Deref for Tenants {
     type Target = [Uuid];

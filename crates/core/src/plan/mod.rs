@@ -5,32 +5,23 @@
 
 pub mod acceptance;
 pub mod arrivals;
-mod dialect;
 mod environment;
 mod error;
-pub mod expect;
 pub mod header;
-mod limit;
 pub mod load_shape;
 pub mod monitor;
 pub mod names;
-mod pattern;
 pub mod request_template;
 mod rules;
 mod shared;
 mod show;
 mod signature;
 pub mod sql;
-mod status_set;
 pub mod stress;
 
+pub use crate::expect::{Dialect, Expect, Limit, Pattern, StatusSet};
 pub use crate::request::{Body, JsonPath, Request, Vars};
-pub use dialect::Dialect;
 pub use environment::{EnvVars, FromEnv};
 pub use error::PlanError;
-pub use expect::Expect;
-pub use limit::Limit;
-pub use pattern::Pattern;
 pub use show::Show;
 pub use signature::signature;
-pub use status_set::StatusSet;

@@ -8,7 +8,7 @@ use super::rules::{check_hosts, check_sign_in, check_tenants, check_unique, chec
 use super::{Dialect, EnvVars, Expect, PlanError, Request, Show, Vars};
 use crate::auth::Auths;
 use crate::duration::Every;
-use crate::ident::{EnvName, Ident, LensId};
+use crate::ident::{FlagName, Ident, LensId};
 use crate::lens::mute::{Maintenance, Paused};
 use crate::lens::{GateFile, Slo, Tenants, User, check_muted};
 use crate::request::Hosts;
@@ -84,7 +84,7 @@ pub struct Probe {
     pub request: Option<Request>,
     /// Flags that must all be on at the provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub flags: Vec<EnvName>,
+    pub flags: Vec<FlagName>,
     /// Broken: unhealthy.
     #[serde(default)]
     pub expect: Expect,
@@ -165,7 +165,7 @@ impl MonitorPlan {
 
     /// The flags named by any probe, each once.
     #[must_use]
-    pub fn flags(&self) -> Vec<&EnvName> {
+    pub fn flags(&self) -> Vec<&FlagName> {
         let mut flags: Vec<_> = self.probes.iter().flat_map(|probe| &probe.flags).collect();
         flags.dedup();
         flags

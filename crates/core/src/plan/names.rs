@@ -8,9 +8,8 @@ use super::acceptance::{AcceptancePlan, Step};
 use super::monitor::MonitorPlan;
 use super::request_template::PER_REQUEST;
 use super::stress::StressPlan;
-use super::{Body, Request, Vars};
+use super::{Request, Vars};
 use crate::ident::{Ident, nearest};
-use crate::request::FormPart;
 use crate::request::fill::{names, names_in};
 
 /// A variable that a plan names where nothing defines it.
@@ -27,30 +26,6 @@ pub struct Undefined {
 impl std::fmt::Display for Undefined {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "${} is not defined here{}", self.name, self.hint)
-    }
-}
-
-impl Request {
-    /// The variables that it names.
-    pub(super) fn names(&self) -> Vec<&str> {
-        let mut found: Vec<&str> = names(&self.path).collect();
-        let texts = self.query.values().chain(self.headers.values());
-        found.extend(texts.flat_map(|text| names(text)));
-        match &self.body {
-            Body::Empty => {}
-            Body::Json(body) => names_in(body, &mut found),
-            Body::Form(fields) => found.extend(fields.values().flat_map(|text| names(text))),
-            Body::Multipart(parts) => {
-                for part in parts.values() {
-                    match part {
-                        FormPart::Field(text) => found.extend(names(text)),
-                        FormPart::File(file) => found.extend(names(&file.file).chain(names(&file.content))),
-                    }
-                }
-            }
-            Body::Text(text) => found.extend(names(text)),
-        }
-        found
     }
 }
 
@@ -207,6 +182,23 @@ impl AcceptancePlan {
             known.extend(["action", "signature"]);
             self.request(&mut search, matrix.send.as_str(), &known);
         }
+        for (index, entry) in self
+            .access
+            .iter()
+            .flat_map(|access| access.endpoints.iter().enumerate())
+        {
+            let index = index.to_string();
+            let mut known = known.clone();
+            for step in &entry.first {
+                self.step(&mut search, &["access", "endpoints", &index, "first"], step, &mut known);
+            }
+            let request = self.requests.get(&entry.send).map(Request::names);
+            search.hold(
+                &["access", "endpoints", &index, "send"],
+                request.into_iter().flatten(),
+                &known,
+            );
+        }
         for (index, scenario) in self.scenarios.iter().enumerate() {
             let index = index.to_string();
             let mut known = known.clone();
@@ -254,6 +246,12 @@ impl AcceptancePlan {
             search.hold(&at("send"), request.names(), &here);
         }
         search.hold(&at("expect"), step.expect.names(), &here);
+        if let Some(undo) = &step.undo {
+            here.extend(undo.capture.keys().map(Ident::as_str));
+            if let Some(request) = self.requests.get(&undo.send) {
+                search.hold(&at("undo"), request.names(), &here);
+            }
+        }
         known.extend(step.capture.keys().map(Ident::as_str));
         here.extend(step.capture.keys().map(Ident::as_str));
         search.hold(&at("told"), step.told.iter().flat_map(|text| names(text)), &here);

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::acceptance::AcceptancePlan;
+use super::acceptance::{AcceptancePlan, Step};
 use super::monitor::MonitorPlan;
 use super::stress::StressPlan;
 use crate::auth::{Auth, Auths};
@@ -89,7 +89,8 @@ impl StressPlan {
 impl AcceptancePlan {
     /// Takes what its steps name of `shared`. What the plan says itself stands.
     pub fn share(&mut self, shared: &Defaults) {
-        let named: Vec<Ident> = self.steps().filter_map(|(_, step)| step.user.clone()).collect();
+        let users = |(_, step): (_, &Step)| [step.user.clone(), step.undo.as_ref().and_then(|undo| undo.user.clone())];
+        let named: Vec<Ident> = self.steps().flat_map(users).flatten().collect();
         self.tenants = std::mem::take(&mut self.tenants).knowing(&shared.tenants);
         let (users, auth) = (&mut self.users, &mut self.auth);
         People { users, auth }.take(&named, shared);

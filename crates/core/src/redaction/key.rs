@@ -25,3 +25,13 @@ pub(crate) fn is_secret_key(key: &str) -> bool {
         .filter(|secret| secret.len() == count)
         .any(|secret| letters().zip(secret.bytes()).all(|(a, b)| a.to_ascii_lowercase() == b))
 }
+
+/// Whether a key is called as secrets are: `password`, `api_key`, `refresh-token`.
+pub(crate) fn names_secret(key: &str) -> bool {
+    let last = key
+        .rsplit(['_', '-', '.'])
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    is_secret_key(key) || ["key", "token", "secret", "password", "passphrase", "pin"].contains(&last.as_str())
+}

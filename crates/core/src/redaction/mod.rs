@@ -13,7 +13,7 @@ mod redactor;
 pub mod transcript;
 mod unfold;
 
-pub(crate) use key::is_secret_key;
+pub(crate) use key::{is_secret_key, names_secret};
 pub use legible::{legible, one_line};
 pub use mark::SHORTEST_SECRET;
 pub use redactor::{Redacted, Redactor, scalars};

@@ -26,6 +26,11 @@ impl JsonPath {
         self.parsed.query(body).iter().all(|value| value.is_null())
     }
 
+    /// Every value that the path selects.
+    pub fn values<'a>(&self, body: &'a Value) -> impl Iterator<Item = &'a Value> {
+        self.parsed.query(body).all().into_iter()
+    }
+
     /// The first value that the path selects.
     #[must_use]
     pub fn first<'a>(&self, body: &'a Value) -> Option<&'a Value> {

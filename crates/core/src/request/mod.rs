@@ -8,11 +8,15 @@ pub mod fill;
 mod hosts;
 mod json_path;
 mod multipart;
+mod names;
+mod path;
 pub mod prepare;
 mod spec;
 
 pub use credential::{Credential, cookie_header};
 pub use hosts::{Address, Hosts};
 pub use json_path::JsonPath;
-pub(crate) use spec::is_header_name;
+pub use names::PER_STEP;
+pub use path::RequestPath;
 pub use spec::{Body, FormFile, FormPart, Request, Vars};
+pub(crate) use spec::{RawRequest, is_header_name};

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::path::is_path;
 use crate::exchange::Method;
 use crate::ident::Ident;
 
@@ -87,51 +88,52 @@ impl Request {
     }
 }
 
+/// A request as files write it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct RawRequest {
+pub(crate) struct RawRequest {
     /// The path of a GET request. One method is given; a `$variable` in a path is one segment or a part of one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    get: Option<String>,
+    pub(crate) get: Option<String>,
     /// The path of a POST request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    post: Option<String>,
+    pub(crate) post: Option<String>,
     /// The path of a PUT request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    put: Option<String>,
+    pub(crate) put: Option<String>,
     /// The path of a PATCH request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
+    pub(crate) patch: Option<String>,
     /// The path of a DELETE request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    delete: Option<String>,
+    pub(crate) delete: Option<String>,
     /// The path of a HEAD request, whose answer has no body.
     #[serde(skip_serializing_if = "Option::is_none")]
-    head: Option<String>,
+    pub(crate) head: Option<String>,
     /// The path of an OPTIONS request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    options: Option<String>,
+    pub(crate) options: Option<String>,
     /// The host that it goes to, by its name in `hosts`; the API where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<Ident>,
+    pub(crate) at: Option<Ident>,
     /// Query parameters, encoded when they are sent.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    query: IndexMap<String, String>,
+    pub(crate) query: IndexMap<String, String>,
     /// Headers besides `Host` and `Content-Length`; one of these names stands for lensops' own.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    headers: IndexMap<String, String>,
+    pub(crate) headers: IndexMap<String, String>,
     /// A JSON body. A text that is one variable alone becomes its value, of any type.
     #[serde(skip_serializing_if = "Option::is_none")]
-    json: Option<Value>,
+    pub(crate) json: Option<Value>,
     /// A form body: `application/x-www-form-urlencoded`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    form: Option<IndexMap<String, String>>,
+    pub(crate) form: Option<IndexMap<String, String>>,
     /// A body of parts: `multipart/form-data`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    multipart: Option<IndexMap<String, FormPart>>,
+    pub(crate) multipart: Option<IndexMap<String, FormPart>>,
     /// A body of any other kind; give its `Content-Type` in `headers`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<String>,
+    pub(crate) body: Option<String>,
 }
 
 impl TryFrom<RawRequest> for Request {
@@ -152,7 +154,7 @@ impl TryFrom<RawRequest> for Request {
                 "a request names exactly one of get, post, put, patch, delete, head, options with its path".to_owned(),
             );
         };
-        if !path.starts_with('/') || path.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        if !is_path(&path) {
             return Err(format!(
                 "request path {path:?} must start with / and hold no white space"
             ));

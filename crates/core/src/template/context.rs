@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::http;
 use super::manifest::Pin;
+use super::terms::Terms;
 use crate::auth::Auth;
 use crate::crypto::digest::{sha256_hex, uuid_v8};
 use crate::ident::{EntityId, LensId};
@@ -48,6 +50,8 @@ pub struct RepoContext {
     pub paths: Vec<PathPattern>,
     /// What lenses and plans take of `lensops.yml`.
     pub shared: Defaults,
+    /// Whether the project says that it is hosted at Render.
+    pub render: bool,
 }
 
 impl RepoContext {
@@ -65,6 +69,8 @@ impl RepoContext {
             "root": folder.map(RepoFolder::as_str),
             "prefix": folder.map(|folder| format!("{folder}/")).unwrap_or_default(),
             "slug": folder.map(RepoFolder::slug).unwrap_or_default(),
+            "outsiders": self.shared.outsiders,
+            "render": self.render,
         })
     }
 
@@ -140,14 +146,14 @@ fn signers<'a>(lens: &'a Lens, action: &'a SignedAction) -> Vec<Signer<'a>> {
 }
 
 /// The context of one lens.
-pub(super) fn of(lens: &Lens, repo: &RepoContext, pins: &IndexMap<String, Pin>) -> Value {
+pub(super) fn of(lens: &Lens, repo: &RepoContext, pins: &IndexMap<String, Pin>, terms: &Terms) -> Value {
     let signed = lens.signed_action.as_ref();
     let read = lens.read_action.as_ref();
-    let denied = lens.users.iter().find(|(name, _)| name.as_str() == "crew");
+    let denied = lens.users.iter().find(|(name, _)| Some(*name) == terms.user("denied"));
     let denied = denied.filter(|(name, _)| signed.is_none_or(|action| !action.signers.contains(name)));
     // Deterministic, and known to nobody: a READ of it is a 404 by design.
     let unknown_entity = uuid_v8(0, &[b"unknown entity", lens.lens.as_str().as_bytes()]);
-    json!({
+    let mut context = json!({
         "id": lens.lens,
         "kebab": lens.lens.kebab(),
         "upper": lens.lens.upper(),
@@ -162,7 +168,7 @@ pub(super) fn of(lens: &Lens, repo: &RepoContext, pins: &IndexMap<String, Pin>) 
         "auth": lens.auth,
         "hosts": lens.hosts,
         "secrets": secrets(lens, repo),
-        "probe_user": lens.probe_user(),
+        "probe_user": lens.probe_user(terms.user("probe")),
         "denied_user": denied.map(|(name, _)| name),
         "signed": signed.map(|action| json!({
             "name": action.name,
@@ -194,7 +200,21 @@ pub(super) fn of(lens: &Lens, repo: &RepoContext, pins: &IndexMap<String, Pin>) 
         "accept_lacks": lens.accept_lacks_entity().map(|(name, key)| json!({"action": name, "key": key})),
         "pins": pins,
         "repo": repo.shown(),
-    })
+    });
+    let more = json!({
+        "minted": lens.users.values().any(|user| user.auth.is_none()),
+        "options": terms.values(lens),
+        "own_options": lens.options,
+        "http": http::of(lens),
+        "endpoints": lens.endpoints,
+        "health": lens.health,
+        "off": lens.off,
+        "denied": lens.denied,
+    });
+    if let (Some(context), Value::Object(more)) = (context.as_object_mut(), more) {
+        context.extend(more);
+    }
+    context
 }
 
 /// The environment variables that hold the secrets of the lens's users.
@@ -205,7 +225,8 @@ fn secrets(lens: &Lens, repo: &RepoContext) -> Vec<String> {
     });
     let names = of_auth
         .flat_map(Auth::variables)
-        .chain(lens.users.values().flat_map(User::variables));
+        .chain(lens.users.values().flat_map(User::variables))
+        .chain(lens.tenants.variables());
     let mut names: Vec<String> = names.map(ToString::to_string).collect();
     names.sort();
     names.dedup();
@@ -215,7 +236,7 @@ fn secrets(lens: &Lens, repo: &RepoContext) -> Vec<String> {
 /// The context of the outputs that are rendered once.
 pub(super) fn of_repo(
     contexts: Vec<minijinja::Value>,
-    lenses: &[Lens],
+    lenses: &[&Lens],
     repo: &RepoContext,
     pins: &IndexMap<String, Pin>,
 ) -> minijinja::Value {

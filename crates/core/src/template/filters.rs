@@ -37,7 +37,7 @@ fn to_json(value: &Value) -> Result<Json, minijinja::Error> {
 }
 
 /// `value` as YAML on one line: flow style, strings plain where that is safe, else quoted as JSON.
-fn flow(value: &Json) -> String {
+pub(crate) fn flow(value: &Json) -> String {
     match value {
         Json::String(text) => scalar(text),
         Json::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),

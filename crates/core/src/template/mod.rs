@@ -10,19 +10,24 @@ pub mod blueprint;
 mod context;
 mod error;
 mod filters;
+mod http;
 mod kind;
 mod manifest;
 mod merge;
+mod option_rule;
 mod provenance;
 mod set;
+mod terms;
 mod tracked;
 
 pub use context::{Install, RepoContext};
 pub use error::TemplateError;
+pub(crate) use filters::flow;
 pub use kind::PlanKind;
 pub use manifest::MANIFEST;
 pub use merge::override_mistakes;
-pub use set::{PlanEnv, Rendered, TemplateSet, lens_hash, parts_hash, render_lens_file};
+pub use set::{PlanEnv, Rendered, TemplateSet, lens_hash, parts_hash, render_all, render_lens_file};
+pub use terms::Terms;
 
 #[cfg(test)]
 #[path = "tests.rs"]

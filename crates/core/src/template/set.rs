@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use error::{manifest_error, told};
 use indexmap::IndexMap;
-use manifest::{Output, Pin, SetManifest};
+use manifest::{Output, SetManifest};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
@@ -16,10 +16,11 @@ use super::context::RepoContext;
 use super::error::TemplateError;
 use super::kind::PlanKind;
 use super::manifest::MANIFEST;
+use super::terms::Terms;
 use super::tracked::Tracked;
 use crate::auth::{Auth, Auths};
 use crate::ident::{EnvName, Ident, LensId};
-use crate::lens::{Defaults, Lens, User};
+use crate::lens::{Defaults, Lens, Tenants, User};
 use crate::plan::EnvVars;
 use crate::plan::acceptance::AcceptancePlan;
 use crate::plan::header::{Made, lf, short_hash, stamp};
@@ -60,6 +61,7 @@ pub struct PlanEnv {
 /// A template set ready to render.
 pub struct TemplateSet {
     manifest: SetManifest,
+    terms: Terms,
     /// For each output the set's name and the hash of what it is made of, as headers carry it.
     labels: Vec<String>,
     env: Environment<'static>,
@@ -83,8 +85,8 @@ struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    fn of(lens: &'a Lens, lenses: usize, repo: &'a RepoContext, pins: &IndexMap<String, Pin>) -> Self {
-        let json = context::of(lens, repo, pins);
+    fn of(lens: &'a Lens, lenses: usize, repo: &'a RepoContext, set: &TemplateSet) -> Self {
+        let json = context::of(lens, repo, &set.manifest.pins, &set.terms);
         let extra = BTreeMap::from([
             ("night", to_value(context::night(&lens.lens, lenses))),
             ("paths", to_value(context::paths(lens, repo).into())),
@@ -136,7 +138,19 @@ impl TemplateSet {
                 env.add_template_owned(name, text).map_err(|error| told(&error))?;
             }
         }
-        Ok(Self { manifest, labels, env })
+        let terms = Terms::of(manifest.clone())?;
+        Ok(Self {
+            manifest,
+            terms,
+            labels,
+            env,
+        })
+    }
+
+    /// What it takes of a lens.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// Its name: the `template_set` of the lenses it renders.
@@ -172,7 +186,7 @@ impl TemplateSet {
     /// # Errors
     /// When the manifest's path does not render.
     pub fn plan_path(&self, kind: PlanKind, lens: &Lens, repo: &RepoContext) -> Result<Option<String>, TemplateError> {
-        let ground = Ground::of(lens, 1, repo, &self.manifest.pins);
+        let ground = Ground::of(lens, 1, repo, self);
         let mut outputs = self.manifest.outputs.iter().filter(|output| output.plan == Some(kind));
         outputs
             .find_map(|output| self.path(output, &ground).transpose())
@@ -185,32 +199,33 @@ impl TemplateSet {
     /// # Errors
     /// The first output that cannot be rendered, leaves the folder, or is a plan that cannot run.
     pub fn render(&self, lenses: &[Lens], repo: &RepoContext) -> Result<Vec<Rendered>, TemplateError> {
-        let mut files = Vec::new();
-        let mut contexts = Vec::with_capacity(lenses.len());
-        for lens in lenses {
-            let mut ground = Ground::of(lens, lenses.len(), repo, &self.manifest.pins);
-            files.extend(self.of_lens(&mut ground)?);
-            contexts.push(ground.value);
+        render_all(&[(self, lenses.to_vec())], repo)
+    }
+
+    /// The outputs that are rendered once, each with where it goes.
+    fn once(&self, lenses: &[&Lens], repo: &RepoContext) -> Result<Vec<(usize, String)>, TemplateError> {
+        let ground = self.ground_of_all(lenses, repo);
+        let mut paths = Vec::new();
+        for (index, output) in self.manifest.outputs.iter().enumerate() {
+            if output.once && (!lenses.is_empty() || output.blueprint) {
+                paths.extend(self.path(output, &ground)?.map(|path| (index, path)));
+            }
         }
-        let all: Vec<String> = lenses.iter().map(lens_hash).collect();
+        Ok(paths)
+    }
+
+    /// What the outputs of all of `lenses` are rendered from.
+    fn ground_of_all<'a>(&self, lenses: &[&Lens], repo: &'a RepoContext) -> Ground<'a> {
+        let pins = &self.manifest.pins;
+        let value = |lens: &&Lens| to_value(context::of(lens, repo, pins, &self.terms));
+        let all: Vec<String> = lenses.iter().map(|lens| lens_hash(lens)).collect();
         // Of a repository without lenses nothing is left but what others write as well.
-        let ground = Ground {
+        Ground {
             lens: None,
-            value: context::of_repo(contexts, lenses, repo, &self.manifest.pins),
+            value: context::of_repo(lenses.iter().map(value).collect(), lenses, repo, pins),
             json: json!({"lenses": all}),
             repo,
             extra: Arc::default(),
-        };
-        for (output, label) in self.outputs() {
-            if output.once && (!lenses.is_empty() || output.blueprint) {
-                files.extend(self.output(output, label, &ground)?);
-            }
-        }
-        let mut paths: Vec<&str> = files.iter().map(|file: &Rendered| file.path.as_str()).collect();
-        paths.sort_unstable();
-        match paths.iter().zip(paths.iter().skip(1)).find(|(path, next)| path == next) {
-            Some((path, _)) => Err(TemplateError::SamePath((*path).to_owned())),
-            None => Ok(files),
         }
     }
 
@@ -257,7 +272,7 @@ impl TemplateSet {
     /// What is wrong with each plan of `lens` that its overrides change; empty where they can run.
     #[must_use]
     pub fn override_errors(&self, lens: &Lens, repo: &RepoContext) -> Vec<(PlanKind, TemplateError)> {
-        let ground = Ground::of(lens, 1, repo, &self.manifest.pins);
+        let ground = Ground::of(lens, 1, repo, self);
         let changed = |output: &&Output| output.plan.is_some_and(|kind| override_of(lens, kind).is_some());
         let outputs = self.manifest.outputs.iter().filter(|output| !output.once);
         outputs
@@ -339,6 +354,42 @@ impl TemplateSet {
     }
 }
 
+/// Renders the outputs of several sets, each for its lenses. What several of them make once, at one path, is made by the
+/// first of them, for the lenses of all.
+///
+/// # Errors
+/// The first output that cannot be rendered, leaves the folder, or is a plan that cannot run.
+pub fn render_all(sets: &[(&TemplateSet, Vec<Lens>)], repo: &RepoContext) -> Result<Vec<Rendered>, TemplateError> {
+    let count = sets.iter().map(|(_, lenses)| lenses.len()).sum();
+    let mut files = Vec::new();
+    for (set, lenses) in sets {
+        for lens in lenses {
+            files.extend(set.of_lens(&mut Ground::of(lens, count, repo, set))?);
+        }
+    }
+    let mut once: IndexMap<String, (&TemplateSet, usize, Vec<&Lens>)> = IndexMap::new();
+    for (set, lenses) in sets {
+        let lenses: Vec<&Lens> = lenses.iter().collect();
+        for (index, path) in set.once(&lenses, repo)? {
+            let (_, _, of_path) = once.entry(path).or_insert((set, index, Vec::new()));
+            of_path.extend(&lenses);
+        }
+    }
+    for (set, index, mut lenses) in once.into_values() {
+        lenses.sort_by(|a, b| a.lens.cmp(&b.lens));
+        let ground = set.ground_of_all(&lenses, repo);
+        if let Some((output, label)) = set.outputs().nth(index) {
+            files.extend(set.output(output, label, &ground)?);
+        }
+    }
+    let mut paths: Vec<&str> = files.iter().map(|file: &Rendered| file.path.as_str()).collect();
+    paths.sort_unstable();
+    match paths.iter().zip(paths.iter().skip(1)).find(|(path, next)| path == next) {
+        Some((path, _)) => Err(TemplateError::SamePath((*path).to_owned())),
+        None => Ok(files),
+    }
+}
+
 /// What workflows give to every acceptance run.
 const GIVEN: [&str; 4] = [
     "STAGING_API_URL",
@@ -347,10 +398,10 @@ const GIVEN: [&str; 4] = [
     "STAGING_DB_URL",
 ];
 
-/// The short hash of some parts of a resolved lens, as headers of plans name them.
+/// The short hash of some parts of a resolved lens, as headers of plans name them. `terms` are those of its set.
 #[must_use]
-pub fn parts_hash(lens: &Lens, parts: &[String]) -> String {
-    let context = context::of(lens, &RepoContext::default(), &IndexMap::new());
+pub fn parts_hash(lens: &Lens, parts: &[String], terms: &Terms) -> String {
+    let context = context::of(lens, &RepoContext::default(), &IndexMap::new(), terms);
     tracked::hash_of(&context, parts)
 }
 
@@ -364,9 +415,9 @@ pub fn lens_hash(lens: &Lens) -> String {
 ///
 /// # Errors
 /// Never for a lens that resolved; a template error otherwise.
-pub fn render_lens_file(template: &str, lens: &Lens) -> Result<String, TemplateError> {
+pub fn render_lens_file(template: &str, lens: &Lens, terms: &Terms) -> Result<String, TemplateError> {
     let env = environment()?;
-    let context = to_value(context::of(lens, &RepoContext::default(), &IndexMap::new()));
+    let context = to_value(context::of(lens, &RepoContext::default(), &IndexMap::new(), terms));
     env.render_named_str("lens.yml", template, context)
         .map_err(|error| told(&error))
 }
@@ -420,19 +471,19 @@ fn check_body(
             let mut plan = yaml::read::<MonitorPlan>(path, body)?;
             plan.share(shared);
             plan.validate().map_err(invalid)?;
-            Ok(asked(&plan.env, &plan.users, &plan.auth))
+            Ok(asked(&plan.env, &plan.users, &plan.auth, &plan.tenants))
         }
         Some(PlanKind::Acceptance) => {
             let mut plan = yaml::read::<AcceptancePlan>(path, body)?;
             plan.share(shared);
             plan.validate().map_err(invalid)?;
-            Ok(asked(&plan.env, &plan.users, &plan.auth))
+            Ok(asked(&plan.env, &plan.users, &plan.auth, &plan.tenants))
         }
         Some(PlanKind::Stress) => {
             let mut plan = yaml::read::<StressPlan>(path, body)?;
             plan.share(shared);
             plan.validate().map_err(invalid)?;
-            Ok(asked(&plan.env, &plan.users, &plan.auth))
+            Ok(asked(&plan.env, &plan.users, &plan.auth, &plan.tenants))
         }
         None if path.ends_with(".yml") || path.ends_with(".yaml") => {
             drop(yaml::read::<Json>(path, body)?);
@@ -442,8 +493,8 @@ fn check_body(
     }
 }
 
-/// What a plan asks the environment for: its `env`, and the secrets of its users.
-fn asked(env: &EnvVars, users: &IndexMap<Ident, User>, auth: &Auths) -> Vec<PlanEnv> {
+/// What a plan asks the environment for: its `env`, and the secrets of its users and tenants.
+fn asked(env: &EnvVars, users: &IndexMap<Ident, User>, auth: &Auths, tenants: &Tenants) -> Vec<PlanEnv> {
     let of_env = env.values().map(|asked| PlanEnv {
         name: asked.from.clone(),
         secret: asked.secret,
@@ -451,6 +502,7 @@ fn asked(env: &EnvVars, users: &IndexMap<Ident, User>, auth: &Auths) -> Vec<Plan
     let secrets = auth.values().flat_map(Auth::variables);
     let secrets = secrets
         .chain(users.values().flat_map(User::variables))
+        .chain(tenants.variables())
         .map(|name| PlanEnv {
             name: name.clone(),
             secret: true,

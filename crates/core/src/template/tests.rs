@@ -8,30 +8,55 @@ use crate::plan::stress::StressPlan;
 use crate::yaml;
 
 macro_rules! set {
-    ($($name:literal),*) => {
-        BTreeMap::from([$(($name.to_owned(), include_str!(concat!("../../../lensops/sets/action-router/", $name)).to_owned())),*])
+    ($folder:literal: $($name:literal),*) => {
+        BTreeMap::from([$(($name.to_owned(), include_str!(concat!("../../../lensops/sets/", $folder, "/", $name)).to_owned())),*])
     };
 }
 
-fn files() -> BTreeMap<String, String> {
+/// What all sets share.
+fn common() -> BTreeMap<String, String> {
     set!(
-        "manifest.yml",
-        "monitor.yml",
-        "acceptance.yml",
-        "stress.yml",
-        "workflow-steps.yml",
-        "workflow-acceptance.yml",
-        "workflow-stress.yml",
-        "workflow-idempotency.yml",
+        "common": "workflow-steps.yml",
         "workflow-drift.yml",
         "workflow-reason.yml",
         "workflow-folder.yml",
         "workflow-collect.yml",
-        "workflow-start.yml",
+        "workflow-start.yml"
+    )
+}
+
+fn files() -> BTreeMap<String, String> {
+    let mut files = set!(
+        "action-router": "manifest.yml",
+        "monitor.yml",
+        "acceptance.yml",
+        "stress.yml",
+        "workflow-acceptance.yml",
+        "workflow-stress.yml",
+        "workflow-idempotency.yml",
         "feature-flags.md",
         "evidence-template.md",
         "render.yaml"
-    )
+    );
+    files.extend(common());
+    files
+}
+
+fn http_files() -> BTreeMap<String, String> {
+    let mut files = set!(
+        "http": "manifest.yml",
+        "answers.yml",
+        "monitor.yml",
+        "acceptance.yml",
+        "stress.yml",
+        "workflow-acceptance.yml",
+        "workflow-stress.yml",
+        "feature-flags.md",
+        "evidence-template.md",
+        "render.yaml"
+    );
+    files.extend(common());
+    files
 }
 
 fn repo() -> RepoContext {
@@ -258,10 +283,131 @@ fn an_override_changes_the_plan_and_a_wrong_one_is_refused() {
 #[test]
 fn the_lens_file_reads_back_as_the_same_lens() {
     let template = include_str!("../../../lensops/sets/lens.yml");
-    for source in [FAULTS, BARE] {
+    for source in [FAULTS, BARE, ORDERS] {
         let lens = lens(source);
-        let written = render_lens_file(template, &lens).unwrap();
+        let written = render_lens_file(template, &lens, &Terms::usual("action-router".to_owned())).unwrap();
         let read: Lens = yaml::read("lens.yml", &written).unwrap_or_else(|error| panic!("{error}\n{written}"));
         assert_eq!(read, lens, "{written}");
     }
+}
+
+const ORDERS: &str = r#"
+lens: orders
+template_set: http
+flags: [ORDERS_ENABLED]
+tenants: [acme]
+auth: {key: {header: X-Api-Key, value: $key}}
+users:
+  viewer: {role: viewer, auth: key, key: {env: VIEWER_KEY}}
+  editor: {role: editor, auth: key, key: {env: EDITOR_KEY}}
+off: {status: 404}
+health: /healthz
+endpoints:
+  - {name: list, get: "/orders?limit=2", allow: [viewer, editor], stress: {burst: 50}}
+  - {name: create, post: /orders, json: {total: 7}, creates: {id: $.data.id}, undo: {delete: /orders/$id}, allow: [editor]}
+  - {name: read, get: /orders/$id, allow: [viewer, editor]}
+  - {name: change, patch: /orders/$id, json: {total: 8}, allow: [editor]}
+"#;
+
+#[test]
+fn the_plans_of_endpoints_are_what_a_person_would_write() {
+    let (lens, repo) = (lens(ORDERS), repo());
+    let set = TemplateSet::load(http_files()).unwrap();
+    let files = set.render(std::slice::from_ref(&lens), &repo).unwrap();
+    let text = |ending: &str| {
+        files
+            .iter()
+            .find(|file| file.path.ends_with(ending))
+            .unwrap()
+            .text
+            .clone()
+    };
+    let monitor: MonitorPlan = yaml::read("x", &text("_health_worker.yml")).unwrap();
+    assert_eq!(monitor.samples, 21, "the one timed probe supports a P95");
+    let probes: Vec<&str> = monitor.probes.iter().map(|probe| probe.name.as_str()).collect();
+    assert_eq!(probes, ["Health", "Feature flags", "list"]);
+    let accept: AcceptancePlan = yaml::read("x", &text("_acceptance.yml")).unwrap();
+    assert!(accept.undefined().is_empty(), "{:?}", accept.undefined());
+    let names: Vec<&str> = accept.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "list as viewer",
+            "read as viewer",
+            "change as editor",
+            "list is denied without credentials",
+            "create is denied without credentials",
+            "create is denied to viewer",
+            "read is denied without credentials",
+            "change is denied without credentials",
+            "change is denied to viewer",
+        ]
+    );
+    assert_eq!((accept.setup.len(), accept.teardown.len()), (1, 1));
+    // What is changed is its own, and taken back.
+    let change = &accept.scenarios[2].steps;
+    assert_eq!(change.len(), 2);
+    assert_eq!(change[0].undo.as_ref().unwrap().send.as_str(), "undo_create");
+    let stress: StressPlan = yaml::read("x", &text("_endpoints.yml")).unwrap();
+    assert_eq!(stress.targets.len(), 1);
+    assert!(
+        !files.iter().any(|file| file.path == "render.yaml"),
+        "nothing says Render"
+    );
+    let env: Vec<&str> = files
+        .iter()
+        .flat_map(|file| &file.env)
+        .map(|asked| asked.name.as_str())
+        .collect();
+    assert!(env.contains(&"VIEWER_KEY") && env.contains(&"EDITOR_KEY"), "{env:?}");
+}
+
+#[test]
+fn users_of_another_tenant_are_asked_for_what_was_made() {
+    let mut repo = repo();
+    repo.shared.outsiders = yaml::read("x", "other: {role: editor, auth: key, key: {env: OTHER_KEY}}").unwrap();
+    let set = TemplateSet::load(http_files()).unwrap();
+    let files = set.render(&[lens(ORDERS)], &repo).unwrap();
+    let text = &files
+        .iter()
+        .find(|file| file.path.ends_with("_acceptance.yml"))
+        .unwrap()
+        .text;
+    let accept: AcceptancePlan = yaml::read("x", text).unwrap();
+    let outside = accept
+        .scenarios
+        .iter()
+        .filter(|scenario| scenario.name.contains(" other of another tenant"));
+    let names: Vec<&str> = outside
+        .map(|scenario| scenario.name.split(' ').next().unwrap())
+        .collect();
+    assert_eq!(names, ["list", "read", "change"]);
+    assert!(
+        text.contains("{status: [200, 401, 403, 404], lacks: {$..id: $id}}"),
+        "{text}"
+    );
+}
+
+/// What several sets make once is made once, of the lenses of all.
+#[test]
+fn two_sets_make_one_drift_workflow_and_the_render_entries_of_both() {
+    let (http, router) = (
+        TemplateSet::load(http_files()).unwrap(),
+        TemplateSet::load(files()).unwrap(),
+    );
+    let repo = RepoContext { render: true, ..repo() };
+    let rendered = render_all(&[(&router, vec![lens(FAULTS)]), (&http, vec![lens(ORDERS)])], &repo).unwrap();
+    let at = |path: &str| {
+        rendered
+            .iter()
+            .filter(|file| file.path == path)
+            .map(|file| file.text.as_str())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(at(".github/workflows/lensops-drift.yml").len(), 1);
+    let render = at("render.yaml");
+    assert!(
+        render.len() == 1 && render[0].contains("faults-health-worker") && render[0].contains("orders-health-worker")
+    );
+    assert!(render[0].contains("- key: EDITOR_KEY"));
 }

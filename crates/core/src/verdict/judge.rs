@@ -33,6 +33,7 @@ pub fn judge(expect: &Expect, severity: Severity, dialect: &Dialect, exchange: &
         return outcomes;
     }
     outcomes.extend(judge_envelope(expect, severity, exchange, response));
+    outcomes.extend(judge_lacking(expect, severity, response, &body));
     if !expect.needs_json() {
         return outcomes;
     }
@@ -216,6 +217,30 @@ fn judge_shape(expect: &Expect, severity: Severity, body: &Value) -> Vec<Outcome
     outcomes
 }
 
+/// What stands nowhere at a place. A refusal may be of any kind; a success is JSON.
+fn judge_lacking(
+    expect: &Expect,
+    severity: Severity,
+    response: &Response,
+    body: &Result<Value, serde_json::Error>,
+) -> Vec<Outcome> {
+    let of_place = |(path, unwanted): (&JsonPath, &Value)| match body {
+        Ok(body)
+            if path
+                .values(body)
+                .any(|value| is_same(value, unwanted) || whole(value) == whole(unwanted)) =>
+        {
+            broken_body(
+                severity,
+                format!("{path} holds {}, expected it nowhere", short(unwanted)),
+            )
+        }
+        Err(why) if (200..300).contains(&response.status) => Outcome::Broken(severity, not_json(response, why)),
+        _ => Outcome::Met,
+    };
+    expect.lacks.iter().map(of_place).collect()
+}
+
 /// A place that is not there: unjudged in a warning, broken elsewhere.
 fn missing(severity: Severity, path: &JsonPath) -> Outcome {
     let detail = format!("the answer has no {path}");
@@ -352,6 +377,25 @@ pub(crate) mod tests {
                 Ok((200, "{}")),
                 "met | unjudged: the answer has no $.n",
             ),
+            (
+                "status: [200, 403]\nlacks: {$..id: \"7\"}",
+                Fail,
+                Ok((200, r#"{"data":[{"id":6},{"id":7}]}"#)),
+                "met | Fail: $..id holds 7, expected it nowhere",
+            ),
+            (
+                "status: [200, 403]\nlacks: {$..id: 7}",
+                Fail,
+                Ok((200, r#"{"data":[{"id":70}]}"#)),
+                "met | met",
+            ),
+            (
+                "status: [200, 403]\nlacks: {$..id: 7}",
+                Fail,
+                Ok((403, "no")),
+                "met | met",
+            ),
+            ("lacks: {$..id: 7}", Fail, Ok((200, "7")), "met | met"),
             (
                 "equal: [$.a, $.b]",
                 Warn,

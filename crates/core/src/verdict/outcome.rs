@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::exchange::{Failure, FailureClass};
-use crate::plan::expect::FEATURE_DISABLED;
+use crate::expect::FEATURE_DISABLED;
 
 /// How much a broken expectation weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -84,6 +84,11 @@ pub enum Why {
         /// What, one line.
         detail: String,
     },
+    /// Flags that the provider does not have.
+    FlagsMissing {
+        /// Which.
+        flags: Vec<String>,
+    },
     /// Flags that are off at the provider.
     FlagsOff {
         /// Which.
@@ -111,6 +116,9 @@ impl Why {
             Self::Code { expected, got } => {
                 let got = got.as_ref().map_or_else(|| "no error code".to_owned(), |got| line(got));
                 Some((expected.clone(), got))
+            }
+            Self::FlagsMissing { flags } => {
+                Some(("all flags on".to_owned(), format!("{} not there", flags.join(", "))))
             }
             Self::FlagsOff { flags } => Some(("all flags on".to_owned(), format!("{} off", flags.join(", ")))),
             Self::RateLimited { .. } | Self::Body { .. } | Self::Limit { .. } => None,
@@ -166,6 +174,7 @@ impl fmt::Display for Why {
             } => write!(f, "Expected {expected}, got {}", line(got)),
             Self::Code { expected, got: None } => write!(f, "Expected {expected}, got no error code"),
             Self::Body { detail } | Self::Limit { detail } => f.write_str(detail),
+            Self::FlagsMissing { flags } => write!(f, "{} not there at the provider", flags.join(", ")),
             Self::FlagsOff { flags } => write!(f, "{} off", flags.join(", ")),
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! A name that does not resolve, a machine without a network and tokens that are refused may be either. The past
 //! decides: what has never worked with this host and this credential is the monitor's own. What worked once and
-//! does not any more is an outage: a release that breaks sign-in is what a canary is for. Connections that are
-//! refused, reset or silent are always outages.
+//! does not any more is an outage: a release that breaks sign-in is what a canary is for. Connections that the API
+//! refuses, resets or leaves silent are always outages. A proxy of this machine and its certificate authorities are
+//! no part of the API: what they break is always the monitor's own.
 
 use super::notes::Reached;
 use super::probe::{ProbeReport, ProbeResult, Received};
@@ -39,7 +40,9 @@ impl Worked {
     fn before(self, cause: Cause) -> bool {
         match cause {
             Cause::NoSuchHost => self.found,
-            Cause::NoNetwork | Cause::NobodyTrusted => self.answered,
+            Cause::NoNetwork => self.answered,
+            // No release of an API takes them from a machine that monitors it.
+            Cause::NobodyTrusted | Cause::ProxyFails => false,
             Cause::TokensRefused => self.let_in,
         }
     }

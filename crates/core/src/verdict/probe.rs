@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::exchange::{Cause, Exchange, FailureClass, Timings};
 use crate::plan::monitor::Probe;
 use crate::plan::{Dialect, Expect};
-use crate::redaction::{Redactor, Transcript};
+use crate::redaction::{Redactor, Transcript, names_secret};
 use crate::verdict::judge::{judge, matches};
 use crate::verdict::outcome::{Outcome, Severity, Why};
 
@@ -88,10 +88,13 @@ impl Sample {
             disabled,
             limited,
             own: last.result.as_ref().err().and_then(|failure| failure.own),
-            received: probe.user.as_ref().and(last.status()).map(|status| match status {
-                401 if !met => Received::Refused,
-                _ => Received::LetIn,
-            }),
+            received: last
+                .status()
+                .filter(|_| has_credential(probe, last))
+                .map(|status| match status {
+                    401 if !met => Received::Refused,
+                    _ => Received::LetIn,
+                }),
             retries: u32::try_from(attempts.len() - 1).unwrap_or(u32::MAX),
             reconnected: attempts.iter().map(|try_| u32::from(try_.route.reconnected)).sum(),
             certificate_expires: attempts.iter().filter_map(|try_| try_.route.certificate_expires).min(),
@@ -112,6 +115,12 @@ impl Sample {
         }
         self.disabled.as_ref().or_else(|| broken.next().map(|(_, why)| why))
     }
+}
+
+/// Whether the request says who asks: as a user, or by a header of the plan that is called as secrets are.
+fn has_credential(probe: &Probe, exchange: &Exchange) -> bool {
+    let mut headers = exchange.request.headers.iter();
+    probe.user.is_some() || headers.any(|header| names_secret(&header.name))
 }
 
 /// How a probe with a credential was received.
@@ -235,7 +244,8 @@ impl ProbeReport {
             let found = (0..).zip(samples).filter(|(_, sample)| of(sample));
             found.map(|(place, _)| place).collect::<Vec<u64>>()
         };
-        report.failed_at = places(&|sample| sample.failure().is_some());
+        // A 5xx that a retry got past is an error of the API all the same.
+        report.failed_at = places(&|sample| sample.failure().is_some() || !sample.server_errors.is_empty());
         report.untimed_at = places(&|sample| sample.limited.is_some() || sample.latency_us.is_none());
         report.failed = report.failed_at.len() as u64;
         report.retries = samples.iter().map(|sample| u64::from(sample.retries)).sum();

@@ -5,6 +5,9 @@ use super::probe::{ProbeReport, ProbeResult};
 use crate::redaction::transcript::reason;
 use crate::stats::histogram::{Latencies, Quantile, ms};
 
+/// From when on the time of a probe that is not timed is shown, in microseconds: a slow handshake is in no other.
+const SLOW_US: u64 = 1_000_000;
+
 impl ProbeReport {
     /// The probe as one line without its mark.
     #[must_use]
@@ -46,7 +49,9 @@ impl ProbeReport {
             .next()
             .map_or_else(String::new, |code| format!("{code} {}", reason(*code)));
         if !self.timed {
-            return self.shown.clone().unwrap_or(status);
+            let good = self.shown.clone().unwrap_or(status);
+            let slow = self.samples_us.iter().copied().max().filter(|us| *us >= SLOW_US);
+            return slow.map_or(good.clone(), |us| format!("{good}, {}", ms(us)));
         }
         let median = self
             .samples_us

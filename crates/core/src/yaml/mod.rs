@@ -9,6 +9,6 @@ mod validate;
 
 pub use boolean::own as own_boolean;
 pub use node::place;
-pub use read::{YamlError, YamlErrors, read, read_all, write};
+pub use read::{YamlError, YamlErrors, read, read_all, read_shaped, write};
 pub use schema::{Shape, address, schema_of, schema_of_written};
 pub use validate::{Mistake, mistakes, mistakes_of_part, old_booleans};

@@ -130,6 +130,18 @@ impl YamlErrors {
 /// # Errors
 /// As [`read`]; where the schema of `T` tells more than the first mistake, all of them.
 pub fn read_all<T: DeserializeOwned + JsonSchema>(file: &str, text: &str) -> Result<T, YamlErrors> {
+    read_shaped(file, text, Shape::of::<T>)
+}
+
+/// As [`read_all`], with the mistakes that `shape` tells of a file that is none.
+///
+/// # Errors
+/// As [`read_all`].
+pub fn read_shaped<T: DeserializeOwned>(
+    file: &str,
+    text: &str,
+    shape: impl FnOnce() -> Shape,
+) -> Result<T, YamlErrors> {
     read(file, text).map_err(|first| {
         let has_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
         if !text.lines().any(has_content) {
@@ -137,7 +149,7 @@ pub fn read_all<T: DeserializeOwned + JsonSchema>(file: &str, text: &str) -> Res
             let message = "the file is empty".to_owned();
             return YamlErrors::at(file, text, vec![Mistake { line, column, message }]);
         }
-        let found = mistakes(&Shape::of::<T>(), text);
+        let found = mistakes(&shape(), text);
         let mut all = YamlErrors::at(file, text, found);
         // What no schema can say is said by the parser alone.
         if !all.0.iter().any(|error| error.line == first.line) {

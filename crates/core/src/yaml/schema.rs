@@ -57,6 +57,27 @@ impl Shape {
         }
         self
     }
+
+    /// The same with the key `name` at its top, which holds what `schema` says.
+    #[must_use]
+    pub fn with(mut self, name: &str, schema: Value) -> Self {
+        if let Some(keys) = self.schema.get_mut("properties").and_then(Value::as_object_mut) {
+            keys.insert(name.to_owned(), schema);
+        }
+        self
+    }
+
+    /// The same, lacking something where the key `name` at its top is missing.
+    #[must_use]
+    pub fn requiring(mut self, name: &str) -> Self {
+        if let Some(schema) = self.schema.as_object_mut() {
+            let required = schema.entry("required").or_insert_with(|| Value::Array(Vec::new()));
+            if let Some(required) = required.as_array_mut() {
+                required.push(Value::String(name.to_owned()));
+            }
+        }
+        self
+    }
 }
 
 /// Where the schema `name` is published.

@@ -210,6 +210,17 @@ impl<'a> Walk<'a> {
         if trials.iter().any(|(_, mistakes)| mistakes.is_empty()) {
             return;
         }
+        if let Kind::Map(fields) = &node.kind
+            && let Some((tag, given)) = self.tag(choices, fields)
+        {
+            // A map that says which kind it is, by the value of a key that all kinds have, is meant as that kind.
+            let kinds: Vec<Option<&str>> = choices.iter().map(|choice| self.kind_by(tag, choice)).collect();
+            match choices.iter().zip(&kinds).find(|(_, kind)| **kind == given.text()) {
+                Some((meant, _)) => self.value(meant, node, name),
+                None => self.known(kinds.into_iter().flatten().collect(), given, &format!("{tag:?}")),
+            }
+            return;
+        }
         // A map that names its kind by its key is meant as that kind.
         let keys: Vec<&str> = choices
             .iter()
@@ -249,8 +260,23 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The key of `fields` whose value says which of `choices` is meant: each of them has a text of its own there.
+    fn tag<'n>(&self, choices: &'a [Value], fields: &'n [(Node, Node)]) -> Option<(&'n str, &'n Node)> {
+        let is_tag = |key: &str| choices.iter().all(|choice| self.kind_by(key, choice).is_some());
+        let mut found = fields.iter().filter_map(|(key, value)| Some((key.text()?, value)));
+        found.find(|(key, _)| is_tag(key))
+    }
+
+    /// The text that `choice` must have at the key `tag`, where it must have one.
+    fn kind_by(&self, tag: &str, choice: &'a Value) -> Option<&'a str> {
+        self.meant(choice).get("properties")?.get(tag)?.get("const")?.as_str()
+    }
+
     fn one_of(&mut self, values: impl Iterator<Item = &'a Value>, node: &Node, name: &str) {
-        let values: Vec<&str> = values.filter_map(Value::as_str).collect();
+        self.known(values.filter_map(Value::as_str).collect(), node, name);
+    }
+
+    fn known(&mut self, values: Vec<&str>, node: &Node, name: &str) {
         let given = node.text().unwrap_or_default();
         if values.contains(&given) || values.is_empty() {
             return;
@@ -339,9 +365,14 @@ mod tests {
     use crate::plan::acceptance::AcceptancePlan;
     use crate::plan::monitor::MonitorPlan;
     use crate::plan::stress::StressPlan;
+    use crate::template::Terms;
 
     fn told<T: schemars::JsonSchema>(text: &str) -> Vec<String> {
-        let found = mistakes(&Shape::of::<T>(), text);
+        told_by(&Shape::of::<T>(), text)
+    }
+
+    fn told_by(shape: &Shape, text: &str) -> Vec<String> {
+        let found = mistakes(shape, text);
         found
             .iter()
             .map(|m| format!("{}:{}: {}", m.line, m.column, m.message))
@@ -354,19 +385,19 @@ mod tests {
 domain: faults
 rolse: [crew]
 flags:
-  - A B
+  - ' A B'
 every: soon
 users:
   hod: {id: 53fbdf09-b709-509d-aad0-3a6f50239a5x, role: chief}
 slo: {p95_ms: {warn: many, fail: 2}}
 signed_action: {name: x, entity_typ: y}
 ";
-        let found = told::<Lens>(text);
+        let found = told_by(&Terms::usual("action-router".to_owned()).shape(), text);
         let expected = [
             "1:1: the file lacks \"roles\"",
             "1:7: \"lens\": lens id \"Faults!\" is not valid",
             "3:1: the file has no key \"rolse\": did you mean \"roles\"?",
-            "5:5: an item of \"flags\": flag \"A B\" is not valid",
+            "5:5: an item of \"flags\": flag \" A B\" is not valid",
             "6:8: \"every\": ",
             "8:13: \"id\": a UUID is hexadecimal",
             "9:22: \"warn\" is a number, not text",

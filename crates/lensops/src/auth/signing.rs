@@ -133,10 +133,14 @@ impl Signing {
         auth.ready(&asking).map_err(|error| unknown(error.to_string()))
     }
 
-    /// The digest of what `users` prove who they are with; `None` where they do not. So short that many secrets
-    /// have it.
+    /// The digest of what `users` prove who they are with, and of the secrets of the plan; `None` where there is
+    /// neither. So short that many secrets have it.
     #[must_use]
-    pub fn digest<'a>(&self, users: impl Iterator<Item = &'a User>) -> Option<String> {
+    pub fn digest<'a>(
+        &self,
+        users: impl Iterator<Item = &'a User>,
+        secrets: impl Iterator<Item = &'a str>,
+    ) -> Option<String> {
         let users: Vec<&User> = users.collect();
         let mints = users.iter().any(|user| user.auth.is_none());
         let minted = self.jwt_secret.as_ref().filter(|_| mints);
@@ -148,7 +152,8 @@ impl Signing {
             let secrets: Vec<&str> = secrets.map(Secret::expose).collect();
             Some(format!("lensops auth\n{name}\n{}", secrets.join("\n")))
         });
-        let all: Vec<String> = minted.into_iter().chain(given).collect();
+        let of_plan = secrets.map(|secret| format!("lensops env\n{secret}"));
+        let all: Vec<String> = minted.into_iter().chain(given).chain(of_plan).collect();
         if all.is_empty() {
             return None;
         }

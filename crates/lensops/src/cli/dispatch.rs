@@ -11,9 +11,11 @@ use crate::commands::acceptance::{self, matrix};
 use crate::commands::alerts::{self, Quiet};
 use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
-use crate::commands::generate::{self, new_lens, schemas};
+use crate::commands::generate::{self, NewLens, new_lens, schemas};
 use crate::commands::rollout::gate::Form;
-use crate::commands::{check, config, doctor, evidence, fleet, rollout, serve, simulate, storage, stress, worker};
+use crate::commands::{
+    check, check_url, config, doctor, evidence, fleet, rollout, serve, simulate, storage, stress, worker,
+};
 use crate::config::{Env, Settings, StoreKind};
 use crate::http::{Client, TIMEOUT};
 use crate::log::{self, LogForm, Stream};
@@ -95,8 +97,16 @@ async fn run(command: Command, at: At) -> Result<Exit> {
             let (settings, options) = (Settings::load(&root, at.env)?, args.options());
             generate::generate(&settings, args.new_lens(), &options)
         }
-        Command::Check { plan, no_record } => {
+        Command::Check {
+            plan,
+            url,
+            answer,
+            no_record,
+        } => {
             let form = at.check_form;
+            if let Some(url) = url {
+                return check_url::run(&at.settings(None)?, &answer.of(url), form).await;
+            }
             let settings = at.settings(plan.api_url.clone())?;
             check::run(&settings, &plan.which(&settings)?, form, !no_record).await
         }
@@ -244,13 +254,29 @@ async fn run(command: Command, at: At) -> Result<Exit> {
         Command::Retention { keep, dry_run, json } => {
             storage::retention::run(&at.settings(None)?, &keep, now, dry_run, json).await
         }
-        Command::New { lens_id, lens, api_url } => {
+        Command::New {
+            lens_id,
+            lens,
+            first,
+            api_url,
+        } => {
             let settings = at.settings(api_url)?;
+            if let Some(document) = &first.openapi {
+                return new_lens::from_openapi(&settings, &lens_id, document, &first.tag);
+            }
+            let given = NewLens {
+                template_set: first.template_set,
+                first_asked: Some(generate::FirstAsked {
+                    health: first.health,
+                    ..first.answer.of(first.url.unwrap_or_default())
+                }),
+                ..lens.of(lens_id)
+            };
             let options = generate::Options::default();
             new_lens::new_lens(
                 &settings,
                 &Client::new(TIMEOUT),
-                lens.of(lens_id),
+                given,
                 &options,
                 &mut new_lens::Terminal,
             )
@@ -261,7 +287,14 @@ async fn run(command: Command, at: At) -> Result<Exit> {
         Command::Schema { name, out, reference } => {
             schemas::schemas(name.as_deref(), out.as_deref(), reference.as_deref())
         }
-        Command::Templates(TemplatesCommand::Eject { dir }) => generate::templates::eject(&dir).map(|()| Exit::Good),
+        Command::Providers(ProvidersCommand::List) => {
+            rollout::providers::list();
+            Ok(Exit::Good)
+        }
+        Command::Providers(ProvidersCommand::Show { name }) => rollout::providers::show(&name).map(|()| Exit::Good),
+        Command::Templates(TemplatesCommand::Eject { set, dir }) => {
+            generate::templates::eject(&set, &dir).map(|()| Exit::Good)
+        }
         Command::Evidence(command) => evidence(at, command, now).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => {

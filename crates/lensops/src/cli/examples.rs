@@ -24,6 +24,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("lensops check faults", "one round of probes, printed and recorded"),
             ("lensops check faults --json", "the same for a program"),
+            (
+                "lensops check --url https://api.example.com/orders --header \"X-Api-Key: $KEY\"",
+                "a first check of any API, without a file",
+            ),
         ],
     ),
     (
@@ -267,10 +271,20 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "new",
-        &[(
-            "lensops new parts",
-            "asks for what no option says; without a terminal, options have to",
-        )],
+        &[
+            (
+                "lensops new parts",
+                "asks for what no option says; without a terminal, options have to",
+            ),
+            (
+                "lensops new orders --url https://api.example.com/orders --header \"X-Api-Key: $KEY\"",
+                "of any HTTP API, from an address that answers",
+            ),
+            (
+                "lensops new orders --openapi openapi.yml --tag Orders",
+                "the lens file alone, from the operations of a tag",
+            ),
+        ],
     ),
     (
         "completions",
@@ -283,6 +297,20 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("lensops schema lens", "the shape of a lens file"),
             ("lensops schema --out schemas", "every schema"),
         ],
+    ),
+    (
+        "providers list",
+        &[(
+            "lensops providers list",
+            "the flag services that need no definition of yours",
+        )],
+    ),
+    (
+        "providers show",
+        &[(
+            "lensops providers show unleash",
+            "how Unleash is asked; a copy of it goes with `provider: http`",
+        )],
     ),
     (
         "templates eject",

@@ -29,7 +29,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Evidence", &["evidence"]),
     (
         "Files and shell",
-        &["schema", "templates", "completions", "man", "help"],
+        &["schema", "templates", "providers", "completions", "man", "help"],
     ),
 ];
 

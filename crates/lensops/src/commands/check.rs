@@ -145,7 +145,7 @@ impl Once<'_> {
     }
 }
 
-fn check_json(report: &CheckReport, delivery: &Value) -> Value {
+pub(super) fn check_json(report: &CheckReport, delivery: &Value) -> Value {
     let record = &report.record;
     json!({
         "id": record.id,

@@ -99,11 +99,15 @@ impl Error {
             Self::Store(_) | Self::Sink(_) | Self::Unanswered(_) | Self::System(_) => Exit::CouldNotJudge,
             Self::Flags(error) => match error {
                 // A key that is refused, and a file that is no environment file, are configuration.
-                FlagError::Denied(_) | FlagError::File(_) => Exit::Usage,
+                FlagError::Denied { .. } | FlagError::File(_) | FlagError::NoFlag(_) | FlagError::ReadOnly(_) => {
+                    Exit::Usage
+                }
                 FlagError::Silent(_)
                 | FlagError::Busy { .. }
                 | FlagError::Status(_)
-                | FlagError::Garbage
+                | FlagError::Garbage(_)
+                | FlagError::Command(_)
+                | FlagError::Elsewhere
                 | FlagError::Endless(_) => Exit::CouldNotJudge,
             },
             Self::Refused { .. } => Exit::Bad,

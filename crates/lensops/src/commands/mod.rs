@@ -3,6 +3,7 @@
 pub mod acceptance;
 pub mod alerts;
 pub mod check;
+pub mod check_url;
 pub mod config;
 pub(crate) mod context;
 #[cfg(feature = "sandbox")]

@@ -10,11 +10,12 @@ use lensops_core::plan::header::{Origin, PlanOrigin, origin, split};
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_core::plan::names::Undefined;
 use lensops_core::plan::stress::StressPlan;
-use lensops_core::template::{PlanKind, lens_hash, override_mistakes, parts_hash};
+use lensops_core::template::{PlanKind, Terms, lens_hash, override_mistakes, parts_hash};
 use lensops_core::yaml::{self, Mistake, Shape, YamlErrors};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use super::generate::templates;
 use super::{files, plan_files};
 use crate::commands::error::{Context as _, Error, Result};
 use crate::config::Settings;
@@ -252,7 +253,11 @@ fn is_stale(settings: &Settings, lens: &LensId, text: &str) -> bool {
         return false;
     };
     match (load_lens(settings, &path, true), &header.parts) {
-        (Ok((lens, _)), Some(parts)) => header.lens != parts_hash(&lens, parts),
+        (Ok((lens, _)), Some(parts)) => {
+            let terms = templates::terms(settings, &lens.template_set);
+            let terms = terms.unwrap_or_else(|| Terms::usual(lens.template_set.clone()));
+            header.lens != parts_hash(&lens, parts, &terms)
+        }
         // Earlier versions hashed all of the lens.
         (Ok((lens, _)), None) => header.lens != lens_hash(&lens),
         // What nobody can read is not what the plan was made from.
@@ -277,7 +282,9 @@ fn known<P: Plan>(settings: &Settings) -> Vec<String> {
 pub fn load_lens(settings: &Settings, path: &Path, allow_placeholders: bool) -> Result<(Lens, Vec<String>)> {
     let text = files::read(path)?;
     let shown = path.display().to_string();
-    let lens: Lens = yaml::read_all(&shown, &text)?;
+    let terms = templates::terms(settings, &named_set(&text));
+    let shape = || terms.as_ref().map_or_else(Shape::of::<Lens>, Terms::shape);
+    let mut lens: Lens = yaml::read_shaped(&shown, &text, shape)?;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     if stem != lens.lens.as_str() {
         return Err(Error::usage(format!(
@@ -289,6 +296,12 @@ pub fn load_lens(settings: &Settings, path: &Path, allow_placeholders: bool) -> 
         Some(_) => override_mistakes(&text),
         None => Vec::new(),
     };
+    if let Some(terms) = &terms {
+        mistakes.extend(terms.mistakes(&lens, &text));
+        if lens.template_set.is_empty() {
+            lens.template_set = terms.set().to_owned();
+        }
+    }
     let resolved = lens.resolve(&settings.defaults(), allow_placeholders);
     let mistake = |error: &LensError| {
         let (line, column) = yaml::place(&text, &error.place());
@@ -306,6 +319,13 @@ pub fn load_lens(settings: &Settings, path: &Path, allow_placeholders: bool) -> 
         return Ok((lens, told));
     }
     Err(YamlErrors::at(&shown, &text, mistakes).into())
+}
+
+/// The template set that the lens file `text` names; empty where it names none, or is no YAML.
+fn named_set(text: &str) -> String {
+    let read: Option<serde_json::Value> = yaml::read("lens", text).ok();
+    read.and_then(|lens| Some(lens.get("template_set")?.as_str()?.to_owned()))
+        .unwrap_or_default()
 }
 
 /// What `text` writes in an older form that is read all the same, a line each.

@@ -21,6 +21,9 @@ pub enum ConfigError {
     /// Alerts that make no sense.
     #[error(transparent)]
     Alerts(#[from] BookErrors),
+    /// `flags` of `lensops.yml`, or a definition of a flag service, that makes no sense.
+    #[error("{0}")]
+    Flags(String),
     /// A variable that is needed and nowhere.
     #[error("{0}")]
     Missing(String),

@@ -9,7 +9,9 @@ mod alerts;
 mod connector;
 mod error;
 mod flags;
+mod flags_file;
 mod invocation;
+mod presets;
 mod project;
 mod repository;
 mod repository_root;
@@ -22,9 +24,11 @@ mod target;
 
 pub use acknowledged::{Acknowledged, MigrateFile};
 pub use error::ConfigError;
+pub use flags_file::FlagsAt;
+pub use presets::{PRESETS, preset};
 pub use project::{
-    ClientCertificate, Destructive, FlagsAt, MetricsFile, ProjectFile, RequestDefaults, Runtime, ScheduleKind,
-    StoreKind, WorkerFile,
+    ClientCertificate, Destructive, MetricsFile, ProjectFile, RequestDefaults, Runtime, ScheduleKind, StoreKind,
+    WorkerFile,
 };
 pub use repository::RepositoryFile;
 pub use secrets::redactor_of;

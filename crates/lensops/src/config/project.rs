@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::acknowledged::MigrateFile;
+use super::flags_file::FlagsAt;
 use super::repository::RepositoryFile;
 
 /// `lensops.yml`: what all lenses of a repository share. It holds no secret.
@@ -133,19 +134,6 @@ impl RequestDefaults {
     fn is_empty(&self) -> bool {
         self.headers.is_empty()
     }
-}
-
-/// Where flags are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "provider", rename_all = "snake_case", deny_unknown_fields)]
-pub enum FlagsAt {
-    /// At the hosting provider: `RENDER_API_KEY`, `RENDER_SERVICE_ID`.
-    Render,
-    /// In a file of `KEY=VALUE` lines that the service reads at its start.
-    EnvFile {
-        /// The file, below the repository where it is no absolute path.
-        path: PathBuf,
-    },
 }
 
 /// Who keeps the timetable.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lensops_core::duration::Every;
+use lensops_core::ident::EnvName;
 use lensops_core::lens::Defaults;
+use lensops_core::secret::Secret;
 
 use super::error::ConfigError;
 use super::project::{ProjectFile, StoreKind};
@@ -78,6 +80,23 @@ impl Settings {
         })
     }
 
+    /// The same for the API at `url` alone: of `lensops.yml` only what the network needs, and the variables of
+    /// `credentials` besides those of the environment.
+    #[must_use]
+    pub fn alone_at<'a>(&self, url: &str, credentials: impl Iterator<Item = &'a (EnvName, Secret)>) -> Self {
+        let mut env = self.env.clone();
+        env.extend(credentials.map(|(name, secret)| (name.to_string(), secret.expose().to_owned())));
+        Self {
+            project: ProjectFile {
+                client_certificate: self.project.client_certificate.clone(),
+                ..ProjectFile::default()
+            },
+            api_url: Some(url.to_owned()),
+            env,
+            ..self.clone()
+        }
+    }
+
     /// A variable by the name that a plan gives it; an empty one counts as unset. A line break at its end
     /// is not part of it: files of secrets end in one.
     #[must_use]
@@ -100,6 +119,7 @@ impl Settings {
         Defaults {
             tenants: self.project.tenants.clone(),
             users: self.project.users.clone(),
+            outsiders: self.project.outsiders.clone(),
             auth: self.project.auth.clone(),
             hosts: self.project.hosts.clone(),
             headers: self.project.defaults.headers.clone(),

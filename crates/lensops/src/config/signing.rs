@@ -10,6 +10,7 @@ use lensops_core::redaction::SHORTEST_SECRET;
 use lensops_core::secret::Secret;
 use serde_json::Value;
 
+use super::flags_file::FlagsAt;
 use super::settings::Settings;
 use super::target::Target;
 use crate::auth::{Held, Signing};
@@ -68,8 +69,9 @@ impl Settings {
         let people = project.users.values().chain(project.outsiders.values());
         let certificate = project.client_certificate.iter();
         let certificate = certificate.flat_map(|named| [&named.certificate.env, &named.key.env]);
+        let flags = project.flags.iter().flat_map(FlagsAt::variables);
         let named = named(&project.tenants, people, &project.auth).chain(certificate);
-        named.map(ToString::to_string).collect()
+        named.map(ToString::to_string).chain(flags.map(String::from)).collect()
     }
 
     /// A plan's variables that come from the environment, and the secrets among them. What is odd about one is

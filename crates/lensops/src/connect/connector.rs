@@ -64,14 +64,11 @@ impl Connector {
         let tls = base.is_tls().then(|| self.tls(base.host())).transpose()?;
         let (host, port) = proxy.map_or((base.host(), base.port()), |proxy| (&proxy.host, proxy.port));
         let started = Instant::now();
-        let (found, is_name) = match host.parse::<IpAddr>() {
-            Ok(address) => (vec![SocketAddr::new(address, port)], false),
-            Err(_) => (self.lookup(host, port, deadline).await?, true),
+        let found = self.addresses(host, port, deadline).await;
+        let (addresses, is_name) = match proxy {
+            Some(proxy) => found.map_err(|error| error.before_proxy(proxy.told()))?,
+            None => found?,
         };
-        let addresses = in_turn(&found);
-        if addresses.is_empty() {
-            return Err(ConnectError::NoAddress(host.to_owned()));
-        }
         let past = proxy.map(|proxy| {
             Ok(Past {
                 tls: proxy.is_tls.then(|| self.tls(&proxy.host)).transpose()?,
@@ -86,6 +83,24 @@ impl Connector {
             past: past.transpose()?,
             tls,
         })
+    }
+
+    /// The addresses of `host` in the order to try them, and whether it is a name that was looked up.
+    async fn addresses(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Instant,
+    ) -> Result<(Vec<SocketAddr>, bool), ConnectError> {
+        let (found, is_name) = match host.parse::<IpAddr>() {
+            Ok(address) => (vec![SocketAddr::new(address, port)], false),
+            Err(_) => (self.lookup(host, port, deadline).await?, true),
+        };
+        let addresses = in_turn(&found);
+        if addresses.is_empty() {
+            return Err(ConnectError::NoAddress(host.to_owned()));
+        }
+        Ok((addresses, is_name))
     }
 
     async fn lookup(&self, host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, ConnectError> {

@@ -41,10 +41,12 @@ pub enum ConnectError {
     /// The proxy does not let through.
     #[error("the proxy {proxy} {why}")]
     Proxy {
-        /// Its host and port.
+        /// Its host and port, and the variable that names it.
         proxy: String,
         /// What it did instead.
         why: String,
+        /// Whether the proxy itself refused; `false` where it says that the API did, or may have.
+        is_own: bool,
     },
 }
 
@@ -70,12 +72,28 @@ impl ConnectError {
         }
     }
 
+    /// What came of the way to `proxy` instead of a connection to it.
+    pub(super) fn before_proxy(self, proxy: String) -> Self {
+        let why = match self {
+            Self::Late(doing) => format!("does not answer in time, {doing}"),
+            error if error.is_own() => return error,
+            error => format!("cannot be reached: {error}"),
+        };
+        Self::Proxy {
+            proxy,
+            why,
+            is_own: true,
+        }
+    }
+
     /// What kept this machine from asking. A host that refuses, resets or is silent is no such thing.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
         match self {
             Self::Lookup { .. } | Self::NoAddress(_) => Some(Cause::NoSuchHost),
             Self::Trust(_) => Some(Cause::NobodyTrusted),
+            Self::Setting(_) => Some(Cause::ProxyFails),
+            Self::Proxy { is_own, .. } => is_own.then_some(Cause::ProxyFails),
             Self::Refused(Refused { tried, .. }) => {
                 let no_way = |(_, error): &(SocketAddr, io::Error)| {
                     matches!(
@@ -85,7 +103,7 @@ impl ConnectError {
                 };
                 (!tried.is_empty() && tried.iter().all(no_way)).then_some(Cause::NoNetwork)
             }
-            Self::Late(_) | Self::Tls(_) | Self::Setting(_) | Self::Proxy { .. } => None,
+            Self::Late(_) | Self::Tls(_) => None,
         }
     }
 

@@ -28,4 +28,5 @@ pub use proxy::{Proxies, ProxyError};
 pub use resolver::Resolver;
 pub(crate) use stream::{Look, Stream};
 pub use trust::Trust;
+pub(crate) use tunnel::WANTS_CREDENTIALS;
 pub(crate) use way::{Opened, Way};

@@ -20,6 +20,8 @@ pub struct ProxyError {
 /// One proxy.
 #[derive(Debug, Clone)]
 pub(super) struct Proxy {
+    /// The variable that names it.
+    variable: &'static str,
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) is_tls: bool,
@@ -101,6 +103,7 @@ impl Proxy {
             (false, false) => 1080,
         });
         Ok(Self {
+            variable,
             host: host.trim_matches(['[', ']']).to_owned(),
             port,
             is_tls,
@@ -118,6 +121,11 @@ impl Proxy {
         } else {
             format!("{host}:{}", self.port)
         }
+    }
+
+    /// Its name and the variable that names it, for errors.
+    pub(super) fn told(&self) -> String {
+        format!("{} of {}", self.name(), self.variable)
     }
 
     /// How a request is written for it.

@@ -43,8 +43,12 @@ impl Tls {
 /// What a refused handshake means, with the way out where the library's word for it has none.
 fn words(host: &str, error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-    let Some(Error::InvalidCertificate(why)) = inner else {
-        return error.to_string();
+    let why = match inner {
+        Some(Error::InvalidCertificate(why)) => why,
+        Some(Error::InvalidMessage(_)) => {
+            return format!("{host} does not speak TLS on this port ({error}): where it has none, write http://");
+        }
+        _ => return error.to_string(),
     };
     match why {
         CertificateError::UnknownIssuer => format!(

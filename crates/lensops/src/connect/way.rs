@@ -59,6 +59,12 @@ impl Way {
         self.past.as_ref().map(|past| past.proxy.name())
     }
 
+    /// The proxy that forwards requests, as errors name it; `None` where there is none.
+    pub(crate) fn forwarder(&self) -> Option<String> {
+        let past = self.past.as_ref().filter(|past| past.target.is_none())?;
+        Some(past.proxy.told())
+    }
+
     /// How requests are written, where a proxy forwards them.
     pub(crate) fn proxied(&self) -> Option<Proxied> {
         let past = self.past.as_ref().filter(|past| past.target.is_none())?;
@@ -71,7 +77,11 @@ impl Way {
     /// Why there is none at `deadline`.
     pub(crate) async fn open(&self, deadline: Instant) -> Result<Opened, ConnectError> {
         let started = Instant::now();
-        let (stream, address) = before(deadline, "connecting", connect(&self.host, &self.addresses)).await?;
+        let connected = before(deadline, "connecting", connect(&self.host, &self.addresses)).await;
+        let (stream, address) = match &self.past {
+            Some(past) => connected.map_err(|error| error.before_proxy(past.proxy.told()))?,
+            None => connected?,
+        };
         let mut stream = Stream::Tcp(stream);
         if let Some(past) = &self.past {
             stream = before(deadline, "connecting through the proxy", past.walk(stream, address)).await?;
@@ -101,7 +111,8 @@ impl Way {
 impl Past {
     async fn walk(&self, mut stream: Stream, address: SocketAddr) -> Result<Stream, ConnectError> {
         if let Some(tls) = &self.tls {
-            (stream, _) = tls.over(stream).await?;
+            let agreed = tls.over(stream).await;
+            (stream, _) = agreed.map_err(|error| error.before_proxy(self.proxy.told()))?;
         }
         match &self.target {
             Some(target) => tunnel(&self.proxy, stream, target, address).await,

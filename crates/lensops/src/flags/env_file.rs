@@ -3,13 +3,19 @@
 //! Setting one changes its line and no other byte; the file is replaced whole. Values may stand in
 //! quotes. What a shell would make of the rest (`$NAME`, several lines) is not made of it.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use lensops_core::exchange::Sender;
+use lensops_core::flags::{Reading, Readings};
+use lensops_core::ident::{EnvName, FlagName};
 
 use super::error::FlagError;
-use super::provider::{Deploy, FlagProvider, Variables};
+use super::provider::{Deploy, FlagProvider};
+
+/// The variables of a file by name.
+type Variables = BTreeMap<String, String>;
 
 /// An environment file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +56,23 @@ impl EnvFile {
 }
 
 impl FlagProvider for EnvFile {
-    async fn read<S: Sender>(&self, _sender: &S) -> Result<Variables, FlagError> {
-        self.parsed(&self.text()?)
+    async fn read<S: Sender>(&self, _sender: &S, asked: &[FlagName]) -> Result<Readings, FlagError> {
+        let variables = self.parsed(&self.text()?)?;
+        let read = |flag: &FlagName| {
+            let value = variables.get(flag.as_str());
+            let reading = value.map_or(Reading::NOT_THERE, |value| Reading::of_variable(value));
+            (flag.clone(), reading)
+        };
+        Ok(asked.iter().map(read).collect())
     }
 
-    async fn set<S: Sender>(&self, _sender: &S, name: &str, value: &str) -> Result<(), FlagError> {
+    async fn set<S: Sender>(&self, _sender: &S, flag: &FlagName, value: &str) -> Result<(), FlagError> {
         let text = self.text()?;
         self.parsed(&text)?;
-        replace(&self.path, &with(&text, name, value)).map_err(|error| {
+        if flag.as_str().parse::<EnvName>().is_err() {
+            return Err(FlagError::NoFlag(format!("{flag}, which is no name of a variable")));
+        }
+        replace(&self.path, &with(&text, flag.as_str(), value)).map_err(|error| {
             FlagError::File(format!(
                 "the environment file {} cannot be written: {error}",
                 self.path.display()
@@ -69,12 +84,28 @@ impl FlagProvider for EnvFile {
         Ok(Deploy::ByHand)
     }
 
+    fn follows(&self) -> Deploy {
+        Deploy::ByHand
+    }
+
+    fn read_only(&self) -> Option<String> {
+        None
+    }
+
+    fn makes_flags(&self) -> bool {
+        true
+    }
+
     fn target(&self) -> String {
         self.path.display().to_string()
     }
 
     fn name(&self) -> String {
         format!("environment file {}", self.path.display())
+    }
+
+    fn settings(&self) -> String {
+        "`flags` of lensops.yml".to_owned()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lensops_core::flags::Unreadable;
+
 /// Why the flags could not be read or set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FlagError {
@@ -9,8 +11,13 @@ pub enum FlagError {
     #[error("the provider did not answer: {0}")]
     Silent(String),
     /// The key is refused.
-    #[error("the provider refuses RENDER_API_KEY ({0}): it was revoked, or belongs to another account")]
-    Denied(u16),
+    #[error("the provider refuses {variable} ({status}): {}", refused(*.status))]
+    Denied {
+        /// Its answer.
+        status: u16,
+        /// The variable that holds the key.
+        variable: String,
+    },
     /// Too many requests, and still after waiting.
     #[error("the provider answered 429: too many requests{}", asked(*.after))]
     Busy {
@@ -18,17 +25,29 @@ pub enum FlagError {
         after: Option<Duration>,
     },
     /// Another answer than expected.
-    #[error("the provider answered {0}")]
+    #[error("the provider answered {0}{meaning}", meaning = meaning(*.0))]
     Status(u16),
-    /// An answer that is no list of variables.
-    #[error("the provider's answer is not a list of variables")]
-    Garbage,
+    /// An answer that says nothing of the flag.
+    #[error("{0}")]
+    Garbage(Unreadable),
     /// Pages without end.
     #[error("the provider's list does not end after {0} pages")]
     Endless(usize),
-    /// A file that cannot be read or written, or is no environment file.
+    /// A page that stands on another host, where the key does not go.
+    #[error("the provider's next page is at another address than its own: it is not asked")]
+    Elsewhere,
+    /// The provider has no such flag, and switching makes none.
+    #[error("the provider has no flag {0}: make it there, or correct its name in the lens file")]
+    NoFlag(String),
+    /// It can only be read.
+    #[error("{0}")]
+    ReadOnly(String),
+    /// A file that cannot be read or written, or is no environment file; a command that does not answer as it should.
     #[error("{0}")]
     File(String),
+    /// A command that failed.
+    #[error("{0}")]
+    Command(String),
 }
 
 impl FlagError {
@@ -36,13 +55,34 @@ impl FlagError {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Denied(_) => true,
+            Self::Denied { .. } | Self::NoFlag(_) | Self::ReadOnly(_) => true,
             Self::Status(status) => (400..500).contains(status),
-            Self::Silent(_) | Self::Busy { .. } | Self::Garbage | Self::Endless(_) | Self::File(_) => false,
+            Self::Silent(_)
+            | Self::Busy { .. }
+            | Self::Garbage(_)
+            | Self::Endless(_)
+            | Self::Elsewhere
+            | Self::File(_)
+            | Self::Command(_) => false,
         }
     }
 }
 
 fn asked(after: Option<Duration>) -> String {
     after.map_or_else(String::new, |after| format!(", it asked for {} s", after.as_secs()))
+}
+
+fn refused(status: u16) -> &'static str {
+    match status {
+        401 => "it was revoked, or belongs to another account",
+        _ => "it may not do this, or the change needs an approval there",
+    }
+}
+
+fn meaning(status: u16) -> &'static str {
+    match status {
+        404 => ": it does not know what `flags` of lensops.yml names",
+        405 | 409 => ": the change needs an approval there, or somebody else changes it now",
+        _ => "",
+    }
 }

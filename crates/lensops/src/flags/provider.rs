@@ -1,21 +1,13 @@
-//! What a provider of flags can do: read the variables of a service, set one, and deploy.
+//! What a provider of flags can do: read some, switch one, and have it followed.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 use lensops_core::exchange::Sender;
+use lensops_core::flags::Readings;
+use lensops_core::ident::FlagName;
 
 use super::error::FlagError;
-
-/// The variables of a service by name.
-pub type Variables = BTreeMap<String, String>;
-
-/// Whether a flag with this value is on.
-#[must_use]
-pub fn is_on(value: Option<&str>) -> bool {
-    value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
-}
 
 /// How long a check may wait for a provider that is busy.
 pub const CHECK_PATIENCE: Duration = Duration::from_secs(5);
@@ -23,46 +15,52 @@ pub const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a person's command may wait for it: longer than a minute of 429.
 pub const COMMAND_PATIENCE: Duration = Duration::from_secs(90);
 
-/// What follows once a variable is set.
+/// What follows once a flag is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deploy {
+    /// Whoever asks for the flag hears of it without a restart.
+    Live,
     /// The provider starts the service anew.
     Started,
-    /// Somebody has to: the service reads its variables when it starts.
+    /// Somebody has to: the service reads its flags when it starts.
     ByHand,
 }
 
 /// Who keeps the flags of a service.
 pub trait FlagProvider: Send + Sync {
-    /// All variables of the service. A part of them is no answer.
-    fn read<S: Sender>(&self, sender: &S) -> impl Future<Output = Result<Variables, FlagError>> + Send;
+    /// The flags `asked`, each of them. A part of them is no answer.
+    fn read<S: Sender>(
+        &self,
+        sender: &S,
+        asked: &[FlagName],
+    ) -> impl Future<Output = Result<Readings, FlagError>> + Send;
 
-    /// Sets one variable. Never the whole set: that would replace every other one.
-    fn set<S: Sender>(&self, sender: &S, name: &str, value: &str)
-    -> impl Future<Output = Result<(), FlagError>> + Send;
+    /// Sets one flag to `value`: `true`, `false`, or what was read of it.
+    fn set<S: Sender>(
+        &self,
+        sender: &S,
+        flag: &FlagName,
+        value: &str,
+    ) -> impl Future<Output = Result<(), FlagError>> + Send;
 
-    /// Starts the service anew where the provider can: it reads its flags when it starts.
+    /// Has the service follow, where the provider can.
     fn deploy<S: Sender>(&self, sender: &S) -> impl Future<Output = Result<Deploy, FlagError>> + Send;
 
-    /// What is switched, for records: a service id, a path.
+    /// What follows once a flag is set.
+    fn follows(&self) -> Deploy;
+
+    /// Why no flag can be switched here; `None` where it can.
+    fn read_only(&self) -> Option<String>;
+
+    /// Whether a flag that is not there is off, as a variable is; elsewhere it has to be made first.
+    fn makes_flags(&self) -> bool;
+
+    /// What is switched, for records: a service id, a path, a project with its environment.
     fn target(&self) -> String;
 
     /// For people.
     fn name(&self) -> String;
-}
 
-#[cfg(test)]
-mod tests {
-    use super::is_on;
-
-    /// Defect 8, its first third: the flag `True` was read as off.
-    #[test]
-    fn defect_8_true_in_any_case_is_on_and_anything_else_is_off() {
-        for on in ["true", "True", "TRUE"] {
-            assert!(is_on(Some(on)), "{on}");
-        }
-        for off in [Some("false"), Some(""), Some("1"), Some("yes"), Some(" true"), None] {
-            assert!(!is_on(off), "{off:?}");
-        }
-    }
+    /// What to look at where it refuses: the variables that it reads, or its file.
+    fn settings(&self) -> String;
 }

@@ -4,17 +4,20 @@
 //! provider that cannot be read is asked again soon, but not by every check; that it cannot be
 //! read, and that it can again, is said once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use lensops_core::duration::Every;
 use lensops_core::exchange::Sender;
+use lensops_core::flags::Readings;
+use lensops_core::ident::FlagName;
 use tokio::sync::Mutex;
 
 use super::configured::Provider;
 use super::error::FlagError;
-use super::provider::{CHECK_PATIENCE, FlagProvider as _, Variables};
+use super::provider::{CHECK_PATIENCE, FlagProvider as _};
 
 /// How long a provider that could not be read is left alone, unless it asked for longer.
 const LEFT_ALONE: SignedDuration = SignedDuration::from_secs(30);
@@ -29,32 +32,34 @@ fn patience(every: Every) -> Duration {
 #[derive(Debug)]
 pub struct SharedFlags {
     provider: Provider,
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Kept>,
 }
 
-#[derive(Debug)]
+/// What was last read.
+#[derive(Debug, Default)]
 struct Kept {
-    read: Result<Arc<Variables>, FlagError>,
-    at: Timestamp,
+    /// The flags, by those that were asked for, and when.
+    read: HashMap<Vec<FlagName>, (Arc<Readings>, Timestamp)>,
+    /// Why the provider could not be read, while it could not.
+    failed: Option<(FlagError, Timestamp)>,
 }
 
 impl Kept {
-    /// Whether this still stands for a check at `now` of a lens that is checked every `every`.
-    fn stands(&self, now: Timestamp, every: Every) -> bool {
-        let age = now.duration_since(self.at);
+    /// What still stands for a check at `now` of a lens that is checked every `every`.
+    fn standing(&self, asked: &[FlagName], now: Timestamp, every: Every) -> Option<Result<Arc<Readings>, FlagError>> {
         let slot = |at: Timestamp| at.as_millisecond().div_euclid(every.as_ms());
-        match &self.read {
-            // A check that waited for the answer came before it was read: its time is the earlier one.
-            Ok(_) => slot(now) == slot(self.at),
-            Err(error) => {
-                let asked = match error {
-                    FlagError::Busy { after: Some(after) } => SignedDuration::try_from(*after).unwrap_or(LEFT_ALONE),
-                    _ => LEFT_ALONE,
-                };
-                let interval = SignedDuration::from_millis(every.as_ms());
-                age.abs() < asked.max(LEFT_ALONE).min(interval)
-            }
+        if let Some((error, at)) = &self.failed {
+            let asked = match error {
+                FlagError::Busy { after: Some(after) } => SignedDuration::try_from(*after).unwrap_or(LEFT_ALONE),
+                _ => LEFT_ALONE,
+            };
+            let interval = SignedDuration::from_millis(every.as_ms());
+            let stands = now.duration_since(*at).abs() < asked.max(LEFT_ALONE).min(interval);
+            return stands.then(|| Err(error.clone()));
         }
+        // A check that waited for the answer came before it was read: its time is the earlier one.
+        let (read, _) = self.read.get(asked).filter(|(_, at)| slot(now) == slot(*at))?;
+        Some(Ok(read.clone()))
     }
 }
 
@@ -74,31 +79,42 @@ impl SharedFlags {
         &self.provider
     }
 
-    /// The variables, for a check at `now` of a lens that is checked every `every`. Checks that
+    /// The flags `asked`, for a check at `now` of a lens that is checked every `every`. Checks that
     /// come while they are read wait for the one answer.
     ///
     /// # Errors
     /// When the provider does not answer with all of them.
-    pub async fn read<S: Sender>(&self, sender: &S, now: Timestamp, every: Every) -> Result<Arc<Variables>, FlagError> {
+    pub async fn read<S: Sender>(
+        &self,
+        sender: &S,
+        asked: &[FlagName],
+        now: Timestamp,
+        every: Every,
+    ) -> Result<Arc<Readings>, FlagError> {
         let mut kept = self.kept.lock().await;
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.stands(now, every)) {
-            return kept.read.clone();
+        if let Some(standing) = kept.standing(asked, now, every) {
+            return standing;
         }
         let patience = patience(every);
-        let read = match tokio::time::timeout(patience, self.provider.read(sender)).await {
+        let read = match tokio::time::timeout(patience, self.provider.read(sender, asked)).await {
             Ok(read) => read.map(Arc::new),
             Err(_) => Err(FlagError::Silent(format!("not within {} s", patience.as_secs_f32()))),
         };
-        let was_bad = kept.as_ref().is_some_and(|kept| kept.read.is_err());
+        let was_bad = kept.failed.take().is_some();
         match &read {
-            Err(error) if !was_bad => tracing::warn!("⚠️ Feature flags cannot be read: {error}"),
-            Ok(_) if was_bad => tracing::info!("✅ Feature flags can be read again"),
-            _ => {}
+            Err(error) => {
+                if !was_bad {
+                    tracing::warn!("⚠️ Feature flags cannot be read: {error}");
+                }
+                kept.failed = Some((error.clone(), now));
+            }
+            Ok(read) => {
+                if was_bad {
+                    tracing::info!("✅ Feature flags can be read again");
+                }
+                kept.read.insert(asked.to_vec(), (read.clone(), now));
+            }
         }
-        *kept = Some(Kept {
-            read: read.clone(),
-            at: now,
-        });
         read
     }
 }
@@ -135,7 +151,7 @@ mod tests {
             let (status, body) = if self.began.elapsed() < Duration::from_secs(60) {
                 (429, "slow down")
             } else {
-                (200, r#"[{"envVar": {"key": "ON", "value": "true"}}]"#)
+                (200, r#"{"key": "ON", "value": "true"}"#)
             };
             let response = Response {
                 version: "HTTP/1.1",
@@ -151,6 +167,10 @@ mod tests {
                 route: Route::default(),
             }
         }
+    }
+
+    fn on() -> Vec<FlagName> {
+        vec!["ON".parse().unwrap()]
     }
 
     fn provider() -> Provider {
@@ -172,9 +192,9 @@ mod tests {
             tokio::time::sleep_until(api.began + Duration::from_millis(120) * check).await;
             let now = Timestamp::UNIX_EPOCH + api.began.elapsed();
             let asked = Instant::now();
-            match flags.read(&api, now, every).await {
+            match flags.read(&api, &on(), now, every).await {
                 Ok(variables) => {
-                    assert_eq!(variables["ON"], "true");
+                    assert_eq!(variables[&on()[0]].value.as_deref(), Some("true"));
                     read += 1;
                 }
                 Err(error) => {
@@ -196,8 +216,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_command_outwaits_a_minute_of_429() {
         let api = BusyForAMinute::new();
-        let read = provider().patient(COMMAND_PATIENCE).read(&api).await.unwrap();
-        assert_eq!(read["ON"], "true");
+        let read = provider().patient(COMMAND_PATIENCE).read(&api, &on()).await.unwrap();
+        assert_eq!(read[&on()[0]].value.as_deref(), Some("true"));
         assert!(api.began.elapsed() >= Duration::from_secs(60));
         let asked = api.asked.load(Ordering::Relaxed);
         assert!(asked <= 10, "a busy provider was asked {asked} times");

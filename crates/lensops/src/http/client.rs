@@ -10,7 +10,7 @@ use lensops_core::exchange::{
 use tokio::time::Instant;
 
 use super::connection::{Connection, Unanswered, decoded};
-use super::failure::{timed_out, unconnected};
+use super::failure::{proxy_wants_credentials, timed_out, unconnected};
 use super::idle::Idle;
 use crate::connect::{Connector, micros};
 
@@ -83,13 +83,13 @@ impl Client {
             match self.ask(turn, &mut kept).await? {
                 Ok(answer) => return self.kept(key, kept, answer),
                 Err(why) if why.is_replaceable(self.repeats(turn.request)) => turn.route.reconnected = true,
-                Err(why) => return Err(self.unanswered(&why)),
+                Err(why) => return Err(self.unanswered(&why, &kept)),
             }
         }
         let mut fresh = self.open(turn).await?;
         match self.ask(turn, &mut fresh).await? {
             Ok(answer) => self.kept(key, fresh, answer),
-            Err(why) => Err(self.unanswered(&why)),
+            Err(why) => Err(self.unanswered(&why, &fresh)),
         }
     }
 
@@ -108,16 +108,23 @@ impl Client {
 
     fn kept(&self, key: String, connection: Connection, answer: (Response, bool)) -> Result<Response, Failure> {
         let (response, is_reusable) = answer;
+        if response.status == 407
+            && let Some(proxy) = &connection.forwarder
+        {
+            return Err(proxy_wants_credentials(proxy));
+        }
         if is_reusable {
             self.inner.idle.keep(key, connection);
         }
         decoded(response)
     }
 
-    fn unanswered(&self, why: &Unanswered) -> Failure {
+    fn unanswered(&self, why: &Unanswered, connection: &Connection) -> Failure {
+        let through = connection.forwarder.as_ref();
+        let through = through.map_or_else(String::new, |proxy| format!(" (through the proxy {proxy})"));
         match why {
-            Unanswered::Late => timed_out("waiting for the answer", self.inner.timeout),
-            Unanswered::Failed { error, .. } => Failure::new(error.class(), error.to_string()),
+            Unanswered::Late => timed_out(&format!("waiting for the answer{through}"), self.inner.timeout),
+            Unanswered::Failed { error, .. } => Failure::new(error.class(), format!("{error}{through}")),
         }
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Connection {
     used: bool,
     /// How requests are written for it, where a proxy forwards them.
     pub(super) proxied: Option<Proxied>,
+    /// That proxy, as errors name it.
+    pub(super) forwarder: Option<String>,
     pub(super) route: Route,
 }
 
@@ -65,6 +67,7 @@ impl Connection {
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             used: false,
             proxied: way.proxied(),
+            forwarder: way.forwarder(),
             route: Route {
                 address: Some(address),
                 proxy: way.proxy(),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lensops_core::exchange::{Failure, FailureClass};
+use lensops_core::exchange::{Cause, Failure, FailureClass};
 
-use crate::connect::ConnectError;
+use crate::connect::{ConnectError, WANTS_CREDENTIALS};
 
 /// Why no connection was made, of at most `timeout`.
 pub(super) fn unconnected(error: &ConnectError, timeout: Duration) -> Failure {
@@ -22,4 +22,15 @@ pub(super) fn timed_out(doing: &str, after: Duration) -> Failure {
         FailureClass::Timeout,
         format!("no answer within {}s, {doing}", after.as_secs_f64()),
     )
+}
+
+/// What `proxy`, which forwards requests, says instead of forwarding one.
+pub(super) fn proxy_wants_credentials(proxy: &str) -> Failure {
+    Failure {
+        own: Some(Cause::ProxyFails),
+        ..Failure::new(
+            FailureClass::Connectivity,
+            format!("the proxy {proxy} {WANTS_CREDENTIALS}"),
+        )
+    }
 }

@@ -25,11 +25,15 @@ fn bad_input_is_told_in_one_line_and_changes_nothing() {
                 .replace(uuid, "00000000-0000-0000-0000-000000000000"),
             "--allow-placeholders",
         ),
-        ("no uuid", faults.replace(uuid, "not-a-uuid"), "--yacht-id"),
+        (
+            "no uuid",
+            faults.replace(uuid, "53fbdf09-b709-509d-aad0-3a6f50239a5x"),
+            "--yacht-id",
+        ),
         ("unknown option", "generate --lens faults".to_owned(), "--lens"),
         (
             "bad flag name",
-            faults.replace("FAULT_LENS_V1_ENABLED,", "FAULT-LENS,"),
+            faults.replace("FAULT_LENS_V1_ENABLED,", &format!("{},", "X".repeat(201))),
             "--feature-flags",
         ),
         (
@@ -143,7 +147,7 @@ fn mistakes_in_files_are_told_with_file_line_and_column() {
             lens,
             "signers: [captain, hod]",
             "signers: [captain, nobody]",
-            "--user nobody=ROLE:UUID",
+            "--user nobody=ROLE:ID",
         ),
         (
             "other name",

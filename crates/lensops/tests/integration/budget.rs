@@ -21,6 +21,8 @@ use crate::worker::monitor;
 struct Api {
     hangs_on: &'static str,
     per_second: Option<usize>,
+    /// What each answer takes.
+    takes: Duration,
     /// The status and the `Retry-After` of every answer.
     always: Option<(u16, &'static str)>,
     since: Mutex<Option<(Instant, usize)>>,
@@ -59,7 +61,10 @@ impl Sender for Api {
         if self.is_over_its_limit() {
             return answered(request, 429, vec![("retry-after".to_owned(), "1".to_owned())], "{}");
         }
-        answered(request, 200, Vec::new(), "{}")
+        sleep(self.takes).await;
+        let mut exchange = answered(request, 200, Vec::new(), "{}");
+        exchange.timings.total_us = u64::try_from(self.takes.as_micros()).unwrap().max(1000);
+        exchange
     }
 }
 
@@ -126,6 +131,23 @@ async fn v5_an_api_that_hangs_is_unhealthy_at_short_intervals_too() {
             "{every}: {lines:?}"
         );
     }
+}
+
+/// An answer slower than a third of a short interval was a time-out, whatever the plan allows.
+#[tokio::test(start_paused = true)]
+async fn v5_an_answer_that_the_plan_allows_is_waited_for_at_short_intervals_too() {
+    let api = Api {
+        takes: Duration::from_millis(1900),
+        ..Api::default()
+    };
+    let (report, lines, _) = checked_every(&api, "5s").await;
+    assert_eq!(report.status, Status::Degraded, "{lines:?}");
+    assert_eq!(lines[0].1, "✅ Health: 200 OK, 1900ms");
+    let told = &lines[1].1;
+    assert!(
+        told.starts_with("✅ List: 200 OK (190") && told.ends_with("6 more were not taken: the check's time was up"),
+        "{told}"
+    );
 }
 
 /// Fault V5: three time-outs of a probe are enough; the others are asked.

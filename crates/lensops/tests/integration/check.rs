@@ -172,10 +172,10 @@ async fn defect_3_no_actions_is_unhealthy() {
     }
 }
 
-/// Defect 8, live: `True` is on, a flag after the first page is seen, and a provider that cannot
+/// Defect 8, live: `True` is on, a flag is asked for by its name and no other variable is, and a provider that cannot
 /// be read is no flag that is off.
 #[tokio::test(flavor = "multi_thread")]
-async fn defect_8_flags_are_read_page_by_page_and_an_unreadable_provider_is_unjudged() {
+async fn defect_8_flags_are_read_by_name_alone_and_an_unreadable_provider_is_unjudged() {
     let sandbox = sandbox(Dialect::Documented).await;
     let mut project = Project::with_faults(&sandbox);
     let unset = check(&sandbox, &project).await.expect(0);
@@ -194,10 +194,11 @@ async fn defect_8_flags_are_read_page_by_page_and_an_unreadable_provider_is_unju
         "{}",
         on.err
     );
-    assert!(
-        sandbox.requests().iter().any(|seen| seen.target.contains("cursor=")),
-        "the flags lie behind the first page"
-    );
+    let seen = sandbox.requests();
+    let asked = seen.iter().filter(|seen| seen.target.starts_with("/v1/services/"));
+    let asked: Vec<&str> = asked.map(|seen| seen.target.rsplit('/').next().unwrap()).collect();
+    let flags = ["V1", "SUGGESTIONS", "SIGNED_ACTIONS"].map(|part| format!("FAULT_LENS_{part}_ENABLED"));
+    assert_eq!(asked, flags, "the flags by name, and no other variable");
     for fault in ["provider_down", "provider_garbage", "provider_rate_limited"] {
         sandbox.set_faults(faults(json!({fault: true})));
         let ran = check(&sandbox, &project).await.expect(0);

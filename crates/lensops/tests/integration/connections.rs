@@ -315,7 +315,10 @@ async fn w18_a_proxy_is_passed_for_http_and_https() {
     let down = client(&[], proxies("http://127.0.0.1:1"), &server)
         .send(get(&tls))
         .await;
-    assert_eq!(down.result.unwrap_err().detail, "connection refused by 127.0.0.1:1");
+    assert_eq!(
+        down.result.unwrap_err().detail,
+        "the proxy 127.0.0.1:1 of HTTPS_PROXY cannot be reached: connection refused by 127.0.0.1:1"
+    );
 }
 
 /// W18: the program itself, single requests and a load, with the variables of its environment.

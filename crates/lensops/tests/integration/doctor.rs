@@ -180,7 +180,7 @@ async fn flags_that_are_off_or_nowhere_and_stale_plans_are_warnings() {
     finds(
         &project.run("doctor --json").expect(4),
         "warning",
-        "FAULT_LENS_UNHEARD_OF of lens faults is named in no environment",
+        "FAULT_LENS_UNHEARD_OF of lens faults is not at the provider",
     );
     project.env.remove("RENDER_API_KEY");
     finds(

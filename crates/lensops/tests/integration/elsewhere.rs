@@ -72,7 +72,7 @@ fn g1_the_template_set_is_in_the_repository_and_only_read_from_then_on() {
     project.write("lensops.yml", "template_set: nowhere\n");
     let told = project.run("generate").expect(2).err;
     assert!(
-        told.contains("template_set \"nowhere\" is neither a built-in set (action-router) nor a folder"),
+        told.contains("template_set \"nowhere\" is neither a built-in set (action-router, http) nor a folder"),
         "{told}"
     );
     // What else decides committed files.

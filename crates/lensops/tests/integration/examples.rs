@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::harness::Project;
+use crate::orders;
 
 /// The command that makes the example, from an empty folder.
 const PARTS: &str = "generate --lens-id parts --domain parts \
@@ -18,16 +19,36 @@ const PARTS: &str = "generate --lens-id parts --domain parts \
 
 #[test]
 fn the_example_is_what_the_generator_writes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/parts");
     let project = Project::empty();
     project.run(PARTS).expect(0);
-    let written = project.files();
-    let named: BTreeMap<PathBuf, &Vec<u8>> = written
+    hold("parts", &project, &[]);
+}
+
+/// The lens and `lensops.yml` are a person's, and all else is generated of them.
+#[test]
+fn the_example_of_any_http_api_is_what_the_generator_writes() {
+    let project = Project::empty();
+    for file in orders::WRITTEN {
+        project.write(file, &std::fs::read_to_string(orders::example().join(file)).unwrap());
+    }
+    project.run("generate").expect(0);
+    hold("orders", &project, &orders::WRITTEN);
+}
+
+/// Holds what lies in `project` beside the example; `written` are files that nothing generates.
+fn hold(example: &str, project: &Project, written: &[&str]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples")
+        .join(example);
+    let found = project.files();
+    let named: BTreeMap<PathBuf, &Vec<u8>> = found
         .iter()
         .map(|(path, bytes)| (path.strip_prefix(project.root()).unwrap().to_owned(), bytes))
         .collect();
     if std::env::var_os("LENSOPS_UPDATE_EXAMPLES").is_some() {
-        std::fs::remove_dir_all(&folder).ok();
+        if written.is_empty() {
+            std::fs::remove_dir_all(&folder).ok();
+        }
         for (path, bytes) in &named {
             std::fs::create_dir_all(folder.join(path).parent().unwrap()).unwrap();
             std::fs::write(folder.join(path), bytes).unwrap();
@@ -37,7 +58,7 @@ fn the_example_is_what_the_generator_writes() {
         let there = std::fs::read(folder.join(path)).unwrap_or_default();
         assert!(
             there == **bytes,
-            "examples/parts/{} is not what the generator writes: run this test with LENSOPS_UPDATE_EXAMPLES=1",
+            "examples/{example}/{} is not what the generator writes: run this test with LENSOPS_UPDATE_EXAMPLES=1",
             path.display()
         );
     }
@@ -46,7 +67,7 @@ fn the_example_is_what_the_generator_writes() {
     assert_eq!(
         kept.len(),
         named.len(),
-        "examples/parts holds what the generator does not write: {kept:#?}"
+        "examples/{example} holds what the generator does not write: {kept:#?}"
     );
 }
 

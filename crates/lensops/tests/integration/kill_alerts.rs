@@ -130,7 +130,9 @@ async fn a_worker_killed_at_random_points_tells_every_alert_once() {
         "what is in the journal is what its checks lead to (seed {seed})"
     );
     assert!(
-        trail.iter().all(|trail| trail.state == "delivered"),
+        trail
+            .iter()
+            .all(|trail| ["delivered", "left out"].contains(&trail.state.as_str())),
         "something still waits (seed {seed})"
     );
     let mut copies: BTreeMap<Uuid, usize> = BTreeMap::new();

@@ -8,19 +8,21 @@ use super::module_graph::{Edge, Tree};
 
 /// The rooms of `lensops-core`, each storey using only those above it. Rooms of one storey may use one
 /// another, but for those of `APART`.
-const CORE: [&[&str]; 12] = [
+const CORE: [&[&str]; 14] = [
     &["ident", "duration", "text_form", "named", "secret"],
     &["crypto", "stats", "yaml", "repository"],
     &["exchange"],
     &["redaction"],
     &["request"],
+    &["expect"],
     &["auth"],
     &["lens"],
     &["plan"],
     &["verdict"],
+    &["flags"],
     &["history"],
     &["alert", "evidence", "template"],
-    &["schema"],
+    &["openapi", "schema"],
 ];
 
 /// The rooms of `lensops`, the ground first.

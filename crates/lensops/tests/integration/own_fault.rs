@@ -2,6 +2,7 @@
 
 use lensops_sandbox::{Dialect, Sandbox};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::harness::{Project, Ran, sandbox};
 
@@ -150,3 +151,92 @@ async fn a_lens_stands_as_its_newest_check_that_was_not_annulled() {
     project.run(&format!("annul {good} --reason mistake")).expect(0);
     assert_eq!(standing(), "unknown");
 }
+
+/// Answers every request on a port of its own with `answer`, and ends the connection.
+async fn always(answer: &'static str) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    port
+}
+
+/// A proxy that was down, or wanted credentials, counted as an outage of the API and rolled back.
+#[tokio::test(flavor = "multi_thread")]
+async fn v4_a_proxy_that_fails_is_no_outage_whatever_worked_before() {
+    let (sandbox, mut project) = project().await;
+    // No loopback by its text, and reached all the same: loopback goes through no proxy.
+    let outside = sandbox.url().replace("127.0.0.1", "0.0.0.0");
+    project.env.insert("API_BASE_URL".to_owned(), outside);
+    project.run("check faults").expect(0);
+    let wants =
+        always("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+    for (proxy, words) in [
+        ("http://127.0.0.1:1".to_owned(), "cannot be reached: connection refused"),
+        (
+            "http://nobody.invalid:3128".to_owned(),
+            "cannot be reached: nobody.invalid",
+        ),
+        ("socks5://127.0.0.1:1080".to_owned(), "is not the address of a proxy"),
+        (format!("http://127.0.0.1:{wants}"), "wants credentials (407)"),
+    ] {
+        project.env.insert("http_proxy".to_owned(), proxy.clone());
+        let ran = project.run("check faults --json").expect(3);
+        let row = row(&ran);
+        assert_eq!(row["notes"]["unjudged"]["cause"], "proxy_fails", "{proxy}: {row:#}");
+        let told = ran.err.contains(words) && ran.err.contains("http_proxy");
+        assert!(told, "{proxy}: {}", ran.err);
+    }
+    let gate = project.run("gate faults").expect(3);
+    assert!(gate.out.contains("4 checks could judge nothing"), "{}", gate.out);
+}
+
+/// A machine that lost its certificate authorities took every API for broken.
+#[tokio::test(flavor = "multi_thread")]
+async fn v4_certificates_that_are_not_there_are_no_outage_whatever_worked_before() {
+    let (sandbox, mut project) = project().await;
+    project.run("check faults").expect(0);
+    let tls = sandbox.url().replace("http://", "https://");
+    project.env.insert("API_BASE_URL".to_owned(), tls);
+    project
+        .env
+        .insert("SSL_CERT_FILE".to_owned(), "/nowhere/ca.pem".to_owned());
+    let ran = project.run("check faults --json").expect(3);
+    assert_eq!(row(&ran)["notes"]["unjudged"]["cause"], "nobody_trusted");
+}
+
+/// A wrong key in a header of the plan was an outage; a wrong token was none.
+#[tokio::test(flavor = "multi_thread")]
+async fn v4_a_key_in_a_header_of_the_plan_is_a_credential_too() {
+    let port = always("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+    let mut project = Project::empty();
+    project.write("lenses/orders/monitor.yml", PLAN_WITH_KEY);
+    project
+        .env
+        .insert("API_BASE_URL".to_owned(), format!("http://127.0.0.1:{port}"));
+    project
+        .env
+        .insert("ORDERS_KEY".to_owned(), "made-up-and-wrong".to_owned());
+    for _ in 0..2 {
+        let ran = project.run("check --plan lenses/orders/monitor.yml --json").expect(3);
+        assert_eq!(row(&ran)["notes"]["unjudged"]["cause"], "tokens_refused");
+    }
+}
+
+const PLAN_WITH_KEY: &str = "monitor: orders
+every: 15m
+samples: 3
+tenants: [53fbdf09-b709-509d-aad0-3a6f50239a5d]
+env:
+  key: {from: ORDERS_KEY, secret: true}
+probes:
+  - name: Orders
+    timed: true
+    request: {get: /orders, headers: {X-Api-Key: '{key}'}}
+    expect: {status: 200}
+";

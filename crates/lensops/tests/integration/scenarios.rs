@@ -242,7 +242,7 @@ fn a_plan_that_cannot_run_says_where() {
         (
             "from: FAULT_REMARK",
             "from: FAULT-REMARK",
-            "a flag is an environment variable",
+            "an environment variable has letters",
         ),
         (
             "as: captain, send: close",

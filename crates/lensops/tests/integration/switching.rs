@@ -8,6 +8,7 @@ use lensops::http::{Client, TIMEOUT};
 use lensops::store::{Journal, Progress, Rollback, Switch};
 use lensops_core::duration::Every;
 use lensops_core::exchange::Base;
+use lensops_core::ident::FlagName;
 use lensops_core::secret::Secret;
 use lensops_sandbox::{Dialect, Faults, Sandbox};
 use serde_json::{Value, json};
@@ -208,11 +209,7 @@ async fn a_provider_that_is_busy_is_waited_for_and_one_that_refuses_changes_noth
     project.run("restore faults --reason mended").expect(0);
     let before = told(&sandbox);
     for (wrong, said, code) in [
-        (
-            json!({"provider_garbage": true}),
-            "the provider's answer is not a list of variables",
-            3,
-        ),
+        (json!({"provider_garbage": true}), "the provider's answer is no JSON", 3),
         (
             json!({"rules": [{"path": "/v1/services", "act": {"status": {"code": 404}}}]}),
             "the provider answered 404",
@@ -267,7 +264,7 @@ async fn an_environment_file_is_a_provider_whose_service_somebody_restarts() {
     );
     let ran = project
         .run("rollback faults --reason slow --by ada --wait 1s")
-        .expect(3)
+        .expect(4)
         .out;
     assert!(ran.contains("restart the service now"), "{ran}");
     assert_eq!(project.read("api.env"), file.replace("=True", "=false"));
@@ -290,29 +287,38 @@ async fn flags_are_read_once_an_interval_and_a_provider_that_fails_is_left_alone
         patience: COMMAND_PATIENCE,
     }));
     let (client, every) = (Client::new(TIMEOUT), Every::QUARTER_HOUR);
+    let asked_for: Vec<FlagName> = vec![FLAG.parse().unwrap()];
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
     let asked = || sandbox.requests().len();
     for _ in 0..50 {
-        let read = flags.read(&client, at("2026-01-28T15:01:00Z"), every).await.unwrap();
-        assert_eq!(
-            read.get(FLAG).map(String::as_str),
-            Some("true"),
-            "the second page is read too"
-        );
+        let read = flags
+            .read(&client, &asked_for, at("2026-01-28T15:01:00Z"), every)
+            .await
+            .unwrap();
+        assert_eq!(read[&asked_for[0]].value.as_deref(), Some("true"));
     }
-    assert_eq!(asked(), 2, "two pages, once");
-    flags.read(&client, at("2026-01-28T15:14:59Z"), every).await.unwrap();
-    assert_eq!(asked(), 2);
-    flags.read(&client, at("2026-01-28T15:15:00Z"), every).await.unwrap();
-    assert_eq!(asked(), 4, "the next interval reads anew");
+    assert_eq!(asked(), 1, "the flag that is asked for, once, and no other variable");
+    flags
+        .read(&client, &asked_for, at("2026-01-28T15:14:59Z"), every)
+        .await
+        .unwrap();
+    assert_eq!(asked(), 1);
+    flags
+        .read(&client, &asked_for, at("2026-01-28T15:15:00Z"), every)
+        .await
+        .unwrap();
+    assert_eq!(asked(), 2, "the next interval reads anew");
     faults(&sandbox, json!({"provider_garbage": true}));
     for second in 0..30 {
         let now = at("2026-01-28T15:30:00Z") + jiff::SignedDuration::from_secs(second);
-        flags.read(&client, now, every).await.unwrap_err();
+        flags.read(&client, &asked_for, now, every).await.unwrap_err();
     }
-    assert_eq!(asked(), 5, "half a minute of failures is one request");
+    assert_eq!(asked(), 3, "half a minute of failures is one request");
     faults(&sandbox, json!({}));
-    flags.read(&client, at("2026-01-28T15:30:31Z"), every).await.unwrap();
+    flags
+        .read(&client, &asked_for, at("2026-01-28T15:30:31Z"), every)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! The acceptance plan: scenarios with a fixed order, in the dialects of the API.
 
-mod capture;
-mod place;
+mod access;
 mod proof;
 mod scenario;
 
@@ -10,20 +9,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::capture::{Capture, Part};
-pub use self::place::Place;
+pub use self::access::{Access, Cell, Entry};
 pub use self::proof::{Proof, Rows};
-pub use self::scenario::{Scenario, Step, Until};
+pub use self::scenario::{Scenario, Step, Undo, Until};
 use super::rules::{check_hosts, check_sign_in, check_tenants, check_unique, check_user};
 use super::{Dialect, EnvVars, PlanError, Request, Vars};
 use crate::auth::Auths;
-use crate::ident::{EnvName, Ident, LensId};
+pub use crate::expect::{Capture, Part, Place};
+use crate::ident::{FlagName, Ident, LensId};
 use crate::lens::{Tenants, User};
 use crate::request::Hosts;
-
-/// The variables that differ from step to step: `$counter` is a number of 12 digits, `$random_id` a UUID, `$now` the
-/// time in UTC (RFC 3339). A variable of the plan of that name goes before.
-pub const PER_STEP: [&str; 3] = ["counter", "random_id", "now"];
+pub use crate::request::PER_STEP;
 
 fn one() -> usize {
     1
@@ -79,6 +75,9 @@ pub struct AcceptancePlan {
     /// How the role matrix asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix: Option<Matrix>,
+    /// Who may send which request: the role matrix of an API without a registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
 }
 
 /// How the master flag proves itself: off is told by one answer, on by another.
@@ -86,7 +85,7 @@ pub struct AcceptancePlan {
 #[serde(deny_unknown_fields)]
 pub struct FlagProof {
     /// The flag.
-    pub flag: EnvName,
+    pub flag: FlagName,
     /// What is asked while it is off.
     pub off: Step,
     /// What is asked while it is on.
@@ -132,6 +131,19 @@ impl AcceptancePlan {
         if let Some(matrix) = &self.matrix {
             self.check_request("matrix", &matrix.send)?;
         }
+        for entry in self.access.iter().flat_map(|access| &access.endpoints) {
+            let place = format!("access, {},", entry.name);
+            self.check_request(&place, &entry.send)?;
+            for send in entry.undo.iter().map(|undo| &undo.send) {
+                self.check_request(&place, send)?;
+            }
+            for step in &entry.first {
+                self.check_step(&place, step)?;
+            }
+        }
+        for name in self.access.iter().flat_map(|access| &access.outsiders) {
+            check_user("access", Some(name), &self.users)?;
+        }
         if !(1..=64).contains(&self.parallel) {
             let why = "run 1 to 64 scenarios at once".to_owned();
             return Err(PlanError::Invalid {
@@ -141,6 +153,10 @@ impl AcceptancePlan {
         }
         for (place, step) in self.steps() {
             self.check_step(&place, step)?;
+            if step.undo.is_some() && (place == "setup" || place == "teardown") {
+                let why = "`undo` is of scenarios: what the setup makes is taken back by the `teardown`".to_owned();
+                return Err(PlanError::Invalid { place, why });
+            }
         }
         Ok(())
     }
@@ -162,6 +178,10 @@ impl AcceptancePlan {
                 step.send
             ));
         }
+        if let Some(undo) = &step.undo {
+            check_user(place, undo.user.as_ref(), &self.users)?;
+            self.check_request(place, &undo.send)?;
+        }
         let hour = jiff::SignedDuration::from_hours(1);
         if step
             .until
@@ -172,10 +192,15 @@ impl AcceptancePlan {
         if step.sign_as.is_some() && step.user.is_none() {
             return invalid("`sign_as` needs the user who signs: add `as`".to_owned());
         }
-        let captured = step.capture.values().filter_map(|capture| match capture.place() {
-            Place::Named(name) => Some(name),
-            _ => None,
-        });
+        let undone = step.undo.iter().flat_map(|undo| undo.capture.values());
+        let captured = step
+            .capture
+            .values()
+            .chain(undone)
+            .filter_map(|capture| match capture.place() {
+                Place::Named(name) => Some(name),
+                _ => None,
+            });
         let places: Vec<&String> = captured.chain(&step.expect.present).collect();
         for (dialect_name, dialect) in &self.dialects {
             let defines = |name: &&&String| dialect.paths.keys().any(|key| key.as_str() == name.as_str());

@@ -4,9 +4,9 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::capture::Capture;
 use super::proof::Proof;
 use crate::duration::Period;
+use crate::expect::Capture;
 use crate::ident::Ident;
 use crate::plan::{Expect, Vars};
 
@@ -37,6 +37,20 @@ pub struct Until {
     pub patience: Period,
 }
 
+/// The request that takes back what a step made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {
+    /// The user it runs as.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub user: Option<Ident>,
+    /// The request it sends.
+    pub send: Ident,
+    /// Variables taken from the answer of the step, whatever the step expected.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub capture: IndexMap<Ident, Capture>,
+}
+
 /// One request of a case with what it expects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +75,10 @@ pub struct Step {
     /// How long it is sent again until the answer is as expected; the last answer counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
+    /// What takes back what the step made. It is sent at the end of the case when the answer was a 2xx, also where that
+    /// was not expected; a 404 or 410 says that nothing is left to take back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
     /// What a pass says behind the status, with captures: `work_order created: $entity_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<String>,
@@ -95,6 +113,10 @@ struct RawScenario {
     /// How long it is sent again until the answer is as expected; the last answer counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<Until>,
+    /// What takes back what the step made. It is sent at the end of the case when the answer was a 2xx, also where that
+    /// was not expected; a 404 or 410 says that nothing is left to take back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    undo: Option<Undo>,
     /// What a pass says behind the status, with captures: `work_order created: $entity_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     told: Option<String>,
@@ -129,6 +151,7 @@ impl TryFrom<RawScenario> for Scenario {
             sign_as,
             expect,
             until,
+            undo,
             told,
             capture,
             steps,
@@ -141,6 +164,7 @@ impl TryFrom<RawScenario> for Scenario {
             || sign_as.is_some()
             || expect.is_some()
             || until.is_some()
+            || undo.is_some()
             || told.is_some()
             || !capture.is_empty();
         let steps = match (send, steps.is_empty()) {
@@ -152,6 +176,7 @@ impl TryFrom<RawScenario> for Scenario {
                 sign_as,
                 expect: expect.unwrap_or_default(),
                 until,
+                undo,
                 told,
                 capture,
             }],
@@ -191,6 +216,7 @@ impl From<Scenario> for RawScenario {
             sign_as: None,
             expect: None,
             until: None,
+            undo: None,
             told: None,
             capture: IndexMap::new(),
             steps: Vec::new(),
@@ -210,12 +236,13 @@ impl From<Scenario> for RawScenario {
             sign_as,
             expect,
             until,
+            undo,
             told,
             capture,
         }) = steps.pop()
         {
             (raw.user, raw.send, raw.omit, raw.with, raw.sign_as) = (user, Some(send), omit, with, sign_as);
-            (raw.expect, raw.until, raw.told, raw.capture) = (Some(expect), until, told, capture);
+            (raw.expect, raw.until, raw.undo, raw.told, raw.capture) = (Some(expect), until, undo, told, capture);
         }
         raw
     }

@@ -9,12 +9,13 @@ use lensops_core::lens::parse_tenant;
 use uuid::Uuid;
 
 use super::groups::{
-    AlertsCommand, EvidenceCommand, ExportCommand, FleetCommand, OutboxCommand, PhaseCommand, TemplatesCommand,
+    AlertsCommand, EvidenceCommand, ExportCommand, FleetCommand, OutboxCommand, PhaseCommand, ProvidersCommand,
+    TemplatesCommand,
 };
 use super::lens::{GenerateArgs, LensArgs};
 #[cfg(feature = "sandbox")]
 use super::shared::SandboxArgs;
-use super::shared::{PlanArgs, RollbackArgs};
+use super::shared::{AnswerArgs, FirstArgs, PlanArgs, RollbackArgs};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
@@ -24,6 +25,11 @@ pub(in crate::cli) enum Command {
     Check {
         #[command(flatten)]
         plan: PlanArgs,
+        /// Check this address alone: no files are needed and nothing is recorded; prints the lens to go on from
+        #[arg(long, value_name = "URL", conflicts_with_all = ["lens", "plan", "api_url"])]
+        url: Option<String>,
+        #[command(flatten)]
+        answer: AnswerArgs,
         /// Print the check and record nothing: no history, no gate, no alert
         #[arg(long)]
         no_record: bool,
@@ -269,6 +275,8 @@ pub(in crate::cli) enum Command {
         lens_id: String,
         #[command(flatten)]
         lens: Box<LensArgs>,
+        #[command(flatten)]
+        first: FirstArgs,
         /// The API's address
         #[arg(long, value_name = "URL")]
         api_url: Option<String>,
@@ -298,6 +306,9 @@ pub(in crate::cli) enum Command {
         #[arg(long, value_name = "DIR", conflicts_with = "name")]
         reference: Option<PathBuf>,
     },
+    /// Show the flag services that lensops knows, as definitions to copy
+    #[command(subcommand)]
+    Providers(ProvidersCommand),
     /// Write the built-in template set into a folder, to change it
     #[command(subcommand)]
     Templates(TemplatesCommand),

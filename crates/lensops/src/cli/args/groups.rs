@@ -10,6 +10,8 @@ use lensops_core::ident::{LensId, parse_uuid};
 use lensops_core::lens::parse_tenant;
 use uuid::Uuid;
 
+use crate::commands::generate;
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum AlertsCommand {
     /// Show active alerts, notified receivers and every attempt; exit 1 when an error or worse is active, 4
@@ -133,8 +135,11 @@ pub(in crate::cli) enum ExportCommand {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum TemplatesCommand {
-    /// Write the built-in template set into a folder; name it as `template_set` in lensops.yml
+    /// Write a built-in template set into a folder; name it as `template_set` in lensops.yml
     Eject {
+        /// The built-in set: action-router or http
+        #[arg(long, default_value = generate::templates::BUILT_IN, value_parser = generate::templates::BUILT_INS)]
+        set: String,
         /// The folder
         dir: PathBuf,
     },
@@ -161,6 +166,17 @@ pub(in crate::cli) enum FleetCommand {
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ProvidersCommand {
+    /// Name the flag services that lensops knows by a definition
+    List,
+    /// Print the definition of one, to read it or to begin one of your own with
+    Show {
+        /// Its name
+        name: String,
     },
 }
 

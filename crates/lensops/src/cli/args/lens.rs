@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use indexmap::IndexMap;
 use lensops_core::duration::Every;
-use lensops_core::ident::{EnvName, Ident, parse_uuid};
+use lensops_core::ident::{EntityId, FlagName, Ident};
 use lensops_core::lens::User;
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::commands::generate::{self, Mode, NewLens, parse_payload, parse_user, usual_user};
 use crate::config::Runtime;
@@ -21,24 +20,30 @@ pub(in crate::cli) struct LensArgs {
     pub(in crate::cli) domain: Option<String>,
     /// Its flags, the master flag first
     #[arg(long, value_delimiter = ',', requires = "lens_id")]
-    pub(in crate::cli) feature_flags: Vec<EnvName>,
+    pub(in crate::cli) feature_flags: Vec<FlagName>,
     /// The roles that see it
     #[arg(long, value_delimiter = ',', requires = "lens_id")]
     pub(in crate::cli) roles: Vec<Ident>,
     /// Its tenants
-    #[arg(long, value_delimiter = ',', requires = "lens_id", value_name = "UUID", value_parser = parse_uuid)]
-    pub(in crate::cli) yacht_id: Vec<Uuid>,
+    #[arg(
+        long,
+        visible_alias = "tenant",
+        value_delimiter = ',',
+        requires = "lens_id",
+        value_name = "TENANT"
+    )]
+    pub(in crate::cli) yacht_id: Vec<EntityId>,
     /// The head of department: a chief_engineer who signs as manager
-    #[arg(long, requires = "lens_id", value_name = "UUID", value_parser = parse_uuid)]
-    pub(in crate::cli) hod_user_id: Option<Uuid>,
+    #[arg(long, requires = "lens_id", value_name = "ID")]
+    pub(in crate::cli) hod_user_id: Option<EntityId>,
     /// A user of role crew
-    #[arg(long, requires = "lens_id", value_name = "UUID", value_parser = parse_uuid)]
-    pub(in crate::cli) crew_user_id: Option<Uuid>,
+    #[arg(long, requires = "lens_id", value_name = "ID")]
+    pub(in crate::cli) crew_user_id: Option<EntityId>,
     /// A user of role captain
-    #[arg(long, requires = "lens_id", value_name = "UUID", value_parser = parse_uuid)]
-    pub(in crate::cli) captain_user_id: Option<Uuid>,
+    #[arg(long, requires = "lens_id", value_name = "ID")]
+    pub(in crate::cli) captain_user_id: Option<EntityId>,
     /// Any other user, may be repeated
-    #[arg(long, requires = "lens_id", value_name = "NAME=ROLE:UUID", value_parser = parse_user)]
+    #[arg(long, requires = "lens_id", value_name = "NAME=ROLE:ID", value_parser = parse_user)]
     pub(in crate::cli) user: Vec<(Ident, User)>,
     /// Its signed action; leave it out for a lens without one
     #[arg(long, requires = "lens_id")]
@@ -53,8 +58,8 @@ pub(in crate::cli) struct LensArgs {
     #[arg(long, requires = "lens_id")]
     pub(in crate::cli) read_action: Option<Ident>,
     /// Test entities; one a signer where the signed action consumes it
-    #[arg(long, value_delimiter = ',', requires = "lens_id", value_name = "UUID", value_parser = parse_uuid)]
-    pub(in crate::cli) test_entity_id: Vec<Uuid>,
+    #[arg(long, value_delimiter = ',', requires = "lens_id", value_name = "ID")]
+    pub(in crate::cli) test_entity_id: Vec<EntityId>,
     /// The users whose signature must be accepted
     #[arg(long, value_delimiter = ',', requires = "lens_id")]
     pub(in crate::cli) signers: Vec<Ident>,
@@ -160,6 +165,7 @@ impl LensArgs {
             signed_payload: self.signed_payload.into_iter().collect(),
             interval: self.interval,
             gate: None,
+            ..NewLens::default()
         }
     }
 }

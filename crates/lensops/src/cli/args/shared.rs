@@ -7,6 +7,7 @@ use clap::Args;
 #[cfg(feature = "sandbox")]
 use crate::commands::demo::sandbox::Options;
 use crate::commands::error::{Error, Result};
+use crate::commands::generate::FirstAsked;
 use crate::commands::plans::{Which, lens_paths};
 use crate::commands::rollout::rollback::Asked;
 use crate::config::Settings;
@@ -45,6 +46,51 @@ impl PlanArgs {
                 };
                 Err(Error::usage(format!("name a lens, or give --plan FILE: {there}")))
             }
+        }
+    }
+}
+
+/// How an address is asked, and what it answers.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AnswerArgs {
+    /// A header of the request to --url, may be repeated; one that signs in is a secret
+    #[arg(long, value_name = "NAME: VALUE", requires = "url")]
+    pub(in crate::cli) header: Vec<String>,
+    /// The statuses that --url may answer with; any 2xx if you name none
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', requires = "url")]
+    pub(in crate::cli) expect: Vec<u16>,
+}
+
+/// What a lens of template set http starts from.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct FirstArgs {
+    /// The template set: action-router, http or a folder
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) template_set: Option<String>,
+    /// The address of a GET that answers: the first endpoint of a lens of template set http
+    #[arg(long, value_name = "URL")]
+    pub(in crate::cli) url: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) answer: AnswerArgs,
+    /// An OpenAPI document (3.0, 3.1): what can be asked as it stands becomes the endpoints of the lens
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    pub(in crate::cli) openapi: Option<PathBuf>,
+    /// The operations of this tag alone; of several tags a lens each
+    #[arg(long, value_name = "TAG", requires = "openapi")]
+    pub(in crate::cli) tag: Vec<String>,
+    /// The path that tells whether the API is well
+    #[arg(long, value_name = "PATH", requires = "url")]
+    pub(in crate::cli) health: Option<String>,
+}
+
+impl AnswerArgs {
+    /// What is known of the API at `url`.
+    pub(in crate::cli) fn of(self, url: String) -> FirstAsked {
+        FirstAsked {
+            url,
+            headers: self.header,
+            expect: self.expect,
+            ..FirstAsked::default()
         }
     }
 }

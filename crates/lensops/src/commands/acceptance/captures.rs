@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lensops_core::exchange::Response;
 use lensops_core::plan::Vars;
 use lensops_core::secret::Secret;
 use serde_json::Value;
@@ -22,6 +23,8 @@ pub(super) struct Progress {
     pub(super) cookies: Cookies,
     /// The status of the last answer; `None` where there was none.
     pub(super) status: Option<u16>,
+    /// The last answer of a step that can be taken back, where it was a success.
+    pub(super) made: Option<Response>,
     pub(super) rng: fastrand::Rng,
 }
 
@@ -34,6 +37,7 @@ impl Progress {
             secrets: Vec::new(),
             cookies: Cookies::default(),
             status: None,
+            made: None,
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -48,6 +52,7 @@ impl Progress {
             secrets: self.secrets.clone(),
             cookies: self.cookies.clone(),
             status: None,
+            made: None,
             rng: fastrand::Rng::with_seed(seed),
         }
     }

@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::captures::Progress;
 use super::run::Acceptance;
-use super::step::Ended;
+use super::step::{Ended, scenario_of};
+use super::undo::Undone;
 
 impl Acceptance {
     /// A case that sends nothing.
@@ -69,17 +70,24 @@ impl Acceptance {
                 return case;
             }
         };
+        let mut undone: Vec<Undone> = Vec::new();
+        let mut passed = true;
         for (at, step) in scenario.steps.iter().enumerate() {
             let tells_used_up = scenario.used_up.is_some() && at == 0;
             let ended = self
                 .run_step(sender, step, tells_used_up, scenario, progress, stop, &mut case)
                 .await;
+            undone.extend(self.to_undo(step, progress));
             case.result = self.result(ended);
-            if !matches!(case.result, CaseResult::Passed { .. }) {
-                return case;
+            passed = matches!(case.result, CaseResult::Passed { .. });
+            if !passed {
+                break;
             }
         }
-        self.prove(scenario, &before, progress, &mut case).await;
+        if passed {
+            self.prove(scenario, &before, progress, &mut case).await;
+        }
+        self.undo(sender, undone, progress, &mut case).await;
         case
     }
 
@@ -107,13 +115,7 @@ impl Acceptance {
         progress: &mut Progress,
         stop: &CancellationToken,
     ) -> Case {
-        let scenario = Scenario {
-            name: step.send.to_string(),
-            steps: Vec::new(),
-            used_up: None,
-            then: Vec::new(),
-            skip: None,
-        };
+        let scenario = scenario_of(step);
         let mut case = self.unsent(
             index,
             &scenario,

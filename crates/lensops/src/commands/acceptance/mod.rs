@@ -12,6 +12,7 @@ mod registry;
 pub mod report;
 mod run;
 mod step;
+mod undo;
 
 pub use command::{Asked, accept, run};
 pub use phases::Accepted;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
 use lensops_core::exchange::Base;
+use lensops_core::ident::Ident;
 use lensops_core::plan::acceptance::{AcceptancePlan, PER_STEP};
 use lensops_core::plan::{Dialect, Vars};
 use lensops_core::redaction::Redactor;
@@ -57,7 +58,15 @@ impl Acceptance {
     ) -> Result<Self> {
         choose(&mut loaded.plan, chosen)?;
         let base = settings.api_for(Target::Staging, &first_vars(settings, &loaded.plan.tenants))?;
+        // What lensops.yml says is for plans that leave a choice.
+        let only = loaded
+            .plan
+            .dialects
+            .keys()
+            .next()
+            .filter(|_| loaded.plan.access.is_some());
         let dialect_name = dialect
+            .or(only.map(Ident::as_str))
             .or(settings.project.dialect.as_deref())
             .unwrap_or(DEFAULT_DIALECT)
             .to_owned();
@@ -75,7 +84,11 @@ impl Acceptance {
                 Settings::jwt_secret_names(Target::Staging)
             )));
         }
-        let registry = read_registry(settings, registry)?;
+        // The actions of a registry are not the endpoints of a lens.
+        let registry = match loaded.plan.access {
+            Some(_) => None,
+            None => read_registry(settings, registry)?,
+        };
         let database = settings
             .staging_db()
             .map(|url| Staging::new(&url))

@@ -47,7 +47,7 @@ impl Acceptance {
     ) -> Ended {
         let (began, kept) = (Instant::now(), case.transcripts.len() + 1);
         loop {
-            progress.status = None;
+            (progress.status, progress.made) = (None, None);
             let ended = self
                 .run_once(sender, step, tells_used_up, scenario, progress, stop, case)
                 .await;
@@ -113,6 +113,12 @@ impl Acceptance {
         };
         case.answered |= exchange.result.is_ok();
         progress.status = exchange.status();
+        let made = exchange
+            .result
+            .as_ref()
+            .ok()
+            .filter(|response| (200..300).contains(&response.status));
+        progress.made = made.filter(|_| step.undo.is_some()).cloned();
         let mut secrets = exchange.request.secrets.clone();
         if let Ok(response) = &exchange.result {
             let given = progress.cookies.take(&exchange.request, response, step.user.as_ref());
@@ -283,6 +289,17 @@ impl Acceptance {
             None => {}
         }
         Ended::Passed(redactor.text(&told).as_str().to_owned())
+    }
+}
+
+/// A step that stands alone as a scenario.
+pub(super) fn scenario_of(step: &Step) -> Scenario {
+    Scenario {
+        name: step.send.to_string(),
+        steps: Vec::new(),
+        used_up: None,
+        then: Vec::new(),
+        skip: None,
     }
 }
 

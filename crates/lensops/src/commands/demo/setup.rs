@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use indexmap::IndexMap;
-use lensops_core::ident::{EnvName, Ident};
+use lensops_core::ident::{EntityId, FlagName, Ident};
 use lensops_core::lens::User;
 use lensops_core::plan::monitor::MonitorPlan;
 use lensops_sandbox::{ACTIONS_JSON, LENSES_JSON, Sandbox};
@@ -38,7 +38,7 @@ struct Data {
 pub(crate) struct Definition {
     pub(crate) lens_id: String,
     domain: String,
-    feature_flags: Vec<EnvName>,
+    feature_flags: Vec<FlagName>,
     roles: Vec<Ident>,
     read_action: Option<Ident>,
     entity_id_key: Option<Ident>,
@@ -47,7 +47,7 @@ pub(crate) struct Definition {
     #[serde(default)]
     signed_payload: IndexMap<Ident, Value>,
     #[serde(default)]
-    test_entities: Vec<Uuid>,
+    test_entities: Vec<EntityId>,
     #[serde(default)]
     signers: Vec<Ident>,
     #[serde(default)]

@@ -2,11 +2,11 @@
 
 use indexmap::IndexMap;
 use lensops_core::duration::Every;
-use lensops_core::ident::{EntityId, EnvName, Ident, LensId};
+use lensops_core::ident::{EntityId, FlagName, Ident, LensId};
 use lensops_core::lens::{GateFile, Lens, ReadAction, SignedAction, Slo, Tenants, User};
 use serde_json::Value;
-use uuid::Uuid;
 
+use super::first_lens::{FirstAsked, FirstLens};
 use crate::commands::error::{Context as _, Error, Result};
 use crate::config::Settings;
 
@@ -16,26 +16,34 @@ use crate::config::Settings;
 pub struct NewLens {
     pub lens_id: String,
     pub domain: String,
-    pub feature_flags: Vec<EnvName>,
+    pub feature_flags: Vec<FlagName>,
     pub roles: Vec<Ident>,
-    pub yacht_ids: Vec<Uuid>,
+    pub yacht_ids: Vec<EntityId>,
     pub users: IndexMap<Ident, User>,
     pub signed_action: Option<Ident>,
     pub entity_type: Option<Ident>,
     pub entity_id_key: Option<Ident>,
     pub read_action: Option<Ident>,
-    pub test_entities: Vec<Uuid>,
+    pub test_entities: Vec<EntityId>,
     pub signers: Vec<Ident>,
     pub consumes_entity: bool,
     pub signed_payload: IndexMap<Ident, Value>,
     pub interval: Option<Every>,
     pub gate: Option<GateFile>,
+    pub template_set: Option<String>,
+    /// What is known of an API whose lens is of endpoints.
+    pub first_asked: Option<FirstAsked>,
+    /// The lens of endpoints that came of it.
+    pub first: Option<Box<FirstLens>>,
 }
 
 impl NewLens {
     /// The lens of the options. Ids they leave out come from `lensops.yml`, which is looked at
     /// when the lens is resolved, or from another lens; the notes say which. `set` renders it.
     pub(super) fn into_lens(self, settings: &Settings, others: &[Lens], set: &str) -> Result<(Lens, Vec<String>)> {
+        if let Some(first) = self.first {
+            return Ok((first.lens, Vec::new()));
+        }
         let id = LensId::from_human(&self.lens_id)?;
         let (users, mut notes) = self.users(settings, others);
         let (tenants, told) = self.tenants(settings, others);
@@ -46,13 +54,13 @@ impl NewLens {
             Some(name) => Some(ReadAction {
                 name: name.clone(),
                 entity_id_key: self.entity_id_key("--read-action")?,
-                entity: self.test_entities.first().copied().map(EntityId::from),
+                entity: self.test_entities.first().cloned(),
             }),
         };
         let lens = Lens {
             lens: id,
-            domain: self.domain.parse().context("--domain")?,
-            template_set: set.to_owned(),
+            domain: Some(self.domain.parse().context("--domain")?),
+            template_set: self.template_set.clone().unwrap_or_else(|| set.to_owned()),
             flags: self.feature_flags,
             roles: self.roles,
             tenants,
@@ -61,6 +69,11 @@ impl NewLens {
             read_action,
             auth: IndexMap::new(),
             hosts: IndexMap::new(),
+            endpoints: Vec::new(),
+            health: None,
+            off: None,
+            denied: None,
+            options: IndexMap::new(),
             paths: Vec::new(),
             every: self.interval.unwrap_or(Every::QUARTER_HOUR),
             samples: None,
@@ -95,7 +108,7 @@ impl NewLens {
                 other.tenants.clone(),
                 Some(format!("tenants come from lens {}", other.lens)),
             ),
-            _ => (self.yacht_ids.clone().into(), None),
+            _ => (self.yacht_ids.iter().cloned().collect(), None),
         }
     }
 
@@ -138,7 +151,7 @@ impl NewLens {
             entity_id_key: self.entity_id_key("--signed-action")?,
             signers,
             payload: self.signed_payload.clone(),
-            entities: self.test_entities.iter().copied().map(EntityId::from).collect(),
+            entities: self.test_entities.clone(),
             consumes_entity: self.consumes_entity,
             proof: None,
             idempotency: None,
@@ -151,18 +164,18 @@ fn is_known(name: &Ident, users: &IndexMap<Ident, User>, settings: &Settings) ->
     users.contains_key(name) || settings.project.users.contains_key(name)
 }
 
-/// Reads `NAME=ROLE:UUID`.
+/// Reads `NAME=ROLE:ID`.
 ///
 /// # Errors
 /// When it is anything else.
 pub fn parse_user(text: &str) -> Result<(Ident, User), String> {
     let refuse =
-        || format!("{text:?} is not NAME=ROLE:UUID, such as captain=captain:7672d3d4-fe80-5fb8-80e2-58b12b95d5b6");
+        || format!("{text:?} is not NAME=ROLE:ID, such as captain=captain:7672d3d4-fe80-5fb8-80e2-58b12b95d5b6");
     let (name, rest) = text.split_once('=').ok_or_else(refuse)?;
-    let (role, id) = rest.rsplit_once(':').ok_or_else(refuse)?;
-    let id = Uuid::try_parse(id).map_err(|_| refuse())?;
+    let (role, id) = rest.split_once(':').ok_or_else(refuse)?;
+    let id = id.parse::<EntityId>().map_err(|_| refuse())?;
     let (name, role) = (name.parse().map_err(|_| refuse())?, role.parse().map_err(|_| refuse())?);
-    Ok((name, User::new(id.into(), role)))
+    Ok((name, User::new(id, role)))
 }
 
 /// Reads `key=value`; a value that is JSON is taken as such, anything else as text.
@@ -183,7 +196,7 @@ pub fn parse_payload(text: &str) -> Result<(Ident, Value), String> {
 /// The user of `--hod-user-id` and its kin: the usual role of that name. The head of department
 /// is a chief engineer who signs as manager.
 #[must_use]
-pub fn usual_user(name: &str, id: Uuid) -> Option<(Ident, User)> {
+pub fn usual_user(name: &str, id: EntityId) -> Option<(Ident, User)> {
     let (role, signs_as) = match name {
         "hod" => ("chief_engineer", Some("manager")),
         other => (other, None),
@@ -193,7 +206,7 @@ pub fn usual_user(name: &str, id: Uuid) -> Option<(Ident, User)> {
         name.parse().ok()?,
         User {
             signs_as,
-            ..User::new(id.into(), role.parse().ok()?)
+            ..User::new(id, role.parse().ok()?)
         },
     ))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use lensops_core::lens::Lens;
 use lensops_core::plan::header::{self, Origin, lf, origin};
 use lensops_core::repository::RepoFolder;
-use lensops_core::template::{Rendered, blueprint, render_lens_file};
+use lensops_core::template::{Rendered, Terms, blueprint, render_lens_file};
 
 use serde_json::Value;
 
@@ -50,6 +50,7 @@ pub(super) fn plan_lens_file(
     settings: &Settings,
     lens: &Lens,
     resolved: &Lens,
+    terms: &Terms,
     options: &Options,
 ) -> Result<Option<Planned>> {
     let shown = format!("{LENSES}/{}.yml", lens.lens);
@@ -65,7 +66,7 @@ pub(super) fn plan_lens_file(
         }
         return Ok(None);
     }
-    let text = render_lens_file(&templates::lens_file()?, lens)?;
+    let text = render_lens_file(&templates::lens_file()?, lens, terms)?;
     let standing = standing(before.as_deref(), &text);
     // With force the person asked for it to be replaced.
     let standing = if standing == Standing::Foreign {
@@ -158,12 +159,12 @@ pub(super) struct Left {
     pub(super) moved_to: Option<String>,
 }
 
-/// Files beside the rendered ones that this template set made for lenses that are no more, or in other places.
+/// Files beside the rendered ones that these template sets made for lenses that are no more, or in other places.
 pub(super) fn stale_files(
     settings: &Settings,
     folders: &BTreeSet<(bool, String)>,
     rendered: &[Rendered],
-    set: &str,
+    sets: &[&str],
 ) -> Result<Vec<Left>> {
     let mut stale = Vec::new();
     for (at_root, folder) in folders {
@@ -182,7 +183,11 @@ pub(super) fn stale_files(
             // What is no text was not generated.
             let Ok(before) = files::read(&path) else { continue };
             let ours = header::split(&before).is_some_and(|(header, _)| {
-                header.template_set.split('@').next() == Some(set)
+                header
+                    .template_set
+                    .split('@')
+                    .next()
+                    .is_some_and(|set| sets.contains(&set))
                     && header.folder.as_deref() == ours_alone.map(RepoFolder::as_str)
             });
             if ours {

@@ -7,6 +7,7 @@ use lensops_core::repository::{Branch, RepoFolder};
 use lensops_core::yaml;
 use serde_json::Value;
 
+use super::first_lens::FirstLens;
 use super::options::{Mode, Options};
 use super::planned::{Planned, Standing};
 use crate::commands::error::Result;
@@ -63,6 +64,15 @@ impl Found {
                 "⚠️ the template set {} lies outside of the repository: CI cannot compare with it. Copy it into the repository and name it as `template_set` of {PROJECT_FILE}",
                 folder.display()
             )),
+        }
+    }
+
+    /// The API's address, where a new lens was made of one and nothing says it.
+    pub(super) fn api(&mut self, first: Option<&FirstLens>) {
+        if let (Some(first), None) = (first, &self.settings.project.api_base_url) {
+            let base = first.base.to_string();
+            self.settings.project.api_base_url = Some(base.clone());
+            self.key("api_base_url", scalar(&base), "--url");
         }
     }
 

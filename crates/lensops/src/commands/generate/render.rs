@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use lensops_core::ident::LensId;
 use lensops_core::lens::Lens;
-use lensops_core::template::{PlanKind, Rendered, RepoContext, TemplateError, TemplateSet};
+use lensops_core::template::{PlanKind, Rendered, RepoContext, TemplateError, TemplateSet, render_all};
 use lensops_core::yaml::{self, Mistake, YamlErrors};
 
 use super::attributes::plan_attributes;
@@ -12,11 +12,12 @@ use super::lens_options::NewLens;
 use super::options::Options;
 use super::planned::{Left, Planned, plan_file, plan_lens_file, stale_files};
 use super::repo::repo_context;
+use super::sets::Sets;
 use super::{project_keys, templates};
 use crate::commands::error::{Error, Result};
 use crate::commands::files;
 use crate::commands::plans::{LENSES, lens_paths, load_lens};
-use crate::config::Settings;
+use crate::config::{PROJECT_FILE, Settings};
 
 /// Renders everything; the notes say what came from where and what is missing.
 pub(super) fn plan(
@@ -25,31 +26,45 @@ pub(super) fn plan(
     options: &Options,
 ) -> Result<(Vec<Planned>, Vec<String>)> {
     let mut found = project_keys::find(settings, options);
-    let set = templates::load(&found.settings, options.template_dir.as_deref())?;
+    found.api(new.as_ref().and_then(|new| new.first.as_deref()));
+    let mut sets = Sets::load(&found.settings, options.template_dir.as_deref())?;
     let mut planned: Vec<Planned> = found.planned(options)?.into_iter().collect();
     let (settings, mut notes) = (&found.settings, found.notes);
     let new_id = new.as_ref().map(|new| LensId::from_human(&new.lens_id)).transpose()?;
     let (mut lenses, told) = others(settings, new_id.as_ref(), options)?;
     notes.extend(told);
     if let Some(new) = new {
-        let (lens, told) = new.into_lens(settings, &lenses, set.name())?;
+        let (lens, told) = new.into_lens(settings, &lenses, sets.project().name())?;
         notes.extend(told);
+        sets.add(settings, &lens)?;
         let (resolved, told) = lens.clone().resolve(&settings.defaults(), options.allow_placeholders)?;
         notes.extend(told);
-        planned.extend(plan_lens_file(settings, &lens, &resolved, options)?);
+        planned.extend(plan_lens_file(
+            settings,
+            &lens,
+            &resolved,
+            sets.of(&lens).terms(),
+            options,
+        )?);
         lenses.push(resolved);
         lenses.sort_by(|a, b| a.lens.cmp(&b.lens));
     }
-    renderable(settings, &set, &lenses, options)?;
+    for lens in &lenses {
+        sets.add(settings, lens)?;
+    }
+    renderable(settings, &lenses, options)?;
     let wanted = |lens: Option<&LensId>| new_id.is_none() || lens.is_none() || lens == new_id.as_ref();
     for lens in lenses.iter().filter(|lens| wanted(Some(&lens.lens))) {
-        notes.extend(lens.warnings().into_iter().map(|warning| format!("⚠️ {warning}")));
+        let takes = |option: &str| sets.of(lens).terms().takes(option);
+        notes.extend(lens.warnings(takes).into_iter().map(|warning| format!("⚠️ {warning}")));
     }
     let repo = repo_context(settings);
-    overridden(settings, &set, &lenses, &repo)?;
-    let rendered = set.render(&lenses, &repo)?;
+    overridden(settings, &sets, &lenses, &repo)?;
+    let rendered = render_all(&sets.with(&lenses), &repo)?;
     notes.extend(workflow_notes(&rendered));
-    let stale = stale_files(settings, &left_behind(&set, &repo), &rendered, set.name())?;
+    notes.extend(untaken(settings, &sets));
+    let names: Vec<&str> = sets.all().map(TemplateSet::name).chain(templates::BUILT_INS).collect();
+    let stale = stale_files(settings, &left_behind(&sets, &repo), &rendered, &names)?;
     for file in rendered.into_iter().filter(|file| wanted(file.lens.as_ref())) {
         let (file, told) = plan_file(settings, file, options.prune)?;
         planned.push(file);
@@ -58,10 +73,10 @@ pub(super) fn plan(
     let lines = if lenses.is_empty() {
         Vec::new()
     } else {
-        set.attributes(&repo)
+        sets.attributes(&repo)
     };
     planned.extend(plan_attributes(settings, &lines)?);
-    notes.extend(header_note(&planned, set.name()));
+    notes.extend(header_note(&planned, &sets.tell()));
     for file in stale.iter().filter(|_| !options.prune) {
         notes.push(stale_note(file));
     }
@@ -82,17 +97,29 @@ fn stale_note(file: &Left) -> String {
     )
 }
 
-/// Where files of this set may stand that it makes no more: its folders, those of the built-in set that it may
+/// Where files of these sets may stand that they make no more: their folders, those of the built-in sets that they may
 /// be made of, and those below this folder where workflows go to the repository's root.
-fn left_behind(set: &TemplateSet, repo: &RepoContext) -> BTreeSet<(bool, String)> {
+fn left_behind(sets: &Sets, repo: &RepoContext) -> BTreeSet<(bool, String)> {
     let below = RepoContext {
         folder: None,
         ..repo.clone()
     };
-    let mut folders = set.folders(repo);
-    folders.extend(set.folders(&below));
+    let mut folders: BTreeSet<(bool, String)> = sets.all().flat_map(|set| set.folders(repo)).collect();
+    folders.extend(sets.all().flat_map(|set| set.folders(&below)));
     folders.extend(templates::USUAL_FOLDERS.map(|folder| (false, folder.to_owned())));
     folders
+}
+
+/// What `lensops.yml` says for a template set that no lens is of.
+fn untaken(settings: &Settings, sets: &Sets) -> Option<String> {
+    let given = settings.project.registry.is_some();
+    let taken = sets.all().any(|set| set.terms().takes_of_project("registry"));
+    (given && !taken).then(|| {
+        format!(
+            "⚠️ {PROJECT_FILE} names a `registry`, which template set {} does not take",
+            sets.tell()
+        )
+    })
 }
 
 /// What a workflow lacks that the lens or the repository asks for: a set that was made before does not know it.
@@ -160,30 +187,22 @@ fn others(settings: &Settings, new_id: Option<&LensId>, options: &Options) -> Re
     Ok((lenses, notes))
 }
 
-/// Refuses to render no lens at all, and a lens of another template set.
-fn renderable(settings: &Settings, set: &TemplateSet, lenses: &[Lens], options: &Options) -> Result<()> {
+/// Refuses to render no lens at all.
+fn renderable(settings: &Settings, lenses: &[Lens], options: &Options) -> Result<()> {
     if lenses.is_empty() && !options.prune {
         return Err(Error::usage(format!(
             "no lens below {}: give --lens-id and its options to make the first",
             settings.root.join(LENSES).display()
         )));
     }
-    if let Some(lens) = lenses.iter().find(|lens| lens.template_set != set.name()) {
-        return Err(Error::usage(format!(
-            "lens {} wants template set {:?}, which is not {:?}: name its set as `template_set` of lensops.yml, or mend the lens's own",
-            lens.lens,
-            lens.template_set,
-            set.name()
-        )));
-    }
     Ok(())
 }
 
 /// Refuses overrides whose plans cannot run, all of them at once and each where the lens says it.
-fn overridden(settings: &Settings, set: &TemplateSet, lenses: &[Lens], repo: &RepoContext) -> Result<()> {
+fn overridden(settings: &Settings, sets: &Sets, lenses: &[Lens], repo: &RepoContext) -> Result<()> {
     let mut wrong = Vec::new();
     for lens in lenses.iter().filter(|lens| lens.overrides.is_some()) {
-        let errors = set.override_errors(lens, repo);
+        let errors = sets.of(lens).override_errors(lens, repo);
         if errors.is_empty() {
             continue;
         }

@@ -2,7 +2,7 @@
 
 use lensops_core::template::RepoContext;
 
-use crate::config::{Runtime, Settings};
+use crate::config::{FlagsAt, Runtime, Settings};
 
 /// What templates see of the repository that `settings` are of.
 pub(crate) fn repo_context(settings: &Settings) -> RepoContext {
@@ -21,5 +21,6 @@ pub(crate) fn repo_context(settings: &Settings) -> RepoContext {
         folder: project.repository.root.clone(),
         paths: project.paths.clone(),
         shared: settings.defaults(),
+        render: project.runtime.is_some() || matches!(project.flags, Some(FlagsAt::Render)),
     }
 }

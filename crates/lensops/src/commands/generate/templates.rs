@@ -1,24 +1,28 @@
-//! Template sets: the built-in one, one in a folder, and ejecting.
+//! Template sets: the built-in ones, one in a folder, and ejecting.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use lensops_core::template::TemplateSet;
+use lensops_core::ident::nearest;
+use lensops_core::template::{MANIFEST, TemplateSet, Terms};
 use rust_embed::RustEmbed;
 
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::files;
 use crate::config::{PROJECT_FILE, Settings};
 
-/// The built-in set and the template of the lens file.
+/// The built-in sets, what they share, and the template of the lens file.
 #[derive(RustEmbed)]
 #[folder = "sets/"]
 struct BuiltIn;
 
-/// The name of the built-in set.
+/// The built-in set of a repository that names none.
 pub const BUILT_IN: &str = "action-router";
 
-/// The folders that its files go into.
+/// The built-in sets.
+pub const BUILT_INS: [&str; 2] = [BUILT_IN, "http"];
+
+/// The folders that their files go into.
 pub(super) const USUAL_FOLDERS: [&str; 6] = [
     "tools/ops/monitors",
     "tests/ci",
@@ -28,14 +32,21 @@ pub(super) const USUAL_FOLDERS: [&str; 6] = [
     "verification_handoff/phase6",
 ];
 
-/// The files of the built-in set.
+/// The files of the built-in set `name`, those that it shares with the others among them.
 ///
 /// # Errors
 /// When one is no text, which the tests rule out.
-pub fn built_in() -> Result<BTreeMap<String, String>> {
-    let prefix = format!("{BUILT_IN}/");
-    let names = BuiltIn::iter().filter_map(|name| Some((name.strip_prefix(&prefix)?.to_owned(), name.clone())));
-    names.map(|(name, path)| Ok((name, embedded(&path)?))).collect()
+pub fn built_in(name: &str) -> Result<BTreeMap<String, String>> {
+    let of = |folder: &str| {
+        let prefix = format!("{folder}/");
+        let names = BuiltIn::iter().filter_map(|path| Some((path.strip_prefix(&prefix)?.to_owned(), path.clone())));
+        names
+            .map(|(name, path)| Ok((name, embedded(&path)?)))
+            .collect::<Result<BTreeMap<_, _>>>()
+    };
+    let mut files = of("common")?;
+    files.extend(of(name)?);
+    Ok(files)
 }
 
 /// The template of the lens file.
@@ -60,18 +71,58 @@ fn embedded(path: &str) -> Result<String> {
 pub fn load(settings: &Settings, folder: Option<&Path>) -> Result<TemplateSet> {
     match (folder, settings.project.template_set.as_deref()) {
         (Some(folder), _) => read(folder),
-        (None, None | Some(BUILT_IN)) => Ok(TemplateSet::load(built_in()?)?),
-        (None, Some(named)) => {
-            let folder = settings.root.join(named);
-            if !folder.is_dir() {
-                return Err(Error::usage(format!(
-                    "{PROJECT_FILE}: template_set {named:?} is neither a built-in set ({BUILT_IN}) nor a folder: {} is not there",
-                    folder.display()
-                )));
-            }
-            read(&folder)
-        }
+        (None, named) => named_set(settings, named.unwrap_or(BUILT_IN), PROJECT_FILE),
     }
+}
+
+/// The set of a lens that names it `named`: an empty name is the repository's own set, and so is the name that this set
+/// calls itself. What a lens names goes before what the repository does. `place` is where it is named.
+///
+/// # Errors
+/// When there is no such set, or it cannot be read.
+pub fn of_lens(settings: &Settings, project: &TemplateSet, named: &str, place: &str) -> Result<Option<TemplateSet>> {
+    let own = named.is_empty() || named == project.name() || settings.project.template_set.as_deref() == Some(named);
+    if own {
+        Ok(None)
+    } else {
+        named_set(settings, named, place).map(Some)
+    }
+}
+
+/// The terms of the set of a lens that names it `named`; `None` where there is no such set, as in an image that carries
+/// the plans alone.
+pub fn terms(settings: &Settings, named: &str) -> Option<Terms> {
+    let project = settings.project.template_set.as_deref().unwrap_or(BUILT_IN);
+    let read = |set: &str| Terms::read(&manifest(settings, set)?).ok();
+    let of_project = read(project);
+    if let Some(terms) = of_project.filter(|terms| named.is_empty() || named == project || named == terms.set()) {
+        return Some(terms);
+    }
+    read(if named.is_empty() { BUILT_IN } else { named })
+}
+
+fn manifest(settings: &Settings, set: &str) -> Option<String> {
+    if BUILT_INS.contains(&set) {
+        return embedded(&format!("{set}/{MANIFEST}")).ok();
+    }
+    files::read(&settings.root.join(set).join(MANIFEST)).ok()
+}
+
+/// The set called `named`: a built-in one, or a folder of the repository.
+fn named_set(settings: &Settings, named: &str, place: &str) -> Result<TemplateSet> {
+    if BUILT_INS.contains(&named) {
+        return Ok(TemplateSet::load(built_in(named)?)?);
+    }
+    let folder = settings.root.join(named);
+    if !folder.is_dir() {
+        let hint = nearest(named, &BUILT_INS).map_or_else(String::new, |near| format!(" (did you mean {near:?}?)"));
+        return Err(Error::usage(format!(
+            "{place}: template_set {named:?} is neither a built-in set ({}) nor a folder{hint}: {} is not there",
+            BUILT_INS.join(", "),
+            folder.display()
+        )));
+    }
+    read(&folder)
 }
 
 fn read(folder: &Path) -> Result<TemplateSet> {
@@ -84,12 +135,12 @@ fn read(folder: &Path) -> Result<TemplateSet> {
     TemplateSet::load(set).with_context(|| format!("template set {}", folder.display()))
 }
 
-/// Writes the built-in set into `folder`, to be changed and named as `template_set` of `lensops.yml`.
+/// Writes the built-in set `name` into `folder`, to be changed and named as `template_set` of `lensops.yml`.
 ///
 /// # Errors
 /// When a file of it is there already, or cannot be written.
-pub fn eject(folder: &Path) -> Result<()> {
-    let set = built_in()?;
+pub fn eject(name: &str, folder: &Path) -> Result<()> {
+    let set = built_in(name)?;
     if let Some(there) = set.keys().map(|name| folder.join(name)).find(|path| path.exists()) {
         return Err(Error::usage(format!(
             "{} is there already: eject into another folder",

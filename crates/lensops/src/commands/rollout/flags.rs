@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
+use lensops_core::flags::{FlagState, Readings};
+use lensops_core::ident::FlagName;
 use serde_json::json;
 
 use crate::commands::acceptance::flag_proof;
@@ -12,7 +14,7 @@ use crate::commands::plans::{Which, load};
 use crate::commands::worker::check::Monitor;
 use crate::commands::worker::{Answer, Answered, told_off};
 use crate::config::Settings;
-use crate::flags::{COMMAND_PATIENCE, FlagError, FlagProvider as _, Provider, Variables, is_on};
+use crate::flags::{COMMAND_PATIENCE, FlagProvider as _, Provider};
 
 /// Prints the flags of `lens` as provider and API have them.
 ///
@@ -25,15 +27,18 @@ pub async fn run(settings: &Settings, lens: &str, as_json: bool) -> Result<Exit>
     let monitor = monitor(settings, load(settings, &Which::Lens(lens))?)?;
     let provider = settings.provider()?.map(|provider| provider.patient(COMMAND_PATIENCE));
     let provider = provider.as_ref().map_err(String::as_str);
-    flags(&monitor, provider, &settings.client()?, as_json).await
+    let seen_by = settings.seen_by()?;
+    flags(&monitor, provider, seen_by.as_ref(), &settings.client()?, as_json).await
 }
 
 /// Both sides, as read.
 struct Sides {
     /// The flags of the lens, the master flag first.
-    names: Vec<String>,
-    /// The provider's variables, or why they cannot be read.
-    read: Result<Variables, String>,
+    names: Vec<FlagName>,
+    /// What the provider says of them, or why it cannot be read.
+    read: Result<Readings, String>,
+    /// What an evaluation beside it says; `None` where none is named.
+    seen: Option<Result<Readings, String>>,
     /// How each probe is answered that says how a switched-off feature answers.
     answers: Vec<Answer>,
 }
@@ -45,19 +50,20 @@ struct Sides {
 pub async fn flags<S: Sender>(
     monitor: &Monitor,
     provider: Result<&Provider, &str>,
+    seen_by: Option<&Result<Provider, String>>,
     sender: &S,
     as_json: bool,
 ) -> Result<Exit> {
-    let read = match provider {
-        Ok(provider) => provider
-            .read(sender)
-            .await
-            .map_err(|error: FlagError| error.to_string()),
-        Err(why) => Err(why.to_owned()),
+    let names: Vec<FlagName> = monitor.plan.flags().into_iter().cloned().collect();
+    let read = read(provider, sender, &names).await;
+    let seen = match seen_by {
+        Some(seen) => Some(self::read(seen.as_ref().map_err(String::as_str), sender, &names).await),
+        None => None,
     };
     let sides = Sides {
-        names: monitor.plan.flags().into_iter().map(ToString::to_string).collect(),
+        names,
         read,
+        seen,
         answers: monitor.ask_switched(sender, Timestamp::now()).await,
     };
     let (verdict, exit) = sides.verdict();
@@ -85,6 +91,23 @@ pub async fn flags<S: Sender>(
     Ok(exit)
 }
 
+/// What `provider` says of the flags `names`.
+async fn read<S: Sender>(
+    provider: Result<&Provider, &str>,
+    sender: &S,
+    names: &[FlagName],
+) -> Result<Readings, String> {
+    match provider {
+        Ok(provider) => provider.read(sender, names).await.map_err(|error| error.to_string()),
+        Err(why) => Err(why.to_owned()),
+    }
+}
+
+/// The state of `flag` among `readings`.
+fn state(readings: &Readings, flag: &FlagName) -> FlagState {
+    readings.get(flag).map_or(FlagState::NotThere, |reading| reading.state)
+}
+
 impl Sides {
     /// What the two sides come to.
     fn verdict(&self) -> (String, Exit) {
@@ -93,10 +116,7 @@ impl Sides {
         let silent = answers
             .iter()
             .all(|answer| matches!(answer.answered, Answered::Silent | Answered::Other));
-        let off = |variables: &Variables| {
-            let mut values = self.names.iter().map(|name| variables.get(name));
-            values.any(|value| !is_on(value.map(String::as_str)))
-        };
+        let off = |readings: &Readings| self.names.iter().any(|name| !state(readings, name).is_on());
         match &self.read {
             _ if self.names.is_empty() => ("the lens names no flag".to_owned(), Exit::CouldNotJudge),
             Err(why) => (format!("the provider cannot be read: {why}"), Exit::CouldNotJudge),
@@ -104,7 +124,13 @@ impl Sides {
                 "the API does not tell: no good answer, and none that says switched off".to_owned(),
                 Exit::CouldNotJudge,
             ),
-            Ok(variables) if off(variables) == off_at_api => {
+            Ok(readings) if self.differs(readings) => (
+                "provider and evaluation disagree: the evaluation has not heard of the switch yet, or asks another \
+                 project or environment"
+                    .to_owned(),
+                Exit::Degraded,
+            ),
+            Ok(readings) if off(readings) == off_at_api => {
                 // One answer that says off proves the switch; what answers all the same is not behind it.
                 let on = off_at_api.then(|| Answered::Good.probes(answers)).flatten();
                 let ungated = on.map_or_else(String::new, |on| {
@@ -127,18 +153,26 @@ impl Sides {
         }
     }
 
-    fn value(&self, name: &str) -> Option<String> {
-        self.read
-            .as_ref()
-            .ok()
-            .and_then(|variables| variables.get(name))
-            .cloned()
+    /// Whether an evaluation says something else of a flag than the provider, which says `readings`. Who asks may be
+    /// of either part where it is on for a part.
+    fn differs(&self, readings: &Readings) -> bool {
+        let Some(Ok(seen)) = &self.seen else { return false };
+        self.names.iter().any(|name| {
+            let kept = state(readings, name);
+            kept != FlagState::Partly && kept.is_on() != state(seen, name).is_on()
+        })
+    }
+
+    fn value(&self, name: &FlagName) -> Option<String> {
+        self.read.as_ref().ok()?.get(name)?.value.clone()
     }
 
     fn flags_json(&self) -> Vec<serde_json::Value> {
-        let flag = |name: &String| {
-            let value = self.value(name);
-            json!({"flag": name, "value": value, "on": self.read.is_ok().then(|| is_on(value.as_deref()))})
+        let flag = |name: &FlagName| {
+            let told = |side: &Result<Readings, String>| side.as_ref().ok().map(|readings| state(readings, name));
+            let read = told(&self.read);
+            json!({"flag": name, "value": self.value(name), "on": read.map(FlagState::is_on), "state": read,
+                "seen": self.seen.as_ref().and_then(told)})
         };
         self.names.iter().map(flag).collect()
     }
@@ -152,23 +186,24 @@ impl Sides {
 
     fn print(&self) {
         let probes = self.answers.iter().map(|answer| answer.probe.len());
-        let width = self.names.iter().map(String::len).chain(probes).max().unwrap_or(0);
+        let names = self.names.iter().map(|name| name.as_str().len());
+        let width = names.chain(probes).max().unwrap_or(0);
         for (index, name) in self.names.iter().enumerate() {
-            let value = self.value(name);
-            let state = match (&self.read, is_on(value.as_deref())) {
-                (Err(_), _) => "unknown",
-                (Ok(_), true) => "on",
-                (Ok(_), false) => "off",
+            let told = match &self.read {
+                Err(_) => "unknown".to_owned(),
+                Ok(readings) => match (state(readings, name), self.value(name)) {
+                    (FlagState::NotThere, _) => "off (not there)".to_owned(),
+                    (state, Some(value)) => format!("{} ({value:?})", state.tell()),
+                    (state, None) => state.tell().to_owned(),
+                },
             };
-            let shown = match (&self.read, &value) {
-                (Err(_), _) => String::new(),
-                (Ok(_), Some(value)) => format!(" ({value:?})"),
-                (Ok(_), None) => " (not there)".to_owned(),
+            let seen = match &self.seen {
+                None => String::new(),
+                Some(Err(why)) => format!(", evaluation: unknown ({why})"),
+                Some(Ok(seen)) => format!(", evaluation: {}", state(seen, name).tell()),
             };
-            say!(
-                "  {name:width$}  provider: {state}{shown}{}",
-                if index == 0 { ", master" } else { "" }
-            );
+            let master = if index == 0 { ", master" } else { "" };
+            say!("  {name:width$}  provider: {told}{seen}{master}");
         }
         for answer in &self.answers {
             say!("  {:width$}  API: {}", answer.probe, answer.tell());

@@ -5,5 +5,6 @@ pub mod flags;
 pub mod gate;
 pub mod note;
 pub mod phase;
+pub mod providers;
 pub mod rollback;
 pub mod status;

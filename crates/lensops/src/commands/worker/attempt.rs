@@ -41,11 +41,12 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    /// What a probe may spend until `deadline`, of a check that may take `time` in all. A third of it at most goes
-    /// into one answer: an API that hangs is to be found out by checks of short intervals too.
-    pub(crate) fn until(deadline: Instant, time: Duration) -> Self {
+    /// What a probe may spend until `deadline`, of a check that may take `time` in all and whose answers may be as
+    /// slow as `slowest`. A third of the time at most goes into one answer, so that an API that hangs is found out by
+    /// checks of short intervals too; what the plan allows is waited for longer, and cut off before the check is.
+    pub(crate) fn until(deadline: Instant, time: Duration, slowest: Duration) -> Self {
         Self {
-            patience: time / 3,
+            patience: (time / 3).max(slowest.min(time - time / 10)),
             retries: RETRIES,
             waits: WAITS,
             deadline,
@@ -104,7 +105,10 @@ async fn send<S: Sender>(sender: &S, request: &Arc<PreparedRequest>, patience: D
         sent_at,
         result: Err(Failure::new(
             FailureClass::Timeout,
-            format!("no answer within {}s", patience.as_secs_f64()),
+            format!(
+                "no answer within {:.1}s, the longest that a check of this interval can wait",
+                patience.as_secs_f64()
+            ),
         )),
         timings: Timings {
             total_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),

@@ -44,6 +44,8 @@ impl Monitor {
 
     /// The digest of what the probes prove who they are with; `None` where they do not.
     pub(super) fn credential(&self) -> Option<String> {
-        self.signing.digest(self.plan.users.values())
+        let secrets = self.plan.env.iter().filter(|(_, source)| source.secret);
+        let secrets = secrets.filter_map(|(name, _)| self.environment.get(name)?.as_str());
+        self.signing.digest(self.plan.users.values(), secrets)
     }
 }

@@ -1,9 +1,12 @@
 //! One probe of a check, within the time that the check has.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use lensops_core::exchange::{Exchange, FailureClass, Sender};
+use lensops_core::flags::FlagState;
+use lensops_core::ident::FlagName;
 use lensops_core::plan::monitor::Probe;
 use lensops_core::verdict::judge::matches;
 use lensops_core::verdict::outcome::Why;
@@ -15,7 +18,8 @@ use super::attempt::{Allowance, OUT_OF_TIME, attempt, budget};
 use super::check::Monitor;
 use super::turn::Turn;
 use crate::auth::{Signed, Unsigned};
-use crate::flags::is_on;
+use crate::flags::FlagProvider as _;
+use crate::http::TIMEOUT;
 
 /// Time-outs after which a probe sends no more samples.
 const MOST_TIME_OUTS: u32 = 3;
@@ -38,24 +42,33 @@ impl Monitor {
             Ok(provider) => provider,
             Err(reason) => return unjudged(reason.clone()),
         };
-        let variables = match provider.read(sender, at, self.plan.every).await {
-            Ok(variables) => variables,
+        let readings = match provider.read(sender, &probe.flags, at, self.plan.every).await {
+            Ok(readings) => readings,
             Err(error) => return unjudged(error.to_string()),
         };
-        let state = |flag: &str| (flag.to_owned(), is_on(variables.get(flag).map(String::as_str)));
-        let flags: Vec<(String, bool)> = probe.flags.iter().map(|flag| state(flag.as_str())).collect();
-        let off: Vec<String> = flags
-            .iter()
-            .filter(|(_, on)| !on)
-            .map(|(flag, _)| flag.clone())
-            .collect();
-        let result = if off.is_empty() {
+        let state = |flag: &FlagName| readings.get(flag).map_or(FlagState::NotThere, |reading| reading.state);
+        let those = |wanted: &dyn Fn(FlagState) -> bool| -> Vec<String> {
+            let found = probe.flags.iter().filter(|flag| wanted(state(flag)));
+            found.map(ToString::to_string).collect()
+        };
+        let flags = probe.flags.iter().map(|flag| (flag.to_string(), state(flag).is_on()));
+        let flags: Vec<(String, bool)> = flags.collect();
+        let missing = those(&|state| state == FlagState::NotThere);
+        let off = those(&|state| !state.is_on());
+        let result = if !missing.is_empty() && !provider.provider().makes_flags() {
+            ProbeResult::Broken(Why::FlagsMissing { flags: missing })
+        } else if off.is_empty() {
             ProbeResult::Healthy
         } else {
             ProbeResult::Broken(Why::FlagsOff { flags: off })
         };
         let mut report = ProbeReport::unsent(probe, result);
-        report.shown = Some("enabled".to_owned());
+        let partly = those(&|state| state == FlagState::Partly);
+        report.shown = Some(if partly.is_empty() {
+            "enabled".to_owned()
+        } else {
+            format!("enabled, for a part of those who ask: {}", partly.join(", "))
+        });
         (report, flags)
     }
 
@@ -79,7 +92,7 @@ impl Monitor {
             Err(reason) => return unjudged(reason),
         };
         let count = if filled.timed { self.plan.samples } else { 1 };
-        let mut allowance = Allowance::until(turn.deadline, budget(self.plan.every));
+        let mut allowance = Allowance::until(turn.deadline, budget(self.plan.every), self.slowest());
         let (mut samples, mut timed_out, mut left_out) = (Vec::new(), 0, None);
         for taken in 0..count {
             let left = count - taken;
@@ -108,6 +121,12 @@ impl Monitor {
         let mut report = ProbeReport::of(&filled, &samples);
         report.left_out = left_out;
         report
+    }
+
+    /// The slowest answer that the plan does not call a failure.
+    fn slowest(&self) -> Duration {
+        let fail = Duration::try_from_secs_f64(self.plan.slo.p95_ms.fail / 1000.0);
+        fail.unwrap_or(TIMEOUT).min(TIMEOUT)
     }
 
     /// Whether the API does not know any more who asks: a 401 that the plan does not expect.

@@ -49,7 +49,7 @@ pub struct Trail {
     pub told: Notification,
     /// The receiver.
     pub receiver: String,
-    /// `waiting`, `delivered` or `refused`.
+    /// `waiting`, `delivered`, `refused`, or `left out`: over before it was told, or told with its incident.
     pub state: String,
     /// Every attempt: when, and what the receiver said. An attempt without an end was cut off.
     pub attempts: Vec<(String, Option<String>)>,
@@ -126,7 +126,9 @@ impl Journal {
     /// When the journal cannot be read.
     pub async fn alert_trail(&self, limit: u32) -> Result<Vec<Trail>, StoreError> {
         let rows = sqlx::query(
-            "SELECT d.seq, d.receiver, d.state, n.body FROM lensops_alert_deliveries d \
+            "SELECT d.seq, d.receiver, CASE WHEN d.state = 'delivered' AND d.message IS NULL AND EXISTS \
+             (SELECT 1 FROM lensops_alert_attempts a WHERE a.delivery = d.seq AND a.said LIKE 'not sent: %') \
+             THEN 'left out' ELSE d.state END AS state, n.body FROM lensops_alert_deliveries d \
              JOIN lensops_notifications n ON n.id = d.notification_id ORDER BY d.seq DESC LIMIT $1",
         )
         .bind(limit)

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lensops_core::exchange::Sender;
+use lensops_core::flags::{FlagState, Reading};
 use lensops_core::plan::acceptance::Step;
 use lensops_core::verdict::acceptance::{Case, CaseResult, Phase};
 use tokio_util::sync::CancellationToken;
@@ -43,18 +44,25 @@ impl Acceptance {
             )));
         };
         let provider = provider(settings)?;
-        let read = provider.read(sender).await;
+        if let Some(why) = provider.read_only() {
+            return Err(Error::usage(format!("the flag proof switches a flag: {why}")));
+        }
+        let read = provider.read(sender, std::slice::from_ref(&proof.flag)).await;
         let cannot = || format!("the flags of {} cannot be read", provider.target());
         let found = match read {
             Ok(found) => found,
             // A wrong key or file is to be mended; the rest passes by itself.
-            Err(error @ (FlagError::Denied(_) | FlagError::File(_))) => return Err(error).with_context(cannot),
+            Err(error @ (FlagError::Denied { .. } | FlagError::File(_))) => return Err(error).with_context(cannot),
             Err(error) => return Err(Error::Unanswered(format!("{}: {error}", cannot()))),
         };
+        let found = found.get(&proof.flag).cloned().unwrap_or(Reading::NOT_THERE);
+        if found.state == FlagState::NotThere && !provider.makes_flags() {
+            return Err(FlagError::NoFlag(proof.flag.to_string()).into());
+        }
         let intent = Intent {
             service: provider.target(),
             flag: proof.flag.to_string(),
-            found: found.get(proof.flag.as_str()).cloned(),
+            found: found.value,
             wrote: Vec::new(),
         };
         Ok(Ready { provider, intent })
@@ -95,7 +103,7 @@ impl Acceptance {
             // On disk before it is done.
             intent.wrote.push(value.to_owned());
             files::replace_all(&[(path.clone(), serde_json::to_string_pretty(&intent)?.as_str())])?;
-            let switched = provider.switch(sender, proof.flag.as_str(), value).await;
+            let switched = provider.switch(sender, &proof.flag, value).await;
             let mut case = match &switched {
                 Ok(_) => self.ask_until(sender, index, step, tries, stop).await,
                 Err(error) => {

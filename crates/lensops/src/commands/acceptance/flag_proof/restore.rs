@@ -1,6 +1,7 @@
 //! Puts back what a flag proof found, its own or one that was cut off.
 
 use lensops_core::exchange::Sender;
+use lensops_core::ident::FlagName;
 
 use super::intent::{Intent, intent_path, is_pending};
 use crate::commands::error::{Context as _, Error, Result};
@@ -74,14 +75,16 @@ pub(crate) async fn undo<S: Sender>(settings: &Settings, sender: &S) -> Result<(
 /// what it is is returned.
 pub(super) async fn restore<S: Sender>(provider: &Provider, sender: &S, intent: &Intent) -> Result<Option<String>> {
     let found = intent.found.as_deref().unwrap_or("false");
-    let there = provider.read(sender).await?.get(&intent.flag).cloned();
+    let flag: FlagName = intent.flag.parse().map_err(Error::invalid)?;
+    let readings = provider.read(sender, std::slice::from_ref(&flag)).await?;
+    let there = readings.get(&flag).and_then(|reading| reading.value.clone());
     let ours = |there: &String| there == found || intent.wrote.contains(there);
     if let Some(other) = there.clone().filter(|there| !ours(there)) {
         return Ok(Some(other));
     }
     let as_found = there.as_ref().is_none_or(|there| there == found);
     // Switching to what it is already may still be what the service has not started with.
-    match provider.switch(sender, &intent.flag, found).await {
+    match provider.switch(sender, &flag, found).await {
         // A provider that may be read and not written, and shows what was found: nothing is left to undo.
         Err(error) if error.is_refusal() && as_found => Ok(None),
         switched => switched.map(|_| None).map_err(|error| {

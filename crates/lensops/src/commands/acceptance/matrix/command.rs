@@ -11,6 +11,7 @@ use lensops_core::verdict::acceptance::{Case, CaseResult, judge_cases};
 use lensops_core::verdict::registry::Registry;
 use lensops_core::verdict::{RunKind, Verdict};
 
+use super::access::AccessMatrix;
 use super::fetch::fetch_registry;
 use super::role_matrix::RoleMatrix;
 use super::table::Table;
@@ -45,11 +46,17 @@ pub struct Asked<'a> {
 /// No registry, a lens, plan or setting that is not valid, an API that does not list its actions, or
 /// evidence that cannot be written.
 pub async fn run(settings: &Settings, asked: Asked<'_>) -> Result<Exit> {
-    let loaded: Loaded<AcceptancePlan> = match asked.lens {
-        Some(lens) => load(settings, &Which::Lens(lens))?,
-        None => load_all(settings)?.swap_remove(0),
-    };
+    let loaded = plan_of(settings, &asked)?;
     let client = settings.client()?;
+    if let (Some(access), None) = (loaded.plan.access.clone(), asked.registry) {
+        let matrix = AccessMatrix::new(settings, loaded, access, asked.dialect)?;
+        let output = Output {
+            json: asked.json,
+            junit: asked.junit,
+            flag_proof: None,
+        };
+        return matrix.ask(settings, &client, &output).await;
+    }
     let registry = find_registry(settings, &asked, &loaded.plan, &client).await?;
     let lenses = lens_paths(settings)?.into_iter();
     let lenses = lenses.map(|path| Ok(load_lens(settings, &path, true)?.0));
@@ -62,6 +69,20 @@ pub async fn run(settings: &Settings, asked: Asked<'_>) -> Result<Exit> {
         flag_proof: None,
     };
     matrix(settings, &client, &run, &output).await
+}
+
+/// The plan of the lens that is named. Without one it is the only plan, or for a registry any that asks by it.
+fn plan_of(settings: &Settings, asked: &Asked<'_>) -> Result<Loaded<AcceptancePlan>> {
+    if let Some(lens) = asked.lens {
+        return load(settings, &Which::Lens(lens));
+    }
+    let mut all: Vec<Loaded<AcceptancePlan>> = load_all(settings)?;
+    let by_registry = all.iter().position(|loaded| loaded.plan.matrix.is_some());
+    match by_registry {
+        Some(at) => Ok(all.swap_remove(at)),
+        None if all.len() == 1 => Ok(all.swap_remove(0)),
+        None => Err(Error::usage("name one lens: a matrix of endpoints is of one lens")),
+    }
 }
 
 /// The registry that is named, else the one of the settings, else what the API lists of one lens.
@@ -98,6 +119,7 @@ pub async fn matrix<S: Sender>(settings: &Settings, sender: &S, run: &RoleMatrix
     let table = Table {
         columns: run.columns(),
         rows,
+        held_to: "the registry",
     };
     let (mut verdict, mut reason) = judge_cases(&cases);
     if stop.is_cancelled() && verdict != Verdict::Fail {

@@ -4,6 +4,7 @@
 //! changes nothing; a cell that would be let in to change something runs only against a target
 //! that is marked for it.
 
+mod access;
 mod cell;
 mod cells;
 mod command;
@@ -11,6 +12,7 @@ mod fetch;
 mod role_matrix;
 mod table;
 
+pub use access::AccessMatrix;
 pub use command::{Asked, matrix, run};
 pub use fetch::{fetch_lists, fetch_registry, registry_of};
 pub use role_matrix::RoleMatrix;

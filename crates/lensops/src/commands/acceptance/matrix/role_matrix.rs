@@ -124,7 +124,7 @@ fn actions_of(plan: &AcceptancePlan, actions: Vec<Action>, all: bool, lenses: &[
     let domain = lenses
         .iter()
         .find(|lens| lens.lens == plan.acceptance)
-        .map(|lens| lens.domain.clone());
+        .and_then(|lens| lens.domain.clone());
     let domain = domain.map_or_else(|| plan.acceptance.as_str().parse(), Ok)?;
     let actions: Vec<Action> = actions
         .into_iter()

@@ -35,6 +35,8 @@ pub(super) struct Table {
     /// What stands above the columns: roles, then outsiders.
     pub(super) columns: Vec<String>,
     pub(super) rows: Vec<Row>,
+    /// What says who is let in.
+    pub(super) held_to: &'static str,
 }
 
 impl Table {
@@ -49,7 +51,10 @@ impl Table {
             let marks: Vec<&str> = row.marks.iter().map(|mark| mark.symbol()).collect();
             text.push_str(&format!("{:width$}  {}\n", row.action, marks.join(" ")));
         }
-        text.push_str("✓ let in   · denied   ✗ differs from the registry   ? unjudged   - not run\n");
+        let held_to = self.held_to;
+        text.push_str(&format!(
+            "✓ let in   · denied   ✗ differs from {held_to}   ? unjudged   - not run\n"
+        ));
         text
     }
 
@@ -76,10 +81,11 @@ impl Table {
         for row in &self.rows {
             text.push_str(&format!("<tr><th scope=\"row\">{}</th>", html_escaped(&row.action)));
             text.extend(row.marks.iter().map(|mark| {
+                let differs = format!("differs from {}", self.held_to);
                 let (class, words) = match mark {
                     Mark::LetIn => ("letin", "let in"),
                     Mark::Denied => ("denied", "denied"),
-                    Mark::Differs => ("differs", "differs from the registry"),
+                    Mark::Differs => ("differs", differs.as_str()),
                     Mark::Unjudged => ("unjudged", "unjudged"),
                     Mark::NotRun => ("notrun", "not run"),
                 };
@@ -87,9 +93,10 @@ impl Table {
             }));
             text.push_str("</tr>\n");
         }
-        text.push_str(
-            "</tbody>\n</table>\n<p>✓ let in · denied ✗ differs from the registry ? unjudged - not run</p>\n</html>\n",
-        );
+        text.push_str(&format!(
+            "</tbody>\n</table>\n<p>✓ let in · denied ✗ differs from {} ? unjudged - not run</p>\n</html>\n",
+            self.held_to
+        ));
         text
     }
 }

@@ -2,27 +2,31 @@
 //!
 //! The API is asked by the requests of the template set, so that its shape stays there: a first,
 //! bare lens is rendered in memory, its list of actions is fetched for every user, and what a lens
-//! needs is chosen from it. Each answer may be given as an option; without a terminal a question
+//! needs is chosen from it. A lens of template set `http` starts from an address that answers. Each answer may be given as an option; without a terminal a question
 //! that has no option and no single answer is an error that names the option.
 
 mod actions;
 mod api;
 mod ask;
+mod http;
+mod openapi;
 mod questions;
 
 use lensops_core::exchange::Sender;
 use lensops_core::ident::LensId;
-use lensops_core::lens::{GateFile, Policy};
 
 use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::generate::command::generate;
+use crate::commands::generate::first_lens::SET;
 use crate::commands::generate::lens_options::NewLens;
 use crate::commands::generate::options::Options;
+use crate::commands::generate::templates;
 use crate::commands::plans::LENSES;
 use crate::config::Settings;
 
 pub use ask::{Ask, Terminal};
+pub use openapi::from_openapi;
 
 /// Makes a lens of `given`, of what the API says and of answers, and generates its files.
 ///
@@ -43,6 +47,9 @@ pub async fn new_lens<S: Sender>(
             "{there} is there already: edit it and run `lensops generate`, or choose another id"
         )));
     }
+    if is_http(settings, &given)? {
+        return http::new_lens(settings, sender, given, options, ask).await;
+    }
     if given.domain.is_empty() {
         given.domain = ask.ask("API domain", Some(id.as_str()), "--domain")?;
     }
@@ -57,10 +64,7 @@ pub async fn new_lens<S: Sender>(
         given.roles = actions::roles_of(&registry, &listed);
     }
     api::check_entity(settings, sender, &given, options).await?;
-    // Of what `lensops.yml` says for all lenses, a new one makes no exception.
-    given.gate = settings.project.gate.is_none().then_some(GateFile {
-        policy: Policy::Statistical,
-    });
+    given.gate = questions::gate(settings);
     let options = Options {
         workflows_to_root: questions::workflows_to_root(settings, ask)?,
         ..options.clone()
@@ -68,4 +72,15 @@ pub async fn new_lens<S: Sender>(
     let exit = generate(settings, Some(given), &options)?;
     say!("Next: lensops check {id} · lensops accept {id} · lensops worker {id}");
     Ok(exit)
+}
+
+/// Whether the lens is of template set `http`: by its option, by an address, or by `lensops.yml`.
+fn is_http(settings: &Settings, given: &NewLens) -> Result<bool> {
+    if given.first_asked.as_ref().is_some_and(|asked| !asked.url.is_empty()) {
+        return Ok(true);
+    }
+    match given.template_set.as_deref() {
+        Some(set) => Ok(set == SET),
+        None => Ok(templates::load(settings, None)?.name() == SET),
+    }
 }

@@ -3,18 +3,17 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use lensops_core::ident::{EnvName, Ident, parse_uuid};
-use uuid::Uuid;
-
 use super::ask::{Ask, NONE, answer};
 use crate::commands::error::{Error, Result};
 use crate::commands::generate::lens_options::{NewLens, parse_payload, parse_user, usual_user};
 use crate::commands::git;
 use crate::commands::plans::lens_paths;
 use crate::config::{RepositoryFile, Settings};
+use lensops_core::ident::{EntityId, FlagName, Ident};
+use lensops_core::lens::{GateFile, Policy};
 
 /// Names or ids with commas between them; none for [`NONE`].
-fn list<T: FromStr<Err: Display>>(text: &str) -> Result<Vec<T>> {
+pub(super) fn list<T: FromStr<Err: Display>>(text: &str) -> Result<Vec<T>> {
     let items = text
         .split(',')
         .map(str::trim)
@@ -22,13 +21,6 @@ fn list<T: FromStr<Err: Display>>(text: &str) -> Result<Vec<T>> {
     items
         .map(|item| item.parse().map_err(|error| Error::usage(format!("{item:?}: {error}"))))
         .collect()
-}
-
-/// Ids with commas between them; none for [`NONE`].
-fn ids(text: &str) -> Result<Vec<Uuid>> {
-    let items = list::<String>(text)?;
-    let read = |item: String| parse_uuid(&item).map_err(|why| Error::usage(format!("{item:?}: {why}")));
-    items.into_iter().map(read).collect()
 }
 
 /// Asks for tenants and users where neither options nor the repository give any.
@@ -39,9 +31,9 @@ pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask
     // Another lens of the repository gives its own.
     let first = lens_paths(settings)?.is_empty();
     if first && given.yacht_ids.is_empty() && settings.project.tenants.is_empty() {
-        let question = ("Tenants: their ids, with commas between them", None, "--yacht-id");
-        given.yacht_ids = answer(ask, question, |text| match ids(text)? {
-            none if none.is_empty() => Err(Error::usage("a lens is checked for a tenant: give its id")),
+        let question = ("Tenants, with commas between them", None, "--yacht-id");
+        given.yacht_ids = answer(ask, question, |text| match list::<EntityId>(text)? {
+            none if none.is_empty() => Err(Error::usage("a lens is checked for a tenant: name one")),
             tenants => Ok(tenants),
         })?;
     }
@@ -54,11 +46,13 @@ pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask
         ("crew", "A member of the crew"),
     ] {
         let (text, option) = (format!("{who}: user id"), format!("--{name}-user-id"));
-        let id = answer(ask, (&text, Some(NONE), &option), ids)?;
-        given.users.extend(id.first().and_then(|id| usual_user(name, *id)));
+        let id = answer(ask, (&text, Some(NONE), &option), list::<EntityId>)?;
+        given
+            .users
+            .extend(id.into_iter().next().and_then(|id| usual_user(name, id)));
     }
     while given.users.is_empty() {
-        let question = ("Somebody has to ask: NAME=ROLE:UUID", None, "--user NAME=ROLE:UUID");
+        let question = ("Somebody has to ask: NAME=ROLE:ID", None, "--user NAME=ROLE:ID");
         given
             .users
             .extend([answer(ask, question, |text| parse_user(text).map_err(Error::usage))?]);
@@ -73,7 +67,7 @@ pub(super) fn whose(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask
 pub(super) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask) -> Result<()> {
     if given.feature_flags.is_empty() {
         let question = ("Feature flags, the master flag first", Some(NONE), "--feature-flags");
-        given.feature_flags = answer(ask, question, list::<EnvName>)?;
+        given.feature_flags = answer(ask, question, list::<FlagName>)?;
     }
     if given.test_entities.is_empty() && (given.read_action.is_some() || given.signed_action.is_some()) {
         let key = given
@@ -82,7 +76,7 @@ pub(super) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask)
             .map_or("entity", Ident::as_str)
             .trim_end_matches("_id");
         let text = format!("Test entities: ids of a {key}, with commas between them");
-        given.test_entities = answer(ask, (&text, Some(NONE), "--test-entity-id"), ids)?;
+        given.test_entities = answer(ask, (&text, Some(NONE), "--test-entity-id"), list::<EntityId>)?;
     }
     if given.signed_action.is_some() && given.signed_payload.is_empty() {
         let text = "What else the signed action's payload carries: KEY=VALUE, with commas between them";
@@ -109,6 +103,13 @@ pub(super) fn rest(settings: &Settings, given: &mut NewLens, ask: &mut impl Ask)
         given.signers = answer(ask, (&text, None, "--signers"), list::<Ident>)?;
     }
     Ok(())
+}
+
+/// How the gate decides on a new lens: of what `lensops.yml` says for all lenses, it makes no exception.
+pub(super) fn gate(settings: &Settings) -> Option<GateFile> {
+    settings.project.gate.is_none().then_some(GateFile {
+        policy: Policy::Statistical,
+    })
 }
 
 /// Whether workflows go to the root of the repository that this folder lies in. Where nobody can be asked,
@@ -149,12 +150,12 @@ mod tests {
     fn a_first_lens_is_asked_whose_it_is_and_a_second_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings::load(folder.path(), Env::default()).unwrap();
-        let mut ask = Scripted::of(&["nobody", NONE, ID, NONE, ID, ""]);
+        let mut ask = Scripted::of(&["53fbdf09-b709-509d-aad0-3a6f50239a5x", NONE, ID, NONE, ID, ""]);
         let mut given = NewLens::default();
         whose(&settings, &mut given, &mut ask).unwrap();
         assert_eq!(
             given.yacht_ids,
-            [ID.parse::<Uuid>().unwrap()],
+            [ID.parse::<EntityId>().unwrap()],
             "what is no id is asked again"
         );
         assert_eq!(given.users.keys().map(Ident::as_str).collect::<Vec<_>>(), ["captain"]);

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::context::{Context, Order};
 use crate::commands::worker::{Answer, Answered, told_off};
-use crate::flags::{FlagProvider as _, Provider};
+use crate::flags::{Deploy, FlagProvider as _};
 use crate::store::{Rollback, Switch};
 
 /// What the API showed.
@@ -55,9 +55,10 @@ impl<S: Sender> Context<'_, S> {
         );
         say!(
             "Would {}, and look at the API for up to {} s",
-            match self.provider {
-                Provider::Render(_) => "start the service anew",
-                Provider::EnvFile(_) => "ask you to restart the service, which reads its flags when it starts",
+            match self.provider.follows() {
+                Deploy::Live => "have it followed without a restart",
+                Deploy::Started => "start the service anew",
+                Deploy::ByHand => "ask you to restart the service, which reads its flags when it starts",
             },
             order.wait.as_secs()
         );

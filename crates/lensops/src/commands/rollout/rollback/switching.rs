@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
+use lensops_core::flags::{FlagState, Reading};
+use lensops_core::ident::FlagName;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -14,7 +16,7 @@ use super::report::{Seen, outcome};
 use crate::commands::error::{Context as _, Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::worker::{Answer, Answered};
-use crate::flags::{Deploy, FlagError, FlagProvider as _, is_on};
+use crate::flags::{Deploy, FlagError, FlagProvider as _};
 use crate::store::{Progress, Rollback, Switch};
 
 /// The wait between two looks at the API.
@@ -34,7 +36,7 @@ impl<S: Sender> Context<'_, S> {
         gate: impl Future<Output = String>,
         stop: &CancellationToken,
     ) -> Result<Exit> {
-        let Some(flag) = self.monitor.plan.flags().first().map(ToString::to_string) else {
+        let Some(flag) = self.monitor.plan.flags().first().map(|flag| (*flag).clone()) else {
             return Err(Error::usage(format!(
                 "lens {} names no feature flag: there is nothing to switch",
                 self.lens()
@@ -53,16 +55,25 @@ impl<S: Sender> Context<'_, S> {
                 self.lens()
             )));
         }
-        let variables = patiently(order, self.provider.read(self.sender)).await;
-        let variables = variables
-            .map_err(|error| Error::not_switched("nothing was changed: the flags cannot be read".to_owned(), error))?;
-        let found = variables.get(&flag).cloned();
+        let nothing = |what: &str| format!("nothing was changed: {what}");
+        if let Some(why) = self.provider.read_only() {
+            let error = FlagError::ReadOnly(why);
+            return Err(Error::not_switched(nothing("the flag cannot be switched here"), error));
+        }
+        let readings = patiently(order, self.provider.read(self.sender, std::slice::from_ref(&flag))).await;
+        let readings = readings.map_err(|error| Error::not_switched(nothing("the flags cannot be read"), error))?;
+        let reading = readings.get(&flag).cloned().unwrap_or(Reading::NOT_THERE);
+        if reading.state == FlagState::NotThere && !self.provider.makes_flags() {
+            let error = FlagError::NoFlag(flag.to_string());
+            return Err(Error::not_switched(nothing("there is no such flag"), error));
+        }
+        let found = reading.value;
         if order.dry_run {
-            self.tell_plan(order, (&flag, found.as_deref()), &gate.await, latest.as_ref());
+            self.tell_plan(order, (flag.as_str(), found.as_deref()), &gate.await, latest.as_ref());
             return Ok(Exit::Good);
         }
         let again = latest.filter(|entry| entry.kind == order.kind && !entry.is_unfinished());
-        let as_wanted = is_on(found.as_deref()) == (order.kind == Switch::Restore);
+        let as_wanted = reading.state.is_on() == (order.kind == Switch::Restore);
         let mut entry = match (unfinished, again) {
             (Some(entry), _) => {
                 self.say(
@@ -79,7 +90,7 @@ impl<S: Sender> Context<'_, S> {
                 );
                 entry
             }
-            (None, _) => self.intend(order, &flag, found).await?,
+            (None, _) => self.intend(order, flag.as_str(), found).await?,
         };
         if entry.step == Progress::Intended {
             self.switch(order, &mut entry).await?;
@@ -111,9 +122,10 @@ impl<S: Sender> Context<'_, S> {
     async fn switch(&self, order: &Order, entry: &mut Rollback) -> Result<()> {
         if self.provider.target() != entry.target {
             return Err(Error::usage(format!(
-                "the {} that was cut off is of {}: set RENDER_SERVICE_ID, or `flags` of lensops.yml, to it",
+                "the {} that was cut off is of {}: set {} to it",
                 entry.kind.as_str(),
-                entry.target
+                entry.target,
+                self.provider.settings()
             )));
         }
         // What was on may have been written in a way of its own.
@@ -121,7 +133,8 @@ impl<S: Sender> Context<'_, S> {
             Switch::Rollback => "false",
             Switch::Restore => "true",
         };
-        if let Err(error) = patiently(order, self.provider.set(self.sender, &entry.flag, value)).await {
+        let flag: FlagName = entry.flag.parse().map_err(Error::invalid)?;
+        if let Err(error) = patiently(order, self.provider.set(self.sender, &flag, value)).await {
             // A provider that did not answer may have done it all the same; one that refused has not.
             if !matches!(error, FlagError::Silent(_)) {
                 entry.step = Progress::Abandoned;
@@ -136,6 +149,7 @@ impl<S: Sender> Context<'_, S> {
         }
         self.say(order, &format!("{} is {value} at {}", entry.flag, self.provider.name()));
         match patiently(order, self.provider.deploy(self.sender)).await {
+            Ok(Deploy::Live) => self.say(order, "whoever asks for it hears of it without a restart"),
             Ok(Deploy::Started) => self.say(order, "the service starts anew, to read it"),
             Ok(Deploy::ByHand) => self.say(order, "restart the service now: it reads its flags when it starts"),
             Err(error) => {
@@ -186,11 +200,11 @@ impl<S: Sender> Context<'_, S> {
                 self.monitor.redactor.text(&error.line())
             ),
         }
-        // Not seen is neither done nor failed.
-        Ok(if seen == Seen::Follows {
-            Exit::Good
-        } else {
-            Exit::CouldNotJudge
+        // Not seen is neither done nor failed; where a person has to restart the service, that is what is left to do.
+        Ok(match seen {
+            Seen::Follows => Exit::Good,
+            _ if self.provider.follows() == Deploy::ByHand => Exit::Degraded,
+            _ => Exit::CouldNotJudge,
         })
     }
 

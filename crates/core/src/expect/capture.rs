@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::dialect::Dialect;
+use super::pattern::Pattern;
 use super::place::Place;
 use crate::exchange::Response;
-use crate::plan::{Dialect, Pattern};
 
 /// What is captured: what stands at a place, or the part of it that an expression matches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

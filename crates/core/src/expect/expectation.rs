@@ -5,12 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Vars;
 use super::limit::Limit;
 use super::pattern::Pattern;
 use super::status_set::StatusSet;
-use crate::request::JsonPath;
 use crate::request::fill::{PrepareError, expand_json, expand_text, names, names_in};
+use crate::request::{JsonPath, Vars};
 
 /// The error code by which the API says that a flag is off.
 pub const FEATURE_DISABLED: &str = "FEATURE_DISABLED";
@@ -37,6 +36,8 @@ pub struct Expect {
     pub matches: IndexMap<JsonPath, Pattern>,
     /// Places that must hold nothing, or `null`.
     pub absent: Vec<JsonPath>,
+    /// Places none of whose values may be this.
+    pub lacks: IndexMap<JsonPath, Value>,
     /// How many values a path must select.
     pub count: IndexMap<JsonPath, Limit>,
     /// Headers that must hold exactly this value.
@@ -82,6 +83,10 @@ struct RawExpect {
     /// JSONPaths that must select nothing, or `null` alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     absent: Vec<JsonPath>,
+    /// JSONPaths none of whose values may be this: `{$..id: $id}`, where another tenant's row must not be seen. A number
+    /// and its text are the same here, and a refusal without JSON holds nothing.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    lacks: IndexMap<JsonPath, Value>,
     /// How many values a JSONPath must select: `$.items[*]` selects the items.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     count: IndexMap<JsonPath, Limit>,
@@ -135,6 +140,7 @@ impl TryFrom<RawExpect> for Expect {
             is,
             matches,
             absent,
+            lacks,
             count,
             headers,
             contains,
@@ -152,6 +158,7 @@ impl TryFrom<RawExpect> for Expect {
             is,
             matches,
             absent,
+            lacks,
             count,
             headers,
             contains,
@@ -174,6 +181,7 @@ impl From<Expect> for RawExpect {
             is,
             matches,
             absent,
+            lacks,
             count,
             headers,
             contains,
@@ -191,6 +199,7 @@ impl From<Expect> for RawExpect {
             is,
             matches,
             absent,
+            lacks,
             count,
             headers,
             contains,
@@ -229,7 +238,7 @@ impl Expect {
             filled.collect::<Result<IndexMap<_, _>, PrepareError>>()
         };
         let mut filled = self.clone();
-        for value in filled.is.values_mut() {
+        for value in filled.is.values_mut().chain(filled.lacks.values_mut()) {
             *value = expand_json(value, vars)?;
         }
         for value in filled.headers.values_mut().chain(&mut filled.contains) {
@@ -259,9 +268,10 @@ impl Expect {
     }
 
     /// The variables that it names.
-    pub(super) fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         let mut found = Vec::new();
-        self.is.values().for_each(|value| names_in(value, &mut found));
+        let values = self.is.values().chain(self.lacks.values());
+        values.for_each(|value| names_in(value, &mut found));
         let limits = [&self.at_least, &self.at_most, &self.count];
         let limits = limits.into_iter().flat_map(IndexMap::values).filter_map(Limit::text);
         let texts = self.headers.values().chain(&self.contains).map(String::as_str);

@@ -5,9 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::dialect::Dialect;
 use crate::exchange::Response;
-use crate::plan::{Dialect, JsonPath};
 use crate::redaction::is_secret_key;
+use crate::request::JsonPath;
 
 /// Where a captured value stands: a named place of the dialect (`entity`), a JSONPath
 /// (`$.result.id`), a header (`header:location`) or the value of a cookie that the answer sets (`cookie:session`).

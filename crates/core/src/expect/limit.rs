@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
-use super::Vars;
+use crate::request::Vars;
 use crate::request::fill::{PrepareError, expand};
 
 /// A number, or text with `$variables` that is filled to one before the request is sent.
