@@ -1,7 +1,9 @@
 //! Log lines: `[2026-01-28T15:00:00Z] INFO: …`, or JSON, one a line.
 
 use std::fmt;
+use std::sync::OnceLock;
 
+use lensops_core::redaction::Redactor;
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -30,7 +32,17 @@ pub enum Stream {
     Error,
 }
 
-/// Starts logging to `to` at `level` (`INFO`, `DEBUG`, …). Lines of libraries are left out.
+/// Takes secrets out of the lines of libraries; without it they are left out.
+static LIBRARIES: OnceLock<Redactor> = OnceLock::new();
+
+/// From now on the warnings of the job queue are logged, without what `redactor` knows.
+pub fn redact_libraries(redactor: Redactor) {
+    // A second worker in one process keeps the first's.
+    LIBRARIES.set(redactor).ok();
+}
+
+/// Starts logging to `to` at `level` (`INFO`, `DEBUG`, …). Lines of libraries are left out, but for the warnings of the
+/// job queue, which [`redact_libraries`] lets through.
 ///
 /// # Errors
 /// When `level` is none.
@@ -43,7 +55,7 @@ pub fn start(form: LogForm, level: Option<&str>, to: Stream) -> Result<(), Strin
             .parse()
             .map_err(|_| format!("LOG_LEVEL={level:?}: use DEBUG, INFO, WARNING or ERROR"))?,
     };
-    let filter = EnvFilter::new(format!("off,lensops={parsed}"));
+    let filter = EnvFilter::new(format!("off,lensops={parsed},graphile_worker=warn"));
     let builder: SubscriberBuilder = tracing_subscriber::fmt();
     let look = match to {
         Stream::Output => terminal::output(),
@@ -82,6 +94,10 @@ where
         };
         let mut fields = Fields::default();
         event.record(&mut fields);
+        if !event.metadata().target().starts_with("lensops") {
+            let Some(redactor) = LIBRARIES.get() else { return Ok(()) };
+            fields = fields.of_library(redactor);
+        }
         match self.0 {
             LogForm::Human => {
                 let line = format!("[{at}] {level}: {}", fields.message);
@@ -102,6 +118,23 @@ where
 struct Fields {
     message: String,
     others: Map<String, Value>,
+}
+
+impl Fields {
+    /// The same as one line without secrets: a library says in fields what it means.
+    fn of_library(self, redactor: &Redactor) -> Self {
+        let mut line = format!("⚠️ The job queue: {}", self.message);
+        for (name, value) in &self.others {
+            // What a job carries is lensops' own, and says nothing here.
+            if name != "payload" {
+                line.push_str(&format!(" {name}={value}"));
+            }
+        }
+        Self {
+            message: redactor.text(&line).as_str().to_owned(),
+            others: Map::new(),
+        }
+    }
 }
 
 impl Visit for Fields {

@@ -112,6 +112,15 @@ pub struct CheckRecord {
     pub events: Vec<EventRecord>,
 }
 
+impl CheckRecord {
+    /// Failed samples in percent; `None` when no sample was taken.
+    #[must_use]
+    pub fn error_rate_percent(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "hundredths of a percent are at most 10 000")]
+        self.error_rate_hundredths.map(|hundredths| hundredths as f64 / 100.0)
+    }
+}
+
 /// The id of the `index`-th event of check `check`. It sorts beside its check.
 #[must_use]
 pub fn event_id(check: Uuid, index: usize) -> Uuid {

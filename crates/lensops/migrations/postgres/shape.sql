@@ -4,7 +4,9 @@ WITH relations (oid, name) AS (
     SELECT c.oid, c.relname::text
     FROM pg_class c
     WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p')
-      AND c.relname IN ('pms_health_checks', 'pms_health_events', 'lensops_rollups')
+      AND c.relname IN ('pms_health_checks', 'pms_health_events', 'lensops_rollups', 'lensops_missed', 'lensops_alerts',
+                        'lensops_notifications', 'lensops_alert_messages', 'lensops_alert_deliveries', 'lensops_incidents',
+                        'lensops_silences', 'lensops_starts', 'lensops_parked', 'lensops_plans', 'lensops_machines')
 ), functions (oid, name) AS (
     SELECT p.oid, format('%s(%s)', p.proname, oidvectortypes(p.proargtypes))
     FROM pg_proc p

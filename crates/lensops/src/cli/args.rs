@@ -11,8 +11,8 @@ use clap::Parser;
 
 pub(super) use command::Command;
 pub(super) use groups::{
-    AlertsCommand, EvidenceCommand, ExportCommand, OutboxCommand, PhaseCommand, ProvidersCommand, TemplatesCommand,
-    WhoArgs,
+    AlertsCommand, EvidenceCommand, ExportCommand, FleetCommand, OutboxCommand, PhaseCommand, ProvidersCommand,
+    TemplatesCommand, WhoArgs,
 };
 pub(super) use shared::RollbackArgs;
 

@@ -9,12 +9,13 @@ use super::args::*;
 use super::manual;
 use crate::commands::acceptance::{self, matrix};
 use crate::commands::alerts::{self, Quiet};
-use crate::commands::context::open_journal;
 use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
 use crate::commands::generate::{self, NewLens, new_lens, schemas};
 use crate::commands::rollout::gate::Form;
-use crate::commands::{check, check_url, config, doctor, evidence, rollout, serve, simulate, storage, stress, worker};
+use crate::commands::{
+    check, check_url, config, doctor, evidence, fleet, rollout, serve, simulate, storage, stress, worker,
+};
 use crate::config::{Env, Settings, StoreKind};
 use crate::http::{Client, TIMEOUT};
 use crate::log::{self, LogForm, Stream};
@@ -113,7 +114,8 @@ async fn run(command: Command, at: At) -> Result<Exit> {
             lenses,
             api_url,
             listen,
-        } => worker::run(&at.settings(api_url)?, &lenses, listen).await,
+            fleet,
+        } => worker::run(&at.settings(api_url)?, &lenses, listen, fleet).await,
         Command::Accept {
             plan,
             dialect,
@@ -244,6 +246,7 @@ async fn run(command: Command, at: At) -> Result<Exit> {
             json,
             ..
         } => storage::migrate::run(&at.settings(None)?, database_url, check, json).await,
+        Command::Fleet(command) => of_fleet(&at.settings(None)?, command).await,
         Command::Outbox(command) => outbox(&at.settings(None)?, command).await,
         Command::Alerts(command) => alerts(&at.settings(None)?, command, now).await,
         Command::Export { what: Some(what) } => export(&at.settings(None)?, what),
@@ -329,6 +332,14 @@ async fn phase(settings: &Settings, command: PhaseCommand, now: Timestamp) -> Re
     }
 }
 
+async fn of_fleet(settings: &Settings, command: FleetCommand) -> Result<Exit> {
+    match command {
+        FleetCommand::Status { json } => fleet::status(settings, json).await,
+        FleetCommand::Publish { json } => fleet::publish(settings, json).await,
+        FleetCommand::Unpark { key, json } => fleet::unpark(settings, key.as_deref(), json).await,
+    }
+}
+
 async fn outbox(settings: &Settings, command: OutboxCommand) -> Result<Exit> {
     match command {
         OutboxCommand::Status { json } => storage::outbox::show(settings, json).await,
@@ -349,7 +360,7 @@ fn export(settings: &Settings, command: ExportCommand) -> Result<Exit> {
 
 async fn alerts(settings: &Settings, command: AlertsCommand, now: Timestamp) -> Result<Exit> {
     match command {
-        AlertsCommand::List { trail, json } => alerts::list(&open_journal(settings).await?, now, trail, json).await,
+        AlertsCommand::List { trail, json } => alerts::list_known(settings, now, trail, json).await,
         AlertsCommand::Test { receiver, json } => alerts::test_named(settings, receiver.as_deref(), now, json).await,
         AlertsCommand::Silence {
             lens,
@@ -371,7 +382,7 @@ async fn alerts(settings: &Settings, command: AlertsCommand, now: Timestamp) -> 
             alerts::silence_known(settings, quiet, now, json).await
         }
         AlertsCommand::Unsilence { id, json } => {
-            alerts::unsilence(&open_journal(settings).await?, id, &settings.who(), now, json).await
+            alerts::unsilence_known(settings, id, &settings.who(), now, json).await
         }
     }
 }

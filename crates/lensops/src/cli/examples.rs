@@ -73,6 +73,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "lensops worker faults parts --listen 127.0.0.1:9464",
                 "two of them, with /metrics",
             ),
+            ("lensops worker --fleet", "share the timetable with other workers"),
         ],
     ),
     (
@@ -186,6 +187,18 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("lensops migrate --check", "what is missing, altered or too wide"),
             ("lensops migrate --print", "as SQL, for psql"),
         ],
+    ),
+    (
+        "fleet status",
+        &[("lensops fleet status", "machines, pairs, lateness, parked pairs")],
+    ),
+    (
+        "fleet publish",
+        &[("lensops fleet publish", "these plans and tenants, for all machines")],
+    ),
+    (
+        "fleet unpark",
+        &[("lensops fleet unpark", "check all parked pairs again")],
     ),
     (
         "outbox status",

@@ -20,6 +20,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "restore",
             "alerts",
             "migrate",
+            "fleet",
             "outbox",
             "retention",
             "export",

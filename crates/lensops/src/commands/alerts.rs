@@ -12,6 +12,7 @@ use crate::alert::Receiver;
 use crate::commands::context::open_journal;
 use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
+use crate::commands::fleet;
 use crate::commands::plans::lens_paths;
 use crate::config::Settings;
 use crate::http::{Client, TIMEOUT};
@@ -24,8 +25,52 @@ use crate::store::{Alert, Journal, Silence, Trail};
 /// # Errors
 /// When the journal cannot be read.
 pub async fn list(journal: &Journal, now: Timestamp, trail: u32, as_json: bool) -> Result<Exit> {
-    let (alerts, silences) = (journal.alerts().await?, journal.silences(now).await?);
-    let (backlog, trail) = (journal.alert_backlog().await?, journal.alert_trail(trail).await?);
+    let found = Found {
+        alerts: journal.alerts().await?,
+        silences: journal.silences(now).await?,
+        backlog: journal.alert_backlog().await?,
+        trail: journal.alert_trail(trail).await?,
+    };
+    Ok(show(found, as_json))
+}
+
+/// As [`list`], of the settings' journal; in a fleet that which all machines share comes first.
+///
+/// # Errors
+/// When the journal or the database cannot be read.
+pub async fn list_known(settings: &Settings, now: Timestamp, trail: u32, as_json: bool) -> Result<Exit> {
+    let journal = open_journal(settings).await?;
+    let Some(fleet) = fleet::shared_by(settings)? else {
+        return list(&journal, now, trail, as_json).await;
+    };
+    let mut found = Found {
+        alerts: fleet.alerts().await?,
+        silences: fleet.silences(now).await?,
+        backlog: fleet.alert_backlog().await?,
+        trail: fleet.alert_trail(trail).await?,
+    };
+    // What this machine saw while it was cut off, and its store.
+    found.alerts.extend(journal.alerts().await?);
+    found.backlog.extend(journal.alert_backlog().await?);
+    found.trail.extend(journal.alert_trail(trail).await?);
+    Ok(show(found, as_json))
+}
+
+/// What there is to be listed.
+struct Found {
+    alerts: Vec<Alert>,
+    silences: Vec<Silence>,
+    backlog: Vec<(String, i64, i64)>,
+    trail: Vec<Trail>,
+}
+
+fn show(found: Found, as_json: bool) -> Exit {
+    let Found {
+        alerts,
+        silences,
+        backlog,
+        trail,
+    } = found;
     if as_json {
         let backlog = backlog
             .iter()
@@ -50,11 +95,11 @@ pub async fn list(journal: &Journal, now: Timestamp, trail: u32, as_json: bool) 
             alert.firing && matches!(alert.severity.known(), Some(Urgency::Critical | Urgency::Error)) == grave
         })
     };
-    Ok(match () {
+    match () {
         () if firing(true) => Exit::Bad,
         () if firing(false) || !backlog.is_empty() => Exit::Degraded,
         () => Exit::Good,
-    })
+    }
 }
 
 fn print_alerts(alerts: &[Alert]) {
@@ -207,22 +252,21 @@ pub async fn test_named(settings: &Settings, name: Option<&str>, now: Timestamp,
     test(&Client::new(TIMEOUT), &receivers, &settings.redactor(), now, as_json).await
 }
 
-/// Records `quiet` in the settings' journal and prints it.
+/// Records `quiet` in the settings' journal, or for the fleet, and prints it.
 ///
 /// # Errors
-/// A lens that is not there, an empty reason, or a journal that refuses.
+/// A lens that is not there, an empty reason, or a journal or database that refuses.
 pub async fn silence_known(settings: &Settings, quiet: Quiet, now: Timestamp, as_json: bool) -> Result<Exit> {
     if let Some(lens) = &quiet.lens {
         known_lens(settings, lens)?;
     }
-    silence(
-        &open_journal(settings).await?,
-        quiet,
-        &settings.redactor(),
-        now,
-        as_json,
-    )
-    .await
+    let silence = silence_of(quiet, &settings.redactor(), now)?;
+    match fleet::shared_by(settings)? {
+        Some(fleet) => fleet.silence(&silence).await?,
+        None => open_journal(settings).await?.silence(silence.clone()).await?,
+    }
+    print_silence(&silence, as_json);
+    Ok(Exit::Good)
 }
 
 /// A silence of a lens that is not there would keep nothing quiet.
@@ -239,6 +283,32 @@ fn known_lens(settings: &Settings, lens: &LensId) -> Result<()> {
     Err(Error::usage(format!("there is no lens {lens}: {hint}")))
 }
 
+fn silence_of(quiet: Quiet, redactor: &Redactor, now: Timestamp) -> Result<Silence> {
+    if quiet.reason.trim().is_empty() {
+        return Err(Error::usage(
+            "--reason is empty: say why, for whoever looks for the alert",
+        ));
+    }
+    Ok(Silence {
+        id: Uuid::new_v4(),
+        rule: quiet.rule,
+        tenant: quiet.tenant,
+        lens: quiet.lens,
+        made_at: now,
+        until: now + quiet.lasts,
+        who: redactor.text(&quiet.who).as_str().to_owned(),
+        reason: redactor.text(quiet.reason.trim()).as_str().to_owned(),
+    })
+}
+
+fn print_silence(silence: &Silence, as_json: bool) {
+    if as_json {
+        say!("{:#}", json!(silence));
+    } else {
+        say!("🔕 {}", told(silence));
+    }
+}
+
 /// Records a silence and prints it.
 ///
 /// # Errors
@@ -250,28 +320,35 @@ pub async fn silence(
     now: Timestamp,
     as_json: bool,
 ) -> Result<Exit> {
-    if quiet.reason.trim().is_empty() {
-        return Err(Error::usage(
-            "--reason is empty: say why, for whoever looks for the alert",
-        ));
-    }
-    let silence = Silence {
-        id: Uuid::new_v4(),
-        rule: quiet.rule,
-        tenant: quiet.tenant,
-        lens: quiet.lens,
-        made_at: now,
-        until: now + quiet.lasts,
-        who: redactor.text(&quiet.who).as_str().to_owned(),
-        reason: redactor.text(quiet.reason.trim()).as_str().to_owned(),
-    };
+    let silence = silence_of(quiet, redactor, now)?;
     journal.silence(silence.clone()).await?;
-    if as_json {
-        say!("{:#}", json!(silence));
-    } else {
-        say!("🔕 {}", told(&silence));
-    }
+    print_silence(&silence, as_json);
     Ok(Exit::Good)
+}
+
+/// Ends a silence of the settings' journal, or of the fleet.
+///
+/// # Errors
+/// When there is none of that id in force, or the journal or database refuses.
+pub async fn unsilence_known(settings: &Settings, id: Uuid, who: &str, now: Timestamp, as_json: bool) -> Result<Exit> {
+    let Some(fleet) = fleet::shared_by(settings)? else {
+        return unsilence(&open_journal(settings).await?, id, who, now, as_json).await;
+    };
+    if !fleet.end_silence(id, now, who).await? {
+        return Err(Error::usage(format!(
+            "there is no silence {id} in force: see lensops alerts list"
+        )));
+    }
+    print_ended(id, who, as_json);
+    Ok(Exit::Good)
+}
+
+fn print_ended(id: Uuid, who: &str, as_json: bool) {
+    if as_json {
+        say!("{:#}", json!({"ended": id, "by": who}));
+    } else {
+        say!("🔔 silence {id} ended by {who}");
+    }
 }
 
 /// Ends a silence.
@@ -285,10 +362,6 @@ pub async fn unsilence(journal: &Journal, id: Uuid, who: &str, now: Timestamp, a
         )));
     }
     journal.unsilence(id, now, who).await?;
-    if as_json {
-        say!("{:#}", json!({"ended": id, "by": who}));
-    } else {
-        say!("🔔 silence {id} ended by {who}");
-    }
+    print_ended(id, who, as_json);
     Ok(Exit::Good)
 }

@@ -13,6 +13,7 @@ pub mod error;
 pub mod evidence;
 pub mod exit;
 pub mod files;
+pub mod fleet;
 pub mod generate;
 mod git;
 mod plan_files;

@@ -207,9 +207,15 @@ fn lens_path(settings: &Settings, id: &LensId) -> PathBuf {
 }
 
 fn load_file<P: Plan>(settings: &Settings, path: &Path) -> Result<Loaded<P>> {
-    let text = files::read(path)?;
-    let shown = path.display().to_string();
-    let mut plan: P = yaml::read_all(&shown, &text)?;
+    load_text(settings, &path.display().to_string(), files::read(path)?)
+}
+
+/// Loads the plan that `text` is; `shown` names it in errors.
+///
+/// # Errors
+/// When it cannot be read, or could never run.
+pub(crate) fn load_text<P: Plan>(settings: &Settings, shown: &str, text: String) -> Result<Loaded<P>> {
+    let mut plan: P = yaml::read_all(shown, &text)?;
     plan.share(&settings.defaults());
     let undefined = plan.undefined();
     if !undefined.is_empty() {
@@ -219,12 +225,12 @@ fn load_file<P: Plan>(settings: &Settings, path: &Path) -> Result<Loaded<P>> {
             let message = undefined.to_string();
             Mistake { line, column, message }
         };
-        return Err(YamlErrors::at(&shown, &text, undefined.iter().map(mistake).collect()).into());
+        return Err(YamlErrors::at(shown, &text, undefined.iter().map(mistake).collect()).into());
     }
-    for old in old_forms::<P>(&shown, &text) {
+    for old in old_forms::<P>(shown, &text) {
         complain!("⚠️ {old}");
     }
-    plan.check().with_context(|| format!("{} cannot run", path.display()))?;
+    plan.check().with_context(|| format!("{shown} cannot run"))?;
     let origin = match origin(&text) {
         Origin::Foreign => PlanOrigin::Foreign,
         Origin::Edited => PlanOrigin::Edited,
@@ -234,7 +240,7 @@ fn load_file<P: Plan>(settings: &Settings, path: &Path) -> Result<Loaded<P>> {
     Ok(Loaded {
         plan,
         text,
-        path: path.to_owned(),
+        path: PathBuf::from(shown),
         origin,
     })
 }

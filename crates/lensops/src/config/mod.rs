@@ -27,7 +27,8 @@ pub use error::ConfigError;
 pub use flags_file::FlagsAt;
 pub use presets::{PRESETS, preset};
 pub use project::{
-    ClientCertificate, Destructive, MetricsFile, ProjectFile, RequestDefaults, Runtime, StoreKind, WorkerFile,
+    ClientCertificate, Destructive, MetricsFile, ProjectFile, RequestDefaults, Runtime, ScheduleKind, StoreKind,
+    WorkerFile,
 };
 pub use repository::RepositoryFile;
 pub use secrets::redactor_of;

@@ -101,6 +101,9 @@ pub struct ProjectFile {
     /// Whose evidence counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceFile>,
+    /// `alone` or `fleet`: who keeps the timetable; `alone` where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleKind>,
     /// How the worker works.
     #[serde(skip_serializing_if = "WorkerFile::is_default")]
     pub worker: WorkerFile,
@@ -131,6 +134,16 @@ impl RequestDefaults {
     fn is_empty(&self) -> bool {
         self.headers.is_empty()
     }
+}
+
+/// Who keeps the timetable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleKind {
+    /// The worker itself.
+    Alone,
+    /// A table of jobs in PostgreSQL, shared by any number of workers.
+    Fleet,
 }
 
 /// `worker` of `lensops.yml`.

@@ -9,6 +9,7 @@ mod board;
 mod chosen;
 pub mod dry_run;
 mod error;
+pub mod fleet;
 mod history;
 mod journal;
 pub mod postgres;

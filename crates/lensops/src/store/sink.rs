@@ -50,7 +50,7 @@ impl Entry {
             lens_id: record.lens_id.to_string(),
             status: record.status.as_str().to_owned(),
             p95_latency_ms: record.p95_latency_ms,
-            error_rate_percent: None,
+            error_rate_percent: record.error_rate_percent(),
             sample_size: Some(record.sample_size),
             events: record.events.iter().map(event).collect(),
             notes: record.notes.text().as_str().to_owned(),

@@ -27,6 +27,8 @@ mod examples;
 mod exit_codes;
 mod fixture;
 mod flag_services;
+mod fleet;
+mod fleet_server;
 mod framings;
 mod front;
 mod gate_files;

@@ -47,7 +47,7 @@ kill -INT "$server"
 wait "$server" || true
 "#;
 
-fn binaries() -> PathBuf {
+pub(crate) fn binaries() -> PathBuf {
     let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|entries| entries.map(|entry| entry.unwrap().path().join("bin")).collect())
         .unwrap_or_default();

@@ -9,7 +9,8 @@ use lensops_core::lens::parse_tenant;
 use uuid::Uuid;
 
 use super::groups::{
-    AlertsCommand, EvidenceCommand, ExportCommand, OutboxCommand, PhaseCommand, ProvidersCommand, TemplatesCommand,
+    AlertsCommand, EvidenceCommand, ExportCommand, FleetCommand, OutboxCommand, PhaseCommand, ProvidersCommand,
+    TemplatesCommand,
 };
 use super::lens::{GenerateArgs, LensArgs};
 #[cfg(feature = "sandbox")]
@@ -43,6 +44,9 @@ pub(in crate::cli) enum Command {
         /// Serve /healthz, /readyz and /metrics at this address, such as 127.0.0.1:9464
         #[arg(long, value_name = "ADDR")]
         listen: Option<SocketAddr>,
+        /// Share the timetable with other workers, in the PostgreSQL store; as `schedule: fleet` of lensops.yml
+        #[arg(long, conflicts_with = "lenses")]
+        fleet: bool,
     },
     /// Run the acceptance plan of a lens and keep the evidence
     Accept {
@@ -238,6 +242,9 @@ pub(in crate::cli) enum Command {
         #[arg(long, conflicts_with = "print")]
         json: bool,
     },
+    /// Show the workers of a fleet, or change what they run
+    #[command(subcommand)]
+    Fleet(FleetCommand),
     /// Show, deliver or print checks that wait for the store
     #[command(subcommand)]
     Outbox(OutboxCommand),

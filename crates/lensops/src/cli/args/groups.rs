@@ -146,6 +146,30 @@ pub(in crate::cli) enum TemplatesCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(in crate::cli) enum FleetCommand {
+    /// Show machines, pairs, lateness and parked pairs; exit 4 when something needs a look
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the plans and tenants of this folder those of all machines
+    Publish {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check parked pairs again
+    Unpark {
+        /// The key that `fleet status` prints; all of them if you name none
+        key: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ProvidersCommand {
     /// Name the flag services that lensops knows by a definition
     List,

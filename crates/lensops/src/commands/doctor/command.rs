@@ -4,7 +4,7 @@ use lensops_core::plan::monitor::MonitorPlan;
 
 use super::finding::Findings;
 use super::subject::Subject;
-use super::{api, clock, files, flags, leaks, repository, secrets, sign_in, store};
+use super::{api, clock, files, flags, fleet, leaks, repository, secrets, sign_in, store};
 use crate::commands::context::{monitor, tenant_source};
 use crate::commands::error::{Error, Result};
 use crate::commands::exit::Exit;
@@ -59,6 +59,7 @@ pub async fn doctor(subject: &Subject<'_>, as_json: bool) -> Exit {
     api::look(subject, &mut findings).await;
     flags::look(subject, &mut findings).await;
     store::look(subject, &mut findings).await;
+    fleet::look(subject, &mut findings).await;
     clock::look(subject, &mut findings).await;
     findings.report(as_json)
 }

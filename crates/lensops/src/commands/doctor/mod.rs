@@ -11,6 +11,7 @@ mod command;
 mod files;
 mod finding;
 mod flags;
+mod fleet;
 mod leaks;
 mod repository;
 mod secrets;

@@ -27,7 +27,7 @@ use super::before::Before;
 use super::turn::Turn;
 use crate::auth::{Sending, Signed, Signing, Unsigned};
 use crate::flags::SharedFlags;
-use crate::store::{History, Journal, Store, StoreError};
+use crate::store::{History, Journal, Store, StoreError, StoredCheck};
 
 /// How long a store elsewhere may take to say what was before.
 pub(super) const ASK_FOR: Duration = Duration::from_secs(3);
@@ -98,11 +98,24 @@ impl Monitor {
                 Err(_) => tracing::warn!("⚠️ History could not be read: no answer within {}s", ASK_FOR.as_secs()),
             }
         }
-        let rolled_back = journal.rolled_back().await?.get(self.lens()).cloned();
+        self.before_of(journal, store, tenant, &checks).await
+    }
+
+    /// What `checks` say, those of the window, oldest first; and what was rolled back.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(super) async fn before_of<S: Sender>(
+        &self,
+        journal: &Journal,
+        store: &Store<S>,
+        tenant: Uuid,
+        checks: &[StoredCheck],
+    ) -> Result<Before, StoreError> {
         Ok(Before {
-            worked: self.worked(journal, store, tenant, &checks).await?,
-            rolled_back,
-            ..Before::of(&checks)
+            worked: self.worked(journal, store, tenant, checks).await?,
+            rolled_back: journal.rolled_back().await?.get(self.lens()).cloned(),
+            ..Before::of(checks)
         })
     }
 

@@ -19,6 +19,15 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
+    /// All plans of `settings`, read already.
+    pub(super) fn of(settings: &Settings, monitors: Vec<Arc<Monitor>>) -> Self {
+        Self {
+            monitors,
+            settings: settings.clone(),
+            lenses: Vec::new(),
+        }
+    }
+
     /// Reads the plans.
     ///
     /// # Errors

@@ -24,8 +24,25 @@ pub struct Health {
     inner: Mutex<Inner>,
 }
 
+/// How a fleet stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FleetFigures {
+    /// Pairs that have a job.
+    pub pairs: i64,
+    /// Pairs without a check for two intervals.
+    pub late: i64,
+    /// Jobs that were parked.
+    pub parked: usize,
+    /// Workers that were heard of in the last minute.
+    pub machines: usize,
+}
+
 #[derive(Debug)]
 struct Inner {
+    /// Its pairs are a fleet's: another machine may have the next check of any of them.
+    shared: bool,
+    /// How that fleet stood when it was looked at last.
+    fleet: Option<FleetFigures>,
     pairs: HashMap<(Uuid, LensId), Pair>,
     counters: Counters,
 }
@@ -51,6 +68,8 @@ impl Health {
     pub fn new(tenant_label: bool) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::new(Inner {
+                shared: false,
+                fleet: None,
                 pairs: HashMap::new(),
                 counters: Counters::new(tenant_label),
             }),
@@ -73,25 +92,46 @@ impl Health {
                 monitor: monitor.clone(),
                 ..pair
             });
-            inner.pairs.insert(
-                key,
-                known.unwrap_or(Pair {
-                    monitor,
-                    last: now,
-                    running: None,
-                    status: None,
-                    certificate_expires: None,
-                    told: 0,
-                }),
-            );
+            inner
+                .pairs
+                .insert(key, known.unwrap_or_else(|| Pair::new(&monitor, now)));
         }
-        let Inner { pairs, counters } = &mut *inner;
+        let Inner { pairs, counters, .. } = &mut *inner;
         let lenses: HashSet<&str> = pairs.keys().map(|(_, lens)| lens.as_str()).collect();
         let watched: HashSet<(Uuid, &str)> = pairs.keys().map(|(tenant, lens)| (*tenant, lens.as_str())).collect();
         counters.keep(|lens, tenant| match tenant {
             Some(tenant) => watched.contains(&(tenant, lens)),
             None => lenses.contains(lens),
         });
+    }
+
+    /// From now on its pairs are a fleet's: none of them is late here, for another machine may check it.
+    pub fn share(&self) {
+        self.inner().shared = true;
+    }
+
+    /// How the fleet stands, for metrics.
+    pub fn fleet_stands(&self, figures: FleetFigures) {
+        self.inner().fleet = Some(figures);
+    }
+
+    /// A pair of a fleet is watched here while it is checked here: another machine may have its next check, so that
+    /// it is late for nobody, and is forgotten when it does not come back.
+    pub fn add(&self, monitor: &Arc<Monitor>, tenant: Uuid, now: Timestamp) {
+        let mut inner = self.inner();
+        let pair = inner
+            .pairs
+            .entry((tenant, monitor.lens().clone()))
+            .or_insert_with(|| Pair::new(monitor, now));
+        pair.monitor = monitor.clone();
+    }
+
+    /// Forgets the pairs that had no check here for two intervals: those of a fleet that other machines check.
+    pub fn forget_others(&self, now: Timestamp) {
+        let inner = &mut *self.inner();
+        inner
+            .pairs
+            .retain(|_, pair| pair.running.is_some() || pair.without(now) < LATE_AFTER);
     }
 
     /// A check of a pair began.
@@ -144,7 +184,11 @@ impl Health {
     #[must_use]
     pub fn late(&self, now: Timestamp, rolled_back: &HashMap<LensId, Paused>) -> Vec<(Rule, Subject, Seen)> {
         let mut late = Vec::new();
-        for ((tenant, lens), pair) in &mut self.inner().pairs {
+        let mut inner = self.inner();
+        if inner.shared {
+            return late;
+        }
+        for ((tenant, lens), pair) in &mut inner.pairs {
             let intervals = pair.without(now);
             let muted = || pair.monitor.muted(now, rolled_back.get(lens)).is_some();
             if intervals < LATE_AFTER || intervals <= pair.told || muted() {
@@ -170,6 +214,9 @@ impl Health {
     #[must_use]
     pub fn overdue(&self, now: Timestamp) -> Option<(usize, String)> {
         let inner = self.inner();
+        if inner.shared {
+            return None;
+        }
         let mut overdue = inner.pairs.iter().filter(|(_, pair)| pair.without(now) >= LATE_AFTER);
         let ((tenant, lens), _) = overdue.next()?;
         Some((1 + overdue.count(), format!("{lens} {tenant}")))
@@ -185,10 +232,42 @@ impl Health {
         inner.counters.write_checks(metrics, &name);
         inner.write_pairs(metrics, now);
         inner.counters.write_slots(metrics);
+        if let Some(fleet) = inner.fleet {
+            write_fleet(metrics, fleet);
+        }
     }
 }
 
+fn write_fleet(metrics: &mut Metrics, fleet: FleetFigures) {
+    metrics.family(
+        "lensops_fleet_pairs",
+        "gauge",
+        "Pairs of the whole fleet, by how they stand",
+    );
+    let parked = i64::try_from(fleet.parked).unwrap_or(i64::MAX);
+    for (state, count) in [("scheduled", fleet.pairs), ("late", fleet.late), ("parked", parked)] {
+        metrics.sample("lensops_fleet_pairs", &[("state", state)], count);
+    }
+    metrics.family(
+        "lensops_fleet_machines",
+        "gauge",
+        "Workers of the fleet that were heard of in the last minute",
+    );
+    metrics.sample("lensops_fleet_machines", &[], fleet.machines);
+}
+
 impl Pair {
+    fn new(monitor: &Arc<Monitor>, now: Timestamp) -> Self {
+        Self {
+            monitor: monitor.clone(),
+            last: now,
+            running: None,
+            status: None,
+            certificate_expires: None,
+            told: 0,
+        }
+    }
+
     fn without(&self, now: Timestamp) -> i64 {
         let age = i64::try_from(now.duration_since(self.last).as_millis()).unwrap_or(i64::MAX);
         age / self.monitor.plan.every.as_ms()

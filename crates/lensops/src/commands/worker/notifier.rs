@@ -215,7 +215,7 @@ impl<C: Clock, S: Sender> Notifier<C, S> {
 
 /// The wait after the `failures`-th failure in a row: doubled each time up to five minutes, and
 /// stretched by `jitter` (0.0..=1.0) from half to one and a half of it.
-fn back_off(failures: u32, jitter: f64) -> Duration {
+pub(super) fn back_off(failures: u32, jitter: f64) -> Duration {
     let doubled = FIRST_WAIT * 2_u32.saturating_pow(failures.saturating_sub(1).min(10));
     doubled.min(LONGEST_WAIT).mul_f64(0.5 + jitter.clamp(0.0, 1.0))
 }

@@ -22,7 +22,7 @@ use super::health::Health;
 use super::left;
 use super::lines::{announce, announce_rollback, span};
 use super::scheduler_stats::Pulse;
-use super::scope::{Change, PER_HOST, Scope};
+use super::scope::{Change, PER_HOST, Scope, StandIn};
 use super::slot::{self, Shared};
 use super::timetable::Timetable;
 use crate::store::{Journal, Store};
@@ -56,6 +56,8 @@ pub struct Worker<C, S> {
     pub per_host: usize,
     /// Changes while it runs; `None` where there can be none.
     pub changes: Option<mpsc::Receiver<Change>>,
+    /// Set where it stands in for a fleet that it is cut off from.
+    pub stand_in: Option<StandIn>,
     /// How it stands.
     pub pulse: Arc<Pulse>,
     /// Its pairs and counters, for alerts and metrics.
@@ -75,6 +77,7 @@ impl<C: Clock, S: Sender + 'static> Worker<C, S> {
             whole: false,
             per_host: PER_HOST,
             changes: None,
+            stand_in: None,
             pulse: Arc::default(),
             health: Health::new(false),
         }
@@ -83,8 +86,13 @@ impl<C: Clock, S: Sender + 'static> Worker<C, S> {
     /// Runs until `stop` is cancelled, then gives running checks [`GRACE`]. Says when that ends.
     pub async fn run(self, stop: CancellationToken) -> tokio::time::Instant {
         let mut running = Running::of(self);
-        running.announce().await;
-        running.arrange_first().await;
+        if let Some(stand_in) = running.scope.stand_in.clone() {
+            let wanted = running.scope.pairs().into_iter();
+            running.timetable.arrange(wanted, stand_in.since, None);
+        } else {
+            running.announce().await;
+            running.arrange_first().await;
+        }
         loop {
             running.start_due();
             let Some(event) = running.next_event(&stop).await else {
@@ -133,6 +141,7 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
                 monitors: worker.monitors,
                 tenants: worker.tenants,
                 per_host: worker.per_host,
+                stand_in: worker.stand_in,
             },
             whole: worker.whole,
             changes: worker.changes,
@@ -292,7 +301,11 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
 
     /// Lets running checks end, and cuts them off when the grace is over.
     async fn wind_down(mut self) -> tokio::time::Instant {
-        tracing::info!("Stopping: running checks have {} s", GRACE.as_secs());
+        // One that stands in stops when the fleet is back, and that is told elsewhere.
+        let alone = self.scope.stand_in.is_none();
+        if alone {
+            tracing::info!("Stopping: running checks have {} s", GRACE.as_secs());
+        }
         let deadline = tokio::time::Instant::now() + GRACE;
         let tasks = &mut self.tasks;
         let drained = tokio::time::timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await;
@@ -300,7 +313,9 @@ impl<C: Clock, S: Sender + 'static> Running<C, S> {
             self.cut.cancel();
             while self.tasks.join_next().await.is_some() {}
         }
-        tracing::info!("Stopped");
+        if alone {
+            tracing::info!("Stopped");
+        }
         deadline
     }
 }

@@ -17,6 +17,7 @@ pub struct Pulse {
     running: AtomicUsize,
     recorded: AtomicU64,
     missed: AtomicU64,
+    latest_us: AtomicU64,
     lateness: Mutex<Latencies>,
 }
 
@@ -30,6 +31,7 @@ impl Default for Pulse {
             running: AtomicUsize::new(0),
             recorded: AtomicU64::new(0),
             missed: AtomicU64::new(0),
+            latest_us: AtomicU64::new(0),
             lateness: Mutex::new(Latencies::new()),
         }
     }
@@ -109,5 +111,12 @@ impl Pulse {
     pub(crate) fn has_started(&self, late: SignedDuration) {
         let us = u64::try_from(late.as_micros()).unwrap_or(0);
         self.lateness.lock().unwrap_or_else(PoisonError::into_inner).record(us);
+        self.latest_us.fetch_max(us, Ordering::Relaxed);
+    }
+
+    /// The latest start since this was asked last.
+    pub(crate) fn take_latest(&self) -> SignedDuration {
+        let us = self.latest_us.swap(0, Ordering::Relaxed);
+        SignedDuration::from_micros(i64::try_from(us).unwrap_or(i64::MAX))
     }
 }

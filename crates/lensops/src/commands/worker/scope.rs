@@ -1,8 +1,11 @@
 //! What a worker checks: which lenses for which tenants, and how many checks at once. A reload and the
 //! tenant query change it while the worker runs.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use lensops_core::ident::LensId;
 use uuid::Uuid;
 
 use super::check::Monitor;
@@ -35,6 +38,17 @@ pub(super) struct Scope {
     pub(super) tenants: Option<Vec<Uuid>>,
     /// Checks that run at once against one host.
     pub(super) per_host: usize,
+    /// Of these, only the pairs that a machine of a fleet goes on with by itself.
+    pub(super) stand_in: Option<StandIn>,
+}
+
+/// What a machine of a fleet goes on with by itself while it is cut off from the others.
+#[derive(Debug, Clone)]
+pub struct StandIn {
+    /// The pairs.
+    pub pairs: HashSet<(Uuid, LensId)>,
+    /// Slots after this are its own.
+    pub since: Timestamp,
 }
 
 impl Scope {
@@ -47,7 +61,11 @@ impl Scope {
                 .into_iter()
                 .map(move |tenant| (monitor.clone(), tenant))
         };
-        self.monitors.iter().flat_map(pairs_of).collect()
+        let mine = |(monitor, tenant): &(Arc<Monitor>, Uuid)| match &self.stand_in {
+            Some(stand_in) => stand_in.pairs.contains(&(*tenant, monitor.lens().clone())),
+            None => true,
+        };
+        self.monitors.iter().flat_map(pairs_of).filter(mine).collect()
     }
 
     /// Milliseconds of the longest interval; 0 without plans.

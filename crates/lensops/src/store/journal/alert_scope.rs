@@ -10,7 +10,7 @@ use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
 use super::alert_rules::{Alerting, Rules};
-use super::alerts::{delete_state, put_notification};
+use super::alerts::{delete_state, put_notification, put_state};
 use super::handle::Journal;
 use super::job::{AfterCommit, WriteJob, Written};
 use super::silences::silences;
@@ -25,6 +25,10 @@ enum Change {
     Left(HashSet<(Uuid, LensId)>, Option<HashSet<LensId>>),
     /// Receivers may have been added.
     Receivers,
+    /// Where rules stood for a fleet that this machine is cut off from.
+    Adopted(Vec<(Rule, Subject, State)>),
+    /// Where rules of pairs stand is kept elsewhere now.
+    HandedOver,
 }
 
 struct ScopeWrite {
@@ -43,13 +47,27 @@ impl WriteJob for ScopeWrite {
             match &self.change {
                 Change::Left(stay, of) => end_left(writer, &alerting, stay, of.as_ref(), self.at).await,
                 Change::Receivers => tell_new(writer, &alerting, self.at).await,
+                Change::Adopted(states) => {
+                    for (rule, subject, state) in states {
+                        put_state(writer, &alerting, (*rule, subject), state, self.at).await?;
+                    }
+                    Ok(AfterCommit::default())
+                }
+                Change::HandedOver => {
+                    sqlx::query("DELETE FROM lensops_alerts WHERE lens_id <> ''")
+                        .execute(writer)
+                        .await?;
+                    Ok(AfterCommit::default())
+                }
             }
         })
     }
 }
 
 /// Rules of pairs with their state. What another version wrote is left as it is.
-async fn alerts_of_pairs(writer: &mut SqliteConnection) -> Result<Vec<(Rule, Uuid, LensId, State)>, sqlx::Error> {
+async fn alerts_of_pairs<'a>(
+    writer: impl sqlx::SqliteExecutor<'a>,
+) -> Result<Vec<(Rule, Uuid, LensId, State)>, sqlx::Error> {
     let rows = sqlx::query("SELECT rule, yacht_id, lens_id, state FROM lensops_alerts WHERE lens_id <> ''")
         .fetch_all(writer)
         .await?;
@@ -77,7 +95,7 @@ async fn end_left(
     at: Timestamp,
 ) -> Result<AfterCommit, sqlx::Error> {
     let mut after = AfterCommit::default();
-    for (rule, tenant, lens, state) in alerts_of_pairs(writer).await? {
+    for (rule, tenant, lens, state) in alerts_of_pairs(&mut *writer).await? {
         if stay.contains(&(tenant, lens.clone())) || of.is_some_and(|of| !of.contains(&lens)) {
             continue;
         }
@@ -113,7 +131,7 @@ async fn tell_new(
         .collect();
     let silences = silences(&mut *writer, at).await?;
     let mut after = AfterCommit::default();
-    for (rule, tenant, lens, state) in alerts_of_pairs(writer).await? {
+    for (rule, tenant, lens, state) in alerts_of_pairs(&mut *writer).await? {
         let (plan, subject) = (alerting.book.plan(rule), Subject::Lens(tenant, lens));
         let fires = state.firing.as_ref().is_some_and(|firing| firing.told.is_some());
         if !fires || silences.iter().any(|silence| silence.matches(rule, &subject)) {
@@ -155,6 +173,35 @@ impl Journal {
     /// When the disk refuses.
     pub async fn alert_new_receivers(&self, at: Timestamp) -> Result<(), StoreError> {
         let (rules, change) = (self.alerting.clone(), Change::Receivers);
+        self.write(ScopeWrite { rules, change, at }).await
+    }
+
+    /// Where the rules of pairs stand.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn alerts_of_pairs(&self) -> Result<Vec<(Rule, Subject, State)>, StoreError> {
+        let alerts = alerts_of_pairs(&self.reader).await?;
+        let of = |(rule, tenant, lens, state)| (rule, Subject::Lens(tenant, lens), state);
+        Ok(alerts.into_iter().map(of).collect())
+    }
+
+    /// Goes on from where the rules stood for a fleet.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn adopt_alerts(&self, states: Vec<(Rule, Subject, State)>, at: Timestamp) -> Result<(), StoreError> {
+        let (rules, change) = (self.alerting.clone(), Change::Adopted(states));
+        self.write(ScopeWrite { rules, change, at }).await
+    }
+
+    /// Forgets where the rules of pairs stand: a fleet knows it now.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn forget_alerts_of_pairs(&self) -> Result<(), StoreError> {
+        let (rules, change) = (self.alerting.clone(), Change::HandedOver);
+        let at = Timestamp::UNIX_EPOCH;
         self.write(ScopeWrite { rules, change, at }).await
     }
 }

@@ -191,7 +191,7 @@ pub(super) async fn delete_state(
     Ok(())
 }
 
-async fn put_state(
+pub(super) async fn put_state(
     writer: &mut SqliteConnection,
     alerting: &Alerting,
     (rule, subject): (Rule, &Subject),

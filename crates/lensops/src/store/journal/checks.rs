@@ -265,8 +265,6 @@ impl History for Journal {
 
 /// Writes `check`; says whether it is new.
 pub(crate) async fn write_check(writer: &mut SqliteConnection, check: &CheckRecord) -> Result<bool, sqlx::Error> {
-    #[expect(clippy::cast_precision_loss, reason = "hundredths of a percent are at most 10 000")]
-    let error_rate = check.error_rate_hundredths.map(|hundredths| hundredths as f64 / 100.0);
     let observed_at = time_text(check.observed_at);
     let inserted = sqlx::query(
         "INSERT INTO pms_health_checks (id, yacht_id, lens_id, status, p95_latency_ms, error_rate_percent, sample_size, observed_at, notes) \
@@ -277,7 +275,7 @@ pub(crate) async fn write_check(writer: &mut SqliteConnection, check: &CheckReco
     .bind(check.lens_id.as_str())
     .bind(check.status.as_str())
     .bind(check.p95_latency_ms)
-    .bind(error_rate)
+    .bind(check.error_rate_percent())
     .bind(check.sample_size)
     .bind(&observed_at)
     .bind(check.notes.text().as_str())

@@ -37,7 +37,7 @@ pub struct Silence {
 }
 
 impl Silence {
-    pub(super) fn matches(&self, rule: Rule, subject: &Subject) -> bool {
+    pub(in crate::store) fn matches(&self, rule: Rule, subject: &Subject) -> bool {
         self.rule.is_none_or(|own| own == rule)
             && (self.tenant.is_none() || self.tenant == subject.tenant())
             && (self.lens.is_none() || self.lens.as_ref() == subject.lens())

@@ -1,5 +1,7 @@
 //! A batch of checks and events as two statements over arrays.
 
+use std::collections::HashSet;
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -13,23 +15,33 @@ pub(crate) fn narrow(number: i64) -> i32 {
     number.clamp(0, i64::from(i32::MAX)) as i32
 }
 
-/// Inserts checks, then their events, in one transaction. An id that is there already is left as it is.
+/// Inserts checks, then the events of those that are new, in one transaction. An id that is there already is left as it is.
 pub(crate) async fn insert(connection: &mut Held, batch: &[Entry]) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    insert_checks(&mut transaction, batch).await?;
-    insert_events(&mut transaction, batch).await?;
+    insert_new(&mut transaction, batch).await?;
     transaction.commit().await
 }
 
-async fn insert_checks(connection: &mut PgConnection, batch: &[Entry]) -> Result<(), sqlx::Error> {
+/// Inserts checks, and the events of those that are new; says which are. Another machine's check of the same slot may
+/// have other events: they are not added to the one that is there.
+pub(crate) async fn insert_new(connection: &mut PgConnection, batch: &[Entry]) -> Result<HashSet<Uuid>, sqlx::Error> {
+    if batch.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let new = insert_checks(connection, batch).await?;
+    insert_events(connection, batch, &new).await?;
+    Ok(new)
+}
+
+async fn insert_checks(connection: &mut PgConnection, batch: &[Entry]) -> Result<HashSet<Uuid>, sqlx::Error> {
     let column = |of: fn(&Entry) -> &str| batch.iter().map(of).collect::<Vec<&str>>();
-    statement::query(
+    let new: Vec<Uuid> = statement::query_scalar(
         "INSERT INTO public.pms_health_checks \
          (id, yacht_id, lens_id, status, p95_latency_ms, error_rate_percent, sample_size, observed_at, notes) \
          SELECT id, yacht_id, lens_id, status, p95, rate::numeric, samples, at::timestamptz, notes::jsonb \
          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::float8[], $7::int[], $8::text[], \
                      $9::text[]) AS t (id, yacht_id, lens_id, status, p95, rate, samples, at, notes) \
-         ON CONFLICT (id) DO NOTHING",
+         ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id",
     )
     .bind(batch.iter().map(|entry| entry.id).collect::<Vec<Uuid>>())
     .bind(batch.iter().map(|entry| entry.yacht_id).collect::<Vec<Uuid>>())
@@ -55,15 +67,16 @@ async fn insert_checks(connection: &mut PgConnection, batch: &[Entry]) -> Result
             .map(|entry| storable(&entry.notes).into_owned())
             .collect::<Vec<_>>(),
     )
-    .execute(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(())
+    Ok(new.into_iter().collect())
 }
 
-async fn insert_events(connection: &mut PgConnection, batch: &[Entry]) -> Result<(), sqlx::Error> {
+async fn insert_events(connection: &mut PgConnection, batch: &[Entry], new: &HashSet<Uuid>) -> Result<(), sqlx::Error> {
     let events = || {
         batch
             .iter()
+            .filter(|entry| new.contains(&entry.id))
             .flat_map(|entry| entry.events.iter().map(move |event| (entry.id, event)))
     };
     if events().next().is_none() {

@@ -14,16 +14,18 @@ use sqlx::{AssertSqlSafe, Connection};
 use uuid::Uuid;
 
 use super::connection::{connect, refused};
+use super::job_schema;
 use super::statement;
 use crate::store::StoreError;
 
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("../../../migrations/postgres/0001_ground.sql"),
     include_str!("../../../migrations/postgres/0002_health.sql"),
     include_str!("../../../migrations/postgres/0003_functions.sql"),
     include_str!("../../../migrations/postgres/0004_rollups.sql"),
     include_str!("../../../migrations/postgres/0005_restored.sql"),
     include_str!("../../../migrations/postgres/0006_tenants.sql"),
+    include_str!("../../../migrations/postgres/0007_fleet.sql"),
 ];
 
 const BESIDE: &str = include_str!("../../../migrations/postgres/check.sql");
@@ -46,8 +48,9 @@ const NAME_TENANTS: &str = "INSERT INTO public.lensops_tenants (id, name)
 #[must_use]
 pub fn script() -> String {
     format!(
-        "BEGIN;\nSET LOCAL client_min_messages = warning;\n\n{}\nCOMMIT;\n",
-        STEPS.join("\n")
+        "BEGIN;\nSET LOCAL client_min_messages = warning;\n\n{}\n{}\nCOMMIT;\n",
+        STEPS.join("\n"),
+        job_schema::script()
     )
 }
 
@@ -93,6 +96,9 @@ async fn apply(connection: &mut PgConnection, tenants: &[Uuid]) -> Result<u64, s
     for step in STEPS {
         sqlx::raw_sql(step).execute(&mut *transaction).await?;
     }
+    sqlx::raw_sql(AssertSqlSafe(job_schema::script()))
+        .execute(&mut *transaction)
+        .await?;
     let own: bool = statement::query_scalar(OWN_REGISTRY)
         .fetch_one(&mut *transaction)
         .await?;

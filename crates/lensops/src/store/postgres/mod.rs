@@ -11,6 +11,7 @@
 mod client;
 mod connection;
 mod insert;
+mod job_schema;
 pub(crate) mod jsonb;
 pub mod migrate;
 mod question;
@@ -19,8 +20,11 @@ pub(in crate::store) mod statement;
 mod tenant_database;
 
 pub use client::Postgres;
+pub(super) use client::sink_error;
 pub use connection::begin_as;
 pub(super) use connection::{Held, become_user, options};
+pub(super) use insert::insert_new;
+pub(super) use job_schema::JOBS;
 pub(super) use question::{bound, latest, stored};
 pub use rollups::Owner;
 pub(super) use rollups::there;
