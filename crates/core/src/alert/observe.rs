@@ -99,7 +99,7 @@ fn counted(check: &CheckRecord) -> Seen {
         error_rate_percent: check.error_rate_hundredths.map(percent),
         p95_latency_ms: check.p95_latency_ms,
     };
-    let counts = PageCounts::of(&Counts::of(&row, &notes, &slo));
+    let counts = PageCounts::of(&Counts::of(&row, notes, &slo));
     counts.map_or(Seen::Unknown, |counts| {
         Seen::Counted(counts, slo.error_rate_percent.warn / 100.0)
     })

@@ -64,6 +64,11 @@ fn has(known: &[String]) -> String {
     }
 }
 
+/// What stands at `pointer` (RFC 6901) of `value`; `null` where nothing does.
+pub(super) fn part<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
+}
+
 /// A document, read.
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -98,7 +103,7 @@ impl Document {
             file: file.to_owned(),
             why,
         };
-        match (&root["openapi"], &root["swagger"]) {
+        match (part(&root, "/openapi"), part(&root, "/swagger")) {
             (Value::String(version), _) if version.starts_with("3.0") || version.starts_with("3.1") => {}
             (Value::String(version), _) => return Err(not(format!("it says openapi {version:?}"))),
             (_, Value::String(version)) => {
@@ -106,7 +111,7 @@ impl Document {
             }
             _ => return Err(not("it has no text `openapi`".to_owned())),
         }
-        if !root["paths"].is_object() {
+        if !part(&root, "/paths").is_object() {
             return Err(not("it has no `paths`".to_owned()));
         }
         Ok(Self {
@@ -150,7 +155,7 @@ impl Document {
 
     /// Every operation.
     fn operations(&self) -> impl Iterator<Item = Found<'_>> {
-        let paths = self.root["paths"].as_object().into_iter().flatten();
+        let paths = part(&self.root, "/paths").as_object().into_iter().flatten();
         paths.flat_map(move |(path, item)| {
             let item = self.meant(item).and_then(Value::as_object);
             item.into_iter().flat_map(move |item| {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::document::{Document, Found};
+use super::document::{Document, Found, part};
 use crate::ident::{EnvName, Ident};
 
 /// A way to sign in: a stub of `auth`, or why it is none.
@@ -29,7 +29,7 @@ pub(super) fn asked_for(document: &Document, found: &Found<'_>) -> Option<Vec<St
 
 /// The scheme `name`; its variables begin with `prefix`.
 pub(super) fn scheme(document: &Document, name: &str, prefix: &str) -> Scheme {
-    let found = document.root()["components"]["securitySchemes"].get(name);
+    let found = part(document.root(), "/components/securitySchemes").get(name);
     let stub = match found.and_then(|found| document.meant(found)) {
         Some(found) => stub(found, name, prefix),
         None => Err("the document does not describe it".to_owned()),
@@ -58,7 +58,7 @@ fn stub(found: &Value, name: &str, prefix: &str) -> Result<(Value, Value), Strin
             json!({"login": variable("USER"), "password": variable("PASSWORD")}),
         )),
         ("oauth2", _) => {
-            let url = found["flows"]["clientCredentials"]["tokenUrl"].as_str();
+            let url = part(found, "/flows/clientCredentials/tokenUrl").as_str();
             let url = url.ok_or("it has no flow of client credentials, and lensops opens no browser")?;
             if !url.starts_with("http://") && !url.starts_with("https://") {
                 return Err(format!("its token URL {url:?} is no whole address"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::document::{Document, DocumentError};
+use super::document::{Document, DocumentError, part};
 use super::operation::{Became, became};
 use super::security::{asked_for, named, scheme};
 use crate::ident::LensId;
@@ -112,14 +112,14 @@ pub fn lens_text(
 
 fn head(document: &Document, id: &LensId, tag: Option<&str>) -> String {
     let root = document.root();
-    let title = root["info"]["title"].as_str().unwrap_or("an API");
+    let title = part(root, "/info/title").as_str().unwrap_or("an API");
     let of_tag = tag.map_or_else(String::new, |tag| format!(", tag {}", short(tag)));
     let mut text = format!(
         "# lenses/{id}.yml: the one file a person edits. `lensops generate` turns it into everything else.\n\
          # From the OpenAPI document of {}{of_tag}; nothing depends on it any more.\n",
         short(title)
     );
-    if let Some(url) = root["servers"][0]["url"].as_str() {
+    if let Some(url) = part(root, "/servers/0/url").as_str() {
         text += &format!(
             "# Its server: {}. Set API_BASE_URL, or `api_base_url` of lensops.yml, to yours.\n",
             short(url)
