@@ -55,7 +55,10 @@ pub fn start(form: LogForm, level: Option<&str>, to: Stream) -> Result<(), Strin
             .parse()
             .map_err(|_| format!("LOG_LEVEL={level:?}: use DEBUG, INFO, WARNING or ERROR"))?,
     };
-    let filter = EnvFilter::new(format!("off,lensops={parsed},graphile_worker=warn"));
+    let filter = EnvFilter::new(format!(
+        // That a batch closes while its worker stops is how it stops.
+        "off,lensops={parsed},graphile_worker=warn,graphile_worker::batcher=error"
+    ));
     let builder: SubscriberBuilder = tracing_subscriber::fmt();
     let look = match to {
         Stream::Output => terminal::output(),
