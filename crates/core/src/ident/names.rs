@@ -158,7 +158,7 @@ name_type!(
 name_type!(
     /// The name of an environment variable: letters, digits and `_`.
     EnvName,
-    "variable",
+    "environment variable",
     "^[A-Za-z_][A-Za-z0-9_]{0,119}$",
     "an environment variable has letters, digits and _, and does not start with a digit",
     |text| (1..=120).contains(&text.len())

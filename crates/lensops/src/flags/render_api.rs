@@ -6,6 +6,7 @@ use lensops_core::exchange::{Base, Method, PreparedRequest, Response, Sender};
 use lensops_core::flags::{Reading, Readings, Unreadable};
 use lensops_core::ident::{EnvName, FlagName};
 use lensops_core::secret::Secret;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -134,6 +135,8 @@ fn known(response: &Response) -> Result<(), FlagError> {
     }
 }
 
+/// A segment of a path: the unreserved characters of RFC 3986 stay as they are.
 fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, RESERVED).to_string()
 }

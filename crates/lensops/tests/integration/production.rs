@@ -315,7 +315,7 @@ async fn whatever_befalls_api_and_provider_each_slot_is_recorded_once_or_missed_
         (rule(json!("reset")), "CANARY UNHEALTHY"),
         (
             json!({"provider_garbage": true}),
-            "❔ Feature flags: not judged: the provider's answer is not a list",
+            "❔ Feature flags: not judged: the provider's answer is no JSON",
         ),
     ] {
         stand_in.set_faults(serde_json::from_value::<Faults>(faults).unwrap());

@@ -58,22 +58,32 @@ async fn open(shared: &Arc<Shared>) -> Result<Worker, String> {
 /// Runs the queue until `stop` is cancelled, and this machine alone while the database is away.
 pub(super) async fn supervise(shared: Arc<Shared>, mut link: watch::Receiver<Link>, stop: CancellationToken) {
     while until_up(&mut link, &stop).await {
-        alone::hand_over(&shared).await;
-        let ended = match open(&shared).await {
-            Ok(worker) => run(&shared, &worker, &mut link, &stop).await,
-            Err(why) => Err(why),
+        turn(&shared, &mut link, &stop).await;
+        // The queue may end before the watch knows that the database is away: then nobody checks but this machine.
+        let away = match &*link.borrow_and_update() {
+            Link::Away(since, _) => Some(*since),
+            Link::Up => None,
         };
-        if stop.is_cancelled() {
-            return;
+        if let Some(since) = away.filter(|_| !stop.is_cancelled()) {
+            alone::go_on(&shared, since, &mut link, &stop).await;
         }
-        if let Err(why) = ended {
-            let why = shared.redactor.text(&why);
-            tracing::warn!("⚠️ The queue of jobs ended: {why}; it starts again");
-            shared.suspect.notify_one();
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(RETRY) => {}
-            }
+    }
+}
+
+/// Runs the queue until it ends; one that ended by a failure is left alone for a while.
+async fn turn(shared: &Arc<Shared>, link: &mut watch::Receiver<Link>, stop: &CancellationToken) {
+    alone::hand_over(shared).await;
+    let ended = match open(shared).await {
+        Ok(worker) => run(shared, &worker, link, stop).await,
+        Err(why) => Err(why),
+    };
+    if let (Err(why), false) = (ended, stop.is_cancelled()) {
+        let why = shared.redactor.text(&why);
+        tracing::warn!("⚠️ The queue of jobs ended: {why}; it starts again");
+        shared.suspect.notify_one();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(RETRY) => {}
         }
     }
 }
