@@ -208,7 +208,11 @@ async fn the_readmes_lens_gives_the_output_that_stands_beside_it() {
     let sandbox = serve(Config::loopback(Dialect::Documented)).await.unwrap();
     let mut project = Project::empty();
     project.point_at(&sandbox);
-    project.write("lenses/faults.yml", block(&page, "yaml"));
+    project.write("lenses/orders.yml", block(&page, "yaml"));
+    for user in &sandbox.config().shop {
+        let name = format!("{}_{}_KEY", user.tenant, user.role).to_uppercase();
+        project.env.insert(name, user.key.clone());
+    }
     project.run("generate").expect(0);
     let mut ran = 0;
     for shown in block(&page, "console").split("$ lensops ").skip(1) {
@@ -225,7 +229,7 @@ async fn the_readmes_lens_gives_the_output_that_stands_beside_it() {
         );
         ran += 1;
     }
-    assert_eq!(ran, 3);
+    assert_eq!(ran, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,7 +36,9 @@ async fn orders() -> (Sandbox, Project) {
     for file in WRITTEN {
         project.write(file, &std::fs::read_to_string(example().join(file)).unwrap());
     }
-    project.run("generate").expect(0);
+    let ran = project.run("generate").expect(0);
+    // A document that shows `lensops accept` was told to list variables, as a workflow has to.
+    assert!(!ran.err.contains("does not give"), "{}", ran.err);
     (sandbox, project)
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use lensops_sandbox::{Config, Dialect, Faults, serve};
+use lensops_sandbox::{Config, Dialect, Faults, ShopUser, serve};
 use serde_json::Value;
 
 use crate::commands::error::{Context as _, Error, Result};
@@ -78,30 +78,37 @@ pub async fn run(config: Config) -> Result<()> {
         "Control: {} (GET and PUT /faults, GET /flags, PUT /flags/NAME, GET /audit, /requests)",
         sandbox.control_url()
     );
-    say!("{}", to_copy(&sandbox.url(), &provider_key)?);
+    say!("{}", to_copy(&sandbox.url(), &provider_key, &sandbox.config().shop)?);
     crate::commands::signal::stopped().await;
     sandbox.stop().await;
     Ok(())
 }
 
-/// What somebody needs who works with the sandbox at `url`: variables, and ids that it knows. The key of its flag
-/// provider is made up at each start; the signing secret is this shell's, and is not repeated.
-fn to_copy(url: &str, provider_key: &str) -> Result<String> {
+/// What somebody needs who works with the sandbox at `url`: variables, and ids that it knows. The key of its flag provider and
+/// those of `shop` are made up at each start; the signing secret is this shell's, and is not repeated.
+fn to_copy(url: &str, provider_key: &str, shop: &[ShopUser]) -> Result<String> {
     let data: Value = serde_json::from_str(lensops_sandbox::LENSES_JSON).map_err(Error::system)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let users = ["hod", "crew", "captain"].map(|name| {
         let user = &data["users"][name];
         format!("    --user {name}={}:{} \\\n", text(&user["role"]), text(&user["id"]))
     });
+    let keys = shop.iter().map(|user| {
+        let name = format!("{}_{}", user.tenant, user.role).to_uppercase();
+        format!("{name}_KEY={} {name}_PASSWORD={}", user.key, user.password)
+    });
+    let keys: Vec<String> = keys.collect();
     Ok(format!(
         "\nVariables, for the shell that lensops runs in:\n\
          \x20 export API_BASE_URL={url}\n\
          \x20 export {}=…    # the same text as in this shell\n\
-         \x20 export RENDER_API_URL={url} RENDER_SERVICE_ID=srv-made-up RENDER_API_KEY={provider_key}\n\n\
+         \x20 export RENDER_API_URL={url} RENDER_SERVICE_ID=srv-made-up RENDER_API_KEY={provider_key}\n\
+         \x20 export {}\n\n\
          Ids, such as for a first lens:\n\
          \x20 lensops new faults --yacht-id {} \\\n{}    --test-entity-id {}\n\n\
          Ctrl-C stops it.",
         SECRETS[0],
+        keys.join(" "),
         text(&data["tenants"]["north"]),
         users.concat(),
         text(&data["lenses"][0]["test_entities"][0]),
@@ -114,10 +121,17 @@ mod tests {
 
     #[test]
     fn everything_to_copy_is_there_and_no_id_is_empty() {
-        let text = to_copy("http://127.0.0.1:1", "made-up").unwrap();
+        let text = to_copy(
+            "http://127.0.0.1:1",
+            "made-up",
+            &Config::loopback(Dialect::Documented).shop,
+        )
+        .unwrap();
         for part in [
             "API_BASE_URL=http://127.0.0.1:1",
             "RENDER_API_KEY=made-up",
+            "ACME_VIEWER_KEY=",
+            "GLOBEX_EDITOR_PASSWORD=",
             "--user crew=crew:eb3fdfe4-",
         ] {
             assert!(text.contains(part), "{text}");

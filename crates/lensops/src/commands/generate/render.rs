@@ -148,7 +148,9 @@ fn workflow_notes(rendered: &[Rendered]) -> Vec<String> {
         } else {
             "plan_env"
         };
-        let runs = |file: &&Rendered| file.lens == plan.lens && file.text.contains(command);
+        // A document that shows the command runs nothing.
+        let is_page = |file: &Rendered| file.path.ends_with(".md");
+        let runs = |file: &&Rendered| file.lens == plan.lens && !is_page(file) && file.text.contains(command);
         for asked in &plan.env {
             for workflow in rendered.iter().filter(runs) {
                 if !workflow.text.contains(asked.name.as_str()) {
