@@ -412,6 +412,16 @@ mod tests {
         }
     }
 
+    /// The words of a call as a shell takes them, its double quotes alone.
+    fn words_of(call: &str) -> Vec<String> {
+        let mut quoted = false;
+        let parts = call.split(|c: char| {
+            quoted ^= c == '"';
+            c == ' ' && !quoted
+        });
+        parts.map(|word| word.replace('"', "")).collect()
+    }
+
     #[test]
     fn every_command_has_an_example_and_every_example_is_a_call_of_its_command() {
         let mut commands = Vec::new();
@@ -421,7 +431,7 @@ mod tests {
         }
         for (words, calls) in EXAMPLES {
             for (call, _) in *calls {
-                let read = command().try_get_matches_from(call.split(' '));
+                let read = command().try_get_matches_from(words_of(call));
                 let matches = read.unwrap_or_else(|error| panic!("{call}: {error}"));
                 let (mut named, mut at) = (Vec::new(), matches.subcommand());
                 while let Some((name, inner)) = at {
