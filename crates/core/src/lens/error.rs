@@ -13,6 +13,11 @@ pub enum LensError {
     /// Nobody to send requests as.
     #[error("lens {0} has no user: give --hod-user-id, --user NAME=ROLE:ID, or `users:` in the lens or in lensops.yml")]
     NoUser(LensId),
+    /// A lens of endpoints without one.
+    #[error(
+        "lens {0} has no endpoint: write one below `endpoints`, such as {{name: list, get: /orders, allow: [viewer]}}"
+    )]
+    NoEndpoint(LensId),
     /// A signer that is no user.
     #[error(
         "lens {lens}: signer {signer} is no user{}: give --user {signer}=ROLE:ID, or add it to `users:` in the lens or in lensops.yml",
@@ -130,6 +135,7 @@ impl LensError {
         match self {
             Self::NoTenant(_) => vec!["tenants"],
             Self::NoUser(_) => vec!["users"],
+            Self::NoEndpoint(_) => vec!["endpoints"],
             Self::UnknownSigner { .. } | Self::NoSigner(_) => vec!["signed_action", "signers"],
             Self::MisspeltRole { place, .. } | Self::OddId { place, .. } | Self::SignIn { place, .. } => {
                 place.split('.').collect()

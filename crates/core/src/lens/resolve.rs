@@ -43,6 +43,9 @@ pub(crate) fn check_muted(paused: Option<&Paused>, windows: &[Maintenance]) -> R
     all.map_err(|why| ("maintenance", why))
 }
 
+/// The built-in set of lenses of endpoints.
+const HTTP: &str = "http";
+
 impl Lens {
     /// Fills tenants and users from `defaults`, then checks the whole. The notes say what came
     /// from where.
@@ -98,7 +101,9 @@ impl Lens {
         }
         let is_public = |endpoint: &Endpoint| endpoint.allow == Allow::ANYONE;
         let is_public = !self.endpoints.is_empty() && self.endpoints.iter().all(is_public);
-        if self.users.is_empty() && !is_public {
+        if self.template_set == HTTP && self.endpoints.is_empty() {
+            errors.push(LensError::NoEndpoint(lens()));
+        } else if self.users.is_empty() && !is_public {
             errors.push(LensError::NoUser(lens()));
         }
         for (field, limits) in [

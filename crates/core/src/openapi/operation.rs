@@ -29,6 +29,12 @@ pub(super) fn became(document: &Document, found: &Found<'_>) -> Became {
 }
 
 fn asked(document: &Document, found: &Found<'_>) -> Result<Map<String, Value>, String> {
+    if !found.path.starts_with('/') || found.path.contains(char::is_whitespace) {
+        return Err("its path does not begin with / or holds white space".to_owned());
+    }
+    if [found.item, found.says].iter().any(|at| at.contains_key("servers")) {
+        return Err("it has a server of its own: name that below `hosts`, and `at` in the endpoint".to_owned());
+    }
     let (mut query, mut headers) = (Map::new(), Map::new());
     let parameters = [found.item, found.says].into_iter();
     let parameters = parameters.flat_map(|at| at.get("parameters").and_then(Value::as_array).into_iter().flatten());

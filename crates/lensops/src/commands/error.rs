@@ -107,6 +107,7 @@ impl Error {
                 | FlagError::Status(_)
                 | FlagError::Garbage(_)
                 | FlagError::Command(_)
+                | FlagError::Refused(_)
                 | FlagError::Elsewhere
                 | FlagError::Endless(_) => Exit::CouldNotJudge,
             },

@@ -67,7 +67,12 @@ impl FlagProvider for CommandProvider {
             return Err(FlagError::ReadOnly(self.told_read_only()));
         };
         let argv = if value == "true" { on } else { off };
-        self.run(argv, flag).await.map(drop)
+        match self.run(argv, flag).await {
+            Ok(_) => Ok(()),
+            // It came to its end and says no.
+            Err(FlagError::Command(why)) => Err(FlagError::Refused(why)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn deploy<S: Sender>(&self, _sender: &S) -> Result<Deploy, FlagError> {

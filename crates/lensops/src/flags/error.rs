@@ -45,6 +45,9 @@ pub enum FlagError {
     /// A file that cannot be read or written, or is no environment file; a command that does not answer as it should.
     #[error("{0}")]
     File(String),
+    /// A command that switches and would not.
+    #[error("{0}")]
+    Refused(String),
     /// A command that failed.
     #[error("{0}")]
     Command(String),
@@ -55,7 +58,7 @@ impl FlagError {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Denied { .. } | Self::NoFlag(_) | Self::ReadOnly(_) => true,
+            Self::Denied { .. } | Self::NoFlag(_) | Self::ReadOnly(_) | Self::Refused(_) => true,
             Self::Status(status) => (400..500).contains(status),
             Self::Silent(_)
             | Self::Busy { .. }

@@ -327,7 +327,7 @@ fn switches(sandbox: &lensops_sandbox::Sandbox) -> Vec<String> {
     let sets = sandbox
         .requests()
         .into_iter()
-        .filter(|seen| seen.method == "PUT" && seen.target.ends_with("/FAULT%5FLENS%5FV1%5FENABLED"));
+        .filter(|seen| seen.method == "PUT" && seen.target.ends_with("/FAULT_LENS_V1_ENABLED"));
     sets.map(|seen| {
         serde_json::from_str::<serde_json::Value>(&seen.body).unwrap()["value"]
             .as_str()

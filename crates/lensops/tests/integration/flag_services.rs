@@ -551,6 +551,13 @@ async fn a_command_reads_and_switches_within_its_time() {
         let error = read(&provider(&yaml(text), "")).await.unwrap_err().to_string();
         assert!(error.contains(told), "{text}: {error}");
     }
+    // What comes to its end and says no is a refusal; what cannot be read is none.
+    let no = provider(
+        &json!({"provider": "command", "read": script("echo true"), "on": ["false"], "off": ["false"]}).to_string(),
+        "",
+    );
+    let refused = no.set(&client, &flag(), "false").await.unwrap_err();
+    assert!(refused.is_refusal(), "{refused}");
     let missing = provider("{provider: command, read: [no-such-program-made-up]}", "");
     let error = read(&missing).await.unwrap_err().to_string();
     assert!(error.contains("no-such-program-made-up cannot be run"), "{error}");

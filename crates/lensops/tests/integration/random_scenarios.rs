@@ -166,8 +166,10 @@ fn results_depend_on_neither_order_nor_parallelism_and_nothing_passes_by_not_run
         let straight: Vec<usize> = (0..cases.len()).collect();
         let mut shuffled = straight.clone();
         fastrand::Rng::with_seed(seed).shuffle(&mut shuffled);
+        // A case that is left out sends nothing, whatever it names.
         let undefined = cases
             .iter()
+            .filter(|case| !case.skipped)
             .any(|case| case.uses.iter().any(|name| matches!(name, Name::Other | Name::Nobody)));
         let first = ran(&plan(&cases, &straight, 1));
         // Refused means that nothing was sent: the plan did not load.
