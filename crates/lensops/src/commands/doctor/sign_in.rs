@@ -8,8 +8,9 @@ use lensops_core::lens::User;
 
 use super::finding::Findings;
 use super::subject::Subject;
-use crate::auth::{Sending, Signed, Unsigned};
+use crate::auth::{Sending, Signed, Signing, Unsigned};
 use crate::commands::worker::check::Monitor;
+use crate::config::Target;
 
 pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
     // The same user of several plans is tried once.
@@ -20,11 +21,22 @@ pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
             .iter()
             .flatten()
             .find(|lens| lens.lens == *monitor.lens());
-        let of_lens = lens.into_iter().flat_map(|lens| &lens.users);
-        for (name, user) in monitor.plan.users.iter().chain(of_lens) {
+        let (mut users, mut auths) = (monitor.plan.users.clone(), monitor.plan.auth.clone());
+        if let Some(lens) = lens {
+            users.extend(lens.users.iter().map(|(name, user)| (name.clone(), user.clone())));
+            auths.extend(lens.auth.iter().map(|(name, auth)| (name.clone(), auth.clone())));
+        }
+        let outsiders = &subject.settings.project.outsiders;
+        users.extend(outsiders.iter().map(|(name, user)| (name.clone(), user.clone())));
+        // The plan's own signing knows the variables of its own users alone.
+        let signing =
+            subject
+                .settings
+                .signing(Target::Production, &monitor.base, &monitor.plan.tenants, &users, &auths);
+        for (name, user) in &users {
             let Some(auth) = &user.auth else { continue };
             if tried.insert((name.to_string(), auth.to_string())) {
-                try_user(subject, monitor, (name, user, auth), findings).await;
+                try_user(subject, monitor, &signing, (name, user, auth), findings).await;
             }
         }
     }
@@ -33,6 +45,7 @@ pub(super) async fn look(subject: &Subject<'_>, findings: &mut Findings) {
 async fn try_user(
     subject: &Subject<'_>,
     monitor: &Monitor,
+    signing: &Signing,
     (name, user, auth): (&Ident, &User, &Ident),
     findings: &mut Findings,
 ) {
@@ -49,7 +62,7 @@ async fn try_user(
         now: Timestamp::now(),
     };
     let place = format!("auth.{auth}, user {name} of lens {}", monitor.lens());
-    match monitor.signing.sign(&subject.client, &sending).await {
+    match signing.sign(&subject.client, &sending).await {
         Ok(Signed { fetch: Some(fetch), .. }) => {
             findings.good(format!("user {name} signs in: {} gives a credential", fetch.tell()));
         }

@@ -1,5 +1,7 @@
 //! `lensops flags`: what the provider says of the flags of a lens, beside what the API does.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use lensops_core::exchange::Sender;
 use lensops_core::flags::{FlagState, Readings};
@@ -14,7 +16,10 @@ use crate::commands::plans::{Which, load};
 use crate::commands::worker::check::Monitor;
 use crate::commands::worker::{Answer, Answered, told_off};
 use crate::config::Settings;
-use crate::flags::{COMMAND_PATIENCE, FlagProvider as _, Provider};
+use crate::flags::{FlagProvider as _, Provider};
+
+/// How long a look waits for a provider that is busy or down: nothing is switched, and it may be made again.
+const LOOK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Prints the flags of `lens` as provider and API have them.
 ///
@@ -25,7 +30,7 @@ pub async fn run(settings: &Settings, lens: &str, as_json: bool) -> Result<Exit>
         complain!("{warning}");
     }
     let monitor = monitor(settings, load(settings, &Which::Lens(lens))?)?;
-    let provider = settings.provider()?.map(|provider| provider.patient(COMMAND_PATIENCE));
+    let provider = settings.provider()?.map(|provider| provider.patient(LOOK_PATIENCE));
     let provider = provider.as_ref().map_err(String::as_str);
     let seen_by = settings.seen_by()?;
     flags(&monitor, provider, seen_by.as_ref(), &settings.client()?, as_json).await
