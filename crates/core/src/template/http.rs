@@ -110,7 +110,9 @@ fn shown(lens: &Lens, endpoint: &Endpoint) -> Value {
 
 /// What a good answer is: a failure within a 200 is none.
 fn expected(endpoint: &Endpoint) -> Value {
-    let is_json = endpoint.request.method == Method::Get || !endpoint.creates.is_empty();
+    // What is created may be named by a header alone, beside an empty body.
+    let in_body = |capture: &Capture| matches!(capture.place(), Place::Path(_) | Place::Named(_));
+    let is_json = endpoint.request.method == Method::Get || endpoint.creates.values().any(in_body);
     match &endpoint.expect {
         Some(expect) => json!(expect),
         None if is_json => json!({"absent": ["$.error", "$.errors[*]"]}),

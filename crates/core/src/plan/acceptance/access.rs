@@ -134,7 +134,10 @@ impl Access {
         let expect = entry.outside.as_ref().unwrap_or(&self.denied);
         let names_nothing = !entry.needs && entry.outside.is_none();
         let skip = if names_nothing || matches!(entry.allow, Allow::Anyone(_)) {
-            Some("it names nothing of this tenant".to_owned())
+            Some(
+                "it names nothing of this tenant that could be looked for: only an id that stands in a body can"
+                    .to_owned(),
+            )
         } else {
             // What a list must lack is made for the run as well.
             unmade(true, destructive)
