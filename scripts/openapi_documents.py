@@ -3,7 +3,7 @@
 
     scripts/openapi_documents.py [FOLDER]
 
-FOLDER (a temporary one without it) keeps the packages, from npm: the APIs of GitHub, Discord and Directus, Scalar's Galaxy,
+FOLDER (a temporary one without it) keeps the packages, from npm: the APIs of GitHub and Directus, Scalar's Galaxy,
 and ReadMe's collection of documents that are hard to read. Needs npm and a built `lensops` (LENSOPS names another than
 target/debug/lensops). Ends with 1 where a document is not as it should be.
 """
@@ -20,7 +20,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("LENSOPS", ROOT / "target/debug/lensops"))
-PACKAGES = ["@directus/specs@15.2.0", "@octokit/openapi@23.0.2", "@readme/oas-examples@8.2.2", "@scalar/galaxy@0.2.20", "discord-api-spec@10.0.266135"]
+PACKAGES = ["@directus/specs@15.2.0", "@octokit/openapi@23.0.2", "@readme/oas-examples@8.2.2", "@scalar/galaxy@0.2.20"]
 METHODS = ["get", "post", "put", "patch", "delete", "head", "options", "trace"]
 
 
