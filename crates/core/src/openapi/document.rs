@@ -42,7 +42,7 @@ pub enum DocumentError {
         tag: Option<String>,
     },
     /// No operation has the tag.
-    #[error("{file} has no operation{}{}", of_tag(.tag), has(.known))]
+    #[error("{file} has no operation{}{}", of_tag(.tag), has(.tag, .known))]
     None {
         /// The file.
         file: String,
@@ -57,8 +57,9 @@ fn of_tag(tag: &Option<String>) -> String {
     tag.as_ref().map_or_else(String::new, |tag| format!(" of tag {tag:?}"))
 }
 
-fn has(known: &[String]) -> String {
+fn has(tag: &Option<String>, known: &[String]) -> String {
     match known {
+        _ if tag.is_none() => " that can be read".to_owned(),
         [] => ": none has a tag".to_owned(),
         _ => format!(": its tags are {}", known.join(", ")),
     }
@@ -170,6 +171,25 @@ impl Document {
                 })
             })
         })
+    }
+
+    /// Paths and operations whose description is none, or stands where a reference does not lead, as people name them.
+    pub(super) fn unread(&self) -> Vec<String> {
+        let is_read = |value: &Value| self.meant(value).is_some_and(Value::is_object);
+        let paths = part(&self.root, "/paths").as_object().into_iter().flatten();
+        let found = paths.flat_map(|(path, item)| {
+            let operations = self.meant(item).and_then(Value::as_object);
+            let Some(operations) = operations else {
+                return vec![path.clone()];
+            };
+            let unread = METHODS
+                .into_iter()
+                .filter(|method| operations.get(*method).is_some_and(|says| !is_read(says)));
+            unread
+                .map(|method| format!("{} {path}", method.to_uppercase()))
+                .collect()
+        });
+        found.take(MOST_OPERATIONS).collect()
     }
 
     /// The operations of `tag`, or all of them.

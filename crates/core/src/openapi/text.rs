@@ -70,6 +70,10 @@ pub fn lens_text(
         let name = named(operation, &|name| endpoints.iter().any(|(taken, _)| taken == name));
         endpoints.push((name, endpoint));
     }
+    for told in document.unread() {
+        let why = "it has no description, or one behind a reference that leads nowhere within the document";
+        comments.push(comment(&told, &Map::new(), why));
+    }
     let mut text = head(document, id, tag);
     let used = schemes
         .into_values()

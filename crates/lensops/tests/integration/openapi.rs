@@ -34,6 +34,8 @@ paths:
     get: {tags: [Orders], parameters: [{$ref: "#/components/parameters/None"}], responses: {}}
   /orders/loop:
     get: {tags: [Orders], parameters: [{$ref: "#/components/parameters/A"}], responses: {}}
+  /elsewhere: {$ref: "other.yml#/x"}
+  /empty: {get: 5}
   /status:
     get: {tags: [Status], security: [], responses: {"200": {description: ok}, "204": {description: nothing}}}
 components:
@@ -54,7 +56,7 @@ fn a_document_becomes_a_lens_and_what_cannot_be_asked_a_comment() {
     let ran = project.run("new orders --openapi openapi.yml --tag Orders").expect(0);
     assert!(
         ran.out
-            .contains("(2 endpoints; 7 operations are comments, with the reason)"),
+            .contains("(2 endpoints; 9 operations are comments, with the reason)"),
         "{}",
         ran.out
     );
@@ -123,7 +125,7 @@ fn documents_that_are_none_or_mean_no_good_end_in_one_line() {
             "",
             "is larger than 32 MB",
         ),
-        (circle, "", "has no operation"),
+        (circle, "", "has no operation that can be read"),
         (aliases, "", "budget breached"),
         (deep, "", "recursion limit"),
         (
@@ -182,4 +184,6 @@ endpoints:
 # GET /orders/both: it wants ApiKey and Token at once: a user has one way to sign in
 # GET /orders/nowhere: a parameter is a reference that leads nowhere within the document
 # GET /orders/loop: a parameter is a reference that leads nowhere within the document
+# /elsewhere: it has no description, or one behind a reference that leads nowhere within the document
+# GET /empty: it has no description, or one behind a reference that leads nowhere within the document
 "##;
